@@ -1,0 +1,43 @@
+package berth
+
+// Cluster is a managed cluster: one Kubernetes cluster that a provider makes and keeps.
+type Cluster struct {
+	Spec   ClusterSpec   `json:"spec"`
+	Status ClusterStatus `json:"status"`
+}
+
+// ResourceType implements Body.
+func (*Cluster) ResourceType() string { return TypeCluster }
+
+// ClusterSpec is what was asked of a cluster, with the defaults filled in.
+type ClusterSpec struct {
+	Version   string     `json:"version"`   // full: "1.36.0"
+	DNSPrefix string     `json:"dnsPrefix"` // first label of the FQDN
+	Pools     []NodePool `json:"pools"`     // exactly one today: a second pool is refused
+	// Profile holds what ARM clients send and expect back but what changes nothing here (network, Linux, add-on
+	// profiles), by its JSON name. It is kept so that a client's read-modify-write finds its own words again.
+	Profile map[string]any `json:"profile,omitempty"`
+	// OwnedBy is the compute that made the cluster; zero for one made by a user.
+	OwnedBy ID `json:"ownedBy"`
+}
+
+// NodePool is one agent pool.
+type NodePool struct {
+	Name   string `json:"name"`
+	Count  int    `json:"count"`
+	VMSize string `json:"vmSize"`
+	Mode   string `json:"mode"` // System
+	OSType string `json:"osType"`
+	// MaxPods per node; 110 unless asked otherwise.
+	MaxPods int `json:"maxPods"`
+}
+
+// ClusterStatus is what was found.
+type ClusterStatus struct {
+	FQDN       string `json:"fqdn,omitempty"`
+	Endpoint   string `json:"endpoint,omitempty"` // https URL of the Kubernetes API, as clients here reach it
+	Version    string `json:"version,omitempty"`
+	ReadyNodes int    `json:"readyNodes,omitempty"`
+	Simulated  bool   `json:"simulated,omitempty"` // the nodes are simulated (the local provider)
+	Message    string `json:"message,omitempty"`
+}

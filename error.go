@@ -1,0 +1,84 @@
+package berth
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code is an ARM error code. arm holds the one map from Code to HTTP status.
+type Code string
+
+// The codes that Berth answers with. Texts and meanings follow Azure Resource Manager.
+const (
+	CodeInternal                Code = "InternalServerError"
+	CodeServiceUnavailable      Code = "ServiceUnavailable"
+	CodeAuthenticationFailed    Code = "AuthenticationFailed"
+	CodeInvalidToken            Code = "InvalidAuthenticationToken"
+	CodeExpiredToken            Code = "ExpiredAuthenticationToken"
+	CodeForbidden               Code = "AuthorizationFailed"
+	CodeMissingAPIVersion       Code = "MissingApiVersionParameter"
+	CodeInvalidAPIVersion       Code = "InvalidApiVersionParameter"
+	CodeInvalidResourceType     Code = "InvalidResourceType"
+	CodeInvalidNamespace        Code = "InvalidResourceNamespace"
+	CodeInvalidSubscription     Code = "InvalidSubscriptionId"
+	CodeSubscriptionNotFound    Code = "SubscriptionNotFound"
+	CodeGroupNotFound           Code = "ResourceGroupNotFound"
+	CodeNotFound                Code = "ResourceNotFound"
+	CodeParentNotFound          Code = "ParentResourceNotFound"
+	CodeOperationNotFound       Code = "OperationNotFound"
+	CodeInvalidRequest          Code = "InvalidRequestContent"
+	CodeInvalidID               Code = "InvalidResourceId"
+	CodeInvalidName             Code = "InvalidResourceName"
+	CodeInvalidFilter           Code = "InvalidFilterInQueryString"
+	CodeLocationRequired        Code = "LocationRequired"
+	CodeInvalidLocation         Code = "InvalidResourceLocation"
+	CodeLocationUnavailable     Code = "LocationNotAvailableForResourceType"
+	CodeTooLarge                Code = "RequestEntityTooLarge"
+	CodeUnsupportedMedia        Code = "UnsupportedMediaType"
+	CodeMethodNotAllowed        Code = "MethodNotAllowed"
+	CodeBadRequest              Code = "BadRequest"
+	CodeConflict                Code = "Conflict"
+	CodeBusy                    Code = "OperationNotAllowed"
+	CodeAlreadyAttached         Code = "ClusterAlreadyAttached"
+	CodeExistsDifferently       Code = "ResourceExistsWithDifferentShape"
+	CodePreconditionFailed      Code = "PreconditionFailed"
+	CodeClusterUnreachable      Code = "ClusterNotReachable"
+	CodeProviderUnavailable     Code = "ProviderUnavailable"
+	CodeDeadlineExceeded        Code = "OperationTimedOut"
+	CodeCanceled                Code = "OperationCanceled"
+	CodeStorageFull             Code = "InsufficientStorage"
+	CodeAttachedCannotBeDeleted Code = "AttachedComputeCannotBeDeleted"
+)
+
+// Error is the one error type that users see. Everything else that reaches the rim becomes CodeInternal with an id.
+type Error struct {
+	Code    Code    `json:"code"`
+	Message string  `json:"message"`           // a whole sentence that says what to do
+	Target  string  `json:"target,omitempty"`  // the JSON path of the field at fault, or "name"
+	Details []Error `json:"details,omitempty"` // one each when there are several
+}
+
+// Errorf makes an Error.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	s := e.Message
+	for _, d := range e.Details {
+		s += "; " + d.Message
+	}
+	return s
+}
+
+// ErrorCode is the code of err: CodeInternal for an error that is not ours, empty for nil.
+func ErrorCode(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeInternal
+}

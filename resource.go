@@ -1,0 +1,69 @@
+package berth
+
+import "time"
+
+// State is a provisioning state as ARM clients know it. Only Succeeded, Failed and Canceled are final.
+type State string
+
+// The provisioning states that Berth answers with.
+const (
+	StateAccepted  State = "Accepted"
+	StateCreating  State = "Creating"
+	StateUpdating  State = "Updating"
+	StateDeleting  State = "Deleting"
+	StateSucceeded State = "Succeeded"
+	StateFailed    State = "Failed"
+	StateCanceled  State = "Canceled"
+)
+
+// Terminal says whether nothing more will happen by itself.
+func (s State) Terminal() bool {
+	return s == StateSucceeded || s == StateFailed || s == StateCanceled
+}
+
+// Resource is one row of the world: the envelope that every kind shares, and the Body of its kind.
+type Resource struct {
+	ID         ID
+	Location   string // canonical: lower case, no spaces ("westeurope")
+	Tags       map[string]string
+	State      State
+	Generation int64 // counts accepted wishes; the ETag
+	Body       Body
+
+	CreatedAt, ModifiedAt time.Time // UTC
+	CreatedBy, ModifiedBy string    // the caller's application id
+
+	// OperationID names the operation under way, or the last one. It may be empty for kinds that settle at once.
+	OperationID string
+	// Fault is why the last operation failed; nil when it did not.
+	Fault *Error
+}
+
+// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute and *Cluster.
+type Body interface {
+	// ResourceType is the ARM type, such as TypeCompute.
+	ResourceType() string
+}
+
+// NewBody makes an empty body for an ARM type in its canonical casing; nil for a type that is not kept.
+func NewBody(typ string) Body {
+	switch typ {
+	case TypeResourceGroup:
+		return &Group{}
+	case TypeWorkspace:
+		return &Workspace{}
+	case TypeCompute:
+		return &Compute{}
+	case TypeCluster:
+		return &Cluster{}
+	}
+	return nil
+}
+
+// Group is a resource group: an envelope and nothing else.
+type Group struct {
+	ManagedBy string `json:"managedBy,omitempty"`
+}
+
+// ResourceType implements Body.
+func (*Group) ResourceType() string { return TypeResourceGroup }
