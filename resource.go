@@ -67,3 +67,10 @@ type Group struct {
 
 // ResourceType implements Body.
 func (*Group) ResourceType() string { return TypeResourceGroup }
+
+// Names of the secrets that resources have. They are never part of a Body.
+const (
+	SecretKubeconfig = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig
+	SecretToken      = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
+	SecretSSLKey     = "ssl-key"          // of a compute: the PEM private key of its certificate
+)

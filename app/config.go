@@ -1,0 +1,183 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
+)
+
+// Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
+type Config struct {
+	DataDir     string   `json:"dataDir"`     // everything that Berth keeps
+	Listen      string   `json:"listen"`      // host:port of the HTTPS listener
+	PublicURL   string   `json:"publicUrl"`   // https address under which clients reach it; from Listen when empty
+	Hosts       []string `json:"hosts"`       // further names for the certificate
+	DebugListen string   `json:"debugListen"` // loopback host:port for /metrics and /debug/; "off" for none
+	KubeBinary  string   `json:"kubeBinary"`  // berth-kube; looked for beside berth and in PATH when empty
+	LogFormat   string   `json:"logFormat"`   // text | json
+	LogLevel    string   `json:"logLevel"`    // debug | info | warn | error
+}
+
+// DefaultConfig is what is used where nothing is said.
+func DefaultConfig() Config {
+	return Config{DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", DebugListen: "127.0.0.1:8444", LogFormat: "text", LogLevel: "info"}
+}
+
+// defaultDataDir is where the platform keeps users' data.
+func defaultDataDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" && runtime.GOOS != "windows" {
+		return filepath.Join(dir, "berth")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".berth" // no home: the folder we stand in
+	}
+	switch runtime.GOOS {
+	case "darwin":
+		return filepath.Join(home, "Library", "Application Support", "berth")
+	case "windows":
+		if dir := os.Getenv("LOCALAPPDATA"); dir != "" {
+			return filepath.Join(dir, "berth")
+		}
+		return filepath.Join(home, "AppData", "Local", "berth")
+	}
+	return filepath.Join(home, ".local", "share", "berth")
+}
+
+// setting binds one field to its flag, and by that to its environment variable: --data-dir is BERTH_DATA_DIR.
+type setting struct {
+	flag, usage string
+	text        func(*Config) *string
+	list        func(*Config) *[]string
+}
+
+var settings = []setting{
+	{flag: "data-dir", usage: "folder for everything Berth keeps", text: func(c *Config) *string { return &c.DataDir }},
+	{flag: "listen", usage: "host:port to serve HTTPS on", text: func(c *Config) *string { return &c.Listen }},
+	{flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)", text: func(c *Config) *string { return &c.PublicURL }},
+	{flag: "host", usage: "further host name or address for the certificate (repeatable)", list: func(c *Config) *[]string { return &c.Hosts }},
+	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
+	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
+	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
+	{flag: "log-level", usage: "debug, info, warn or error", text: func(c *Config) *string { return &c.LogLevel }},
+}
+
+// AddFlags adds the flags of a server to a command.
+func AddFlags(fs *pflag.FlagSet) {
+	d := DefaultConfig()
+	for _, s := range settings {
+		usage := s.usage + " [$" + envName(s.flag) + "]"
+		if s.list != nil {
+			fs.StringArray(s.flag, nil, usage)
+		} else if fs.Lookup(s.flag) == nil {
+			fs.String(s.flag, *s.text(&d), usage)
+		}
+	}
+	fs.String("config", "", "YAML file with the same settings (dataDir, listen, publicUrl, hosts, …) [$BERTH_CONFIG]")
+}
+
+func envName(flag string) string {
+	return "BERTH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// LoadConfig puts the settings together and checks them.
+func LoadConfig(fs *pflag.FlagSet, getenv func(string) string) (Config, error) {
+	c := DefaultConfig()
+	file, _ := fs.GetString("config") // absent: no file
+	if file == "" {
+		file = getenv("BERTH_CONFIG")
+	}
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return c, fmt.Errorf("the configuration file cannot be read: %w", err)
+		}
+		if err := yaml.UnmarshalStrict(text, &c); err != nil {
+			return c, fmt.Errorf("the configuration file %s is not right: %w", file, err)
+		}
+	}
+	for _, s := range settings {
+		s.apply(&c, fs, getenv(envName(s.flag)))
+	}
+	return c, c.check()
+}
+
+func (s setting) apply(c *Config, fs *pflag.FlagSet, env string) {
+	given := fs.Changed(s.flag)
+	switch {
+	case s.list != nil && given:
+		*s.list(c), _ = fs.GetStringArray(s.flag)
+	case s.list != nil && env != "":
+		*s.list(c) = strings.Split(env, ",")
+	case s.list != nil:
+	case given:
+		*s.text(c), _ = fs.GetString(s.flag)
+	case env != "":
+		*s.text(c) = env
+	}
+}
+
+func (c *Config) check() error {
+	if c.DataDir == "" {
+		return fmt.Errorf("--data-dir must not be empty")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("--listen %q is not host:port: %w", c.Listen, err)
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			return fmt.Errorf("--public-url %q is not right: give https://host[:port] and nothing behind it (Azure clients refuse anything but https)", c.PublicURL)
+		}
+		c.PublicURL = "https://" + u.Host
+	}
+	if c.DebugListen != "off" && c.DebugListen != "" {
+		host, _, err := net.SplitHostPort(c.DebugListen)
+		if err != nil || !isLoopback(host) {
+			return fmt.Errorf("--debug-listen %q must be a loopback address such as 127.0.0.1:8444, or 'off': it shows the inside of the process", c.DebugListen)
+		}
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return fmt.Errorf("--log-format must be text or json, not %q", c.LogFormat)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// endpoint is the address that clients are told.
+func (c *Config) endpoint(listening net.Addr) string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	host, _, _ := net.SplitHostPort(c.Listen) // checked
+	_, port, _ := net.SplitHostPort(listening.String())
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "https://" + net.JoinHostPort(host, port)
+}
+
+// names are the hosts in the certificate.
+func (c *Config) names() []string {
+	out := []string{"localhost", "127.0.0.1", "::1"}
+	if host, _, _ := net.SplitHostPort(c.Listen); host != "" {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+			out = append(out, host)
+		}
+	}
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Hostname() != "" {
+		out = append(out, u.Hostname())
+	}
+	return append(out, c.Hosts...)
+}

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"berth.dev/berth/arm"
+	"berth.dev/berth/store"
+)
+
+// metrics are what Prometheus reads.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+}
+
+func newMetrics(st *store.Store) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "berth_http_request_seconds", Help: "Time to answer a request, by method, resource type and status.",
+		Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5},
+	}, []string{"method", "kind", "status"})}
+	m.registry.MustRegister(m.requests, &resourceCount{store: st}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) handler() http.Handler { return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}) }
+
+func (m *metrics) observe(o arm.Observation) {
+	method := o.Method
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete:
+	default:
+		method = "other" // strangers may send anything; labels must stay few
+	}
+	m.requests.WithLabelValues(method, o.Kind, strconv.Itoa(o.Status)).Observe(o.Took.Seconds())
+}
+
+// resourceCount counts the resources when it is asked.
+type resourceCount struct{ store *store.Store }
+
+var resourcesDesc = prometheus.NewDesc("berth_resources", "Resources by type and provisioning state.", []string{"type", "state"}, nil)
+
+// Describe implements prometheus.Collector.
+func (*resourceCount) Describe(ch chan<- *prometheus.Desc) { ch <- resourcesDesc }
+
+// Collect implements prometheus.Collector.
+func (c *resourceCount) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	counts, err := c.store.Counts(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(resourcesDesc, err)
+		return
+	}
+	for k, n := range counts {
+		ch <- prometheus.MustNewConstMetric(resourcesDesc, prometheus.GaugeValue, float64(n), k[0], k[1])
+	}
+}
+
+// serveDebug opens the loopback listener for metrics and profiles. It speaks plain HTTP and takes no token, so it
+// answers only to requests that name a loopback host: a page in a browser cannot talk to it by a name of its own.
+func (s *server) serveDebug() error {
+	if s.config.DebugListen == "off" || s.config.DebugListen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", s.config.DebugListen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s for /debug/: %w; choose another address with --debug-listen, or --debug-listen off", s.config.DebugListen, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.handler())
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle("GET /debug/", http.RedirectHandler("/debug/pprof/", http.StatusFound))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	web := &http.Server{Handler: loopbackOnly(mux), ReadHeaderTimeout: 10 * time.Second}
+	s.info.DebugAddress = "http://" + l.Addr().String()
+	go func() {
+		if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	s.onStop(func() error { return shutdown(web) })
+	return nil
+}
+
+func loopbackOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if !isLoopback(host) {
+			http.Error(w, "only for loopback", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

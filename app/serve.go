@@ -1,0 +1,282 @@
+// Package app is the composition root: it reads the configuration, starts everything in order, and stops it in reverse.
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth/arm"
+	"berth.dev/berth/identity"
+	"berth.dev/berth/provider/local"
+	"berth.dev/berth/reconcile"
+	"berth.dev/berth/store"
+)
+
+// stopPatience is how long requests may take to end when the server stops.
+const stopPatience = 10 * time.Second
+
+// Info is what a caller wants to know of a running server.
+type Info struct {
+	Endpoint, DataDir, CredentialsFile, CAFile string
+	DebugAddress                               string // empty when off
+}
+
+// Serve runs a server until ctx is done, then stops it: requests end, the engine hands back its work, clusters stop.
+// ready is called once when it answers; it may be nil. logs go to logTo.
+func Serve(ctx context.Context, c Config, logTo io.Writer, ready func(Info)) error {
+	s := &server{config: c, clock: clockwork.NewRealClock()}
+	var err error
+	if s.log, err = newLogger(c, logTo); err != nil {
+		return err
+	}
+	if err := s.start(ctx); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	s.log.Info("berth is ready", "endpoint", s.info.Endpoint, "dataDir", s.info.DataDir)
+	if ready != nil {
+		ready(s.info)
+	}
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	case err = <-s.failed:
+	}
+	return errors.Join(err, s.stop())
+}
+
+func newLogger(c Config, to io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level must be debug, info, warn or error, not %q", c.LogLevel)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(to, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(to, o)), nil
+}
+
+// server is what runs. stops holds how to undo each step of start, in order.
+type server struct {
+	config   Config
+	clock    clockwork.Clock
+	log      *slog.Logger
+	info     Info
+	listener net.Listener
+	store    *store.Store
+	metrics  *metrics
+	stops    []func() error
+	failed   chan error
+}
+
+func (s *server) stop() error {
+	var errs []error
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		errs = append(errs, s.stops[i]())
+	}
+	s.stops = nil
+	return errors.Join(errs...)
+}
+
+func (s *server) onStop(f func() error) { s.stops = append(s.stops, f) }
+
+// start brings everything up: first what can fail for reasons the user can mend, then what has children.
+func (s *server) start(ctx context.Context) error {
+	s.failed = make(chan error, 3)
+	if err := s.lockDataDir(); err != nil {
+		return err
+	}
+	ca, err := identity.LoadOrMakeCA(s.config.DataDir, s.clock.Now())
+	if err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	s.info.Endpoint, s.info.CAFile = s.config.endpoint(s.listener.Addr()), filepath.Join(s.config.DataDir, "ca.pem")
+	authority, credentials, err := s.authority()
+	if err != nil {
+		return err
+	}
+	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), s.clock); err != nil {
+		return err
+	}
+	s.onStop(s.store.Close)
+	if err := s.store.TakeOver(ctx); err != nil {
+		return err
+	}
+	if err := s.startEngine(ctx); err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s.store)
+	if err := s.serveDebug(); err != nil {
+		return err
+	}
+	handler := arm.New(arm.Options{
+		Store: s.store, Authority: authority, Log: s.log, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
+		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
+	})
+	return s.serveHTTPS(ca, handler)
+}
+
+// lockDataDir makes the data folder and takes it: one server per folder.
+func (s *server) lockDataDir() error {
+	dir, err := filepath.Abs(s.config.DataDir)
+	if err != nil {
+		return err
+	}
+	s.config.DataDir, s.info.DataDir = dir, dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data folder cannot be made: %w; choose another with --data-dir", err)
+	}
+	lock := flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
+	got, err := lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("the data folder %s cannot be locked: %w", dir, err)
+	}
+	if !got {
+		return fmt.Errorf("another berth serves the data folder %s; stop it, or choose another folder with --data-dir", dir)
+	}
+	s.onStop(lock.Unlock)
+	return nil
+}
+
+func (s *server) listen() error {
+	l, err := net.Listen("tcp", s.config.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use by another program; choose another address with --listen, such as --listen 127.0.0.1:9443", s.config.Listen)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", s.config.Listen, err)
+	}
+	s.listener = l
+	s.onStop(func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// authority makes the local token authority and the credentials of the first start.
+func (s *server) authority() (*identity.Authority, identity.Credentials, error) {
+	c, made, err := identity.LoadOrMakeCredentials(s.config.DataDir, s.info.Endpoint, s.info.CAFile)
+	if err != nil {
+		return nil, c, err
+	}
+	s.info.CredentialsFile = filepath.Join(s.config.DataDir, "credentials.json")
+	if made {
+		s.log.Info("made credentials", "file", s.info.CredentialsFile)
+	}
+	key, err := identity.LoadOrMakeSigningKey(s.config.DataDir)
+	if err != nil {
+		return nil, c, err
+	}
+	client := c.Client()
+	var audiences []string
+	for _, h := range s.hostsWithPort() {
+		audiences = append(audiences, "https://"+h)
+	}
+	a, err := identity.New(identity.Options{
+		Issuer: s.info.Endpoint, TenantID: c.TenantID, Key: key, Clock: s.clock, Audiences: audiences,
+		Clients: func(id string) (identity.Client, bool) { return client, strings.EqualFold(id, client.ID) },
+	})
+	return a, c, err
+}
+
+// hostsWithPort are the Host headers under which this server may be called.
+func (s *server) hostsWithPort() []string {
+	_, port, _ := net.SplitHostPort(s.listener.Addr().String())
+	var out []string
+	for _, h := range s.config.names() {
+		out = append(out, net.JoinHostPort(h, port))
+		if port == "443" {
+			out = append(out, h)
+		}
+	}
+	return append(out, strings.TrimPrefix(s.info.Endpoint, "https://"))
+}
+
+// startEngine starts the provider with its clusters, and the loop that works on wishes.
+func (s *server) startEngine(ctx context.Context) error {
+	clusters, err := local.New(local.Options{Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Logger: s.log, Clock: s.clock})
+	if err != nil {
+		return err
+	}
+	if err := clusters.Start(ctx); err != nil {
+		return err
+	}
+	s.onStop(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*stopPatience)
+		defer cancel()
+		return clusters.Stop(ctx)
+	})
+	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: s.info.Endpoint})
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := engine.Run(run); err != nil {
+			s.failed <- err
+		}
+	}()
+	s.onStop(func() error { cancel(); <-done; return nil })
+	return nil
+}
+
+func (s *server) serveHTTPS(ca *identity.CA, arm http.Handler) error {
+	certificate, err := ca.GetCertificate(s.config.names(), s.clock)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.metrics.handler())
+	web := &http.Server{
+		Handler:           plainPaths{metrics: mux, rest: arm},
+		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
+	}
+	go func() {
+		if err := web.ServeTLS(s.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	s.onStop(func() error { return shutdown(web) })
+	return nil
+}
+
+// plainPaths keeps http.ServeMux away from ARM's paths: it answers doubled slashes with a redirect, and PUTs die of it.
+type plainPaths struct{ metrics, rest http.Handler }
+
+func (p plainPaths) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/metrics" {
+		p.metrics.ServeHTTP(w, r)
+		return
+	}
+	p.rest.ServeHTTP(w, r)
+}
+
+func shutdown(web *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	if err := web.Shutdown(ctx); err != nil {
+		return web.Close() // who has not ended by now is cut off
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package arm
+
+import (
+	"errors"
+	"net/http"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
+)
+
+func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+	in, profile, err := wire.DecodeCluster(q.body)
+	if err != nil {
+		return nil, err
+	}
+	otherwise := ""
+	if group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); err == nil {
+		otherwise = group.Location
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	where, err := location(in.Location, old, otherwise)
+	if err != nil {
+		return nil, err
+	}
+	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: id.Name()}}
+	var was *berth.ClusterSpec
+	if old != nil {
+		*body = *old.Body.(*berth.Cluster)
+		was = &old.Body.(*berth.Cluster).Spec
+	}
+	asked := clusterSpec(in, profile, &body.Spec)
+	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
+	return &plan{wish: store.Wish{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, was, asked), rules.Tags(r.Tags)...)}, nil
+}
+
+// clusterSpec writes what the request names over spec, and says which version was asked for in which words.
+func clusterSpec(in *wire.ClusterPut, profile map[string]any, spec *berth.ClusterSpec) (asked string) {
+	if in.Properties.KubernetesVersion != nil {
+		asked = *in.Properties.KubernetesVersion
+	}
+	if version, known := catalog.ResolveVersion(asked); known && (asked != "" || spec.Version == "") {
+		if spec.Version == "" || asked != catalog.Minor(spec.Version) { // an alias that fits what is there asks for nothing
+			spec.Version = version
+		}
+	}
+	if p := in.Properties.DNSPrefix; p != nil && *p != "" {
+		spec.DNSPrefix = *p
+	}
+	if in.Properties.Pools != nil {
+		old := spec.Pools
+		spec.Pools = nil
+		for i, fields := range in.Properties.Pools {
+			pool := defaultPool()
+			if i < len(old) {
+				pool = old[i]
+			}
+			fields.Merge(&pool)
+			spec.Pools = append(spec.Pools, pool)
+		}
+	} else if spec.Pools == nil {
+		spec.Pools = []berth.NodePool{defaultPool()}
+	}
+	if len(profile) > 0 {
+		spec.Profile = profile
+	}
+	return asked
+}
+
+// defaultPool is what AKS makes when nothing is said: three nodes of Standard_DS2_v2 in a System pool.
+func defaultPool() berth.NodePool {
+	return berth.NodePool{Name: "nodepool1", Count: 3, VMSize: "Standard_DS2_v2", Mode: "System", OSType: "Linux", MaxPods: 110}
+}
+
+func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
+	return s.credential(q, r, "clusterUser")
+}
+
+func clusterAdmin(s *Server, q *request, r *berth.Resource) (*response, error) {
+	return s.credential(q, r, "clusterAdmin")
+}
+
+func (s *Server) credential(q *request, r *berth.Resource, name string) (*response, error) {
+	config, err := s.kubeconfig(q, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &response{status: http.StatusOK, body: wire.Kubeconfigs(name, config), header: map[string]string{"Cache-Control": "no-store"}}, nil
+}
+
+// clusterProfile answers upgradeProfiles/default.
+func (s *Server) clusterProfile(q *request, id berth.ID) (*response, error) {
+	r, err := s.load(q, id.Parent())
+	if err != nil {
+		return nil, err
+	}
+	if !id.Is(berth.TypeCluster+"/upgradeProfiles") || !equalFold(id.Name(), "default") {
+		return nil, berth.Errorf(berth.CodeNotFound, "A cluster has one upgrade profile: upgradeProfiles/default.")
+	}
+	return s.only(q, http.MethodGet, func(*request) (*response, error) { return ok(wire.UpgradeProfile(r)), nil })
+}

@@ -1,0 +1,72 @@
+package arm
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"berth.dev/berth"
+	"berth.dev/berth/identity"
+	"berth.dev/berth/store"
+)
+
+// statuses is the one map from error code to HTTP status. What is not in it is a 400: the request's fault.
+var statuses = map[berth.Code]int{
+	berth.CodeInternal:                http.StatusInternalServerError,
+	berth.CodeServiceUnavailable:      http.StatusServiceUnavailable,
+	berth.CodeProviderUnavailable:     http.StatusServiceUnavailable,
+	berth.CodeAuthenticationFailed:    http.StatusUnauthorized,
+	berth.CodeInvalidToken:            http.StatusUnauthorized,
+	berth.CodeExpiredToken:            http.StatusUnauthorized,
+	berth.CodeForbidden:               http.StatusForbidden,
+	berth.CodeInvalidResourceType:     http.StatusNotFound,
+	berth.CodeInvalidNamespace:        http.StatusNotFound,
+	berth.CodeSubscriptionNotFound:    http.StatusNotFound,
+	berth.CodeGroupNotFound:           http.StatusNotFound,
+	berth.CodeNotFound:                http.StatusNotFound,
+	berth.CodeParentNotFound:          http.StatusNotFound,
+	berth.CodeOperationNotFound:       http.StatusNotFound,
+	berth.CodeInvalidLocation:         http.StatusConflict,
+	berth.CodeTooLarge:                http.StatusRequestEntityTooLarge,
+	berth.CodeUnsupportedMedia:        http.StatusUnsupportedMediaType,
+	berth.CodeMethodNotAllowed:        http.StatusMethodNotAllowed,
+	berth.CodeConflict:                http.StatusConflict,
+	berth.CodeBusy:                    http.StatusConflict,
+	berth.CodeAlreadyAttached:         http.StatusConflict,
+	berth.CodeAttachedCannotBeDeleted: http.StatusConflict,
+	berth.CodePreconditionFailed:      http.StatusPreconditionFailed,
+	berth.CodeStorageFull:             http.StatusInsufficientStorage,
+}
+
+func statusOf(c berth.Code) int {
+	if status, ok := statuses[c]; ok {
+		return status
+	}
+	return http.StatusBadRequest
+}
+
+// fail is the one place where an error is written. What is not ours becomes a 500 with an id that is in the log too.
+func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
+	e, isOurs := errors.AsType[*berth.Error](err)
+	switch {
+	case isOurs && e.Code != berth.CodeInternal:
+	case errors.Is(err, store.ErrMoved):
+		e = berth.Errorf(berth.CodePreconditionFailed, "The resource was changed by someone else in the meantime. Read it again and repeat the request.")
+	case errors.Is(err, context.Canceled) && q.Context().Err() != nil:
+		q.answered = 499 // the client has gone away; nobody reads this
+		return
+	default:
+		mark := shortID()
+		s.Log.Error("unexpected error", "id", mark, "request", q.id, "method", q.Method, "path", q.URL.Path, "error", err)
+		e = berth.Errorf(berth.CodeInternal, "Something unexpected happened in Berth. The server's log has the reason under the id %s.", mark)
+	}
+	res := &response{status: statusOf(e.Code), header: map[string]string{}, body: map[string]any{"error": e}}
+	switch res.status {
+	case http.StatusUnauthorized:
+		res.header["WWW-Authenticate"] = identity.Challenge(q.base, s.Authority.TenantID(), e)
+	case http.StatusConflict:
+		res.header["Retry-After"] = "1"
+	}
+	res.header["x-ms-error-code"] = string(e.Code)
+	s.write(w, q, res)
+}

@@ -1,0 +1,78 @@
+package arm
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/store"
+)
+
+// filter is what Berth understands of OData: comparisons joined by "and", and substringof on the name.
+type filter struct {
+	typ, name, part, group string
+	tagName, tagValue      string
+	location               string
+}
+
+var (
+	comparison = regexp.MustCompile(`(?i)^(resourceType|name|resourceGroup|tagName|tagValue|location)\s+eq\s+'((?:[^']|'')*)'$`)
+	substring  = regexp.MustCompile(`(?i)^substringof\('((?:[^']|'')*)',\s*name\)$`)
+	and        = regexp.MustCompile(`(?i)\s+and\s+`)
+)
+
+func parseFilter(text string) (filter, error) {
+	var f filter
+	if strings.TrimSpace(text) == "" {
+		return f, nil
+	}
+	for _, term := range and.Split(strings.TrimSpace(text), -1) {
+		term = strings.TrimSpace(term)
+		if m := substring.FindStringSubmatch(term); m != nil {
+			f.part = unquote(m[1])
+			continue
+		}
+		m := comparison.FindStringSubmatch(term)
+		if m == nil {
+			return f, berth.Errorf(berth.CodeInvalidFilter, "The $filter term %q is not understood. Compare resourceType, name, resourceGroup, location, tagName or tagValue with eq and a value in single quotes, joined by and.", term)
+		}
+		*map[string]*string{
+			"resourcetype": &f.typ, "name": &f.name, "resourcegroup": &f.group, "tagname": &f.tagName, "tagvalue": &f.tagValue, "location": &f.location,
+		}[strings.ToLower(m[1])] = unquote(m[2])
+	}
+	return f, nil
+}
+
+func unquote(s string) string { return strings.ReplaceAll(s, "''", "'") }
+
+func (f filter) matches(r *berth.Resource) bool {
+	equal := func(want, have string) bool { return want == "" || strings.EqualFold(want, have) }
+	return equal(f.typ, r.ID.Type()) && equal(f.name, r.ID.Name()) && equal(f.location, r.Location) &&
+		strings.Contains(strings.ToLower(r.ID.Name()), strings.ToLower(f.part)) && f.matchesTags(r.Tags)
+}
+
+func (f filter) matchesTags(tags map[string]string) bool {
+	if f.tagName == "" {
+		return f.tagValue == ""
+	}
+	for name, value := range tags {
+		if strings.EqualFold(name, f.tagName) && (f.tagValue == "" || value == f.tagValue) {
+			return true
+		}
+	}
+	return false
+}
+
+// top reads $top: how many rows a page should have at the most.
+func top(q *request) (int, error) {
+	text := q.URL.Query().Get("$top")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, berth.Errorf(berth.CodeInvalidRequest, "$top is %q; it must be a whole number from 1 to %d.", text, store.MaxPage)
+	}
+	return n, nil
+}

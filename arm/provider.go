@@ -1,0 +1,67 @@
+package arm
+
+import (
+	"sort"
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/wire"
+)
+
+// served lists the resource types of each namespace, as provider listings show them.
+var served = map[string][]string{
+	"Microsoft.Resources":               {"subscriptions", "resourceGroups", "tenants"},
+	"Microsoft.MachineLearningServices": {"workspaces", "workspaces/computes", "locations/operationsStatuses"},
+	"Microsoft.ContainerService":        {"managedClusters", "managedClusters/agentPools", "locations/orchestrators", "locations/kubernetesVersions"},
+}
+
+// listedVersions are api-versions of which clients pick one; later ones are answered too.
+var listedVersions = []string{"2025-12-01", "2025-10-01", "2025-06-01", "2024-10-01", "2024-04-01", "2023-10-01", "2022-10-01", "2022-05-01", "2021-07-01", "2021-04-01", "2020-02-02", "2019-11-01", "2019-04-01"}
+
+func namespaces() []string {
+	var out []string
+	for ns := range served {
+		out = append(out, ns)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func knownNamespace(ns string) bool {
+	for n := range served {
+		if strings.EqualFold(n, ns) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) listProviders(*request) (*response, error) {
+	value := []any{}
+	for _, ns := range namespaces() {
+		value = append(value, s.provider(ns))
+	}
+	return ok(wire.Object{"value": value}), nil
+}
+
+func (s *Server) getProvider(name string) (*response, error) {
+	for ns := range served {
+		if strings.EqualFold(ns, name) {
+			return ok(s.provider(ns)), nil
+		}
+	}
+	return nil, berth.Errorf(berth.CodeInvalidNamespace, "The resource namespace '%.80s' is invalid: Berth does not serve it. It serves %s.", name, strings.Join(namespaces(), ", "))
+}
+
+func (s *Server) provider(ns string) wire.Object {
+	var regions []string
+	for _, l := range catalog.Locations() {
+		regions = append(regions, l.DisplayName)
+	}
+	types := []any{}
+	for _, t := range served[ns] {
+		types = append(types, wire.Object{"resourceType": t, "locations": regions, "apiVersions": listedVersions, "defaultApiVersion": listedVersions[0], "capabilities": "SupportsTags, SupportsLocation"})
+	}
+	return wire.Object{"id": "/subscriptions/" + s.Subscription + "/providers/" + ns, "namespace": ns, "registrationState": "Registered", "registrationPolicy": "RegistrationFree", "resourceTypes": types}
+}

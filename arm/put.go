@@ -1,0 +1,154 @@
+package arm
+
+import (
+	"errors"
+	"net/http"
+	"reflect"
+
+	"berth.dev/berth"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
+)
+
+// attempts is how often a PUT or PATCH is decided anew when the resource moves under it.
+const attempts = 4
+
+// plan is what a kind makes of a PUT or PATCH: the wish, and what the rules say to it.
+type plan struct {
+	wish       store.Wish
+	violations []rules.Violation
+}
+
+// put answers PUT of any kind.
+func (s *Server) put(q *request, k *kind, id berth.ID) (*response, error) {
+	return s.change(q, id, func(old *berth.Resource) (*plan, error) { return k.put(s, q, id, old) }, k)
+}
+
+// patch answers PATCH: tags, of every kind.
+func (s *Server) patch(q *request, k *kind, id berth.ID) (*response, error) {
+	return s.change(q, id, func(old *berth.Resource) (*plan, error) {
+		if old == nil {
+			return nil, s.missing(q, id)
+		}
+		return k.patch(s, q, old)
+	}, k)
+}
+
+// change decides on what is there, lets the store accept it, and decides again when someone else was quicker.
+func (s *Server) change(q *request, id berth.ID, decide func(old *berth.Resource) (*plan, error), k *kind) (*response, error) {
+	for range attempts {
+		res, err := s.tryChange(q, id, decide, k)
+		if !errors.Is(err, store.ErrMoved) || q.Header.Get("If-Match") != "" {
+			return res, err
+		}
+	}
+	return nil, store.ErrMoved
+}
+
+func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resource) (*plan, error), k *kind) (*response, error) {
+	old, err := s.Store.Get(q.Context(), id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	etag := ""
+	if old != nil {
+		etag = wire.ETag(old.Generation)
+	}
+	if err := q.match(etag); err != nil {
+		return nil, err
+	}
+	p, err := decide(old)
+	if err != nil {
+		return nil, err
+	}
+	if e := rules.AsError(p.violations); e != nil {
+		return nil, e
+	}
+	w := p.wish
+	w.Caller, w.Verb = q.caller.AppID, berth.VerbCreate
+	if old != nil {
+		w.Verb, w.Base = berth.VerbUpdate, old.Generation
+		if s.noEffect(q, old, w) {
+			return s.accepted(q, k, http.StatusOK, old, old.OperationID), nil
+		}
+	}
+	r, op, err := s.Store.Accept(q.Context(), w)
+	if err != nil {
+		return nil, err
+	}
+	status := http.StatusOK
+	if old == nil {
+		status = k.created
+	}
+	operation := ""
+	if op != nil {
+		operation = op.ID
+	}
+	return s.accepted(q, k, status, r, operation), nil
+}
+
+// noEffect says that the same was asked again of a resource that is as it was asked for. Its operation must still be
+// there, because clients poll it.
+func (s *Server) noEffect(q *request, old *berth.Resource, w store.Wish) bool {
+	same := old.State == berth.StateSucceeded && old.Location == w.Resource.Location && len(w.Secrets) == 0 &&
+		sameTags(old.Tags, w.Resource.Tags) && reflect.DeepEqual(old.Body, w.Resource.Body)
+	if !same || old.OperationID == "" {
+		return same
+	}
+	_, err := s.Store.Operation(q.Context(), old.OperationID)
+	return err == nil
+}
+
+func sameTags(a, b map[string]string) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
+}
+
+// accepted answers a wish that was written down, with the addresses under which it can be followed.
+func (s *Server) accepted(q *request, k *kind, status int, r *berth.Resource, operation string) *response {
+	res := &response{status: status, body: k.encode(s, q, r), header: map[string]string{"ETag": wire.ETag(r.Generation)}}
+	if operation != "" {
+		res.header["Azure-AsyncOperation"] = s.operationURL(q, r, operation, "operationsStatuses")
+		res.header["Retry-After"] = "1"
+	}
+	return res
+}
+
+// remove answers DELETE of any kind.
+func (s *Server) remove(q *request, k *kind, id berth.ID) (*response, error) {
+	old, err := s.Store.Get(q.Context(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		if id.IsGroup() { // az wants to be told
+			return nil, s.missing(q, id)
+		}
+		return &response{status: http.StatusNoContent}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := q.match(wire.ETag(old.Generation)); err != nil {
+		return nil, err
+	}
+	verb, err := k.remove(q, old)
+	if err != nil {
+		return nil, err
+	}
+	r, op, err := s.Store.Accept(q.Context(), store.Wish{Verb: verb, Resource: old, Caller: q.caller.AppID})
+	switch {
+	case berth.ErrorCode(err) == berth.CodeBusy && old.State == berth.StateDeleting: // asked twice: the same answer twice
+		return s.removing(q, old, old.OperationID), nil
+	case errors.Is(err, store.ErrNotFound):
+		return &response{status: http.StatusNoContent}, nil
+	case err != nil:
+		return nil, err
+	}
+	return s.removing(q, r, op.ID), nil
+}
+
+func (s *Server) removing(q *request, r *berth.Resource, operation string) *response {
+	return &response{status: http.StatusAccepted, header: map[string]string{
+		"Azure-AsyncOperation": s.operationURL(q, r, operation, "operationsStatuses"),
+		"Location":             s.operationURL(q, r, operation, "operationResults"),
+		"Retry-After":          "1",
+	}}
+}

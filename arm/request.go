@@ -1,0 +1,96 @@
+package arm
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/identity"
+)
+
+// request is one request, parsed once.
+type request struct {
+	*http.Request
+	id       string // x-ms-request-id
+	base     string // https address to stand in answers
+	caller   identity.Caller
+	version  string // api-version as it was sent
+	body     []byte
+	kindName string // for metrics
+	answered int
+}
+
+var versionFormat = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-(preview|alpha|beta|rc|privatepreview))?$`)
+
+// oldestVersion of the service that Berth answers to. Later ones are all accepted: clients bump theirs every quarter.
+const oldestVersion = "2014-01-01"
+
+// checkVersion takes the api-version from the query.
+func (q *request) checkVersion() error {
+	q.version = q.URL.Query().Get("api-version")
+	switch {
+	case q.version == "":
+		return berth.Errorf(berth.CodeMissingAPIVersion, "The api-version query parameter (?api-version=) is required for all requests.")
+	case !versionFormat.MatchString(q.version) || q.version < oldestVersion:
+		return berth.Errorf(berth.CodeInvalidAPIVersion, "The api-version '%.40s' is invalid. Write a date, such as '2024-04-01' or '2024-10-01-preview'.", q.version)
+	}
+	return nil
+}
+
+// readBody reads a bounded body; of methods that have one it wants JSON.
+func (q *request) readBody(w http.ResponseWriter) error {
+	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodDelete {
+		return nil
+	}
+	if q.ContentLength > maxBody {
+		return tooLarge()
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, maxBody))
+	if _, isLarge := errors.AsType[*http.MaxBytesError](err); isLarge {
+		return tooLarge()
+	}
+	if err != nil {
+		return berth.Errorf(berth.CodeInvalidRequest, "The request body could not be read to its end: %v.", err)
+	}
+	q.body = body
+	media := q.Header.Get("Content-Type")
+	if len(body) == 0 || media == "" {
+		return nil
+	}
+	if t, _, err := mime.ParseMediaType(media); err != nil || (t != "application/json" && t != "text/json" && !strings.HasSuffix(t, "+json")) {
+		return berth.Errorf(berth.CodeUnsupportedMedia, "The content type '%.100s' is not supported; send application/json.", media)
+	}
+	return nil
+}
+
+func tooLarge() error {
+	return berth.Errorf(berth.CodeTooLarge, "The request body is larger than %d MB.", maxBody>>20)
+}
+
+// match checks If-Match and If-None-Match against the resource (nil when there is none).
+func (q *request) match(etag string) error {
+	if want := q.Header.Get("If-Match"); want != "" && !etagIn(want, etag) {
+		return berth.Errorf(berth.CodePreconditionFailed, "The resource is not the one that If-Match names (%.80s): it has changed, or is not there. Read it again and repeat the request.", want)
+	}
+	if q.Header.Get("If-None-Match") == "*" && etag != "" && q.Method != http.MethodGet {
+		return berth.Errorf(berth.CodePreconditionFailed, "The resource is already there, and If-None-Match: * asks for it not to be.")
+	}
+	return nil
+}
+
+func etagIn(list, etag string) bool {
+	if etag == "" {
+		return false
+	}
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == "*" || strings.Trim(tag, `"`) == strings.Trim(etag, `"`) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,230 @@
+// Package arm is Azure Resource Manager over HTTP. It records wishes and reads results; it never makes anything happen.
+package arm
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"berth.dev/berth"
+	"berth.dev/berth/identity"
+	"berth.dev/berth/store"
+)
+
+// maxBody is how large a request body may be. Real ARM takes 4 MB.
+const maxBody = 4 << 20
+
+// Options is what a Server works with.
+type Options struct {
+	Store        *store.Store
+	Authority    *identity.Authority
+	Log          *slog.Logger
+	Subscription string                      // the one subscription there is: a GUID
+	Endpoint     string                      // https address of this server, without a trailing slash
+	Hosts        []string                    // other names (host or host:port) under which clients may reach it
+	Observe      func(o Observation)         // told of each request: for metrics; may be nil
+	Ready        func(context.Context) error // why the server is not ready; nil when it is
+}
+
+// Observation is one answered request.
+type Observation struct {
+	Method, Kind string // Kind is the resource type or the name of the route, never an id
+	Status       int
+	Took         time.Duration
+}
+
+// Server answers ARM requests.
+type Server struct {
+	Options
+	hosts map[string]bool
+}
+
+// New makes a server.
+func New(o Options) *Server {
+	s := &Server{Options: o, hosts: map[string]bool{}}
+	for _, h := range o.Hosts {
+		s.hosts[strings.ToLower(h)] = true
+	}
+	return s
+}
+
+// response is what a handler answers: encoded in one place.
+type response struct {
+	status int
+	header map[string]string
+	body   any // nil for none; []byte is sent as it is
+}
+
+func ok(body any) *response { return &response{status: http.StatusOK, body: body} }
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	id := requestID()
+	w.Header().Set("x-ms-request-id", id)
+	correlate(w.Header(), r, id)
+	q := &request{Request: r, id: id, base: s.base(r), kindName: "unknown"}
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.Error("a handler panicked", "request", id, "panic", p, "stack", string(debug.Stack()))
+			s.fail(w, q, berth.Errorf(berth.CodeInternal, "unexpected"))
+		}
+		if s.Observe != nil {
+			s.Observe(Observation{Method: r.Method, Kind: q.kindName, Status: q.answered, Took: time.Since(start)})
+		}
+		s.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", q.answered, "request", id, "took", time.Since(start))
+	}()
+	res, err := s.serve(w, q)
+	switch {
+	case err != nil:
+		s.fail(w, q, err)
+	case res != nil:
+		s.write(w, q, res)
+	}
+}
+
+// serve finds out what is asked and by whom, and lets a handler answer. A nil response means that one was written.
+func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
+	path := cleanPath(q.URL.Path)
+	if res := s.public(w, q, path); res != nil {
+		return res, nil
+	}
+	if h := s.Authority.Route(path); h != nil {
+		q.kindName, q.answered = "identity", http.StatusOK
+		h.ServeHTTP(w, q.Request)
+		return nil, nil
+	}
+	caller, err := s.Authority.Verify(bearer(q.Request))
+	if err != nil {
+		return nil, err
+	}
+	q.caller = caller
+	if err := q.readBody(w); err != nil {
+		return nil, err
+	}
+	return s.route(q, path)
+}
+
+// public answers what needs no token. Nil when path is none of it.
+func (s *Server) public(_ http.ResponseWriter, q *request, path string) *response {
+	switch {
+	case path == "/healthz":
+		q.kindName = "healthz"
+		return ok(map[string]string{"status": "ok"})
+	case path == "/readyz":
+		q.kindName = "readyz"
+		if err := s.Ready(q.Context()); err != nil {
+			return &response{status: http.StatusServiceUnavailable, body: map[string]string{"status": "not ready", "reason": err.Error()}}
+		}
+		return ok(map[string]string{"status": "ready"})
+	case strings.HasPrefix(path, "/discovery/workspaces/"):
+		q.kindName = "discovery"
+		return ok(discovery(q.base))
+	}
+	return nil
+}
+
+// discovery names the services of a workspace: all of them are here. The keys are those that azureml-core looks up.
+func discovery(base string) map[string]string {
+	out := map[string]string{}
+	for _, service := range []string{"api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines", "studio", "studiocoreservices"} {
+		out[service] = base
+	}
+	return out
+}
+
+// base is the address that answers carry: the one the client used, when it is one of ours.
+func (s *Server) base(r *http.Request) string {
+	if s.hosts[strings.ToLower(r.Host)] {
+		return "https://" + r.Host
+	}
+	return s.Endpoint
+}
+
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// cleanPath collapses duplicate slashes (azureml-core sends them) and drops azureml-core's second prefix for computes.
+func cleanPath(p string) string {
+	for strings.Contains(p, "//") {
+		p = strings.ReplaceAll(p, "//", "/")
+	}
+	if len(p) > 1 {
+		p = strings.TrimSuffix(p, "/")
+	}
+	const second = "/rp/workspaces"
+	if len(p) > len(second) && strings.EqualFold(p[:len(second)], second) && p[len(second)] == '/' {
+		return p[len(second):]
+	}
+	return p
+}
+
+func requestID() string { return uuid.NewString() }
+
+// correlate answers the ids by which clients find their requests again.
+func correlate(h http.Header, r *http.Request, id string) {
+	correlation := plainID(r.Header.Get("x-ms-correlation-request-id"))
+	if correlation == "" {
+		correlation = id
+	}
+	h.Set("x-ms-correlation-request-id", correlation)
+	if strings.EqualFold(r.Header.Get("x-ms-return-client-request-id"), "true") {
+		if c := plainID(r.Header.Get("x-ms-client-request-id")); c != "" {
+			h.Set("x-ms-client-request-id", c)
+		}
+	}
+}
+
+// plainID lets only what can be an id be echoed.
+func plainID(s string) string {
+	if len(s) > 128 || strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
+		return ""
+	}
+	return s
+}
+
+// write sends a response.
+func (s *Server) write(w http.ResponseWriter, q *request, res *response) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	h.Set("X-Content-Type-Options", "nosniff")
+	for k, v := range res.header {
+		h.Set(k, v)
+	}
+	q.answered = res.status
+	if res.body == nil {
+		w.WriteHeader(res.status)
+		return
+	}
+	body, err := json.Marshal(res.body)
+	if err != nil {
+		s.fail(w, q, err)
+		return
+	}
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(res.status)
+	if q.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client has gone away: nothing to be done
+	}
+}
+
+// shortID is by what an unexpected error is found in the log.
+func shortID() string {
+	b := make([]byte, 4)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

@@ -1,0 +1,161 @@
+// Package identity knows who is calling: it issues and verifies access tokens, and keeps what that needs on disk (the
+// certificate authority, the signing key, the first client's credentials).
+package identity
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
+	"github.com/jonboulle/clockwork"
+)
+
+// tokenLife is how long an access token is good.
+const tokenLife = time.Hour
+
+// Client is an application that may sign in.
+type Client struct {
+	ID         string // a GUID, in lower case
+	Name       string
+	SecretHash []byte // HashSecret of its secret; empty: it cannot sign in
+	ObjectID   string // of its service principal
+}
+
+// HashSecret is what is kept of a client secret.
+//
+// It is plain SHA-256, and that is enough because every secret is 256 random bits of our own (NewSecret): there is no
+// dictionary to try, and a slow hash would only make each sign-in slow. Secrets that people choose would need a slow one.
+func HashSecret(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}
+
+func (c Client) hasSecret(secret string) bool {
+	return subtle.ConstantTimeCompare(HashSecret(secret), c.SecretHash) == 1
+}
+
+// Options is what an Authority is made of.
+type Options struct {
+	Issuer   string // public base URL of the server, "https://berth.example:8443"
+	TenantID string // a GUID
+	Key      *ecdsa.PrivateKey
+	// Clients finds a client by its id, which is given in lower case. It is asked at each request, so it must be fast.
+	Clients   func(id string) (Client, bool)
+	Clock     clockwork.Clock
+	Audiences []string // accepted in tokens besides Issuer and Azure's names for Resource Manager
+}
+
+// Authority issues tokens to the clients of one tenant and verifies them.
+type Authority struct {
+	base      string // no trailing slash
+	tenant    string // lower case
+	clients   func(id string) (Client, bool)
+	clock     clockwork.Clock
+	audiences map[string]bool // by audienceKey
+	public    jose.JSONWebKey
+	signer    jose.Signer
+	cache     tokenCache
+}
+
+// New makes an Authority.
+func New(o Options) (*Authority, error) {
+	base := strings.TrimRight(o.Issuer, "/")
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%q is not the public URL of a server (expected https://host[:port])", o.Issuer)
+	}
+	if len(o.TenantID) != 36 || uuid.Validate(o.TenantID) != nil {
+		return nil, fmt.Errorf("the tenant id %q is not a GUID", o.TenantID)
+	}
+	if o.Key == nil || o.Key.Curve != elliptic.P256() || o.Clients == nil || o.Clock == nil {
+		return nil, errors.New("an authority needs a P-256 key, clients and a clock")
+	}
+	a := &Authority{base: base, tenant: strings.ToLower(o.TenantID), clients: o.Clients, clock: o.Clock, audiences: map[string]bool{}}
+	// The first is what clients ask for when they are pointed here, the others what some insist on all the same.
+	accepted := []string{base, "https://management.azure.com", "https://management.core.windows.net"}
+	for _, aud := range append(accepted, o.Audiences...) {
+		a.audiences[audienceKey(aud)] = true
+	}
+	a.public = jose.JSONWebKey{Key: &o.Key.PublicKey, Algorithm: string(jose.ES256), Use: "sig"}
+	thumbprint, err := a.public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	a.public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
+	private := jose.JSONWebKey{Key: o.Key, Algorithm: string(jose.ES256), KeyID: a.public.KeyID}
+	a.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: private}, (&jose.SignerOptions{}).WithType("JWT"))
+	return a, err
+}
+
+// TenantID is the tenant that this authority serves.
+func (a *Authority) TenantID() string { return a.tenant }
+
+func (a *Authority) issuer() string { return a.base + "/" + a.tenant + "/v2.0" }
+
+// claims is the payload of our tokens. Clients decode exp, tid, oid and appid without verifying; azurerm asks Microsoft
+// Graph when oid is missing.
+type claims struct {
+	Audience  string `json:"aud"`
+	Issuer    string `json:"iss"`
+	IssuedAt  int64  `json:"iat"`
+	NotBefore int64  `json:"nbf"`
+	Expires   int64  `json:"exp"`
+	AppID     string `json:"appid"`
+	AZP       string `json:"azp"` // the v2.0 name of appid
+	IDType    string `json:"idtyp"`
+	ObjectID  string `json:"oid"`
+	Subject   string `json:"sub"`
+	TenantID  string `json:"tid"`
+	UTI       string `json:"uti"` // makes each token its own
+	Version   string `json:"ver"`
+}
+
+// Issue makes an access token for a client. The audience is anything: a token that is not for Resource Manager is of no
+// use here, but clients ask for some (Microsoft Graph) at start-up and must get them.
+func (a *Authority) Issue(c Client, audience string) (string, error) {
+	now := a.clock.Now()
+	uti := make([]byte, 16)
+	rand.Read(uti) // never fails: it ends the program rather than give bad randomness
+	return a.sign(claims{
+		Audience:  audience,
+		Issuer:    a.issuer(),
+		IssuedAt:  now.Unix(),
+		NotBefore: now.Unix(),
+		Expires:   now.Add(tokenLife).Unix(),
+		AppID:     c.ID,
+		AZP:       c.ID,
+		IDType:    "app",
+		ObjectID:  c.ObjectID,
+		Subject:   c.ObjectID,
+		TenantID:  a.tenant,
+		UTI:       base64.RawURLEncoding.EncodeToString(uti),
+		Version:   "2.0",
+	})
+}
+
+func (a *Authority) sign(c claims) (string, error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	jws, err := a.signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// audienceKey is an audience as it is compared: clients differ in trailing slashes and in the casing of the host.
+func audienceKey(audience string) string { return strings.ToLower(strings.TrimRight(audience, "/")) }

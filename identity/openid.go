@@ -1,0 +1,116 @@
+package identity
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// adfs is an alias of the tenant: with it, older clients skip a discovery that would go to login.microsoftonline.com.
+const adfs = "adfs"
+
+// Route finds the handler of a path of this authority ("/{tenant}/…"), and nil for the paths of others. It is a function
+// of the path and not a pattern: "/{tenant}/oauth2/token" and "/subscriptions/{id}/…" cannot stand in one http.ServeMux.
+func (a *Authority) Route(path string) http.Handler {
+	_, rest, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	switch strings.ToLower(strings.TrimSuffix(rest, "/")) {
+	case "oauth2/v2.0/token", "oauth2/token":
+		return a.TokenHandler()
+	case "v2.0/.well-known/openid-configuration", ".well-known/openid-configuration":
+		return a.OpenIDHandler()
+	case "discovery/v2.0/keys", "discovery/keys":
+		return a.KeysHandler()
+	case "oauth2/v2.0/authorize", "oauth2/authorize", "oauth2/v2.0/devicecode", "oauth2/devicecode":
+		return http.HandlerFunc(a.refuseUsers)
+	}
+	return nil
+}
+
+// pathTenant is the first part of the path, in the only two spellings that this server uses itself, and whether it is ours.
+func (a *Authority) pathTenant(r *http.Request) (string, bool) {
+	name, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
+	switch {
+	case strings.EqualFold(name, a.tenant):
+		return a.tenant, true
+	case strings.EqualFold(name, adfs):
+		return adfs, true
+	}
+	return name, false
+}
+
+// configuration is the OpenID provider metadata. The same is served with and without v2.0 in the path: all tokens here
+// have the v2.0 issuer.
+type configuration struct {
+	Issuer          string   `json:"issuer"`
+	Authorization   string   `json:"authorization_endpoint"`
+	Token           string   `json:"token_endpoint"`
+	DeviceCode      string   `json:"device_authorization_endpoint"`
+	Keys            string   `json:"jwks_uri"`
+	TokenAuth       []string `json:"token_endpoint_auth_methods_supported"`
+	Grants          []string `json:"grant_types_supported"`
+	ResponseTypes   []string `json:"response_types_supported"`
+	ResponseModes   []string `json:"response_modes_supported"`
+	SubjectTypes    []string `json:"subject_types_supported"`
+	IDTokenSigning  []string `json:"id_token_signing_alg_values_supported"`
+	Scopes          []string `json:"scopes_supported"`
+	ClaimsSupported []string `json:"claims_supported"`
+}
+
+// OpenIDHandler serves /{tenant}[/v2.0]/.well-known/openid-configuration.
+func (a *Authority) OpenIDHandler() http.Handler {
+	return a.document(func(tenant string) any {
+		at := a.base + "/" + tenant
+		return configuration{
+			Issuer:          a.issuer(),
+			Authorization:   at + "/oauth2/v2.0/authorize",
+			Token:           at + "/oauth2/v2.0/token",
+			DeviceCode:      at + "/oauth2/v2.0/devicecode",
+			Keys:            at + "/discovery/v2.0/keys",
+			TokenAuth:       []string{"client_secret_post", "client_secret_basic"},
+			Grants:          []string{"client_credentials"},
+			ResponseTypes:   []string{"code", "id_token", "code id_token"},
+			ResponseModes:   []string{"query", "fragment", "form_post"},
+			SubjectTypes:    []string{"pairwise"},
+			IDTokenSigning:  []string{string(jose.ES256)},
+			Scopes:          []string{"openid", "profile", "email", "offline_access"},
+			ClaimsSupported: []string{"aud", "iss", "iat", "nbf", "exp", "sub", "tid", "oid", "appid", "azp", "idtyp", "uti", "ver"},
+		}
+	})
+}
+
+// KeysHandler serves the public key of the tokens as a JSON web key set.
+func (a *Authority) KeysHandler() http.Handler {
+	return a.document(func(string) any { return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{a.public}} })
+}
+
+// document serves JSON that depends on nothing but the tenant.
+func (a *Authority) document(content func(tenant string) any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tenant, ours := a.pathTenant(r)
+		switch {
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			a.refuse(w, r, oauthError{http.StatusMethodNotAllowed, "invalid_request", 900561, "This address accepts GET requests only."})
+		case !ours:
+			a.refuse(w, r, unknownTenant(tenant))
+		default:
+			w.Header().Set("Cache-Control", "public, max-age=300")
+			writeJSON(w, http.StatusOK, content(tenant))
+		}
+	})
+}
+
+// refuseUsers answers at the addresses where people would sign in.
+func (a *Authority) refuseUsers(w http.ResponseWriter, r *http.Request) {
+	a.refuse(w, r, oauthError{http.StatusBadRequest, "unauthorized_client", 70003,
+		"This server signs in applications only: use a client id and secret (az login --service-principal)."})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody is left to tell
+}

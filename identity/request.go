@@ -1,0 +1,76 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"berth.dev/berth"
+)
+
+type callerKey struct{}
+
+// Require lets requests with a good token through to next, with their Caller in the context; the others go to fail.
+func (a *Authority) Require(next http.Handler, fail func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, err := bearer(r)
+		if err != nil {
+			fail(w, r, err)
+			return
+		}
+		caller, err := a.Verify(token)
+		if err != nil {
+			fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
+	})
+}
+
+// WithCaller puts a caller into a context.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerFrom is the caller that Require put into the context.
+func CallerFrom(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(callerKey{}).(Caller)
+	return c, ok
+}
+
+func bearer(r *http.Request) (string, error) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return "", errMissing()
+	}
+	scheme, token, _ := strings.Cut(strings.TrimSpace(headers[0]), " ")
+	token = strings.TrimSpace(token)
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. The 'Authorization' header is not in the form 'Bearer {access token}', sent once.")
+	}
+	return token, nil
+}
+
+// Challenge is the WWW-Authenticate header of a 401: where to sign in, and what was wrong.
+func Challenge(base, tenant string, err error) string {
+	text := "The access token is missing or invalid."
+	if e, ok := errors.AsType[*berth.Error](err); ok {
+		text = e.Message
+	}
+	return `Bearer authorization_uri="` + quotable(strings.TrimRight(base, "/")+"/"+tenant) +
+		`", error="invalid_token", error_description="` + quotable(text) + `"`
+}
+
+// quotable makes text fit between the quotes of a header: printable ASCII without quote and backslash (RFC 6750).
+func quotable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"' || r == '\\':
+			return '\''
+		case r < 0x20 || r > 0x7e:
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,147 @@
+package identity
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"berth.dev/berth"
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// leeway is how far the clocks of issuer and verifier may be apart.
+	leeway = time.Minute
+	// maxToken bounds what is hashed and parsed for a stranger. Ours have about 800 characters.
+	maxToken = 16 << 10
+	// cacheSize bounds the memory of the cache: about 250 kB.
+	cacheSize = 1024
+)
+
+// Caller is who sent a request.
+type Caller struct {
+	AppID    string
+	ObjectID string
+	TenantID string
+	Name     string
+}
+
+// Verify says who a token belongs to. Its errors are *berth.Error and safe to show: they never hold any of a token that
+// was not ours.
+func (a *Authority) Verify(token string) (Caller, error) {
+	if token == "" {
+		return Caller{}, errMissing()
+	}
+	if len(token) > maxToken {
+		return Caller{}, invalid("The access token is longer than %d characters. %s", maxToken, signInAgain)
+	}
+	key := sha256.Sum256([]byte(token))
+	now := a.clock.Now()
+	found, hit := a.cache.get(key, now)
+	if !hit {
+		var err error
+		if found, err = a.check(token, now); err != nil {
+			return Caller{}, err
+		}
+	}
+	// The client is looked up every time, cached or not: one that is removed stops at once. The object id tells a client
+	// from another that was made later under the same id.
+	client, known := a.clients(found.appID)
+	if !known || client.ObjectID != found.objectID {
+		return Caller{}, invalid("The application '%s' that this access token was issued to no longer exists here. Sign in with a client that exists.", found.appID)
+	}
+	if !hit {
+		a.cache.put(key, found)
+	}
+	return Caller{AppID: found.appID, ObjectID: found.objectID, TenantID: a.tenant, Name: client.Name}, nil
+}
+
+const signInAgain = "Sign in again to get a new one."
+
+func errMissing() error {
+	return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. The 'Authorization' header is missing: sign in and send 'Authorization: Bearer {access token}'.")
+}
+
+func invalid(format string, args ...any) error {
+	return berth.Errorf(berth.CodeInvalidToken, format, args...)
+}
+
+// check does the whole verification. Nothing in the token is believed, nor told to the caller, before the signature is.
+func (a *Authority) check(token string, now time.Time) (verified, error) {
+	// Base64 decoding would skip line breaks, and no token of ours has any.
+	if strings.ContainsAny(token, "\r\n") {
+		return verified{}, invalid("The access token is not well formed. %s", signInAgain)
+	}
+	// The list of algorithms has one: "none", HMAC with our public key and the rest end here, whatever the header says.
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return verified{}, invalid("The access token is not a JSON web token signed with ES256, as the ones issued here are. %s", signInAgain)
+	}
+	payload, err := jws.Verify(a.public.Key)
+	if err != nil {
+		return verified{}, invalid("The signature of the access token is not of this server. If the server was set up anew, take its new credentials; then sign in again.")
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return verified{}, invalid("The claims of the access token cannot be read. %s", signInAgain)
+	}
+	return a.judge(c, now)
+}
+
+// judge holds the claims of a rightly signed token against the clock and this server.
+func (a *Authority) judge(c claims, now time.Time) (verified, error) {
+	expires, notBefore := time.Unix(c.Expires, 0).Add(leeway), time.Unix(c.NotBefore, 0).Add(-leeway)
+	switch {
+	case !strings.EqualFold(c.TenantID, a.tenant):
+		return verified{}, invalid("The access token is from the tenant '%s' and this server's is '%s'. Sign in to tenant '%s'.", c.TenantID, a.tenant, a.tenant)
+	case c.Issuer != a.issuer():
+		return verified{}, invalid("The access token was issued by '%s' and this server is '%s'. %s", c.Issuer, a.issuer(), signInAgain)
+	case !a.audiences[audienceKey(c.Audience)]:
+		return verified{}, invalid("The access token is for the audience '%s'. Ask for one with the scope '%s/.default'.", c.Audience, a.base)
+	case !now.Before(expires):
+		return verified{}, berth.Errorf(berth.CodeExpiredToken, "The access token expired at %s and the server's clock says %s. %s", stamp(time.Unix(c.Expires, 0)), stamp(now), signInAgain)
+	case now.Before(notBefore):
+		return verified{}, invalid("The access token is not valid before %s and the server's clock says %s. Wait, or set the server's clock.", stamp(time.Unix(c.NotBefore, 0)), stamp(now))
+	}
+	return verified{appID: c.AppID, objectID: c.ObjectID, expires: expires}, nil
+}
+
+// verified is what a token proved.
+type verified struct {
+	appID, objectID string
+	expires         time.Time // leeway included
+}
+
+// tokenCache remembers tokens that verified, by their hash; the tokens themselves are not kept. The zero value is ready.
+// It holds successes only, so that a stranger cannot push anything out of it.
+type tokenCache struct {
+	mu      sync.RWMutex
+	entries map[[sha256.Size]byte]verified
+	// order is a ring of the keys as they came. All tokens live equally long, so the oldest entry is the first to expire.
+	order [cacheSize][sha256.Size]byte
+	next  int
+}
+
+func (c *tokenCache) get(key [sha256.Size]byte, now time.Time) (verified, bool) {
+	c.mu.RLock()
+	v, ok := c.entries[key]
+	c.mu.RUnlock()
+	// An expired entry is a miss; the ring takes it away in its turn.
+	return v, ok && now.Before(v.expires)
+}
+
+func (c *tokenCache) put(key [sha256.Size]byte, v verified) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, there := c.entries[key]; there {
+		return // two requests verified the same token at once
+	}
+	if c.entries == nil {
+		c.entries = make(map[[sha256.Size]byte]verified)
+	}
+	delete(c.entries, c.order[c.next])
+	c.entries[key], c.order[c.next] = v, key
+	c.next = (c.next + 1) % cacheSize
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	cliflag "k8s.io/component-base/cli/flag"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	apioptions "k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	controlleroptions "k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	scheduleroptions "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+)
+
+// parseFlags sets a component's options by its own flags: they are the interface that Kubernetes keeps stable.
+func parseFlags(sets cliflag.NamedFlagSets, args []string) error {
+	fs := pflag.NewFlagSet("component", pflag.ContinueOnError)
+	for _, s := range sets.FlagSets {
+		fs.AddFlagSet(s)
+	}
+	return fs.Parse(args)
+}
+
+func (c *cluster) apiServerArgs() []string {
+	args := []string{
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(c.apiPort),
+		"--etcd-servers=unix://" + etcdClientSocket,
+		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key",
+		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=10.0.0.0/16",
+		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
+		"--min-request-timeout=60", "--event-ttl=1h",
+		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy", "--proxy-client-cert-file=pki/front-proxy.crt", "--proxy-client-key-file=pki/front-proxy.key",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group", "--requestheader-username-headers=X-Remote-User",
+	}
+	if c.minor != newestMinor {
+		args = append(args, fmt.Sprintf("--emulated-version=1.%d", c.minor))
+	}
+	return args
+}
+
+// runAPIServer runs until ctx is done.
+func (c *cluster) runAPIServer(ctx context.Context) error {
+	o := apioptions.NewServerRunOptions()
+	if err := parseFlags(o.Flags(), c.apiServerArgs()); err != nil {
+		return err
+	}
+	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+		return err
+	}
+	if err := logsapi.ValidateAndApply(o.Logs, nil); err != nil {
+		return err
+	}
+	completed, err := o.Complete(ctx)
+	if err != nil {
+		return err
+	}
+	if errs := completed.Validate(); len(errs) != 0 {
+		return utilerrors.NewAggregate(errs)
+	}
+	return apiserver.Run(ctx, completed)
+}
+
+// idleControllers are left out: they serve cloud providers, volumes on real nodes, or things this cluster has none of.
+var idleControllers = []string{
+	names.NodeIpamController,
+	names.PersistentVolumeAttachDetachController, names.PersistentVolumeExpanderController,
+	names.BootstrapSignerController, names.TokenCleanerController, names.CertificateSigningRequestCleanerController, names.ServiceCIDRController,
+}
+
+func (c *cluster) controllerArgs() []string {
+	enabled := []string{"*"}
+	for _, name := range idleControllers {
+		enabled = append(enabled, "-"+name)
+	}
+	config := c.pki.kubeconfig("controller-manager")
+	return []string{
+		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
+		"--secure-port=0", "--leader-elect=false", "--use-service-account-credentials=false", "--profiling=false",
+		"--service-account-private-key-file=pki/sa.key", "--root-ca-file=pki/ca.crt",
+		"--cluster-signing-cert-file=pki/ca.crt", "--cluster-signing-key-file=pki/ca.key",
+		"--controllers=" + strings.Join(enabled, ","), "--kube-api-qps=200", "--kube-api-burst=400", "--node-monitor-grace-period=60s",
+	}
+}
+
+func (c *cluster) runControllerManager(ctx context.Context) error {
+	o, err := controlleroptions.NewKubeControllerManagerOptions()
+	if err != nil {
+		return err
+	}
+	known, off, aliases := controllers.KnownControllers(), controllers.ControllersDisabledByDefault(), controllers.ControllerAliases()
+	if err := parseFlags(o.Flags(known, off, aliases), c.controllerArgs()); err != nil {
+		return err
+	}
+	config, err := o.Config(ctx, known, off, aliases)
+	if err != nil {
+		return err
+	}
+	return controllers.Run(ctx, config.Complete())
+}
+
+func (c *cluster) runScheduler(ctx context.Context) error {
+	o := scheduleroptions.NewOptions()
+	config := c.pki.kubeconfig("scheduler")
+	args := []string{
+		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
+		"--secure-port=0", "--leader-elect=false", "--profiling=false",
+	}
+	if err := parseFlags(*o.Flags, args); err != nil {
+		return err
+	}
+	completed, sched, err := scheduler.Setup(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := scheduler.Run(ctx, completed, sched); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

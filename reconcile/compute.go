@@ -1,0 +1,297 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/kube"
+	"berth.dev/berth/store"
+)
+
+const (
+	tokenLife = time.Hour
+)
+
+// computePhases are the life of a compute, in order.
+func computePhases(c *store.Claim, removes, check bool) []phase {
+	spec := c.Resource.Body.(*berth.Compute).Spec
+	present := clusterMade
+	if spec.Attached {
+		present = clusterPresent
+	}
+	switch {
+	case removes && c.Operation.Verb == berth.VerbDelete && !spec.Attached:
+		return []phase{ownClusterRemoved, computeGone}
+	case removes:
+		return []phase{letGo, computeGone}
+	case check:
+		return []phase{stillThere, tokenKept}
+	}
+	return []phase{present, answers, bigEnough, owned, entered, tokenKept}
+}
+
+func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.Compute) }
+
+func (s *scope) attachment() kube.Attachment {
+	ws := s.id().Parent()
+	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(), ComputeName: s.id().Name()}
+}
+
+// namespaceOf is where a compute lives: azureml-<workspace> as the service has it, or what a Kubernetes compute names.
+func namespaceOf(id berth.ID, c *berth.Compute) string {
+	if c.Spec.Type == berth.ComputeKubernetes {
+		return c.Spec.Namespace
+	}
+	return kube.NamespaceName("azureml-" + id.Parent().Name())
+}
+
+// clusterMade makes the managed cluster of a created compute, by a wish of its own, and waits for it.
+func clusterMade(ctx context.Context, s *scope) (verdict, error) {
+	c := s.compute()
+	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
+	if errors.Is(err, store.ErrNotFound) {
+		return s.wishCluster(ctx, nil)
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	cluster := have.Body.(*berth.Cluster)
+	stale := have.State == berth.StateFailed && have.ModifiedAt.Before(s.claim.Operation.StartedAt)
+	switch {
+	case !have.State.Terminal():
+		return awaiting(have.ID), s.sayOf(ctx, have)
+	case cluster.Spec.Pools[0].Count != c.Spec.AgentCount || stale:
+		return s.wishCluster(ctx, have)
+	case have.State == berth.StateFailed && have.Fault != nil:
+		return verdict{}, have.Fault
+	}
+	return verdict{}, nil
+}
+
+// sayOf passes on what the cluster's own operation says.
+func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
+	op, err := s.Store.Operation(ctx, cluster.OperationID)
+	if err != nil || op.Message == "" {
+		return nil // only a message is missing
+	}
+	return s.say(ctx, "%s", op.Message)
+}
+
+// wishCluster asks for the cluster as the compute wants it.
+func (s *scope) wishCluster(ctx context.Context, have *berth.Resource) (verdict, error) {
+	c := s.compute()
+	w := store.Wish{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
+	if have == nil {
+		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location, Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
+			Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), OwnedBy: s.id(),
+			Pools: []berth.NodePool{{Name: "agentpool", Count: c.Spec.AgentCount, VMSize: c.Spec.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}},
+		}}}
+	} else {
+		cluster := *have.Body.(*berth.Cluster)
+		cluster.Spec.Pools[0].Count = c.Spec.AgentCount
+		have.Body = &cluster
+		w.Verb, w.Resource, w.Base = berth.VerbUpdate, have, have.Generation
+	}
+	if _, _, err := s.Store.Accept(ctx, w); err != nil && !errors.Is(err, store.ErrMoved) && berth.ErrorCode(err) != berth.CodeBusy {
+		return verdict{}, err
+	}
+	return awaiting(c.Spec.ClusterID), nil
+}
+
+// clusterPresent waits for the cluster that the user named to be settled.
+func clusterPresent(ctx context.Context, s *scope) (verdict, error) {
+	have, err := s.Store.Get(ctx, s.compute().Spec.ClusterID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return verdict{}, clusterDeleted(s.compute().Spec.ClusterID)
+	case err != nil:
+		return verdict{}, err
+	case have.State == berth.StateDeleting:
+		return verdict{}, clusterDeleted(have.ID)
+	case !have.State.Terminal():
+		return awaiting(have.ID), s.say(ctx, "waiting for the cluster, which is %s", have.State)
+	}
+	return verdict{}, nil
+}
+
+func clusterDeleted(id berth.ID) *berth.Error {
+	return berth.Errorf(berth.CodeNotFound, "The cluster '%s' was deleted. Detach this compute, then create or attach another cluster.", id.Name())
+}
+
+// answers asks the cluster itself what it is.
+func answers(ctx context.Context, s *scope) (verdict, error) {
+	c := s.compute()
+	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer conn.Close()
+	facts, err := conn.Facts(ctx)
+	if err != nil {
+		return verdict{}, unreachable(c.Spec.ClusterID, err)
+	}
+	cluster, err := s.Store.Get(ctx, c.Spec.ClusterID)
+	if err != nil {
+		return verdict{}, err
+	}
+	c.Status.ClusterUID, c.Status.Version, c.Status.ClusterFQDN = facts.UID, facts.Version, cluster.Body.(*berth.Cluster).Status.FQDN
+	c.Status.Nodes, c.Status.VCPUs, c.Status.VMSize = len(facts.Nodes), 0, ""
+	for _, n := range facts.Nodes {
+		c.Status.VCPUs += n.VCPUs
+		c.Status.VMSize = n.InstanceType
+	}
+	return verdict{}, nil
+}
+
+// unreachable turns a failure to reach a cluster into a sentence, worth another try; a real answer stays what it is.
+func unreachable(id berth.ID, err error) error {
+	if kube.Unreachable(err) {
+		return berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' does not answer: %s.", id.Name(), sentence(err))
+	}
+	return err
+}
+
+// bigEnough judges the cluster by what it said of itself.
+func bigEnough(_ context.Context, s *scope) (verdict, error) {
+	c := s.compute()
+	if c.Spec.Attached && c.Spec.Type == berth.ComputeAKS {
+		return verdict{}, judge(c)
+	}
+	return verdict{}, nil
+}
+
+// owned writes the ownership record into the cluster: whoever else wants it is refused there too.
+func owned(ctx context.Context, s *scope) (verdict, error) {
+	c := s.compute()
+	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer conn.Close()
+	err = conn.Claim(ctx, kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Operation.StartedAt.Format(time.RFC3339), By: s.claim.Operation.Caller})
+	if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
+		since, _ := time.Parse(time.RFC3339, conflict.Owner.Since) // a record without a date is a record all the same
+		return verdict{}, store.AlreadyAttached(c.Spec.ClusterID, conflict.Owner.ComputeID, since)
+	}
+	if err != nil {
+		return verdict{}, unreachable(c.Spec.ClusterID, err)
+	}
+	return verdict{}, nil
+}
+
+// entered makes the namespace and the service account with the rights that Berth needs, and no more.
+func entered(ctx context.Context, s *scope) (verdict, error) {
+	c := s.compute()
+	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer conn.Close()
+	made, err := conn.Attach(ctx, s.attachment())
+	if err != nil {
+		return verdict{}, unreachable(c.Spec.ClusterID, err)
+	}
+	c.Status.Namespace, c.Status.NamespaceMade = s.attachment().Namespace, made
+	return verdict{}, nil
+}
+
+// tokenKept takes a new short-lived token when there is none or half of its life is over.
+func tokenKept(ctx context.Context, s *scope) (verdict, error) {
+	c := s.compute()
+	if s.Clock.Now().Add(tokenLife / 2).Before(c.Status.TokenExpires) {
+		return verdict{}, nil
+	}
+	admin, err := s.Provider.Kubeconfig(ctx, c.Spec.ClusterID)
+	if err != nil {
+		return verdict{}, err
+	}
+	conn, err := s.connect(admin)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer conn.Close()
+	token, expires, err := conn.Token(ctx, c.Status.Namespace, tokenLife)
+	if err != nil {
+		return verdict{}, unreachable(c.Spec.ClusterID, err)
+	}
+	config, err := kube.TokenKubeconfig(admin, token, c.Status.Namespace)
+	if err != nil {
+		return verdict{}, err
+	}
+	c.Status.TokenExpires = expires
+	s.keep(berth.SecretToken, config)
+	return verdict{}, nil
+}
+
+// stillThere looks at a settled compute: is its cluster there, and does it answer?
+func stillThere(ctx context.Context, s *scope) (verdict, error) {
+	c, r := s.compute(), s.claim.Resource
+	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
+	if errors.Is(err, store.ErrNotFound) {
+		return verdict{}, clusterDeleted(c.Spec.ClusterID)
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	if r.State != berth.StateSucceeded || !have.State.Terminal() {
+		return s.unchanged(), nil
+	}
+	if _, err := answers(ctx, s); err != nil {
+		c.Status.Message = sentence(err)
+		return s.unchanged(), nil
+	}
+	c.Status.Message = ""
+	return verdict{}, nil
+}
+
+// ownClusterRemoved deletes the cluster that the compute made.
+func ownClusterRemoved(ctx context.Context, s *scope) (verdict, error) {
+	have, err := s.Store.Get(ctx, s.compute().Spec.ClusterID)
+	if errors.Is(err, store.ErrNotFound) {
+		return verdict{}, nil
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	if have.State == berth.StateFailed && have.Fault != nil && have.ModifiedAt.After(s.claim.Operation.StartedAt) {
+		return verdict{}, have.Fault
+	}
+	if err := s.wishRemoval(ctx, have); err != nil {
+		return verdict{}, err
+	}
+	return awaiting(have.ID), s.say(ctx, "deleting the cluster %s", have.ID.Name())
+}
+
+func computeGone(context.Context, *scope) (verdict, error) {
+	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
+}
+
+// judge holds what the cluster said against the rules of the service.
+func judge(c *berth.Compute) error {
+	if ok, _ := catalog.Supported(c.Status.Version); !ok {
+		return berth.Errorf(berth.CodeBadRequest, "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", c.Status.Version, supportedVersions())
+	}
+	const enough = 12
+	if c.Spec.Purpose != berth.DevTest && c.Status.VCPUs < enough {
+		return berth.Errorf(berth.CodeBadRequest, "A cluster for %s needs at least %d vCPUs; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.",
+			c.Spec.Purpose, enough, c.Spec.ClusterID.Name(), c.Status.VCPUs)
+	}
+	return nil
+}
+
+func supportedVersions() string {
+	text := ""
+	for i, v := range catalog.Versions() {
+		if i > 0 {
+			text += ", "
+		}
+		text += v.Version
+		if v.Preview {
+			text += " (preview)"
+		}
+	}
+	return text
+}

@@ -1,0 +1,80 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"berth.dev/berth"
+	"berth.dev/berth/store"
+)
+
+// caller is who wishes when Berth itself does, on behalf of a larger wish.
+const caller = "berth"
+
+// containerPhases are those of what holds other resources: groups and workspaces. Making one is settled at once.
+func containerPhases(removes bool) []phase {
+	if !removes {
+		return nil
+	}
+	return []phase{computesRemoved, childrenRemoved, containerGone}
+}
+
+// computesRemoved comes first: a compute that made a cluster takes it along, and one that took a cluster up lets go of
+// it in order while it still answers.
+func computesRemoved(ctx context.Context, s *scope) (verdict, error) {
+	return s.removeAll(ctx, func(id berth.ID) bool { return id.Is(berth.TypeCompute) })
+}
+
+func childrenRemoved(ctx context.Context, s *scope) (verdict, error) {
+	return s.removeAll(ctx, func(id berth.ID) bool { return true })
+}
+
+func containerGone(context.Context, *scope) (verdict, error) {
+	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
+}
+
+// removeAll wishes the removal of what is inside and waits for it.
+func (s *scope) removeAll(ctx context.Context, which func(berth.ID) bool) (verdict, error) {
+	q := store.Query{Parent: s.id()}
+	if s.id().IsGroup() {
+		q = store.Query{Group: s.id()}
+	}
+	inside, err := s.Store.All(ctx, q)
+	if err != nil {
+		return verdict{}, err
+	}
+	var waitFor []berth.ID
+	for _, r := range inside {
+		if !which(r.ID) {
+			continue
+		}
+		if r.State == berth.StateFailed && r.ModifiedAt.After(s.claim.Resource.ModifiedAt) && r.Fault != nil {
+			return verdict{}, berth.Errorf(berth.CodeConflict, "'%s' could not be deleted, so '%s' was kept: %s", r.ID.Name(), s.id().Name(), r.Fault.Message)
+		}
+		if err := s.wishRemoval(ctx, r); err != nil {
+			return verdict{}, err
+		}
+		waitFor = append(waitFor, r.ID)
+	}
+	if len(waitFor) == 0 {
+		return verdict{}, nil
+	}
+	return awaiting(waitFor[0]), s.say(ctx, "deleting %d resource(s) inside, now %s", len(waitFor), waitFor[0].Name())
+}
+
+// wishRemoval asks for the removal of r unless that is under way.
+func (e *Engine) wishRemoval(ctx context.Context, r *berth.Resource) error {
+	if r.State == berth.StateDeleting {
+		return nil
+	}
+	verb := berth.VerbDelete
+	if c, ok := r.Body.(*berth.Compute); ok && c.Spec.Attached {
+		verb = berth.VerbDetach
+	}
+	_, _, err := e.Store.Accept(ctx, store.Wish{Verb: verb, Resource: r, Caller: caller})
+	if err != nil && !errors.Is(err, store.ErrNotFound) && berth.ErrorCode(err) != berth.CodeBusy {
+		return fmt.Errorf("delete %s: %w", r.ID.Name(), err)
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+// Package reconcile goes from what is to what was asked: it claims due rows, takes them through the phases of their
+// kind, and finishes them. It is the only place where something is made to happen.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth"
+	"berth.dev/berth/kube"
+	"berth.dev/berth/store"
+)
+
+const (
+	lease        = 30 * time.Second
+	heartbeat    = lease / 3
+	maxWorkers   = 64
+	purgeEvery   = time.Hour
+	releaseGrace = 5 * time.Second // to hand back leases when stopping
+)
+
+// Options is what an Engine works with.
+type Options struct {
+	Store    *store.Store
+	Provider berth.Provider
+	Clock    clockwork.Clock
+	Log      *slog.Logger
+	ServerID string // stands in ownership records: which Berth attached a cluster
+}
+
+// Engine is the only loop.
+type Engine struct {
+	Options
+	connect func(kubeconfig []byte) (*kube.Conn, error)
+	wake    chan struct{}
+	slots   chan struct{}
+
+	mu      sync.Mutex
+	workers map[*worker]struct{}
+	claims  int // numbers the leases of this engine
+	running sync.WaitGroup
+}
+
+// New makes an engine; Run starts it.
+func New(o Options) *Engine {
+	return &Engine{
+		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), workers: map[*worker]struct{}{},
+		connect: func(kubeconfig []byte) (*kube.Conn, error) { return kube.Connect(kubeconfig, kube.Options{}) },
+	}
+}
+
+// Run claims and works until ctx is done, then waits for its workers to hand back what they hold.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.Store.Subscribe(e.onEvent)()
+	defer e.running.Wait()
+	purge := e.Clock.NewTicker(purgeEvery)
+	defer purge.Stop()
+	for {
+		next, err := e.claimAll(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.Log.Error("the store cannot be read for work", "error", err)
+			next = e.Clock.Now().Add(time.Second)
+		}
+		timer := e.timer(next)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.wake:
+		case <-timer:
+		case <-purge.Chan():
+			if _, err := e.Store.Purge(ctx, berth.OperationRetention); err != nil {
+				e.Log.Warn("old operations could not be removed", "error", err)
+			}
+		}
+	}
+}
+
+// timer fires when the next row is due; never when none is.
+func (e *Engine) timer(next time.Time) <-chan time.Time {
+	if next.IsZero() {
+		return nil
+	}
+	return e.Clock.After(max(next.Sub(e.Clock.Now()), 0))
+}
+
+// claimAll starts a worker for every row that is due and says when the next one will be.
+func (e *Engine) claimAll(ctx context.Context) (time.Time, error) {
+	for {
+		select {
+		case e.slots <- struct{}{}:
+		default: // all busy; the first that ends wakes the loop
+			return time.Time{}, nil
+		}
+		e.claims++
+		c, err := e.Store.Claim(ctx, fmt.Sprintf("%s/%d", e.ServerID, e.claims), lease)
+		if err != nil || c == nil {
+			<-e.slots
+			if err != nil {
+				return time.Time{}, err
+			}
+			return e.Store.NextDue(ctx)
+		}
+		w := &worker{engine: e, claim: c, key: c.Resource.ID.Key(), poke: make(chan struct{}, 1)}
+		e.mu.Lock()
+		e.workers[w] = struct{}{}
+		e.mu.Unlock()
+		e.running.Go(func() {
+			defer e.done(w)
+			w.run(ctx)
+		})
+	}
+}
+
+func (e *Engine) done(w *worker) {
+	e.mu.Lock()
+	delete(e.workers, w)
+	e.mu.Unlock()
+	<-e.slots
+	e.poke()
+}
+
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// onEvent wakes the loop for new work, the worker on this row (its wish may be out of date), and those who wait for it.
+func (e *Engine) onEvent(ev store.Event) {
+	e.poke()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for w := range e.workers {
+		if w.key == ev.Key || w.awaits == ev.Key {
+			select {
+			case w.poke <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// worker takes one claim to its end.
+type worker struct {
+	engine *Engine
+	claim  *store.Claim
+	key    string
+	poke   chan struct{} // the row, or what is waited for, has changed
+	awaits string        // key of what is waited for; guarded by engine.mu
+}
+
+func (w *worker) run(ctx context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w.engine.running.Go(func() { w.beat(ctx, cancel) })
+	for ctx.Err() == nil {
+		v, err := w.engine.step(ctx, w.claim)
+		if err == nil && v.outcome == nil {
+			w.wait(ctx, cancel, v)
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if err := w.settle(ctx, v, err); err != nil {
+			cancel(err)
+		} else {
+			return
+		}
+	}
+	w.release(context.Cause(ctx))
+}
+
+// wait sleeps until the step wants to look again, or something changed.
+func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v verdict) {
+	w.engine.mu.Lock()
+	w.awaits = v.on
+	w.engine.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-w.engine.Clock.After(v.after):
+	case <-w.poke:
+		if held, err := w.engine.Store.Held(ctx, w.claim); err == nil && !held {
+			cancel(store.ErrLost)
+		}
+	}
+}
+
+// beat prolongs the lease, and cancels the work when it is lost.
+func (w *worker) beat(ctx context.Context, cancel context.CancelCauseFunc) {
+	t := w.engine.Clock.NewTicker(heartbeat)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.Chan():
+			if err := w.engine.Store.Heartbeat(ctx, w.claim, lease); errors.Is(err, store.ErrLost) {
+				cancel(err)
+			}
+		}
+	}
+}
+
+// release hands the lease back: the server stops, or a newer wish waits for it.
+func (w *worker) release(why error) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseGrace)
+	defer cancel()
+	if err := w.engine.Store.Release(ctx, w.claim); err != nil {
+		w.engine.Log.Warn("a lease could not be handed back; it ends by itself", "resource", w.claim.Resource.ID, "error", err, "why", why)
+	}
+}

@@ -1,0 +1,214 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"berth.dev/berth"
+	"berth.dev/berth/store"
+)
+
+const (
+	// createDeadline bounds a create, attach or update; the service itself takes about ten minutes.
+	createDeadline = 15 * time.Minute
+	removeDeadline = 30 * time.Minute
+	firstRetry     = 500 * time.Millisecond
+	lastRetry      = 30 * time.Second
+	// checkEvery is how often a settled resource is looked at again, give or take a fifth.
+	checkEvery = 60 * time.Second
+)
+
+// verdict is what a phase found. The zero verdict: this phase is satisfied, go on with the next.
+type verdict struct {
+	after   time.Duration  // look again after this …
+	on      string         // … or when the row with this key changes
+	outcome *store.Outcome // or: this is the end
+}
+
+func (v verdict) satisfied() bool { return v == verdict{} }
+
+// again asks to look again.
+func again(after time.Duration) verdict { return verdict{after: after} }
+
+// awaiting asks to look again when another resource has changed, and after a while in any case.
+func awaiting(id berth.ID) verdict { return verdict{after: 5 * time.Second, on: id.Key()} }
+
+func ended(o store.Outcome) verdict { return verdict{outcome: &o} }
+
+// phase is one thing to bring about: look, then do the next thing towards it; never wait inside.
+type phase func(ctx context.Context, s *scope) (verdict, error)
+
+// scope is what the phases of one claim share.
+type scope struct {
+	*Engine
+	claim   *store.Claim
+	notes   []string // for the operation's result
+	residue *store.Residue
+	secrets map[string][]byte // to be kept with the outcome
+}
+
+func (s *scope) keep(name string, secret []byte) {
+	if s.secrets == nil {
+		s.secrets = map[string][]byte{}
+	}
+	s.secrets[name] = secret
+}
+
+func (s *scope) id() berth.ID { return s.claim.Resource.ID }
+
+// elapsed is how long the wish has been under way.
+func (s *scope) elapsed() time.Duration {
+	if s.claim.Operation == nil {
+		return 0
+	}
+	return s.Clock.Now().Sub(s.claim.Operation.StartedAt)
+}
+
+// soon is how long to wait before looking again at something that takes seconds: a twentieth of the time it took so
+// far, so that waiting adds about 5 % at the most.
+func (s *scope) soon() time.Duration {
+	return min(max(s.elapsed()/20, 25*time.Millisecond), time.Second)
+}
+
+// say shows the user what is being done. It is written down when it differs from what was shown.
+func (s *scope) say(ctx context.Context, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...)
+	if op := s.claim.Operation; op == nil || op.Message == text {
+		return nil
+	}
+	if err := s.Store.Progress(ctx, s.claim, text); err != nil {
+		return err
+	}
+	s.claim.Operation.Message = text
+	return nil
+}
+
+// step runs the phases of a claim from the top until one is not satisfied.
+func (e *Engine) step(ctx context.Context, c *store.Claim) (verdict, error) {
+	s := &scope{Engine: e, claim: c}
+	phases, err := phasesOf(c)
+	if err != nil {
+		return verdict{}, err
+	}
+	for _, p := range phases {
+		v, err := p(ctx, s)
+		if err != nil || !v.satisfied() {
+			return s.dress(v), err
+		}
+	}
+	return s.dress(ended(store.Outcome{State: berth.StateSucceeded, CheckAt: e.nextCheck()})), nil
+}
+
+// dress adds to an outcome what the phases gathered on the way.
+func (s *scope) dress(v verdict) verdict {
+	if v.outcome != nil {
+		v.outcome.Notes, v.outcome.Residue, v.outcome.Secrets = append(v.outcome.Notes, s.notes...), s.residue, s.secrets
+	}
+	return v
+}
+
+// nextCheck spreads the checks so that many resources are not looked at in the same moment.
+func (e *Engine) nextCheck() time.Time {
+	jitter := time.Duration(rand.Int64N(int64(checkEvery) * 2 / 5)) // #nosec: spread, not secrecy
+	return e.Clock.Now().Add(checkEvery*4/5 + jitter)
+}
+
+func phasesOf(c *store.Claim) ([]phase, error) {
+	removes, check := c.Resource.State == berth.StateDeleting, c.Operation == nil
+	switch c.Resource.Body.(type) {
+	case *berth.Compute:
+		return computePhases(c, removes, check), nil
+	case *berth.Cluster:
+		return clusterPhases(removes, check), nil
+	case *berth.Workspace, *berth.Group:
+		return containerPhases(removes), nil
+	}
+	return nil, fmt.Errorf("no phases for %s", c.Resource.ID.Type())
+}
+
+// settle writes down how a step ended: finished, failed for good, or to be tried again.
+func (w *worker) settle(ctx context.Context, v verdict, err error) error {
+	e, c := w.engine, w.claim
+	if err == nil {
+		return e.finish(ctx, c, *v.outcome)
+	}
+	if errors.Is(err, store.ErrLost) {
+		return err
+	}
+	user, isUser := errors.AsType[*berth.Error](err)
+	if isUser && !retryable(user.Code) {
+		return e.finish(ctx, c, e.failure(c, user))
+	}
+	if over := e.overdue(c); over != nil {
+		over.Message += " The last reason: " + sentence(err)
+		return e.finish(ctx, c, e.failure(c, over))
+	}
+	delay := backoff(c.Attempts)
+	e.Log.Info("will try again", "resource", c.Resource.ID, "in", delay, "attempt", c.Attempts+1, "error", err)
+	return e.Store.Retry(ctx, c, e.Clock.Now().Add(delay), "trying again: "+sentence(err))
+}
+
+func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) error {
+	if err := e.Store.Finish(ctx, c, o); err != nil {
+		return err
+	}
+	if c.Operation != nil {
+		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State, "seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", o.Fault)
+	}
+	return nil
+}
+
+// failure keeps a resource that has failed. A settled one that was only looked at is looked at again: it may heal.
+func (e *Engine) failure(c *store.Claim, why *berth.Error) store.Outcome {
+	o := store.Outcome{State: berth.StateFailed, Fault: why}
+	if c.Operation == nil {
+		o.CheckAt = e.nextCheck()
+	}
+	return o
+}
+
+// retryable errors may pass by themselves.
+func retryable(c berth.Code) bool {
+	switch c {
+	case berth.CodeClusterUnreachable, berth.CodeServiceUnavailable, berth.CodeBusy, berth.CodeStorageFull, berth.CodeInternal:
+		return true
+	}
+	return false
+}
+
+// overdue says that a wish has had all its time.
+func (e *Engine) overdue(c *store.Claim) *berth.Error {
+	if c.Operation == nil {
+		return nil
+	}
+	limit := createDeadline
+	if c.Operation.Verb.Removes() {
+		limit = removeDeadline
+	}
+	if e.Clock.Now().Sub(c.Operation.StartedAt) < limit {
+		return nil
+	}
+	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not end within %d minutes and was given up.", c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
+}
+
+// sentence is what a user may see of an error: our own texts as they are, others' first line.
+func sentence(err error) string {
+	if e, ok := errors.AsType[*berth.Error](err); ok {
+		return e.Error()
+	}
+	text := err.Error()
+	for i, r := range text {
+		if r == '\n' || i > 300 {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+func backoff(attempts int) time.Duration {
+	d := firstRetry << min(attempts, 10)
+	return min(d, lastRetry)
+}

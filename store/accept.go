@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"berth.dev/berth"
+)
+
+// Wish is a change that a caller wants and that the rules allow.
+type Wish struct {
+	Verb berth.Verb
+	// Resource carries ID, Location, Tags and Body as they are to be. Of a removal only the ID counts.
+	Resource *berth.Resource
+	// Base is the generation that the wish was built on: 0 when the resource was not there. A removal may leave it 0.
+	Base    int64
+	Settled bool              // there is nothing to do: the resource is Succeeded at once and there is no operation
+	Hold    berth.ID          // the cluster that a compute takes up; zero for none
+	Secrets map[string][]byte // written over those of the same name
+	Caller  string            // application id
+}
+
+// Accept writes a wish down: resource and operation in one transaction. From here on it survives a crash.
+//
+// Errors: CodeBusy (409) while another wish is under way (a removal supersedes what is not itself a removal: that
+// operation ends Canceled), CodeAlreadyAttached (409) when the cluster has another holder, CodeParentNotFound (404),
+// ErrMoved when Base is not the present generation, ErrNotFound for a removal of what is not there.
+func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Operation, error) {
+	var out *berth.Resource
+	var op *berth.Operation
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		old, err := scanResource(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", w.Resource.ID.Key()))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err := w.admissible(old); err != nil {
+			return err
+		}
+		if old == nil {
+			if err := parentReady(ctx, tx, w.Resource.ID); err != nil {
+				return err
+			}
+		}
+		if err := s.hold(ctx, tx, w); err != nil {
+			return err
+		}
+		out, op = w.next(old, fromMicros(s.now())) // as precise as what is read later
+		return s.writeWish(ctx, tx, w, old, out, op)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	s.publish(Event{Key: out.ID.Key(), State: out.State})
+	return out, op, nil
+}
+
+// admissible says whether the wish fits what is there.
+func (w *Wish) admissible(old *berth.Resource) error {
+	switch {
+	case w.Verb.Removes() && old == nil:
+		return ErrNotFound
+	case old != nil && !old.State.Terminal() && (!w.Verb.Removes() || old.State == berth.StateDeleting):
+		return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). Wait until that has ended: follow operation %s, or try again in a moment.", old.ID.Name(), old.State, old.OperationID)
+	case w.Verb.Removes() && w.Base == 0:
+		return nil
+	case old == nil && w.Base != 0, old != nil && w.Base != old.Generation:
+		return ErrMoved
+	}
+	return nil
+}
+
+// next is the resource as the wish makes it, and its operation (nil when settled).
+func (w *Wish) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
+	r := *w.Resource
+	r.CreatedAt, r.CreatedBy, r.Generation, r.OperationID, r.Fault = now, w.Caller, 0, "", nil
+	if old != nil {
+		r.ID, r.CreatedAt, r.CreatedBy = old.ID, old.CreatedAt, old.CreatedBy
+		r.Generation = old.Generation
+		if w.Verb.Removes() {
+			r = *old
+		}
+	}
+	r.Generation++
+	r.ModifiedAt, r.ModifiedBy = now, w.Caller
+	if w.Settled {
+		r.State = berth.StateSucceeded
+		if old != nil { // what went wrong before is still wrong: only the words have changed
+			r.State, r.Fault, r.OperationID = old.State, old.Fault, old.OperationID
+		}
+		return &r, nil
+	}
+	switch w.Verb {
+	case berth.VerbCreate:
+		r.State = berth.StateCreating
+	case berth.VerbUpdate:
+		r.State = berth.StateUpdating
+	default:
+		r.State = berth.StateDeleting
+	}
+	op := &berth.Operation{
+		ID: uuid.NewString(), ResourceID: r.ID, Verb: w.Verb, Location: r.Location, Generation: r.Generation,
+		State: berth.StateAccepted, StartedAt: now, Caller: w.Caller,
+	}
+	r.OperationID = op.ID
+	return &r, op
+}
+
+func (s *Store) writeWish(ctx context.Context, tx *sql.Tx, w Wish, old, r *berth.Resource, op *berth.Operation) error {
+	var due any
+	if op != nil {
+		due = s.now()
+		if old != nil {
+			superseded := berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", op.Verb, r.ID.Name())
+			if err := endOperation(ctx, tx, old.OperationID, &berth.Operation{State: berth.StateCanceled, Err: superseded, EndedAt: r.ModifiedAt}); err != nil {
+				return err
+			}
+		}
+		if err := insertOperation(ctx, tx, op); err != nil {
+			return err
+		}
+	}
+	for name, value := range w.Secrets {
+		if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
+			return err
+		}
+	}
+	return upsert(ctx, tx, r, due)
+}
+
+// upsert writes the whole row. The lease stays as it is: who works on the old generation finds out at its next
+// heartbeat or finish, and only then is the row claimed for the new one. A settled wish (due nil) leaves the next look
+// at the row where it was.
+func upsert(ctx context.Context, tx *sql.Tx, r *berth.Resource, due any) error {
+	id := r.ID
+	_, err := tx.ExecContext(ctx, `INSERT INTO resources (key, id, type, subscription, group_key, parent_key, location, tags, body, state, generation,
+			created_at, created_by, modified_at, modified_by, operation_id, fault, due_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (key) DO UPDATE SET location = excluded.location, tags = excluded.tags, body = excluded.body, state = excluded.state,
+			generation = excluded.generation, modified_at = excluded.modified_at, modified_by = excluded.modified_by,
+			operation_id = excluded.operation_id, fault = excluded.fault, due_at = COALESCE(excluded.due_at, resources.due_at), attempts = 0`,
+		id.Key(), id.String(), r.Body.ResourceType(), strings.ToLower(id.Subscription), berth.GroupID(id.Subscription, id.Group).Key(), parentKey(id),
+		r.Location, toJSON(r.Tags), toJSON(r.Body), r.State, r.Generation,
+		micros(r.CreatedAt), r.CreatedBy, micros(r.ModifiedAt), r.ModifiedBy, r.OperationID, faultJSON(r.Fault), due)
+	return err
+}
+
+func parentKey(id berth.ID) string {
+	if p := id.Parent(); !p.IsZero() {
+		return p.Key()
+	}
+	return ""
+}
+
+// parentReady refuses a child of what is not there or is going away.
+func parentReady(ctx context.Context, tx *sql.Tx, id berth.ID) error {
+	for p := id.Parent(); !p.IsZero(); p = p.Parent() {
+		var state berth.State
+		err := tx.QueryRowContext(ctx, "SELECT state FROM resources WHERE key = ?", p.Key()).Scan(&state)
+		if errors.Is(err, sql.ErrNoRows) {
+			if p.IsGroup() {
+				return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", p.Name())
+			}
+			return berth.Errorf(berth.CodeParentNotFound, "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", id.Type(), p)
+		}
+		if err != nil {
+			return err
+		}
+		if state == berth.StateDeleting {
+			return berth.Errorf(berth.CodeConflict, "'%s' is being deleted; nothing can be made in it.", p.Name())
+		}
+	}
+	return nil
+}
+
+// hold makes the resource the one owner of a cluster.
+func (s *Store) hold(ctx context.Context, tx *sql.Tx, w Wish) error {
+	if w.Hold.IsZero() {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO holds (cluster_key, holder_key, holder_id, since) VALUES (?, ?, ?, ?) ON CONFLICT (cluster_key) DO NOTHING",
+		w.Hold.Key(), w.Resource.ID.Key(), w.Resource.ID.String(), s.now())
+	if err != nil {
+		return err
+	}
+	var key, holder string
+	var since int64
+	if err := tx.QueryRowContext(ctx, "SELECT holder_key, holder_id, since FROM holds WHERE cluster_key = ?", w.Hold.Key()).Scan(&key, &holder, &since); err != nil {
+		return err
+	}
+	if key == w.Resource.ID.Key() {
+		return nil
+	}
+	return AlreadyAttached(w.Hold, holder, fromMicros(since))
+}
+
+// AlreadyAttached is the refusal of a second attachment, naming the first.
+func AlreadyAttached(cluster berth.ID, holder string, since time.Time) *berth.Error {
+	where := holder
+	if id, err := berth.ParseID(holder); err == nil && id.Is(berth.TypeCompute) {
+		where = "compute '" + id.Name() + "' of workspace '" + id.Parent().Name() + "' in resource group '" + id.Group + "'"
+	}
+	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s. Detach it there first: a second attachment would break the first.",
+		cluster.Name(), where, since.UTC().Format("2006-01-02 15:04 UTC"))
+	e.Target = "properties.resourceId"
+	return e
+}
+
+func putSecret(ctx context.Context, tx *sql.Tx, id berth.ID, name string, value []byte) error {
+	if value == nil {
+		value = []byte{} // nil would be NULL
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO secrets (resource_key, name, value) VALUES (?, ?, ?) ON CONFLICT (resource_key, name) DO UPDATE SET value = excluded.value", id.Key(), name, value)
+	return err
+}

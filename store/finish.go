@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"berth.dev/berth"
+)
+
+// Outcome is how a claim ended.
+type Outcome struct {
+	State   berth.State  // Succeeded, Failed or Canceled
+	Fault   *berth.Error // why, of a failure
+	Notes   []string     // what the user should know besides
+	Gone    bool         // the resource is no more: its row, secrets and holds go with it
+	CheckAt time.Time    // when to look at the settled resource again; zero for never
+	Residue *Residue     // what a detach could not clean
+	Secrets map[string][]byte
+}
+
+// Residue is what a detach left in a cluster that did not answer.
+type Residue struct {
+	Cluster, Holder berth.ID
+	Detail          []byte // JSON, the writer's own
+}
+
+// Finish ends a claim: resource state and body, operation result, lease; one transaction. ErrLost, and nothing written,
+// when the lease is another's or the generation has moved.
+func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
+	now := s.clock.Now().UTC()
+	r := c.Resource
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		var due any
+		if !o.CheckAt.IsZero() {
+			due = micros(o.CheckAt)
+		}
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = ?, state = ?, fault = ?, due_at = ?, attempts = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+			c.fenceArgs(toJSON(r.Body), o.State, faultJSON(o.Fault), due)...)
+		if err := fenced(res, err); err != nil {
+			return err
+		}
+		if err := keepResidue(ctx, tx, o.Residue, now); err != nil {
+			return err
+		}
+		for name, value := range o.Secrets {
+			if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
+				return err
+			}
+		}
+		if o.Gone {
+			if err := forget(ctx, tx, r.ID); err != nil {
+				return err
+			}
+		}
+		if c.Operation == nil {
+			return nil
+		}
+		return endOperation(ctx, tx, c.Operation.ID, &berth.Operation{State: o.State, Notes: o.Notes, Err: o.Fault, EndedAt: now})
+	})
+	if err == nil {
+		s.publish(Event{Key: r.ID.Key(), State: o.State})
+	}
+	return err
+}
+
+// forget takes a resource and all that hangs on it out of the database. Its operations stay readable.
+func forget(ctx context.Context, tx *sql.Tx, id berth.ID) error {
+	for _, q := range []string{
+		"DELETE FROM resources WHERE key = ?", "DELETE FROM secrets WHERE resource_key = ?", "DELETE FROM holds WHERE holder_key = ?",
+	} {
+		if _, err := tx.ExecContext(ctx, q, id.Key()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keepResidue(ctx context.Context, tx *sql.Tx, r *Residue, now time.Time) error {
+	if r == nil {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO residues (cluster_key, holder_key, detail, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (cluster_key, holder_key) DO UPDATE SET detail = excluded.detail",
+		r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now))
+	return err
+}
+
+// Residues lists what is still to be cleaned in a cluster.
+func (s *Store) Residues(ctx context.Context, cluster berth.ID) (all []Residue, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT holder_key, detail FROM residues WHERE cluster_key = ?", cluster.Key())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var holder, detail string
+		if err := rows.Scan(&holder, &detail); err != nil {
+			return nil, err
+		}
+		id, err := berth.ParseID(holder)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Residue{Cluster: cluster, Holder: id, Detail: []byte(detail)})
+	}
+	return all, rows.Err()
+}
+
+// DropResidue forgets a residue that has been cleaned, or whose cluster is gone. A zero holder means all of them.
+func (s *Store) DropResidue(ctx context.Context, cluster, holder berth.ID) error {
+	q, args := "DELETE FROM residues WHERE cluster_key = ?", []any{cluster.Key()}
+	if !holder.IsZero() {
+		q, args = q+" AND holder_key = ?", append(args, holder.Key())
+	}
+	_, err := s.write.ExecContext(ctx, q, args...)
+	return storageError(err)
+}

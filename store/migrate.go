@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"sort"
+
+	"berth.dev/berth"
+)
+
+// migrate applies the embedded files that the database has not seen, each in a transaction with its own mark.
+func (s *Store) migrate(ctx context.Context, path string) error {
+	names, err := fs.Glob(migrations, "sql/*.sql")
+	if err != nil {
+		return err
+	}
+	sort.Strings(names)
+	if _, err := s.write.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"); err != nil {
+		return err
+	}
+	var have int
+	if err := s.write.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM schema_version").Scan(&have); err != nil {
+		return err
+	}
+	if have > len(names) {
+		return berth.Errorf(berth.CodeInternal, "The database %s was written by a newer Berth (schema %d; this one knows up to %d). Start the newer Berth, or use another --data-dir; nothing was changed.", path, have, len(names))
+	}
+	for i := have; i < len(names); i++ {
+		text, err := migrations.ReadFile(names[i])
+		if err != nil {
+			return err
+		}
+		if err := s.tx(ctx, func(tx *sql.Tx) error { return apply(ctx, tx, string(text), i+1) }); err != nil {
+			return fmt.Errorf("%s: %w", names[i], err)
+		}
+	}
+	return nil
+}
+
+func apply(ctx context.Context, tx *sql.Tx, text string, version int) error {
+	if _, err := tx.ExecContext(ctx, text); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO schema_version (version) VALUES (?)", version)
+	return err
+}

@@ -1,0 +1,183 @@
+package wire
+
+import (
+	"strings"
+
+	"berth.dev/berth"
+)
+
+// ComputePut is the body of PUT of a compute, as azureml-core, az, Terraform and the SDKs send it.
+type ComputePut struct {
+	Location   *string           `json:"location"`
+	Tags       map[string]string `json:"tags"`
+	Properties ComputeProperties `json:"properties"`
+}
+
+// ComputeProperties is the outer `properties`. Read-only fields that clients echo are ignored.
+type ComputeProperties struct {
+	ComputeType      string         `json:"computeType"`
+	ComputeLocation  *string        `json:"computeLocation"`
+	Description      *string        `json:"description"`
+	ResourceID       *string        `json:"resourceId"`
+	DisableLocalAuth *bool          `json:"disableLocalAuth"`
+	Properties       *AKSProperties `json:"properties"`
+}
+
+// AKSProperties is the inner `properties`. A field that is absent or null asks for nothing: on create the default is
+// taken, on update the old value stays (azureml-core deletes what it does not change, and echoes null for the rest).
+type AKSProperties struct {
+	AgentCount         *int        `json:"agentCount"`
+	AgentVMSize        *string     `json:"agentVmSize"`
+	ClusterPurpose     *string     `json:"clusterPurpose"`
+	LoadBalancerType   *string     `json:"loadBalancerType"`
+	LoadBalancerSubnet *string     `json:"loadBalancerSubnet"`
+	SSL                *SSL        `json:"sslConfiguration"`
+	Network            *AKSNetwork `json:"aksNetworkingConfiguration"`
+	Namespace          *string     `json:"namespace"`
+}
+
+// SSL is sslConfiguration. Key is write-only.
+type SSL struct {
+	Status            string `json:"status,omitempty"`
+	CNAME             string `json:"cname,omitempty"`
+	Cert              string `json:"cert,omitempty"`
+	Key               string `json:"key,omitempty"`
+	LeafDomainLabel   string `json:"leafDomainLabel,omitempty"`
+	OverwriteExisting bool   `json:"overwriteExistingDomain,omitempty"`
+	Renew             bool   `json:"renew,omitempty"`
+}
+
+// AKSNetwork is aksNetworkingConfiguration.
+type AKSNetwork struct {
+	SubnetID         string `json:"subnetId,omitempty"`
+	ServiceCIDR      string `json:"serviceCidr,omitempty"`
+	DNSServiceIP     string `json:"dnsServiceIP,omitempty"`
+	DockerBridgeCIDR string `json:"dockerBridgeCidr,omitempty"`
+}
+
+// Merge writes what the request names over spec. It returns the private key, when one came along: it is a secret and
+// goes nowhere but into the secrets table.
+func (p *ComputePut) Merge(spec *berth.ComputeSpec) (sslKey string) {
+	if p.Properties.Description != nil {
+		spec.Description = *p.Properties.Description
+	}
+	if p.Properties.DisableLocalAuth != nil {
+		spec.DisableLocalAuth = *p.Properties.DisableLocalAuth
+	}
+	in := p.Properties.Properties
+	if in == nil {
+		return ""
+	}
+	spec.AgentCount = deref(in.AgentCount, spec.AgentCount)
+	set(&spec.VMSize, in.AgentVMSize)
+	set(&spec.LoadBalancerType, in.LoadBalancerType)
+	set(&spec.LoadBalancerNet, in.LoadBalancerSubnet)
+	set(&spec.Namespace, in.Namespace)
+	if in.ClusterPurpose != nil && *in.ClusterPurpose != "" {
+		spec.Purpose = purpose(*in.ClusterPurpose)
+	}
+	if n := in.Network; n != nil {
+		spec.Network = &berth.NetworkSpec{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP, DockerBridgeCIDR: n.DockerBridgeCIDR}
+	}
+	return mergeSSL(spec, in.SSL)
+}
+
+// mergeSSL takes over a whole sslConfiguration. "renew" changes nothing that is kept: the label stays.
+func mergeSSL(spec *berth.ComputeSpec, s *SSL) string {
+	if s == nil || s.Renew {
+		return ""
+	}
+	spec.SSL = &berth.SSLSpec{Status: s.Status, CNAME: s.CNAME, Certificate: s.Cert, LeafDomainLabel: s.LeafDomainLabel, OverwriteExisting: s.OverwriteExisting}
+	return s.Key
+}
+
+// set takes over a string that says something: clients send "" and null for "the default".
+func set(to *string, from *string) {
+	if from != nil && *from != "" {
+		*to = *from
+	}
+}
+
+// purpose brings a known purpose into its canonical casing and leaves the rest to the rules.
+func purpose(s string) berth.Purpose {
+	for _, p := range []berth.Purpose{berth.FastProd, berth.DenseProd, berth.DevTest} {
+		if strings.EqualFold(s, string(p)) {
+			return p
+		}
+	}
+	return berth.Purpose(s)
+}
+
+// Compute answers a compute with every key that azureml-core reads.
+func Compute(r *berth.Resource) Object {
+	c := r.Body.(*berth.Compute)
+	properties := Object{
+		"computeType": c.Spec.Type, "computeLocation": c.Spec.Location, "description": orNull(c.Spec.Description),
+		"createdOn": Time(r.CreatedAt), "modifiedOn": Time(r.ModifiedAt),
+		"resourceId": orNullID(c.Spec.ClusterID), "provisioningState": r.State, "provisioningErrors": provisioningErrors(r.Fault),
+		"isAttachedCompute": c.Spec.Attached, "disableLocalAuth": c.Spec.DisableLocalAuth,
+		"properties": innerProperties(c),
+	}
+	if c.Status.Message != "" && !r.State.Terminal() {
+		properties["statusMessage"] = c.Status.Message
+	}
+	o := envelope(r, properties)
+	o["identity"], o["sku"] = nil, nil
+	return o
+}
+
+func innerProperties(c *berth.Compute) Object {
+	s := c.Spec
+	if s.Type == berth.ComputeKubernetes {
+		return Object{"namespace": s.Namespace, "defaultInstanceType": "defaultinstancetype", "instanceTypes": Object{}, "clusterFqdn": orNull(c.Status.ClusterFQDN)}
+	}
+	count, size := s.AgentCount, s.VMSize
+	if s.Attached {
+		count, size = c.Status.Nodes, c.Status.VMSize
+	}
+	return Object{
+		"agentCount": orNullInt(count), "agentVmSize": orNull(size), "clusterPurpose": s.Purpose,
+		"clusterFqdn": orNull(c.Status.ClusterFQDN), "systemServices": nil, "sslConfiguration": sslOut(s.SSL),
+		"loadBalancerType": s.LoadBalancerType, "loadBalancerSubnet": orNull(s.LoadBalancerNet),
+		"aksNetworkingConfiguration": networkOut(s.Network),
+	}
+}
+
+func orNullID(id berth.ID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id.String()
+}
+
+func sslOut(s *berth.SSLSpec) any {
+	if s == nil {
+		return nil
+	}
+	return SSL{Status: s.Status, CNAME: s.CNAME, Cert: s.Certificate, LeafDomainLabel: s.LeafDomainLabel, OverwriteExisting: s.OverwriteExisting}
+}
+
+func networkOut(n *berth.NetworkSpec) any {
+	if n == nil {
+		return nil
+	}
+	return AKSNetwork{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP, DockerBridgeCIDR: n.DockerBridgeCIDR}
+}
+
+// provisioningErrors has the triple shape that its readers want: flat code and message (azureml-core's users), and
+// error.code (azure-ai-ml).
+func provisioningErrors(e *berth.Error) any {
+	if e == nil {
+		return nil
+	}
+	inner := Object{"code": e.Code, "message": e.Message, "statusCode": 400}
+	if len(e.Details) > 0 {
+		inner["details"] = e.Details
+	}
+	return []Object{{"code": e.Code, "message": e.Message, "error": inner}}
+}
+
+// ComputeKeys answers listKeys.
+func ComputeKeys(user, admin []byte) Object {
+	return Object{"computeType": berth.ComputeAKS, "userKubeConfig": string(user), "adminKubeConfig": string(admin), "imagePullSecretName": nil}
+}

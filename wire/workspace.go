@@ -1,0 +1,76 @@
+package wire
+
+import "berth.dev/berth"
+
+// WorkspacePut is the body of PUT and PATCH of a workspace.
+type WorkspacePut struct {
+	Location   *string             `json:"location"`
+	Tags       map[string]string   `json:"tags"`
+	Properties WorkspaceProperties `json:"properties"`
+	SKU        *struct {
+		Name string `json:"name"`
+	} `json:"sku"`
+	Identity *struct {
+		Type string `json:"type"`
+	} `json:"identity"`
+}
+
+// WorkspaceProperties are the settings that Berth keeps.
+type WorkspaceProperties struct {
+	FriendlyName        *string `json:"friendlyName"`
+	Description         *string `json:"description"`
+	KeyVault            *string `json:"keyVault"`
+	StorageAccount      *string `json:"storageAccount"`
+	ApplicationInsights *string `json:"applicationInsights"`
+	ContainerRegistry   *string `json:"containerRegistry"`
+}
+
+// Merge writes what the request names over what was there.
+func (p *WorkspacePut) Merge(w *berth.Workspace) {
+	for _, f := range []struct {
+		from *string
+		to   *string
+	}{
+		{p.Properties.FriendlyName, &w.FriendlyName}, {p.Properties.Description, &w.Description},
+		{p.Properties.KeyVault, &w.KeyVault}, {p.Properties.StorageAccount, &w.StorageAccount},
+		{p.Properties.ApplicationInsights, &w.ApplicationInsights}, {p.Properties.ContainerRegistry, &w.ContainerRegistry},
+	} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	if p.SKU != nil {
+		w.SKU = p.SKU.Name
+	}
+	if p.Identity != nil {
+		w.Identity = p.Identity.Type
+	}
+}
+
+// Workspace answers a workspace. base is the address of this server; tenant stands in its identity.
+func Workspace(r *berth.Resource, base, tenant string) Object {
+	w := r.Body.(*berth.Workspace)
+	o := envelope(r, Object{
+		"provisioningState": r.State, "workspaceId": w.WorkspaceID, "friendlyName": orDefault(w.FriendlyName, r.ID.Name()),
+		"description": w.Description, "discoveryUrl": base + "/discovery/workspaces/" + w.WorkspaceID,
+		"keyVault": orNull(w.KeyVault), "storageAccount": orNull(w.StorageAccount),
+		"applicationInsights": orNull(w.ApplicationInsights), "containerRegistry": orNull(w.ContainerRegistry),
+		"creationTime": Time(r.CreatedAt), "hbiWorkspace": false, "publicNetworkAccess": "Enabled",
+		"mlFlowTrackingUri": nil, "tenantId": tenant, "workspaceHubConfig": nil,
+	})
+	sku := orDefault(w.SKU, "Basic")
+	o["sku"] = Object{"name": sku, "tier": sku}
+	o["kind"] = "Default"
+	o["identity"] = nil
+	if w.Identity != "" {
+		o["identity"] = Object{"type": w.Identity, "principalId": w.PrincipalID, "tenantId": tenant}
+	}
+	return o
+}
+
+func orDefault(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
