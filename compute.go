@@ -69,15 +69,13 @@ type SSLSpec struct {
 
 // ComputeStatus is what was found.
 type ComputeStatus struct {
-	ClusterFQDN string `json:"clusterFqdn,omitempty"`
-	ClusterUID  string `json:"clusterUid,omitempty"` // UID of the cluster's kube-system namespace: its identity
-	Version     string `json:"version,omitempty"`    // Kubernetes version, "1.36.0"
-	Namespace   string `json:"namespace,omitempty"`  // where this compute lives in the cluster
-	Nodes       int    `json:"nodes,omitempty"`
-	VCPUs       int    `json:"vcpus,omitempty"`
-	VMSize      string `json:"vmSize,omitempty"` // as observed in the cluster
-	// NamespaceMade is true when attach made the namespace, so that detach takes it away again.
-	NamespaceMade bool      `json:"namespaceMade,omitempty"`
-	TokenExpires  time.Time `json:"tokenExpires,omitzero"`
-	Message       string    `json:"message,omitempty"` // what is being done or waited for, in the user's words
+	ClusterFQDN  string    `json:"clusterFqdn,omitempty"`
+	ClusterUID   string    `json:"clusterUid,omitempty"` // UID of the cluster's kube-system namespace: its identity
+	Version      string    `json:"version,omitempty"`    // Kubernetes version, "1.36.0"
+	Namespace    string    `json:"namespace,omitempty"`  // where this compute lives in the cluster
+	Nodes        int       `json:"nodes,omitempty"`
+	VCPUs        int       `json:"vcpus,omitempty"`
+	VMSize       string    `json:"vmSize,omitempty"` // as observed in the cluster
+	TokenExpires time.Time `json:"tokenExpires,omitzero"`
+	Message      string    `json:"message,omitempty"` // what is being done or waited for, in the user's words
 }

@@ -46,6 +46,10 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 			spec.Location = facts.ClusterLocation
 		}
 	}
+	violations := rules.Compute(id.Name(), *spec, facts)
+	if spec.Attached { // an echo of what was observed: the cluster itself knows better
+		spec.AgentCount, spec.VMSize = 0, ""
+	}
 	body := &berth.Compute{Spec: *spec}
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
@@ -54,7 +58,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if key != "" {
 		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
 	}
-	return &plan{wish: w, violations: append(rules.Compute(id.Name(), *spec, facts), rules.Tags(w.Resource.Tags)...)}, nil
+	return &plan{wish: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
 }
 
 func (s *Server) parentMissing(q *request, id berth.ID) error {

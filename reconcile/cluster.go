@@ -118,11 +118,11 @@ func residuesCleaned(ctx context.Context, s *scope) (verdict, error) {
 	}
 	defer conn.Close()
 	for _, r := range left {
-		var d residueDetail
-		if err := json.Unmarshal(r.Detail, &d); err != nil {
+		var put kube.Attachment
+		if err := json.Unmarshal(r.Detail, &put); err != nil {
 			return verdict{}, fmt.Errorf("a residue of %s: %w", r.Holder, err)
 		}
-		if _, err := conn.Detach(ctx, d.Attachment, d.NamespaceMade); err != nil {
+		if _, err := conn.Detach(ctx, put); err != nil {
 			return verdict{}, err
 		}
 		if err := s.Store.DropResidue(ctx, s.id(), r.Holder); err != nil {
@@ -131,12 +131,6 @@ func residuesCleaned(ctx context.Context, s *scope) (verdict, error) {
 		s.Log.Info("cleaned what an earlier detach had to leave", "cluster", s.id(), "compute", r.Holder)
 	}
 	return verdict{}, nil
-}
-
-// residueDetail is what residuesCleaned needs to know.
-type residueDetail struct {
-	Attachment    kube.Attachment `json:"attachment"`
-	NamespaceMade bool            `json:"namespaceMade"`
 }
 
 // adminConn connects to a managed cluster as its administrator.

@@ -190,11 +190,10 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	defer conn.Close()
-	made, err := conn.Attach(ctx, s.attachment())
-	if err != nil {
+	if err := conn.Attach(ctx, s.attachment()); err != nil {
 		return verdict{}, unreachable(c.Spec.ClusterID, err)
 	}
-	c.Status.Namespace, c.Status.NamespaceMade = s.attachment().Namespace, made
+	c.Status.Namespace = s.attachment().Namespace
 	return verdict{}, nil
 }
 

@@ -41,7 +41,7 @@ func (s *scope) cleanCluster(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	left, err := conn.Detach(ctx, s.attachment(), c.Status.NamespaceMade)
+	left, err := conn.Detach(ctx, s.attachment())
 	if err == nil {
 		s.notes = append(s.notes, left...)
 	}
@@ -51,7 +51,7 @@ func (s *scope) cleanCluster(ctx context.Context) error {
 // leaveResidue notes what could not be cleaned, to be cleaned when the cluster is next seen.
 func (s *scope) leaveResidue(cause error) error {
 	c := s.compute()
-	detail, err := json.Marshal(residueDetail{Attachment: s.attachment(), NamespaceMade: c.Status.NamespaceMade})
+	detail, err := json.Marshal(s.attachment())
 	if err != nil {
 		return err
 	}

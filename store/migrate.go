@@ -36,7 +36,9 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 			return fmt.Errorf("%s: %w", names[i], err)
 		}
 	}
-	return nil
+	// SQLite opens a file that is read-only without a word. A write that changes nothing finds it out now.
+	_, err = s.write.ExecContext(ctx, "DELETE FROM schema_version WHERE version < 0")
+	return err
 }
 
 func apply(ctx context.Context, tx *sql.Tx, text string, version int) error {

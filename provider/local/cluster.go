@@ -1,0 +1,262 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/kube"
+)
+
+// cluster is one folder, one process, one connection.
+type cluster struct {
+	provider *Provider
+	name     string
+	dir      string
+	process  supervisor
+
+	mu     sync.Mutex
+	record record
+	conn   *kube.Conn
+	config []byte // the kubeconfig that conn was made of
+}
+
+func newCluster(p *Provider, name string, r record) *cluster {
+	c := &cluster{provider: p, name: name, dir: filepath.Join(p.Dir, name), record: r}
+	c.process = supervisor{cluster: c, log: p.Logger.With("cluster", name)}
+	return c
+}
+
+func (c *cluster) port() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.record.Port
+}
+
+func (c *cluster) run() { c.process.run() }
+
+// halt tells the process to end; halted waits for it.
+func (c *cluster) halt() { c.process.halt() }
+
+func (c *cluster) halted(ctx context.Context) error {
+	c.mu.Lock()
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	c.mu.Unlock()
+	return c.process.wait(ctx)
+}
+
+// wish takes over a changed spec, on disk first.
+func (c *cluster) wish(spec berth.ClusterSpec) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.record.Removing {
+		return errors.New("the cluster is still being removed")
+	}
+	if reflect.DeepEqual(c.record.Spec, spec) {
+		return nil
+	}
+	changed := c.record
+	changed.Spec = spec
+	if err := writeRecord(c.dir, changed); err != nil {
+		return err
+	}
+	c.record = changed
+	return nil
+}
+
+// move gives the cluster another port, when its own is in use by a stranger.
+func (c *cluster) move() error {
+	c.provider.mu.Lock()
+	defer c.provider.mu.Unlock()
+	port, err := c.provider.freePort()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	changed := c.record
+	changed.Port = port
+	if err := writeRecord(c.dir, changed); err != nil {
+		return err
+	}
+	c.record = changed
+	return nil
+}
+
+func (c *cluster) kubeconfig() ([]byte, error) {
+	config, err := os.ReadFile(filepath.Join(c.dir, "kube", "admin.kubeconfig"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' is still starting and has no credentials yet.", c.record.ID.Name())
+	}
+	return config, err
+}
+
+// connect makes a connection, or takes the one there is while the kubeconfig is the same.
+func (c *cluster) connect() (*kube.Conn, error) {
+	config, err := c.kubeconfig()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil && string(c.config) == string(config) {
+		return c.conn, nil
+	}
+	conn, err := kube.Connect(config, kube.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	c.conn, c.config = conn, config
+	return conn, nil
+}
+
+// base is what is known without asking the cluster.
+func (c *cluster) base() (berth.ClusterFacts, record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.record
+	return berth.ClusterFacts{
+		Exists: true, Simulated: true, Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
+		FQDN: fmt.Sprintf("%s-%s.berth.internal", r.Spec.DNSPrefix, c.name[len(c.name)-8:]), Version: r.Spec.Version,
+	}, r
+}
+
+// facts asks the cluster what it is.
+func (c *cluster) facts(ctx context.Context) (berth.ClusterFacts, error) {
+	f, r := c.base()
+	nodes, err := c.nodes(ctx)
+	if err != nil {
+		f.Message = c.process.says("Kubernetes does not answer yet")
+		return f, nil
+	}
+	f.Reachable, f.Nodes = true, len(nodes)
+	own := 0
+	for _, n := range nodes {
+		if n.Ready {
+			f.ReadyNodes++
+		}
+		if n.Simulated {
+			own++
+		}
+	}
+	want := r.Spec.Pools[0].Count
+	f.Ready = own == want && f.ReadyNodes == len(nodes)
+	f.Message = fmt.Sprintf("%d of %d nodes ready", f.ReadyNodes, want)
+	return f, nil
+}
+
+func (c *cluster) nodes(ctx context.Context) ([]kube.Node, error) {
+	conn, err := c.connect()
+	if err != nil {
+		return nil, err
+	}
+	return conn.Nodes(ctx)
+}
+
+// ensure does the next thing: wait for Kubernetes, make what nodes are missing, take away what are too many.
+func (c *cluster) ensure(ctx context.Context) (berth.ClusterFacts, error) {
+	f, r := c.base()
+	if err := c.process.broken(); err != nil {
+		return f, err
+	}
+	conn, err := c.connect()
+	if err == nil && !c.process.wasReady() {
+		err = conn.Healthy(ctx)
+	}
+	if err != nil {
+		f.Message = c.process.says("starting Kubernetes " + catalog.Minor(r.Spec.Version))
+		return f, nil
+	}
+	c.process.ready()
+	nodes, err := conn.Nodes(ctx)
+	if err != nil {
+		c.process.unready()
+		f.Message = c.process.says("waiting for Kubernetes to answer")
+		return f, nil
+	}
+	if err := c.fit(ctx, conn, r, nodes); err != nil {
+		return f, err
+	}
+	return c.facts(ctx)
+}
+
+// fit makes the pool's nodes those that are wanted: indices 0 to count-1. Nodes that Berth did not make stay.
+func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kube.Node) error {
+	pool := r.Spec.Pools[0]
+	size, _ := catalog.Size(pool.VMSize) // known: Wish has looked
+	facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
+	surplus := map[string]bool{}
+	for _, n := range have {
+		if n.Simulated && n.Pool == pool.Name {
+			surplus[n.Name] = true
+		}
+	}
+	var work []func() error
+	for i := range pool.Count {
+		node := kube.NodeFor(r.ID, pool, facts, i)
+		node.KubeletVersion = "v" + r.Spec.Version
+		if !surplus[node.Name] {
+			work = append(work, func() error { return conn.CreateNode(ctx, node) })
+		}
+		delete(surplus, node.Name)
+	}
+	for name := range surplus {
+		work = append(work, func() error { return conn.DeleteNode(ctx, name) })
+	}
+	return together(work)
+}
+
+// together runs work, at most 16 pieces at a time.
+func together(work []func() error) error {
+	const most = 16
+	slots, errs := make(chan struct{}, most), make([]error, len(work))
+	var wg sync.WaitGroup
+	for i, f := range work {
+		slots <- struct{}{}
+		wg.Go(func() {
+			errs[i] = f()
+			<-slots
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// remove writes down that the cluster is to go, ends its process, and takes its folder away.
+func (c *cluster) remove() (bool, error) {
+	c.mu.Lock()
+	if !c.record.Removing {
+		changed := c.record
+		changed.Removing = true
+		if err := writeRecord(c.dir, changed); err != nil {
+			c.mu.Unlock()
+			return false, err
+		}
+		c.record = changed
+	}
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
+	c.mu.Unlock()
+	c.process.halt()
+	if !c.process.ended() {
+		return false, nil
+	}
+	// The record goes last: as long as anything is left it says that the rest is to go.
+	if err := os.RemoveAll(filepath.Join(c.dir, "kube")); err != nil {
+		return false, err
+	}
+	return true, os.RemoveAll(c.dir)
+}

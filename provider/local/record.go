@@ -1,0 +1,95 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"berth.dev/berth"
+)
+
+// record is what is written down of a cluster before anything is made: after a crash the work goes on from here.
+type record struct {
+	ID       berth.ID          `json:"id"`
+	Spec     berth.ClusterSpec `json:"spec"`
+	Port     int               `json:"port"`
+	Removing bool              `json:"removing,omitempty"`
+}
+
+// process is a running berth-kube: its pid, and its start time so that a pid used again is not taken for it.
+type process struct {
+	PID     int    `json:"pid"`
+	Started string `json:"started"`
+}
+
+func readRecord(dir string) (record, error) {
+	var r record
+	return r, readJSON(filepath.Join(dir, "cluster.json"), &r)
+}
+
+func writeRecord(dir string, r record) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the cluster's folder cannot be made: %w", err)
+	}
+	return writeJSON(filepath.Join(dir, "cluster.json"), r)
+}
+
+func readJSON(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON writes a file whole or not at all.
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// kernelPort asks for a loopback port that is free at this moment.
+func kernelPort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	return port, l.Close()
+}
+
+// reap ends the process that an earlier server started in this folder, if it still runs.
+func reap(dir string) error {
+	path := filepath.Join(dir, "process.json")
+	var p process
+	if err := readJSON(path, &p); err != nil {
+		if !errors.Is(err, os.ErrNotExist) { // half written: it was never started, or cannot be found
+			return os.Remove(path)
+		}
+		return nil
+	}
+	if started, ok := startTime(p.PID); ok && started == p.Started {
+		if err := killAndWait(p); err != nil {
+			return err
+		}
+	}
+	return os.Remove(path)
+}

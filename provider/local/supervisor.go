@@ -1,0 +1,251 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"berth.dev/berth/catalog"
+)
+
+const (
+	firstDelay = 200 * time.Millisecond
+	lastDelay  = 30 * time.Second
+	healthyFor = time.Minute // after so long a life a death counts as the first
+	manyDeaths = 5
+	killAfter  = 4 * time.Second // berth-kube stops in three
+	logLimit   = 5 << 20
+)
+
+// supervisor keeps one berth-kube running: it is restarted with backoff when it dies.
+type supervisor struct {
+	cluster *cluster
+	log     *slog.Logger
+
+	mu       sync.Mutex
+	done     chan struct{} // closed when the loop has ended; nil before run
+	stop     chan struct{}
+	deaths   int    // in a row
+	lastLine string // of its standard error
+	answered bool
+}
+
+// run starts the loop, once.
+func (s *supervisor) run() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done != nil {
+		return
+	}
+	s.done, s.stop = make(chan struct{}), make(chan struct{})
+	go s.loop(s.stop, s.done)
+}
+
+// halt tells the loop and the process to end. It does not wait.
+func (s *supervisor) halt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		close(s.stop)
+		s.stop = nil
+	}
+}
+
+// ended says whether no process runs and none will be started.
+func (s *supervisor) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		return true
+	}
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *supervisor) wait(ctx context.Context) error {
+	s.mu.Lock()
+	done := s.done
+	s.mu.Unlock()
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *supervisor) loop(stop, done chan struct{}) {
+	defer close(done)
+	for {
+		start := s.cluster.provider.Clock.Now()
+		err := s.once(stop)
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		delay := s.died(s.cluster.provider.Clock.Since(start), err)
+		s.log.Warn("a cluster's process ended and is started again", "error", err, "in", delay)
+		select {
+		case <-stop:
+			return
+		case <-s.cluster.provider.Clock.After(delay):
+		}
+	}
+}
+
+// died counts a death and says how long to wait.
+func (s *supervisor) died(life time.Duration, err error) time.Duration {
+	s.mu.Lock()
+	if life > healthyFor {
+		s.deaths = 0
+	}
+	s.deaths++
+	s.answered = false
+	deaths, line := s.deaths, s.lastLine
+	if line == "" && err != nil {
+		s.lastLine = err.Error()
+	}
+	s.mu.Unlock()
+	if strings.Contains(line, "is in use by another program") {
+		if err := s.cluster.move(); err != nil {
+			s.log.Warn("no other port for a cluster", "error", err)
+		}
+	}
+	return min(firstDelay<<min(deaths-1, 10), lastDelay)
+}
+
+// once starts the process and waits for its end.
+func (s *supervisor) once(stop chan struct{}) error {
+	c := s.cluster
+	binary, err := FindBinary(c.provider.Binary)
+	if err != nil {
+		return err
+	}
+	_, r := c.base()
+	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port), "--kubernetes-version", catalog.Minor(r.Spec.Version)}, childArgs()...)
+	cmd := exec.Command(binary, args...) // #nosec: the operator's own program, and nothing secret among its arguments
+	cmd.Dir, cmd.SysProcAttr = c.dir, childAttributes()
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
+		if v, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.provider.starter.start(cmd); err != nil {
+		return err
+	}
+	started, _ := startTime(cmd.Process.Pid)
+	path := filepath.Join(c.dir, "process.json")
+	if err := writeJSON(path, process{PID: cmd.Process.Pid, Started: started}); err != nil {
+		s.log.Warn("the cluster's process could not be noted down", "error", err)
+	}
+	read := make(chan struct{})
+	go func() { defer close(read); s.keepLog(stderr) }()
+	exited := make(chan struct{})
+	go s.endOnStop(cmd, stop, exited)
+	<-read // all of it, before Wait closes the pipe
+	err = cmd.Wait()
+	close(exited)
+	return errors.Join(err, os.Remove(path))
+}
+
+// endOnStop asks the process to end when the supervisor is told to stop, and kills it when it takes too long.
+func (s *supervisor) endOnStop(cmd *exec.Cmd, stop, exited chan struct{}) {
+	select {
+	case <-exited:
+		return
+	case <-stop:
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
+	select {
+	case <-exited:
+	case <-s.cluster.provider.Clock.After(killAfter):
+		_ = cmd.Process.Kill()
+	}
+}
+
+// keepLog writes the process's standard error into a file of bounded size and remembers the last line.
+func (s *supervisor) keepLog(r io.Reader) {
+	path := filepath.Join(s.cluster.dir, "berth-kube.log")
+	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
+		_ = os.Rename(path, path+".1") // an old log is a convenience
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.log.Warn("no log for a cluster", "error", err)
+	} else {
+		defer func() { _ = f.Close() }()
+	}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 4096), 1<<20)
+	written := 0
+	for lines.Scan() {
+		s.mu.Lock()
+		s.lastLine = lines.Text()
+		s.mu.Unlock()
+		if written < logLimit && f != nil {
+			n, _ := fmt.Fprintln(f, lines.Text()) // a full disk must not stop the cluster
+			written += n
+		}
+	}
+	_, _ = io.Copy(io.Discard, r) // a line too long ends the scan; the process must still be able to write
+}
+
+// broken tells when the process keeps dying: worth telling, and worth another try.
+func (s *supervisor) broken() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaths < manyDeaths {
+		return nil
+	}
+	return fmt.Errorf("its process has ended %d times in a row; its last words: %.300s", s.deaths, s.lastLine)
+}
+
+func (s *supervisor) says(otherwise string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.deaths > 0 {
+		return fmt.Sprintf("%s (its process ended %d time(s); last: %.200s)", otherwise, s.deaths, s.lastLine)
+	}
+	return otherwise
+}
+
+func (s *supervisor) wasReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answered
+}
+
+func (s *supervisor) ready() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = true
+}
+
+func (s *supervisor) unready() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered = false
+}

@@ -1,0 +1,248 @@
+package rules
+
+import (
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+)
+
+const (
+	// ProductionVCPUs is how many vCPUs a cluster for production has at least (the service's document).
+	ProductionVCPUs = 12
+	productionNodes = 3
+	maxNodes        = 1000 // of one pool, as AKS has it
+	defaultVMSize   = "Standard_D3_v2"
+	inner           = "properties.properties."
+)
+
+// ComputeFacts is what the rules must know besides the wish.
+type ComputeFacts struct {
+	WorkspaceLocation string
+	Subscription      string
+	Exists            *berth.Compute // the compute as it is; nil on create
+	ClusterID         berth.ID       // named by an attach
+	Cluster           *berth.Cluster // nil when there is none by that id
+	ClusterState      berth.State
+	ClusterLocation   string
+	SSLKey            bool // a private key came along, or is kept
+}
+
+// ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
+// names get their canonical casing.
+func ComputeDefaults(s *berth.ComputeSpec) {
+	if s.Type == berth.ComputeKubernetes {
+		if s.Namespace == "" {
+			s.Namespace = "default"
+		}
+		return
+	}
+	if s.Purpose == "" {
+		s.Purpose = berth.FastProd
+	}
+	if s.LoadBalancerType == "" {
+		s.LoadBalancerType = "PublicIp"
+	}
+	for _, t := range []string{"PublicIp", "InternalLoadBalancer"} {
+		if strings.EqualFold(s.LoadBalancerType, t) {
+			s.LoadBalancerType = t
+		}
+	}
+	if s.LoadBalancerType == "PublicIp" && s.LoadBalancerNet == "aks-subnet" {
+		s.LoadBalancerNet = "" // azureml-core's template leaves its default behind
+	}
+	if s.Attached {
+		return
+	}
+	if s.AgentCount == 0 && s.Purpose == berth.DevTest {
+		s.AgentCount = 1
+	} else if s.AgentCount == 0 {
+		s.AgentCount = productionNodes
+	}
+	if s.VMSize == "" {
+		s.VMSize = defaultVMSize
+	}
+	if size, ok := catalog.Size(s.VMSize); ok {
+		s.VMSize = size.Name
+	}
+}
+
+// Compute checks a compute that is to be created, attached or updated.
+func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
+	out := shape(w, f)
+	if f.Exists == nil {
+		out = append(out, name(n)...)
+	}
+	if w.Type == berth.ComputeKubernetes {
+		return append(append(out, attachable(w, f)...), namespace(w)...)
+	}
+	out = append(out, loadBalancer(w)...)
+	out = append(out, ssl(w, f)...)
+	out = append(out, network(w.Network)...)
+	out = append(out, purpose(w)...)
+	if w.Attached {
+		return append(out, attachable(w, f)...)
+	}
+	out = append(out, vmSize(inner+"agentVmSize", w.VMSize)...)
+	out = append(out, nodes(inner+"agentCount", w.AgentCount)...)
+	size, _ := catalog.Size(w.VMSize)
+	out = append(out, enough(w.Purpose, w.AgentCount, size)...)
+	if w.Location != f.WorkspaceLocation && w.Location != "" && f.WorkspaceLocation != "" {
+		out = append(out, warning("properties.computeLocation", "The cluster is made in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", w.Location, f.WorkspaceLocation)...)
+	}
+	return out
+}
+
+// shape refuses what an update cannot change: the service creates and attaches once, and scales by node count only.
+func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
+	if f.Exists == nil {
+		return nil
+	}
+	was := f.Exists.Spec
+	differs := func(target, format string, args ...any) []Violation {
+		return violation(berth.CodeExistsDifferently, target, "A compute of this name exists already, and "+format+" Delete or detach it first, or choose another name.", args...)
+	}
+	switch {
+	case was.Type != w.Type:
+		return differs("properties.computeType", "is of type %s, not %s.", was.Type, w.Type)
+	case was.ClusterID.Key() != w.ClusterID.Key() && was.Attached:
+		return differs("properties.resourceId", "is attached to the cluster '%s'.", was.ClusterID.Name())
+	case was.ClusterID.Key() != w.ClusterID.Key():
+		return differs("properties.resourceId", "was created with a cluster of its own, '%s'.", was.ClusterID.Name())
+	}
+	var out []Violation
+	if was.Location != w.Location && w.Location != "" {
+		out = append(out, differs("properties.computeLocation", "its cluster is in %s.", was.Location)...)
+	}
+	if !was.Attached && !strings.EqualFold(was.VMSize, w.VMSize) {
+		out = append(out, differs(inner+"agentVmSize", "its nodes are of size %s; only their number can be changed.", was.VMSize)...)
+	}
+	if was.Attached && w.AgentCount != 0 && w.AgentCount != f.Exists.Status.Nodes {
+		out = append(out, invalid(inner+"agentCount", "The cluster was attached, so it is scaled where it was made: scale '%s' itself (az aks scale).", was.ClusterID.Name())...)
+	}
+	return out
+}
+
+func purpose(w berth.ComputeSpec) []Violation {
+	switch w.Purpose {
+	case berth.FastProd, berth.DenseProd, berth.DevTest:
+		return nil
+	}
+	return invalid(inner+"clusterPurpose", "The cluster purpose '%s' is not known; it is FastProd, DenseProd or DevTest.", w.Purpose)
+}
+
+// vmSize checks that a size is known and can carry a System pool (AKS: 2 vCPUs and 4 GiB at least, no B series).
+func vmSize(target, size string) []Violation {
+	s, known := catalog.Size(size)
+	switch {
+	case !known:
+		return invalid(target, "The VM size '%.60s' is not known. Near it are %s.", size, strings.Join(catalog.Nearest(size, 3), ", "))
+	case s.VCPUs < 2 || s.MemoryMiB < 4096:
+		return invalid(target, "The VM size %s has %d vCPU(s) and %.1f GiB; a System pool needs at least 2 vCPUs and 4 GiB.", s.Name, s.VCPUs, float64(s.MemoryMiB)/1024)
+	case strings.HasPrefix(s.Name, "Standard_B"):
+		return invalid(target, "The VM size %s is of the burstable B series, which a System pool cannot use. Standard_D2s_v3 is near it.", s.Name)
+	}
+	return nil
+}
+
+func nodes(target string, n int) []Violation {
+	if n >= 1 && n <= maxNodes {
+		return nil
+	}
+	return invalid(target, "The number of nodes is %d; it must be from 1 to %d.", n, maxNodes)
+}
+
+// enough is the rule of 12 vCPUs for production, on create and on attach alike; DevTest is only advised to have two.
+func enough(p berth.Purpose, n int, size catalog.VMSize) []Violation {
+	if size.VCPUs == 0 || n < 1 {
+		return nil // told by another rule
+	}
+	have := n * size.VCPUs
+	if p == berth.DevTest {
+		if have < 2 {
+			return warning(inner+"agentCount", "A DevTest cluster should have at least 2 vCPUs; this one has %d.", have)
+		}
+		return nil
+	}
+	if have < ProductionVCPUs {
+		need := (ProductionVCPUs + size.VCPUs - 1) / size.VCPUs
+		return invalid(inner+"agentCount", "A cluster for %s needs at least %d vCPUs: %d node(s) × %d vCPU(s) of %s make %d. Use %d nodes of this size, a larger VM size, or the purpose DevTest.",
+			p, ProductionVCPUs, n, size.VCPUs, size.Name, have, need)
+	}
+	if n < productionNodes {
+		return warning(inner+"agentCount", "A cluster for %s should have at least %d nodes, so that it survives the loss of one; this one has %d.", p, productionNodes, n)
+	}
+	return nil
+}
+
+// attachable checks the cluster that an attach names.
+func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
+	const target = "properties.resourceId"
+	id := w.ClusterID
+	switch {
+	case !w.Attached:
+		return violation(berth.CodeInvalidRequest, target, "A compute of type %s takes up a cluster that exists: give its resourceId.", w.Type)
+	case id.Is("Microsoft.Kubernetes/connectedClusters"):
+		return violation(berth.CodeInvalidID, target, "Connected clusters (Microsoft.Kubernetes/connectedClusters) are not served yet. Give the id of a managed cluster.")
+	case !id.Is(berth.TypeCluster):
+		return violation(berth.CodeInvalidID, target, "'%s' does not name a managed cluster. It must be /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}.", id)
+	case !strings.EqualFold(id.Subscription, f.Subscription):
+		return violation(berth.CodeInvalidID, target, "The cluster is in subscription '%s', and only clusters of the workspace's own subscription '%s' can be attached.", id.Subscription, f.Subscription)
+	case f.Cluster == nil:
+		return violation(berth.CodeNotFound, target, "There is no cluster '%s' in resource group '%s'. List clusters with 'berth aks list' or 'az aks list'.", id.Name(), id.Group)
+	case f.ClusterState == berth.StateDeleting || f.ClusterState == berth.StateFailed:
+		return violation(berth.CodeConflict, target, "The cluster '%s' is %s; only a working cluster can be attached.", id.Name(), f.ClusterState)
+	}
+	return append(bigEnough(w, f), version(f.Cluster)...)
+}
+
+func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {
+	var out []Violation
+	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
+		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", f.ClusterLocation, f.WorkspaceLocation)
+	}
+	if w.Type != berth.ComputeAKS || len(f.Cluster.Spec.Pools) == 0 {
+		return out
+	}
+	pool := f.Cluster.Spec.Pools[0]
+	size, _ := catalog.Size(pool.VMSize)
+	vs := enough(w.Purpose, pool.Count, size)
+	for i := range vs {
+		vs[i].Target = inner + "clusterPurpose" // of an attach it is the purpose that the request can change
+	}
+	return append(out, vs...)
+}
+
+func version(c *berth.Cluster) []Violation {
+	v := c.Status.Version
+	if v == "" {
+		v = c.Spec.Version
+	}
+	ok, preview := catalog.Supported(v)
+	switch {
+	case !ok:
+		return invalid("properties.resourceId", "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", v, strings.Join(versionList(), ", "))
+	case preview:
+		return warning("properties.resourceId", "The cluster runs Kubernetes %s, a preview version: not recommended for production.", v)
+	}
+	return nil
+}
+
+func versionList() []string {
+	var out []string
+	for _, v := range catalog.Versions() {
+		text := v.Version
+		if v.Preview {
+			text += " (preview)"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func namespace(w berth.ComputeSpec) []Violation {
+	if dnsLabel.MatchString(w.Namespace) {
+		return nil
+	}
+	return invalid(inner+"namespace", "The namespace '%.80s' is not possible: it must have 1 to 63 lower-case letters, digits or '-', and begin and end with a letter or digit.", w.Namespace)
+}

@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"net/netip"
+
+	"berth.dev/berth"
+)
+
+const networking = inner + "aksNetworkingConfiguration"
+
+// loadBalancer: PublicIp is the default; a subnet goes with an internal one only.
+func loadBalancer(w berth.ComputeSpec) []Violation {
+	switch {
+	case w.LoadBalancerType != "PublicIp" && w.LoadBalancerType != "InternalLoadBalancer":
+		return invalid(inner+"loadBalancerType", "The load balancer type '%s' is not known; it is PublicIp or InternalLoadBalancer.", w.LoadBalancerType)
+	case w.LoadBalancerType == "PublicIp" && w.LoadBalancerNet != "":
+		return invalid(inner+"loadBalancerSubnet", "A load balancer subnet goes with the type InternalLoadBalancer only.")
+	}
+	return nil
+}
+
+// ssl: Enabled brings a certificate, Auto a leaf domain label; never both.
+func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
+	s := w.SSL
+	if s == nil {
+		return nil
+	}
+	const target = inner + "sslConfiguration"
+	switch s.Status {
+	case "Disabled":
+		return nil
+	case "Enabled":
+		if s.LeafDomainLabel != "" {
+			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
+		}
+		if s.CNAME == "" || s.Certificate == "" || !f.SSLKey {
+			return invalid(target, "Not all SSL information is there: cname, cert and key are needed together.")
+		}
+		return nil
+	case "Auto":
+		switch {
+		case s.LeafDomainLabel == "":
+			return invalid(target+".leafDomainLabel", "With SSL status Auto a leafDomainLabel is needed.")
+		case s.CNAME != "" || s.Certificate != "":
+			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
+		case w.LoadBalancerType == "InternalLoadBalancer":
+			return invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or bring a certificate of your own.")
+		}
+		return nil
+	}
+	return invalid(target+".status", "The SSL status '%s' is not known; it is Enabled, Auto or Disabled.", s.Status)
+}
+
+// banned are ranges that AKS keeps for itself.
+var banned = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"), netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
+}
+
+// network: all fields or none; the DNS address lies in the service range and is not its first; ranges do not overlap.
+func network(n *berth.NetworkSpec) []Violation {
+	if n == nil {
+		return nil
+	}
+	if n.SubnetID == "" || n.ServiceCIDR == "" || n.DNSServiceIP == "" || n.DockerBridgeCIDR == "" {
+		return invalid(networking, "Not all virtual network information is there: subnetId, serviceCidr, dnsServiceIP and dockerBridgeCidr are needed together.")
+	}
+	var out []Violation
+	if id, err := berth.ParseID(n.SubnetID); err != nil || !id.Is("Microsoft.Network/virtualNetworks/subnets") {
+		out = append(out, invalid(networking+".subnetId", "'%.120s' does not name a subnet.", n.SubnetID)...)
+	}
+	service, serviceErr := netip.ParsePrefix(n.ServiceCIDR)
+	if serviceErr != nil || !service.Addr().Is4() {
+		return append(out, invalid(networking+".serviceCidr", "'%s' is not an IPv4 range such as 10.0.0.0/16.", n.ServiceCIDR)...)
+	}
+	service = service.Masked()
+	for _, b := range banned {
+		if b.Overlaps(service) {
+			out = append(out, invalid(networking+".serviceCidr", "The service range %s overlaps %s, which AKS keeps for itself.", service, b)...)
+		}
+	}
+	if service.Bits() <= 12 {
+		out = append(out, invalid(networking+".serviceCidr", "The service range %s is too large: it must be smaller than a /12.", service)...)
+	}
+	out = append(out, dns(n.DNSServiceIP, service)...)
+	bridge, err := netip.ParsePrefix(n.DockerBridgeCIDR)
+	switch {
+	case err != nil || !bridge.Addr().Is4():
+		out = append(out, invalid(networking+".dockerBridgeCidr", "'%s' is not an IPv4 range such as 172.17.0.1/16.", n.DockerBridgeCIDR)...)
+	case bridge.Masked().Overlaps(service):
+		out = append(out, invalid(networking+".dockerBridgeCidr", "The Docker bridge range %s overlaps the service range %s. Choose one that does not.", bridge, service)...)
+	}
+	return out
+}
+
+func dns(text string, service netip.Prefix) []Violation {
+	ip, err := netip.ParseAddr(text)
+	const target = networking + ".dnsServiceIP"
+	switch {
+	case err != nil || !ip.Is4():
+		return invalid(target, "'%s' is not an IPv4 address such as 10.0.0.10.", text)
+	case !service.Contains(ip):
+		return invalid(target, "The DNS address %s is not inside the service range %s.", ip, service)
+	case ip == service.Addr() || ip == service.Addr().Next():
+		return invalid(target, "The DNS address %s is the first of the service range %s, which belongs to the Kubernetes API. Choose a later one.", ip, service)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+// Package rules says what is allowed: pure functions from a wish and the facts to violations. All rules of a wish are
+// asked, and all violations are told together.
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"berth.dev/berth"
+)
+
+// Violation is one rule that a wish does not keep. Warnings are told and never block.
+type Violation struct {
+	Code    berth.Code
+	Target  string // the field's path as the user sent it, such as "properties.properties.agentCount", or "name"
+	Message string // what is wrong, in numbers, and what to do
+	Warning bool
+}
+
+func violation(code berth.Code, target, format string, args ...any) []Violation {
+	return []Violation{{Code: code, Target: target, Message: fmt.Sprintf(format, args...)}}
+}
+
+func invalid(target, format string, args ...any) []Violation {
+	return violation(berth.CodeBadRequest, target, format, args...)
+}
+
+func warning(target, format string, args ...any) []Violation {
+	v := invalid(target, format, args...)
+	v[0].Warning = true
+	return v
+}
+
+// AsError makes one error of all violations that are not warnings; nil when there are none.
+func AsError(vs []Violation) *berth.Error {
+	var details []berth.Error
+	for _, v := range vs {
+		if !v.Warning {
+			details = append(details, berth.Error{Code: v.Code, Target: v.Target, Message: v.Message})
+		}
+	}
+	switch len(details) {
+	case 0:
+		return nil
+	case 1:
+		e := details[0]
+		e.Details = details
+		return &e
+	}
+	var messages []string
+	for _, d := range details {
+		messages = append(messages, d.Message)
+	}
+	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request breaks %d rules; nothing was changed. %s", len(details), strings.Join(messages, " ")), Details: details}
+}
+
+// Warnings are the messages of the warnings.
+func Warnings(vs []Violation) []string {
+	var out []string
+	for _, v := range vs {
+		if v.Warning {
+			out = append(out, v.Message)
+		}
+	}
+	return out
+}

@@ -1,0 +1,254 @@
+package store_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"berth.dev/berth"
+	"berth.dev/berth/store"
+)
+
+// conformance is what every engine under the store must do, through its exported methods only.
+func conformance(t *testing.T, open opener) {
+	for _, c := range []struct {
+		name string
+		test func(*world)
+	}{
+		// These five are what the whole design stands on.
+		{"finish clears the lease", finishClearsLease},
+		{"finish of a stale generation writes nothing", finishStaleGeneration},
+		{"finish after a lost lease writes nothing", finishLostLease},
+		{"claim after expiry by another owner", claimAfterExpiry},
+		{"accept while busy", acceptWhileBusy},
+
+		{"create and finish change both rows", createAndFinish},
+		{"a failure is told by both rows", failureTold},
+		{"a settled wish has no operation", settledWish},
+		{"a settled wish keeps a failure", settledWishKeepsFailure},
+		{"accept answers what get reads", acceptAnswersWhatGetReads},
+		{"a new row starts afresh", newRowStartsAfresh},
+		{"base mismatch", baseMismatch},
+		{"removal supersedes a create", removalSupersedes},
+		{"second removal", secondRemoval},
+		{"removal of nothing", removalOfNothing},
+		{"gone", gone},
+		{"parents", parents},
+
+		{"holds", holds},
+		{"holds under concurrency", holdsConcurrent},
+		{"secrets", secrets},
+		{"residues", residues},
+
+		{"claims go by due time", claimOrder},
+		{"next due is claimable", nextDueIsClaimable},
+		{"retry", retry},
+		{"progress", progress},
+		{"release", release},
+		{"heartbeat prolongs", heartbeatProlongs},
+		{"take over", takeOver},
+		{"check", check},
+		{"a wish during a check", wishDuringCheck},
+		{"purge", purge},
+
+		{"paging", paging},
+		{"queries", queries},
+		{"casing", casing},
+		{"counts", counts},
+		{"events come after the commit", events},
+		{"a canceled context leaves no trace", canceledContext},
+		{"many at once", manyAtOnce},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(newWorld(t, open))
+		})
+	}
+}
+
+func finishClearsLease(w *world) {
+	w.create(compute)
+	c := w.claim("a")
+	w.finish(c, store.Outcome{State: berth.StateSucceeded, CheckAt: w.clock.Now().Add(time.Second)})
+	w.nothingDue()
+	w.clock.Advance(time.Second) // long before the lease would have ended
+	w.claim("b")
+	w.lost(c)
+}
+
+func finishStaleGeneration(w *world) {
+	w.create(compute)
+	c := w.claim("a")
+	_, op := w.accept(removal(compute))
+	w.lost(c)
+	w.wantState(compute, op.ID, berth.StateDeleting, berth.StateAccepted)
+}
+
+func finishLostLease(w *world) {
+	_, op := w.create(compute)
+	a := w.claim("a")
+	w.clock.Advance(leased)
+	b := w.claim("b")
+	w.lost(a)
+	w.must(w.s.Release(w.ctx, a)) // must not free b's lease
+	w.nothingDue()
+	w.finish(b, store.Outcome{State: berth.StateSucceeded})
+	w.wantState(compute, op.ID, berth.StateSucceeded, berth.StateSucceeded)
+}
+
+func claimAfterExpiry(w *world) {
+	_, op := w.create(compute)
+	w.claim("a")
+	w.clock.Advance(leased - time.Microsecond)
+	w.nothingDue()
+	w.clock.Advance(time.Microsecond)
+	b := w.claim("b")
+	if b.Owner != "b" || b.Resource.ID.Key() != compute.Key() || b.Operation == nil || b.Operation.ID != op.ID || b.Attempts != 0 {
+		w.Fatalf("claim: %+v", b)
+	}
+	w.nothingDue()
+}
+
+func acceptWhileBusy(w *world) {
+	r, op := w.create(compute)
+	for _, verb := range []berth.Verb{berth.VerbCreate, berth.VerbUpdate} {
+		x := wish(verb, compute, r.Generation, "second")
+		err := w.refuse(x, berth.CodeBusy)
+		if !strings.Contains(err.Error(), op.ID) {
+			w.Errorf("%q does not name the operation to wait for", err)
+		}
+		x.Settled = true
+		w.refuse(x, berth.CodeBusy)
+		x.Settled, x.Base = false, 77
+		w.refuse(x, berth.CodeBusy) // busy goes before moved: the client is to wait, not to read again
+	}
+	w.claim("a")
+	w.refuse(wish(berth.VerbUpdate, compute, r.Generation, "second"), berth.CodeBusy)
+	w.wantState(compute, op.ID, berth.StateCreating, berth.StateAccepted)
+	if got := w.get(compute).Body.(*berth.Compute).Spec.Description; got != "first" {
+		w.Errorf("a refused wish was written: %q", got)
+	}
+}
+
+func createAndFinish(w *world) {
+	r, op := w.create(compute)
+	if r.State != berth.StateCreating || r.Generation != 1 || r.CreatedBy != "bob" || op.Generation != 1 || op.Verb != berth.VerbCreate || op.Location != "westeurope" || op.Caller != "bob" {
+		w.Fatalf("resource %+v, operation %+v", r, op)
+	}
+	w.wantState(compute, op.ID, berth.StateCreating, berth.StateAccepted)
+	c := w.claim("a")
+	c.Resource.Body.(*berth.Compute).Status.Nodes = 3
+	w.clock.Advance(time.Second)
+	w.finish(c, store.Outcome{State: berth.StateSucceeded, Notes: []string{"a note"}})
+	w.wantState(compute, op.ID, berth.StateSucceeded, berth.StateSucceeded)
+	got, done := w.get(compute), w.operation(op.ID)
+	if n := got.Body.(*berth.Compute).Status.Nodes; n != 3 || got.Generation != 1 {
+		w.Errorf("nodes %d, generation %d; want 3 and 1", n, got.Generation)
+	}
+	if done.EndedAt.Sub(done.StartedAt) != time.Second || !reflect.DeepEqual(done.Notes, []string{"a note"}) || done.Err != nil || done.ResourceID.String() != compute.String() {
+		w.Errorf("operation: %+v", done)
+	}
+	w.nothingDue()
+
+	_, op = w.accept(wish(berth.VerbUpdate, compute, 1, "second"))
+	w.wantState(compute, op.ID, berth.StateUpdating, berth.StateAccepted)
+	if got := w.operation(done.ID); !reflect.DeepEqual(got, done) { // only what is under way is superseded
+		w.Errorf("the next wish rewrote history: %+v", got)
+	}
+}
+
+func failureTold(w *world) {
+	_, op := w.create(compute)
+	fault := &berth.Error{Code: berth.CodeBadRequest, Message: "No.", Target: "properties.x", Details: []berth.Error{{Code: berth.CodeConflict, Message: "Why."}}}
+	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: fault})
+	w.wantState(compute, op.ID, berth.StateFailed, berth.StateFailed)
+	if got := w.get(compute).Fault; !reflect.DeepEqual(got, fault) {
+		w.Errorf("resource's fault: %+v", got)
+	}
+	if got := w.operation(op.ID).Err; !reflect.DeepEqual(got, fault) {
+		w.Errorf("operation's fault: %+v", got)
+	}
+	r, _ := w.accept(wish(berth.VerbUpdate, compute, 1, "again"))
+	if r.Fault != nil || w.get(compute).Fault != nil {
+		w.Error("the fault outlived the next wish")
+	}
+}
+
+func settledWish(w *world) {
+	r := w.get(workspace)
+	if r.State != berth.StateSucceeded || r.OperationID != "" || r.Generation != 1 {
+		w.Fatalf("%+v", r)
+	}
+	w.nothingDue()
+	x := settled(workspace, &berth.Workspace{FriendlyName: "Ears"}, 1)
+	x.Verb, x.Caller = berth.VerbUpdate, "carl"
+	w.clock.Advance(time.Minute)
+	out, op := w.accept(x)
+	if op != nil || out.Generation != 2 || out.State != berth.StateSucceeded {
+		w.Fatalf("resource %+v, operation %+v", out, op)
+	}
+	got := w.get(workspace)
+	if got.Generation != 2 || got.CreatedBy != "ann" || got.ModifiedBy != "carl" || got.ModifiedAt.Sub(got.CreatedAt) != time.Minute || got.Body.(*berth.Workspace).FriendlyName != "Ears" {
+		w.Errorf("%+v", got)
+	}
+	w.nothingDue()
+}
+
+func settledWishKeepsFailure(w *world) {
+	_, op := w.create(compute)
+	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "No.")})
+	x := wish(berth.VerbUpdate, compute, 1, "only words")
+	x.Settled = true
+	w.accept(x)
+	w.wantState(compute, op.ID, berth.StateFailed, berth.StateFailed)
+	if got := w.get(compute); got.Fault == nil || got.Generation != 2 {
+		w.Errorf("%+v", got)
+	}
+}
+
+// A PUT is answered from what Accept returns, the GET after it from the row: clients compare them.
+func acceptAnswersWhatGetReads(w *world) {
+	r, op := w.create(compute)
+	if got := w.get(compute); !reflect.DeepEqual(got, r) {
+		w.Errorf("accept answered %+v\nget reads      %+v", r, got)
+	}
+	if got := w.operation(op.ID); !reflect.DeepEqual(got, op) {
+		w.Errorf("accept answered %+v\noperation reads %+v", op, got)
+	}
+}
+
+// What a caller left in the envelope (from an earlier read, say) is not part of the wish.
+func newRowStartsAfresh(w *world) {
+	x := wish(berth.VerbCreate, compute, 0, "first")
+	x.Settled = true
+	x.Resource.Generation, x.Resource.OperationID, x.Resource.Fault = 41, "old", berth.Errorf(berth.CodeConflict, "old")
+	r, _ := w.accept(x)
+	if r.Generation != 1 || r.OperationID != "" || r.Fault != nil {
+		w.Errorf("generation %d, operation %q, fault %v", r.Generation, r.OperationID, r.Fault)
+	}
+	if x.Resource.Generation != 41 {
+		w.Error("accept changed the wish")
+	}
+}
+
+func baseMismatch(w *world) {
+	try := func(x store.Wish) {
+		w.Helper()
+		_, _, err := w.s.Accept(w.ctx, x)
+		w.wantErr(err, store.ErrMoved)
+	}
+	try(wish(berth.VerbUpdate, compute, 3, "not there"))
+	w.create(compute)
+	w.settle()
+	try(wish(berth.VerbCreate, compute, 0, "thought it was not there"))
+	try(wish(berth.VerbUpdate, compute, 2, "from the future"))
+	x := removal(compute)
+	x.Base = 2
+	try(x)
+	if r := w.get(compute); r.Generation != 1 || r.State != berth.StateSucceeded {
+		w.Errorf("%+v", r)
+	}
+	x.Base = 1
+	w.accept(x)
+}
