@@ -2,28 +2,24 @@ package kube
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
-	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"berth.dev/berth"
 )
 
-// Names of what Berth puts into a cluster.
+// How everything of Berth's is marked: by whom, and for what.
 const (
-	accountName   = "berth"
-	rightsName    = "berth-compute"
-	recordName    = "berth-attachment" // in kube-system: one per cluster
-	annotationFor = "berth.dev/compute"
-	labelManaged  = "app.kubernetes.io/managed-by"
+	labelManaged     = "app.kubernetes.io/managed-by"
+	annotationFor    = "berth.dev/compute"
+	annotationServer = "berth.dev/server"
 )
 
 // Attachment names what is put into a cluster for one compute.
@@ -32,22 +28,9 @@ type Attachment struct {
 	ComputeID     string `json:"computeId"`
 	WorkspaceName string `json:"workspaceName"`
 	ComputeName   string `json:"computeName"`
-}
-
-// Owner is the record of who has taken up a cluster.
-type Owner struct {
-	ComputeID string // ARM id
-	Server    string // which Berth
-	Since     string // RFC 3339
-	By        string // application id of the caller
-}
-
-// ConflictError says that a cluster belongs to someone else.
-type ConflictError struct{ Owner Owner }
-
-// Error implements error.
-func (e *ConflictError) Error() string {
-	return fmt.Sprintf("the cluster is taken by %s (of %s) since %s", e.Owner.ComputeID, e.Owner.Server, e.Owner.Since)
+	// Server is which Berth this is. With it, two servers that give computes the same id do not take each other's things
+	// for their own; empty compares by id alone.
+	Server string `json:"server,omitempty"`
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
@@ -58,113 +41,119 @@ func NamespaceName(s string) string {
 	return strings.Trim(s[:min(len(s), 63)], "-")
 }
 
-// Claim writes the ownership record, with create-only semantics: of two who try at once one gets a *ConflictError. Who
-// owns the cluster already may claim it again.
-func (c *Conn) Claim(ctx context.Context, o Owner) error {
-	record := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: recordName, Labels: map[string]string{labelManaged: "berth"}, Annotations: map[string]string{annotationFor: o.ComputeID}},
-		Data:       map[string]string{"computeId": o.ComputeID, "server": o.Server, "since": o.Since, "by": o.By},
+func (a Attachment) meta(name, namespace string) metav1.ObjectMeta {
+	m := metav1.ObjectMeta{
+		Name: name, Namespace: namespace,
+		Labels: map[string]string{labelManaged: "berth"}, Annotations: map[string]string{annotationFor: a.ComputeID},
 	}
-	_, err := c.client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Create(ctx, record, metav1.CreateOptions{})
-	if !apierrors.IsAlreadyExists(err) {
-		return err
+	for label, value := range map[string]string{"berth.dev/workspace": a.WorkspaceName, "berth.dev/compute": a.ComputeName} {
+		if value != "" {
+			m.Labels[label] = labelValue(value)
+		}
 	}
-	have, err := c.Owner(ctx)
-	if err != nil {
-		return err
+	if a.Server != "" {
+		m.Annotations[annotationServer] = a.Server
 	}
-	if have == nil {
-		return errors.New("the ownership record came and went; try again")
-	}
-	if !strings.EqualFold(have.ComputeID, o.ComputeID) {
-		return &ConflictError{Owner: *have}
-	}
-	return nil
+	return m
 }
 
-// Owner reads the ownership record; nil when there is none.
-func (c *Conn) Owner(ctx context.Context) (*Owner, error) {
-	m, err := c.client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, recordName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &Owner{ComputeID: m.Data["computeId"], Server: m.Data["server"], Since: m.Data["since"], By: m.Data["by"]}, nil
+// isOwn says whether an object was made for this attachment.
+func (a Attachment) isOwn(o metav1.Object) bool {
+	server := o.GetAnnotations()[annotationServer]
+	return byBerth(o) && strings.EqualFold(o.GetAnnotations()[annotationFor], a.ComputeID) && (a.Server == "" || server == "" || server == a.Server)
 }
+
+func byBerth(o metav1.Object) bool { return o.GetLabels()[labelManaged] == "berth" }
 
 // Attach makes the namespace, the service account and its rights. All of it may be there already, whole or in part.
+// Claim the cluster first.
 func (c *Conn) Attach(ctx context.Context, a Attachment) error {
-	_, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: a.meta(a.Namespace, "")}, metav1.CreateOptions{})
-	if err := ignoreExists(err); err != nil {
-		return err
-	}
-	ns, err := c.client.CoreV1().Namespaces().Get(ctx, a.Namespace, metav1.GetOptions{})
+	owner, err := c.Owner(ctx)
 	if err != nil {
 		return err
 	}
-	if ns.Status.Phase == corev1.NamespaceTerminating {
-		return apierrors.NewServiceUnavailable("the namespace " + a.Namespace + " of an earlier attachment is still being deleted")
+	if owner != nil && !strings.EqualFold(owner.ComputeID, a.ComputeID) {
+		return &ConflictError{Owner: *owner}
 	}
-	for _, put := range a.objects() {
-		if err := put.create(ctx, c.client); ignoreExists(err) != nil {
-			return fmt.Errorf("make %s: %w", put.what, err)
+	if err := c.ensureNamespace(ctx, a); err != nil {
+		return err
+	}
+	for _, t := range a.things() {
+		if err := c.put(ctx, a, t); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// meta is how everything of Berth's is marked: by whom, and for what.
-func (a Attachment) meta(name, namespace string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Name: name, Namespace: namespace, Labels: map[string]string{labelManaged: "berth", "berth.dev/workspace": labelValue(a.WorkspaceName), "berth.dev/compute": labelValue(a.ComputeName)},
-		Annotations: map[string]string{annotationFor: a.ComputeID},
+// ensureNamespace makes the namespace and marks it, by which Detach knows it again; one that is there stays as it is.
+func (c *Conn) ensureNamespace(ctx context.Context, a Attachment) error {
+	place := namespaces.in("", a.Namespace)
+	var ns corev1.Namespace
+	err := c.get(ctx, place, &ns)
+	if apierrors.IsNotFound(err) {
+		wish := &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: a.meta(a.Namespace, "")}
+		if err := c.create(ctx, place, wish, nil); ignoreExists(err) != nil {
+			return fmt.Errorf("the namespace %s could not be made: %w", a.Namespace, err)
+		}
+		err = c.get(ctx, place, &ns)
 	}
+	if err != nil {
+		return err
+	}
+	if ns.Status.Phase == corev1.NamespaceTerminating || ns.DeletionTimestamp != nil {
+		return fmt.Errorf("the namespace %s is still being deleted; it has to be gone before it can be made anew", a.Namespace)
+	}
+	if byBerth(&ns) && !a.isOwn(&ns) { // kept at an earlier compute's detach, because the user had things in it
+		m := a.meta(a.Namespace, "")
+		ns.TypeMeta, ns.Labels, ns.Annotations = metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, merged(ns.Labels, m.Labels), merged(ns.Annotations, m.Annotations)
+		return c.update(ctx, place, &ns)
+	}
+	return nil
 }
 
-// Token asks for a short-lived token of the service account. It works as administrator and with the account's own token.
-func (c *Conn) Token(ctx context.Context, namespace string, life time.Duration) (token string, expires time.Time, err error) {
-	seconds := int64(life.Seconds())
-	r, err := c.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, accountName,
-		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}, metav1.CreateOptions{})
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	return r.Status.Token, r.Status.ExpirationTimestamp.UTC(), nil
+func merged(have, more map[string]string) map[string]string {
+	out := maps.Clone(have)
+	maps.Copy(out, more)
+	return out
 }
 
-// TokenKubeconfig is a kubeconfig for the same cluster with a token instead of the administrator's certificate.
-func TokenKubeconfig(admin []byte, token, namespace string) ([]byte, error) {
-	config, err := judge(admin)
-	if err != nil {
-		return nil, err
+// put makes a thing, or makes it again what it should be. One that Berth did not make is never touched.
+func (c *Conn) put(ctx context.Context, a Attachment, t thing) error {
+	err := c.create(ctx, t.place, t.object, nil)
+	if err == nil {
+		return nil
 	}
-	config.AuthInfos["user"] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts["context"].Namespace = namespace
-	return clientcmd.Write(*config)
+	if !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("the %s '%s' could not be made: %w", t.what, t.place.name, err)
+	}
+	have := t.blank()
+	if err := c.get(ctx, t.place, have); err != nil {
+		return err
+	}
+	if !byBerth(have) {
+		return berth.Errorf(berth.CodeConflict, "The cluster has a %s '%s'%s that Berth did not make. Rename or remove it, then try again.", t.what, t.place.name, t.where())
+	}
+	if a.isOwn(have) && equality.Semantic.DeepEqual(says(have), says(t.object)) {
+		return nil
+	}
+	// Either someone changed it, or it was left over by a compute that is gone: the ownership record says that it is.
+	t.object.SetResourceVersion(have.GetResourceVersion())
+	if err := c.update(ctx, t.place, t.object); err != nil {
+		return fmt.Errorf("the %s '%s' could not be put right: %w", t.what, t.place.name, err)
+	}
+	return nil
 }
 
-// Can asks the cluster whether this connection may do something.
-func (c *Conn) Can(ctx context.Context, verb, resource, namespace string) (bool, error) {
-	r, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: resource, Namespace: namespace},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		return false, err
+func (p place) where() string {
+	if p.namespace == "" {
+		return ""
 	}
-	return r.Status.Allowed, nil
+	return " in the namespace '" + p.namespace + "'"
 }
 
 func ignoreExists(err error) error {
 	if apierrors.IsAlreadyExists(err) {
-		return nil
-	}
-	return err
-}
-
-func ignoreNotFound(err error) error {
-	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err

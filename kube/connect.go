@@ -3,34 +3,50 @@ package kube
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/kubernetes"
+	"github.com/go-logr/logr"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/klog/v2"
 )
-
-// maxKubeconfig is how large a kubeconfig may be.
-const maxKubeconfig = 256 << 10
 
 // Options of a connection. The zero value is good.
 type Options struct {
-	Timeout time.Duration // of one request; 5 s when zero
+	Timeout   time.Duration // of one request, from the first byte out to the last byte in; 5 s when zero
+	UserAgent string        // "berth" when empty
 }
 
-// Conn is a connection to one cluster. It opens no more than a few sockets; Close gives them back.
+// Conn is a connection to one cluster, for any number of goroutines. Close gives its sockets back.
 type Conn struct {
-	client *kubernetes.Clientset
-	http   *http.Client
-	host   string
+	rest   *rest.RESTClient
+	shared *sharedTransport
 }
+
+// codecs know the few kinds that Berth reads and writes. The whole of client-go's clientset knows sixty groups, and each
+// connection would carry a client for every one of them.
+var codecs = func() serializer.CodecFactory {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme} {
+		utilruntime.Must(add(scheme))
+	}
+	metav1.AddToGroupVersion(scheme, metav1.SchemeGroupVersion)
+	return serializer.NewCodecFactory(scheme)
+}()
+
+// client-go writes what goes wrong to the process's stderr besides returning it, in words of its own.
+func init() { klog.SetLogger(logr.Discard()) }
 
 // Connect reads a kubeconfig, judges it, and makes a client. It asks the cluster nothing yet.
 //
@@ -41,85 +57,124 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := clientcmd.NewDefaultClientConfig(*config, &clientcmd.ConfigOverrides{}).ClientConfig()
-	if err != nil {
-		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
-	}
-	c.Timeout = o.Timeout
+	c := restConfig(config)
+	c.Timeout, c.UserAgent = o.Timeout, o.UserAgent
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second
 	}
-	c.QPS, c.UserAgent = -1, "berth"
-	client, err := rest.HTTPClientFor(c)
+	if c.UserAgent == "" {
+		c.UserAgent = "berth"
+	}
+	shared, err := acquireTransport(c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the kubeconfig's certificates cannot be used: %w", err)
 	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error {
-		return errors.New("the cluster answered with a redirect, which is not followed")
-	}
-	set, err := kubernetes.NewForConfigAndClient(c, client)
+	limited, err := rest.HTTPWrappersForConfig(c, bounded{shared})
 	if err != nil {
-		return nil, err
+		shared.release()
+		return nil, fmt.Errorf("the kubeconfig's credential cannot be used: %w", err)
 	}
-	return &Conn{client: set, http: client, host: c.Host}, nil
+	client := &http.Client{Transport: limited, Timeout: c.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
+	r, err := rest.UnversionedRESTClientForConfigAndClient(c, client)
+	if err != nil {
+		shared.release()
+		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
+	}
+	return &Conn{rest: r, shared: shared}, nil
 }
 
-// Close gives idle sockets back.
-func (c *Conn) Close() { c.http.CloseIdleConnections() }
+// Close gives the sockets back, a little later: another connection to the same cluster often follows, and takes them
+// over without a new TLS handshake.
+func (c *Conn) Close() { c.shared.release() }
 
 // Healthy asks /readyz.
 func (c *Conn) Healthy(ctx context.Context) error {
-	_, err := c.client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+	_, err := c.raw(ctx, "/readyz", "")
 	return err
 }
 
-// judge parses a kubeconfig and refuses what would make client-go run, read or trust something.
-func judge(text []byte) (*clientcmdapi.Config, error) {
-	if len(text) > maxKubeconfig {
-		return nil, fmt.Errorf("the kubeconfig has %d bytes; at most %d are accepted", len(text), maxKubeconfig)
-	}
-	config, err := clientcmd.Load(text)
-	if err != nil {
-		return nil, errors.New("the kubeconfig is not valid YAML of kind Config") // the parser's words may quote secrets
-	}
-	current, ok := config.Contexts[config.CurrentContext]
-	if !ok {
-		return nil, fmt.Errorf("the kubeconfig's current-context %q is not among its contexts", config.CurrentContext)
-	}
-	cluster, user := config.Clusters[current.Cluster], config.AuthInfos[current.AuthInfo]
-	if cluster == nil || user == nil {
-		return nil, fmt.Errorf("the kubeconfig's context %q names a cluster or user that it does not have", config.CurrentContext)
-	}
-	if u, err := url.Parse(cluster.Server); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, errors.New("the kubeconfig's server must be an https address without a user in it")
-	}
-	for name, set := range map[string]bool{
-		"exec": user.Exec != nil, "auth-provider": user.AuthProvider != nil, "tokenFile": user.TokenFile != "",
-		"client-certificate": user.ClientCertificate != "", "client-key": user.ClientKey != "", "as": user.Impersonate != "" || len(user.ImpersonateGroups) > 0 || user.ImpersonateUID != "" || len(user.ImpersonateUserExtra) > 0,
-		"certificate-authority": cluster.CertificateAuthority != "", "proxy-url": cluster.ProxyURL != "", "insecure-skip-tls-verify": cluster.InsecureSkipTLSVerify,
-	} {
-		if set {
-			return nil, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, act as someone else or trust anybody. Embed the certificates and keys (kubectl config view --raw --flatten), or use a token", name)
-		}
-	}
-	only := clientcmdapi.NewConfig() // other contexts are none of our business
-	only.Clusters["cluster"], only.AuthInfos["user"] = cluster, user
-	only.Contexts["context"] = &clientcmdapi.Context{Cluster: "cluster", AuthInfo: "user"}
-	only.CurrentContext = "context"
-	return only, nil
+// resource is one kind of object and where the API server keeps it.
+type resource struct{ root, name string }
+
+var (
+	namespaces      = resource{"/api/v1", "namespaces"}
+	nodes           = resource{"/api/v1", "nodes"}
+	configMaps      = resource{"/api/v1", "configmaps"}
+	serviceAccounts = resource{"/api/v1", "serviceaccounts"}
+	clusterRoles    = resource{"/apis/rbac.authorization.k8s.io/v1", "clusterroles"}
+	clusterBindings = resource{"/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"}
+	roles           = resource{"/apis/rbac.authorization.k8s.io/v1", "roles"}
+	bindings        = resource{"/apis/rbac.authorization.k8s.io/v1", "rolebindings"}
+	accessReviews   = resource{"/apis/authorization.k8s.io/v1", "selfsubjectaccessreviews"}
+)
+
+// place is where one object is, or (without a name) where all of its kind are.
+type place struct {
+	resource
+	namespace, name string
 }
 
-// Unreachable says that a cluster gave no answer of its own: the network, TLS or a timeout, not a refusal.
-func Unreachable(err error) bool {
-	if err == nil {
-		return false
+func (r resource) in(namespace, name string) place { return place{r, namespace, name} }
+
+// object is what the API server keeps.
+type object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// request begins a request. It is never repeated here: who asks knows better whether and when to ask again.
+func (c *Conn) request(verb string, p place) *rest.Request {
+	path := []string{p.root}
+	if p.namespace != "" {
+		path = append(path, "namespaces", p.namespace)
 	}
-	if _, answered := errors.AsType[*apierrors.StatusError](err); answered {
-		return apierrors.IsServiceUnavailable(err) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsInternalError(err)
+	path = append(path, p.resource.name)
+	if p.name != "" {
+		path = append(path, p.name)
 	}
-	if _, isURL := errors.AsType[*url.Error](err); isURL {
-		return true
+	return c.rest.Verb(verb).AbsPath(path...).MaxRetries(0)
+}
+
+func (c *Conn) get(ctx context.Context, p place, into runtime.Object) error {
+	return c.request(http.MethodGet, p).Do(ctx).Into(into)
+}
+
+func (c *Conn) create(ctx context.Context, p place, o, into runtime.Object) error {
+	return send(ctx, c.request(http.MethodPost, place{p.resource, p.namespace, ""}), o, into)
+}
+
+func (c *Conn) update(ctx context.Context, p place, o object) error {
+	return send(ctx, c.request(http.MethodPut, p), o, nil)
+}
+
+// send writes as JSON, which is small in what Berth writes; answers, which can be long, come as protobuf.
+func send(ctx context.Context, r *rest.Request, o, into runtime.Object) error {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return err
 	}
-	_, isNet := errors.AsType[net.Error](err)
-	return isNet || errors.Is(err, context.DeadlineExceeded)
+	result := r.SetHeader("Content-Type", runtime.ContentTypeJSON).Body(body).Do(ctx)
+	if into == nil {
+		return result.Error()
+	}
+	return result.Into(into)
+}
+
+// remove deletes the very object that was looked at: not one that took its name since. That there is none is fine.
+func (c *Conn) remove(ctx context.Context, p place, uid types.UID) error {
+	o := &metav1.DeleteOptions{}
+	o.Kind, o.APIVersion = "DeleteOptions", "v1"
+	if uid != "" {
+		o.Preconditions = &metav1.Preconditions{UID: &uid}
+	}
+	return ignoreNotFound(send(ctx, c.request(http.MethodDelete, p), o, nil))
+}
+
+// raw reads a path of the API server that is not an object.
+func (c *Conn) raw(ctx context.Context, path, accept string) ([]byte, error) {
+	r := c.rest.Get().AbsPath(path).MaxRetries(0)
+	if accept != "" {
+		r.SetHeader("Accept", accept)
+	}
+	return r.DoRaw(ctx)
 }

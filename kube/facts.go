@@ -3,17 +3,14 @@ package kube
 import (
 	"context"
 	"encoding/json"
-	"strings"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
-
-// Extended resources that nodes offer.
-const (
-	ResourceGPU  = corev1.ResourceName("nvidia.com/gpu")
-	ResourceFPGA = corev1.ResourceName("microsoft.com/fpga_catapult")
+	"k8s.io/apimachinery/pkg/version"
 )
 
 // Facts is what a cluster says of itself.
@@ -33,11 +30,15 @@ type Node struct {
 // Facts asks the cluster who and what it is.
 func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 	var f Facts
-	system, err := c.client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-	if err != nil {
+	var system corev1.Namespace
+	if err := c.get(ctx, namespaces.in("", metav1.NamespaceSystem), &system); err != nil {
 		return f, err
 	}
 	f.UID = string(system.UID)
+	if f.UID == "" {
+		return f, errors.New("the cluster's kube-system namespace has no UID, so that the cluster cannot be told from others")
+	}
+	var err error
 	if f.Version, err = c.Version(ctx); err != nil {
 		return f, err
 	}
@@ -47,33 +48,55 @@ func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 
 // Version asks for the Kubernetes version. A cluster that emulates an older minor is judged by that one.
 func (c *Conn) Version(ctx context.Context) (string, error) {
-	text, err := c.client.RESTClient().Get().AbsPath("/version").DoRaw(ctx)
+	text, err := c.raw(ctx, "/version", "")
 	if err != nil {
 		return "", err
 	}
-	var v struct{ GitVersion, EmulationMajor, EmulationMinor string }
+	var v version.Info
 	if err := json.Unmarshal(text, &v); err != nil {
-		return "", err
+		return "", errors.New("the cluster's answer to /version is not JSON")
 	}
-	git := strings.TrimPrefix(v.GitVersion, "v")
-	git, _, _ = strings.Cut(git, "+")
-	if emulated := v.EmulationMajor + "." + v.EmulationMinor; emulated != "." && !strings.HasPrefix(git, emulated+".") {
+	return versionOf(v)
+}
+
+var versionText = regexp.MustCompile(`^v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:[-+.].*)?$`)
+
+// versionOf reads "1.36.2" from "v1.36.2-eks-1234" or "v1.36.2+k3s1", and "1.34.0" from any of them that emulates 1.34.
+func versionOf(v version.Info) (string, error) {
+	m := versionText.FindStringSubmatch(v.GitVersion)
+	if m == nil {
+		return "", fmt.Errorf("the cluster calls its version %.40q, which is not a version of Kubernetes", v.GitVersion)
+	}
+	major, errMajor := strconv.Atoi(v.EmulationMajor)
+	minor, errMinor := strconv.Atoi(v.EmulationMinor)
+	if emulated := fmt.Sprintf("%d.%d", major, minor); errMajor == nil && errMinor == nil && emulated != m[1]+"."+m[2] {
 		return emulated + ".0", nil
 	}
-	return git, nil
+	return m[1] + "." + m[2] + "." + m[3], nil
 }
+
+// pageOfNodes is how many nodes come in one answer.
+const pageOfNodes = 250
 
 // Nodes lists the nodes.
 func (c *Conn) Nodes(ctx context.Context) ([]Node, error) {
-	list, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, err
+	var out []Node
+	for next := ""; ; {
+		var list corev1.NodeList
+		r := c.request("GET", nodes.in("", "")).Param("limit", strconv.Itoa(pageOfNodes))
+		if next != "" {
+			r.Param("continue", next)
+		}
+		if err := r.Do(ctx).Into(&list); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			out = append(out, nodeOf(&list.Items[i]))
+		}
+		if next = list.Continue; next == "" {
+			return out, nil
+		}
 	}
-	out := make([]Node, 0, len(list.Items))
-	for i := range list.Items {
-		out = append(out, nodeOf(&list.Items[i]))
-	}
-	return out, nil
 }
 
 func nodeOf(n *corev1.Node) Node {
@@ -94,15 +117,13 @@ func nodeOf(n *corev1.Node) Node {
 	return out
 }
 
-// CreateNode makes a node object.
+// CreateNode makes a node object with what it offers in its status, as a kubelet does when it registers. That there is
+// one by that name already is fine.
 func (c *Conn) CreateNode(ctx context.Context, n NodeSpec) error {
-	_, err := c.client.CoreV1().Nodes().Create(ctx, n.object(), metav1.CreateOptions{})
-	return ignoreExists(err)
+	return ignoreExists(c.create(ctx, nodes.in("", n.Name), n.object(), nil))
 }
 
-// DeleteNode removes a node object, as a scale-in does: its pods are collected by the cluster.
+// DeleteNode removes a node object, as a scale-in does: its pods are collected by the cluster. That there is none is fine.
 func (c *Conn) DeleteNode(ctx context.Context, name string) error {
-	return ignoreNotFound(c.client.CoreV1().Nodes().Delete(ctx, name, metav1.DeleteOptions{}))
+	return c.remove(ctx, nodes.in("", name), "")
 }
-
-func count(n int) resource.Quantity { return *resource.NewQuantity(int64(n), resource.DecimalSI) }

@@ -3,12 +3,14 @@ package kube
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"berth.dev/berth"
@@ -18,12 +20,20 @@ import (
 const (
 	LabelPool      = "kubernetes.azure.com/agentpool"
 	LabelSimulated = "berth.dev/simulated"
+	labelCluster   = "kubernetes.azure.com/cluster"
+)
+
+// Extended resources that nodes offer.
+const (
+	ResourceGPU  = corev1.ResourceName("nvidia.com/gpu")
+	ResourceFPGA = corev1.ResourceName("microsoft.com/fpga_catapult")
 )
 
 // NodeSpec is a node to be made.
 type NodeSpec struct {
 	Name           string
 	Labels         map[string]string
+	Annotations    map[string]string
 	VCPUs          int
 	MemoryMiB      int
 	GPUs, FPGAs    int
@@ -36,26 +46,47 @@ type NodeSpec struct {
 type SizeFacts struct {
 	Name                          string
 	VCPUs, MemoryMiB, GPUs, FPGAs int
-	Architecture                  string
+	Architecture                  string // amd64 when empty
 }
 
 // NodeFor is node index of a pool, named and labelled as AKS does it, and marked as simulated.
 func NodeFor(cluster berth.ID, pool berth.NodePool, size SizeFacts, index int) NodeSpec {
 	name := NodePrefix(cluster, pool.Name) + fmt.Sprintf("%06s", strconv.FormatInt(int64(index), 36))
+	arch, mode := size.Architecture, strings.ToLower(pool.Mode)
+	if arch == "" {
+		arch = "amd64"
+	}
+	if mode == "" {
+		mode = "system"
+	}
 	labels := map[string]string{
 		LabelPool: pool.Name, "agentpool": pool.Name, LabelSimulated: "true",
-		"kubernetes.azure.com/mode": strings.ToLower(pool.Mode), "kubernetes.azure.com/role": "agent",
-		"kubernetes.azure.com/cluster": labelValue("MC_" + cluster.Group + "_" + cluster.Name()), "kubernetes.io/hostname": name,
-		corev1.LabelInstanceTypeStable: size.Name, "beta.kubernetes.io/instance-type": size.Name,
-		corev1.LabelOSStable: "linux", corev1.LabelArchStable: size.Architecture, "kubernetes.io/role": "agent",
+		"kubernetes.azure.com/mode": mode, "kubernetes.azure.com/role": "agent",
+		labelCluster:            labelValue("MC_" + cluster.Group + "_" + cluster.Name()),
+		corev1.LabelHostname:    name,
+		corev1.LabelOSStable:    "linux",
+		"beta.kubernetes.io/os": "linux",
+		corev1.LabelArchStable:  arch, "beta.kubernetes.io/arch": arch,
+		corev1.LabelInstanceTypeStable: size.Name, corev1.LabelInstanceType: size.Name,
 	}
 	if size.GPUs > 0 {
 		labels["accelerator"], labels["kubernetes.azure.com/accelerator"] = "nvidia", "nvidia"
 	}
 	return NodeSpec{
 		Name: name, Labels: labels, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs,
-		MaxPods: pool.MaxPods, Architecture: size.Architecture,
+		MaxPods: pool.MaxPods, Architecture: arch,
 	}
+}
+
+// In adds what AKS says of a node's place in a region. The zone of a node that is in none is "0" there.
+func (n NodeSpec) In(location string) NodeSpec {
+	if location == "" {
+		return n
+	}
+	n.Labels = maps.Clone(n.Labels)
+	n.Labels[corev1.LabelTopologyRegion], n.Labels[corev1.LabelTopologyZone] = location, "0"
+	n.Labels[labelCluster] = labelValue(n.Labels[labelCluster] + "_" + location)
+	return n
 }
 
 // NodePrefix is how the names of a pool's nodes begin: aks-agentpool-<8 digits>-vmss.
@@ -72,14 +103,17 @@ func labelValue(s string) string {
 		}
 		return '-'
 	}, s)
-	return strings.TrimRight(s[:min(len(s), 63)], "-_.")
+	return strings.Trim(s[:min(len(s), 63)], "-_.")
 }
+
+// JSON is the node object as it travels, for who serves it instead of asking for it.
+func (n NodeSpec) JSON() ([]byte, error) { return json.Marshal(n.object()) }
 
 func (n NodeSpec) object() *corev1.Node {
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU: count(n.VCPUs), corev1.ResourcePods: count(n.MaxPods),
-		corev1.ResourceMemory:           *resource.NewQuantity(int64(n.MemoryMiB)<<20, resource.BinarySI),
-		corev1.ResourceEphemeralStorage: *resource.NewQuantity(128<<30, resource.BinarySI),
+		corev1.ResourceMemory:           *quantity.NewQuantity(int64(n.MemoryMiB)<<20, quantity.BinarySI),
+		corev1.ResourceEphemeralStorage: *quantity.NewQuantity(128<<30, quantity.BinarySI),
 	}
 	if n.GPUs > 0 {
 		capacity[ResourceGPU] = count(n.GPUs)
@@ -88,9 +122,13 @@ func (n NodeSpec) object() *corev1.Node {
 		capacity[ResourceFPGA] = count(n.FPGAs)
 	}
 	return &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.Labels},
+		TypeMeta:   metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.Labels, Annotations: n.Annotations},
 		Status: corev1.NodeStatus{Capacity: capacity, Allocatable: capacity, NodeInfo: corev1.NodeSystemInfo{
-			KubeletVersion: n.KubeletVersion, OperatingSystem: "linux", Architecture: n.Architecture, OSImage: "simulated by Berth", ContainerRuntimeVersion: "simulated", KernelVersion: "simulated",
+			KubeletVersion: n.KubeletVersion, OperatingSystem: "linux", Architecture: n.Architecture,
+			OSImage: "simulated by Berth", ContainerRuntimeVersion: "simulated", KernelVersion: "simulated",
 		}},
 	}
 }
+
+func count(n int) quantity.Quantity { return *quantity.NewQuantity(int64(n), quantity.DecimalSI) }

@@ -1,135 +1,96 @@
 package kube
 
 import (
-	"context"
+	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 )
 
-// object is one thing that attach puts into a cluster and detach takes out.
-type object struct {
-	what   string
-	create func(context.Context, *kubernetes.Clientset) error
-	get    func(context.Context, *kubernetes.Clientset) (metav1.Object, error)
-	remove func(context.Context, *kubernetes.Clientset, metav1.DeleteOptions) error
+// Names of what Berth puts into a cluster.
+const (
+	accountName = "berth"
+	rightsName  = "berth-compute"
+)
+
+// clusterRules are rights that no namespace bounds. What else Berth does in a cluster (attach, detach) it does with the
+// administrator's credential, and only then.
+var clusterRules = []rbacv1.PolicyRule{
+	// How large the cluster is and whether its nodes are ready: the health check, and the rule on vCPUs.
+	{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list"}},
+	// Who the cluster is: the UID of this one namespace. A cluster that was replaced under the same address is noticed.
+	{APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{metav1.NamespaceSystem}, Verbs: []string{"get"}},
 }
 
-// Rights that the service account holds, and why. Nothing else: what Berth does as the cluster's administrator it does
-// while attaching and detaching only.
-func (a Attachment) clusterRules() []rbacv1.PolicyRule {
-	return []rbacv1.PolicyRule{
-		// How large the cluster is, and whether its nodes are ready: health checks and the vCPU rule.
-		{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list"}},
-		// Who the cluster is: the UID of kube-system.
-		{APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{metav1.NamespaceSystem, a.Namespace}, Verbs: []string{"get"}},
+// systemRules hold in kube-system.
+var systemRules = []rbacv1.PolicyRule{
+	// Whether the cluster is still this compute's. Reading is enough: it is written once, by the administrator.
+	{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{recordName}, Verbs: []string{"get"}},
+}
+
+// namespaceRules hold in the compute's own namespace.
+var namespaceRules = []rbacv1.PolicyRule{
+	// A new token before the present one ends: for itself, and for no other account.
+	{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: []string{accountName}, Verbs: []string{"create"}},
+	// Whether the account and the namespace are still there.
+	{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, ResourceNames: []string{accountName}, Verbs: []string{"get"}},
+	{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get"}},
+}
+
+// thing is one object that attach puts into a cluster and detach takes out.
+type thing struct {
+	what string // in the user's words
+	place
+	object
+}
+
+// things lists everything besides the namespace and the ownership record, in the order of making.
+func (a Attachment) things() []thing {
+	const group = rbacv1.GroupName + "/v1"
+	typ := func(kind, version string) metav1.TypeMeta { return metav1.TypeMeta{Kind: kind, APIVersion: version} }
+	ref := func(kind string) rbacv1.RoleRef {
+		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: rightsName}
 	}
-}
-
-func (a Attachment) namespaceRules() []rbacv1.PolicyRule {
-	return []rbacv1.PolicyRule{
-		// A new token before the present one ends, for itself and nobody else.
-		{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: []string{accountName}, Verbs: []string{"create"}},
-		{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, ResourceNames: []string{accountName}, Verbs: []string{"get"}},
+	account := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: accountName, Namespace: a.Namespace}}
+	out := []thing{
+		{"service account", serviceAccounts.in(a.Namespace, accountName),
+			&corev1.ServiceAccount{TypeMeta: typ("ServiceAccount", "v1"), ObjectMeta: a.meta(accountName, a.Namespace)}},
+		{"cluster role", clusterRoles.in("", rightsName),
+			&rbacv1.ClusterRole{TypeMeta: typ("ClusterRole", group), ObjectMeta: a.meta(rightsName, ""), Rules: clusterRules}},
+		{"cluster role binding", clusterBindings.in("", rightsName),
+			&rbacv1.ClusterRoleBinding{TypeMeta: typ("ClusterRoleBinding", group), ObjectMeta: a.meta(rightsName, ""), RoleRef: ref("ClusterRole"), Subjects: account}},
 	}
-}
-
-func (a Attachment) systemRules() []rbacv1.PolicyRule {
-	// Whether the ownership record is still its own.
-	return []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{recordName}, Verbs: []string{"get"}}}
-}
-
-// objects lists everything besides the namespace and the ownership record, in the order of making.
-func (a Attachment) objects() []object {
-	account := &corev1.ServiceAccount{ObjectMeta: a.meta(accountName, a.Namespace)}
-	return []object{
-		{
-			what: "the service account",
-			create: func(ctx context.Context, c *kubernetes.Clientset) error {
-				_, err := c.CoreV1().ServiceAccounts(a.Namespace).Create(ctx, account, metav1.CreateOptions{})
-				return err
-			},
-			get: func(ctx context.Context, c *kubernetes.Clientset) (metav1.Object, error) {
-				return c.CoreV1().ServiceAccounts(a.Namespace).Get(ctx, accountName, metav1.GetOptions{})
-			},
-			remove: func(ctx context.Context, c *kubernetes.Clientset, o metav1.DeleteOptions) error {
-				return c.CoreV1().ServiceAccounts(a.Namespace).Delete(ctx, accountName, o)
-			},
-		},
-		a.clusterRole(), a.clusterBinding(),
-		a.role(a.Namespace, a.namespaceRules()), a.binding(a.Namespace),
-		a.role(metav1.NamespaceSystem, a.systemRules()), a.binding(metav1.NamespaceSystem),
+	for _, r := range []struct {
+		namespace string
+		rules     []rbacv1.PolicyRule
+	}{{a.Namespace, namespaceRules}, {metav1.NamespaceSystem, systemRules}} {
+		out = append(out,
+			thing{"role", roles.in(r.namespace, rightsName),
+				&rbacv1.Role{TypeMeta: typ("Role", group), ObjectMeta: a.meta(rightsName, r.namespace), Rules: r.rules}},
+			thing{"role binding", bindings.in(r.namespace, rightsName),
+				&rbacv1.RoleBinding{TypeMeta: typ("RoleBinding", group), ObjectMeta: a.meta(rightsName, r.namespace), RoleRef: ref("Role"), Subjects: account}},
+		)
 	}
+	return out
 }
 
-func (a Attachment) subject() []rbacv1.Subject {
-	return []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: accountName, Namespace: a.Namespace}}
+// blank is an empty object of the thing's type, to read into.
+func (t thing) blank() object {
+	return reflect.New(reflect.TypeOf(t.object).Elem()).Interface().(object)
 }
 
-func (a Attachment) clusterRole() object {
-	return object{
-		what: "the cluster role",
-		create: func(ctx context.Context, c *kubernetes.Clientset) error {
-			_, err := c.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: a.meta(rightsName, ""), Rules: a.clusterRules()}, metav1.CreateOptions{})
-			return err
-		},
-		get: func(ctx context.Context, c *kubernetes.Clientset) (metav1.Object, error) {
-			return c.RbacV1().ClusterRoles().Get(ctx, rightsName, metav1.GetOptions{})
-		},
-		remove: func(ctx context.Context, c *kubernetes.Clientset, o metav1.DeleteOptions) error {
-			return c.RbacV1().ClusterRoles().Delete(ctx, rightsName, o)
-		},
+// says is what an object grants: the part of it that Berth puts back when someone has changed it.
+func says(o object) any {
+	switch o := o.(type) {
+	case *rbacv1.ClusterRole:
+		return o.Rules
+	case *rbacv1.Role:
+		return o.Rules
+	case *rbacv1.ClusterRoleBinding:
+		return o.Subjects
+	case *rbacv1.RoleBinding:
+		return o.Subjects
 	}
-}
-
-func (a Attachment) clusterBinding() object {
-	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: rightsName}
-	return object{
-		what: "the cluster role binding",
-		create: func(ctx context.Context, c *kubernetes.Clientset) error {
-			_, err := c.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: a.meta(rightsName, ""), RoleRef: ref, Subjects: a.subject()}, metav1.CreateOptions{})
-			return err
-		},
-		get: func(ctx context.Context, c *kubernetes.Clientset) (metav1.Object, error) {
-			return c.RbacV1().ClusterRoleBindings().Get(ctx, rightsName, metav1.GetOptions{})
-		},
-		remove: func(ctx context.Context, c *kubernetes.Clientset, o metav1.DeleteOptions) error {
-			return c.RbacV1().ClusterRoleBindings().Delete(ctx, rightsName, o)
-		},
-	}
-}
-
-func (a Attachment) role(namespace string, rules []rbacv1.PolicyRule) object {
-	return object{
-		what: "the role in " + namespace,
-		create: func(ctx context.Context, c *kubernetes.Clientset) error {
-			_, err := c.RbacV1().Roles(namespace).Create(ctx, &rbacv1.Role{ObjectMeta: a.meta(rightsName, namespace), Rules: rules}, metav1.CreateOptions{})
-			return err
-		},
-		get: func(ctx context.Context, c *kubernetes.Clientset) (metav1.Object, error) {
-			return c.RbacV1().Roles(namespace).Get(ctx, rightsName, metav1.GetOptions{})
-		},
-		remove: func(ctx context.Context, c *kubernetes.Clientset, o metav1.DeleteOptions) error {
-			return c.RbacV1().Roles(namespace).Delete(ctx, rightsName, o)
-		},
-	}
-}
-
-func (a Attachment) binding(namespace string) object {
-	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: rightsName}
-	return object{
-		what: "the role binding in " + namespace,
-		create: func(ctx context.Context, c *kubernetes.Clientset) error {
-			_, err := c.RbacV1().RoleBindings(namespace).Create(ctx, &rbacv1.RoleBinding{ObjectMeta: a.meta(rightsName, namespace), RoleRef: ref, Subjects: a.subject()}, metav1.CreateOptions{})
-			return err
-		},
-		get: func(ctx context.Context, c *kubernetes.Clientset) (metav1.Object, error) {
-			return c.RbacV1().RoleBindings(namespace).Get(ctx, rightsName, metav1.GetOptions{})
-		},
-		remove: func(ctx context.Context, c *kubernetes.Clientset, o metav1.DeleteOptions) error {
-			return c.RbacV1().RoleBindings(namespace).Delete(ctx, rightsName, o)
-		},
-	}
+	return nil
 }

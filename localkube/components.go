@@ -29,14 +29,18 @@ func parseFlags(sets cliflag.NamedFlagSets, args []string) error {
 	return fs.Parse(args)
 }
 
+// verbosity must be the same for all: the log is set up once.
+func (c *cluster) verbosity() string { return "--v=" + strconv.Itoa(c.logLevel) }
+
 func (c *cluster) apiServerArgs() []string {
 	args := []string{
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(c.apiPort),
+		"--kubelet-preferred-address-types=ExternalDNS", // simulated nodes have none: logs and exec fail at once, and dial no stranger
 		"--etcd-servers=unix://" + etcdClientSocket,
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key",
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=10.0.0.0/16",
-		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
+		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s", c.verbosity(),
 		"--min-request-timeout=60", "--event-ttl=1h",
 		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy", "--proxy-client-cert-file=pki/front-proxy.crt", "--proxy-client-key-file=pki/front-proxy.key",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group", "--requestheader-username-headers=X-Remote-User",
@@ -53,6 +57,7 @@ func (c *cluster) runAPIServer(ctx context.Context) error {
 	if err := parseFlags(o.Flags(), c.apiServerArgs()); err != nil {
 		return err
 	}
+	o.SecureServing.Listener = c.listener
 	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return err
 	}
@@ -73,7 +78,7 @@ func (c *cluster) runAPIServer(ctx context.Context) error {
 var idleControllers = []string{
 	names.NodeIpamController,
 	names.PersistentVolumeAttachDetachController, names.PersistentVolumeExpanderController,
-	names.BootstrapSignerController, names.TokenCleanerController, names.CertificateSigningRequestCleanerController, names.ServiceCIDRController,
+	names.BootstrapSignerController, names.TokenCleanerController,
 }
 
 func (c *cluster) controllerArgs() []string {
@@ -84,7 +89,7 @@ func (c *cluster) controllerArgs() []string {
 	config := c.pki.kubeconfig("controller-manager")
 	return []string{
 		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
-		"--secure-port=0", "--leader-elect=false", "--use-service-account-credentials=false", "--profiling=false",
+		"--secure-port=0", "--leader-elect=false", c.verbosity(), "--use-service-account-credentials=false", "--profiling=false",
 		"--service-account-private-key-file=pki/sa.key", "--root-ca-file=pki/ca.crt",
 		"--cluster-signing-cert-file=pki/ca.crt", "--cluster-signing-key-file=pki/ca.key",
 		"--controllers=" + strings.Join(enabled, ","), "--kube-api-qps=200", "--kube-api-burst=400", "--node-monitor-grace-period=60s",
@@ -112,7 +117,7 @@ func (c *cluster) runScheduler(ctx context.Context) error {
 	config := c.pki.kubeconfig("scheduler")
 	args := []string{
 		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
-		"--secure-port=0", "--leader-elect=false", "--profiling=false",
+		"--secure-port=0", "--leader-elect=false", "--profiling=false", c.verbosity(),
 	}
 	if err := parseFlags(*o.Flags, args); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -15,34 +16,76 @@ const (
 	etcdClientSocket = "etcd.sock"
 	etcdPeerSocket   = "etcd-peer.sock"
 	etcdStartLimit   = 60 * time.Second
+
+	etcdData = "etcd"
+	// etcdUnfinished is there while etcd starts for the first time. Killed then, it may leave a log without a member,
+	// which never elects a leader again; nothing is stored yet, so a start that finds the mark begins anew.
+	etcdUnfinished = "etcd.unfinished"
 )
 
-func startEtcd() (*embed.Etcd, error) {
+// startEtcd starts the database and answers when it is ready.
+func startEtcd(ctx context.Context) (*embed.Etcd, error) {
 	for _, socket := range []string{etcdClientSocket, etcdPeerSocket} {
 		if err := os.Remove(socket); err != nil && !os.IsNotExist(err) { // left by a process that was killed
 			return nil, err
 		}
 	}
+	if err := prepareEtcdData(); err != nil {
+		return nil, err
+	}
+	e, err := embed.StartEtcd(etcdConfig())
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-e.Server.ReadyNotify():
+		err = finishEtcdData()
+	case <-time.After(etcdStartLimit):
+		err = fmt.Errorf("it did not start within %v", etcdStartLimit)
+	case err = <-e.Err():
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		within(etcdPatience, e.Close)
+		return nil, err
+	}
+	return e, nil
+}
+
+func etcdConfig() *embed.Config {
 	cfg := embed.NewConfig()
-	cfg.Name, cfg.Dir = "berth", "etcd"
+	cfg.Name, cfg.Dir = "berth", etcdData
 	cfg.LogLevel, cfg.LogOutputs = "error", []string{"stderr"}
 	client, peer := url.URL{Scheme: "unix", Host: etcdClientSocket}, url.URL{Scheme: "unix", Host: etcdPeerSocket}
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.TickMs, cfg.ElectionMs = 10, 50 // one member: the election is only a wait
-	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = "periodic", "10m"
-	e, err := embed.StartEtcd(cfg)
+	return cfg
+}
+
+func prepareEtcdData() error {
+	unfinished, err := exists(etcdUnfinished)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	select {
-	case <-e.Server.ReadyNotify():
-		return e, nil
-	case <-time.After(etcdStartLimit):
-		e.Close()
-		return nil, fmt.Errorf("it did not start within %v", etcdStartLimit)
-	case err := <-e.Err():
-		return nil, err
+	if unfinished {
+		if err := os.RemoveAll(etcdData); err != nil {
+			return err
+		}
+		return syncDir(".")
 	}
+	made, err := exists(etcdData)
+	if err != nil || made {
+		return err
+	}
+	return writeFile(etcdUnfinished, nil)
+}
+
+func finishEtcdData() error {
+	if err := os.Remove(etcdUnfinished); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return syncDir(".")
 }

@@ -1,10 +1,10 @@
 // Command berth-kube is one real Kubernetes control plane in one process: etcd, API server, controller manager and
 // scheduler, and kwok's controllers in place of kubelets. One cluster per process: Kubernetes keeps process-wide state.
 //
-// Build (the version stamp matters: without it components misjudge their own version):
+// Build (the version stamp matters: without it components misjudge their own version; the commit is not known from the
+// module, and says so in the form that clients expect):
 //
-//	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
-//	  -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37" -o ../bin/berth-kube .
+//	cd localkube && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitCommit=0000000000000000000000000000000000000000 -X k8s.io/component-base/version.gitTreeState=archive -X main.version=dev" -o ../bin/berth-kube .
 package main
 
 import (
@@ -13,18 +13,28 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 	"time"
 )
 
+// version of Berth; the build sets it.
+var version = "dev"
+
 const (
 	kubernetesVersion = "v1.37.2"
+	etcdVersion       = "3.7.0"
+	kwokVersion       = "0.8.0"
 	newestMinor       = 37
 	oldestMinor       = 34
+
+	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--exit-with-parent] [--log-level N]
+       berth-kube version`
 )
 
 // settings are what the command line says.
@@ -40,16 +50,17 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run answers the exit code: 0 stopped, 1 failed while running, 2 called wrongly.
 func run(args []string) int {
+	parent := os.Getppid() // at once: a parent that is gone already would not be missed later
 	if len(args) == 1 && args[0] == "version" {
 		return printVersion()
 	}
 	if len(args) == 0 || args[0] != "serve" {
-		fmt.Fprintln(os.Stderr, "usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36]\n       berth-kube version")
+		fmt.Fprintln(os.Stderr, usage)
 		return 2
 	}
 	s, err := parse(args[1:])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "berth-kube:", err)
+		fmt.Fprintf(os.Stderr, "berth-kube: %v\n%s\n", err, usage)
 		return 2
 	}
 	if os.Getenv("GOGC") == "" {
@@ -59,7 +70,7 @@ func run(args []string) int {
 	defer stop()
 	go stopOnSignal(stop)
 	if s.exitWithParent {
-		go stopWithParent(stop)
+		go stopWithParent(parent, stop)
 	}
 	if err := serve(ctx, stop, s); err != nil {
 		fmt.Fprintln(os.Stderr, "berth-kube:", err)
@@ -73,23 +84,30 @@ func printVersion() int {
 	for m := oldestMinor; m <= newestMinor; m++ {
 		minors = append(minors, fmt.Sprintf("1.%d", m))
 	}
-	err := json.NewEncoder(os.Stdout).Encode(map[string]any{"kubernetes": kubernetesVersion, "etcd": "3.7.0", "kwok": "0.8.0", "minors": minors})
+	err := json.NewEncoder(os.Stdout).Encode(struct {
+		BerthKube  string   `json:"berthKube"`
+		Kubernetes string   `json:"kubernetes"`
+		Etcd       string   `json:"etcd"`
+		Kwok       string   `json:"kwok"`
+		Minors     []string `json:"minors"`
+	}{version, kubernetesVersion, etcdVersion, kwokVersion, minors})
 	if err != nil {
 		return 1
 	}
 	return 0
 }
 
-var versionFormat = regexp.MustCompile(`^v?1\.(\d+)(\.\d+)?$`)
+var versionFormat = regexp.MustCompile(`^v?1\.(\d{1,3})(\.\d+)?$`)
 
 func parse(args []string) (settings, error) {
 	var s settings
 	fs := flag.NewFlagSet("serve", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the caller prints the error, once
 	fs.StringVar(&s.dir, "dir", "", "folder for all data of this cluster")
 	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
-	version := fs.String("kubernetes-version", fmt.Sprintf("1.%d", newestMinor), "minor version to run, such as 1.36")
+	wanted := fs.String("kubernetes-version", fmt.Sprintf("1.%d", newestMinor), "minor version to run, such as 1.36")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
-	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error, 0 to 9")
+	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 warnings and errors, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {
 		return s, err
 	}
@@ -99,12 +117,14 @@ func parse(args []string) (settings, error) {
 	if s.dir == "" || s.apiPort < 1 || s.apiPort > 65535 {
 		return s, errors.New("--dir and --api-port (1 to 65535) are needed")
 	}
-	m := versionFormat.FindStringSubmatch(*version)
-	if m != nil {
-		_, _ = fmt.Sscan(m[1], &s.minor) // digits, by the expression
+	if s.logLevel < 0 || s.logLevel > 9 {
+		return s, fmt.Errorf("--log-level %d is not possible; 0 to 9 are", s.logLevel)
+	}
+	if m := versionFormat.FindStringSubmatch(*wanted); m != nil {
+		s.minor, _ = strconv.Atoi(m[1]) // up to three digits, by the expression
 	}
 	if s.minor < oldestMinor || s.minor > newestMinor {
-		return s, fmt.Errorf("--kubernetes-version %q is not possible; 1.%d to 1.%d are", *version, oldestMinor, newestMinor)
+		return s, fmt.Errorf("--kubernetes-version %q is not possible; 1.%d to 1.%d are", *wanted, oldestMinor, newestMinor)
 	}
 	return s, nil
 }
@@ -120,8 +140,7 @@ func stopOnSignal(stop func()) {
 }
 
 // stopWithParent stops when the process that started this one is gone, where the system cannot tell us.
-func stopWithParent(stop func()) {
-	parent := os.Getppid()
+func stopWithParent(parent int, stop func()) {
 	for os.Getppid() == parent {
 		time.Sleep(time.Second)
 	}

@@ -73,7 +73,18 @@ func stages() (map[internalversion.StageResourceRef][]*internalversion.Stage, er
 		if err != nil {
 			return nil, err
 		}
+		if text == nodefast.DefaultNodeInit {
+			awaitCapacity(stage)
+		}
 		out[stage.Spec.ResourceRef] = append(out[stage.Spec.ResourceRef], stage)
 	}
 	return out, nil
+}
+
+// awaitCapacity keeps a node not ready until its creator has said how large it is: kwok would invent a thousand CPUs, and
+// write them over what a creator that is a moment late says.
+func awaitCapacity(stage *internalversion.Stage) {
+	stage.Spec.Selector.MatchExpressions = append(stage.Spec.Selector.MatchExpressions, internalversion.MatchExpression{
+		JQ: &internalversion.SelectorJQ{Key: ".status.capacity.cpu", Operator: internalversion.SelectorOpExists},
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -92,6 +93,9 @@ func (p *pki) loadOrMakeCA() error {
 	}
 	p.key = key
 	if p.cert, err = readCert(p.path("ca.crt")); err == nil {
+		if !samePublic(p.cert, key) { // a new one would cut off every client that trusts the old
+			return errors.New("ca.crt is not of ca.key")
+		}
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -136,22 +140,29 @@ func (p *pki) signer(name string) (crypto.Signer, error) {
 	return key, writeFile(p.path(name), encode("EC PRIVATE KEY", der))
 }
 
-// leaf finds or makes a certificate: a new one when the old ends soon, is for another key, or is not of this authority.
+// leaf finds or makes a certificate.
 func (p *pki) leaf(name string, t *x509.Certificate) error {
 	key, err := p.signer(name + ".key")
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if old, err := readCert(p.path(name + ".crt")); err == nil && old.NotAfter.After(now.Add(renewBefore)) && old.CheckSignatureFrom(p.cert) == nil && samePublic(old, key) {
+	if old, err := readCert(p.path(name + ".crt")); err == nil && samePublic(old, key) && p.serves(old, t) {
 		return nil
 	}
+	now := time.Now()
 	t.SerialNumber, t.NotBefore, t.NotAfter, t.KeyUsage = serial(), now.Add(-time.Hour), now.Add(leafLife), x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, t, p.cert, key.Public(), p.key)
 	if err != nil {
 		return err
 	}
 	return writeFile(p.path(name+".crt"), encode("CERTIFICATE", der))
+}
+
+// serves tells whether a certificate is of this authority, says what is wanted, and lasts a while.
+func (p *pki) serves(old, wanted *x509.Certificate) bool {
+	return old.NotAfter.After(time.Now().Add(renewBefore)) && old.CheckSignatureFrom(p.cert) == nil &&
+		old.Subject.String() == wanted.Subject.String() && slices.Equal(old.DNSNames, wanted.DNSNames) &&
+		slices.EqualFunc(old.IPAddresses, wanted.IPAddresses, net.IP.Equal)
 }
 
 func samePublic(c *x509.Certificate, key crypto.Signer) bool {
@@ -205,18 +216,4 @@ func serial() *big.Int {
 		panic(err) // the system's randomness never fails
 	}
 	return n
-}
-
-// writeFile writes a file whole or not at all: for the owner's eyes only.
-func writeFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

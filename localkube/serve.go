@@ -4,14 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
 
+	"go.etcd.io/etcd/server/v3/embed"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -22,60 +23,80 @@ import (
 )
 
 const (
-	// stopPatience is how long the components may take to stop.
-	stopPatience = 3 * time.Second
-	readyPoll    = 20 * time.Millisecond
+	// What runs may take so long to stop: then it is left, since what etcd has confirmed is on the disk.
+	serverPatience = 2 * time.Second
+	etcdPatience   = time.Second
+	readyPoll      = 20 * time.Millisecond
 )
 
 // cluster is the running control plane.
 type cluster struct {
 	settings
-	pki    *pki
-	stop   func()
-	failed chan error
+	pki      *pki
+	listener net.Listener
+	failed   chan error // why a component ended; room for each
 }
 
 // serve runs the control plane until ctx is done or a part of it fails.
 func serve(ctx context.Context, stop func(), s settings) error {
 	start := time.Now()
-	quietLogs(s.logLevel)
-	if err := prepareDir(&s); err != nil {
+	if err := quietLogs(s.logLevel); err != nil {
 		return err
 	}
-	if err := portFree(s.apiPort); err != nil {
+	lock, err := openDir(&s)
+	if err != nil {
 		return err
 	}
+	defer func() { _ = lock.Close() }() // the end of the process unlocks as well
+	listener, err := listen(s.apiPort)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }() // closed already when the API server ran
 	keys, err := loadOrMakePKI(s)
 	if err != nil {
 		return err
 	}
-	c := &cluster{settings: s, pki: keys, stop: stop, failed: make(chan error, 8)}
-	store, err := startEtcd()
+	store, err := startEtcd(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("etcd: %w", err)
 	}
-	done := make(chan struct{}, 1)
+	defer within(etcdPatience, store.Close)
+
+	c := &cluster{settings: s, pki: keys, listener: listener, failed: make(chan error, 8)}
+	server := make(chan struct{})
 	go func() {
-		defer func() { done <- struct{}{} }()
+		defer close(server)
 		c.report("API server", c.runAPIServer(ctx))
 	}()
-	if err := c.bringUp(ctx, start); err != nil && ctx.Err() == nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-	case err = <-c.failed:
-		stop()
-	}
-	select {
-	case <-done:
-	case <-time.After(stopPatience):
-	}
-	store.Close()
+	err = c.run(ctx, store, start)
+	stop()
+	within(serverPatience, func() { <-server }) // before etcd, which it still writes to
 	return err
 }
 
-// report passes on why a component ended. That it ended because it was told to is no news.
+// run brings up what lives on the API server and waits for the end. To be told to stop is no error, even when a
+// component complains about it.
+func (c *cluster) run(ctx context.Context, store *embed.Etcd, start time.Time) error {
+	err := c.bringUp(ctx, start)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-c.failed:
+		case err = <-store.Err():
+			err = fmt.Errorf("etcd: %w", err)
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// report passes on why a component ended, which none does by itself.
 func (c *cluster) report(name string, err error) {
 	if err == nil {
 		err = errors.New("ended")
@@ -83,7 +104,7 @@ func (c *cluster) report(name string, err error) {
 	c.failed <- fmt.Errorf("%s: %w", name, err)
 }
 
-// bringUp waits for the API server and starts what lives on it.
+// bringUp waits for the API server, starts what lives on it, and tells when a pod could be made.
 func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 	config, err := clientcmd.BuildConfigFromFlags("", c.pki.kubeconfig("admin"))
 	if err != nil {
@@ -94,7 +115,10 @@ func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := c.until(ctx, func() bool { return ready(ctx, client) }); err != nil {
+	err = c.until(ctx, func(ctx context.Context) error {
+		return client.RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	})
+	if err != nil {
 		return err
 	}
 	go func() { c.report("controller manager", c.runControllerManager(ctx)) }()
@@ -102,21 +126,30 @@ func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 	if err := c.startNodes(ctx); err != nil {
 		return fmt.Errorf("nodes: %w", err)
 	}
-	err = c.until(ctx, func() bool {
+	err = c.until(ctx, func(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]any{"event": "ready", "seconds": time.Since(start).Seconds()})
+	return json.NewEncoder(os.Stdout).Encode(struct {
+		Event   string  `json:"event"`
+		Seconds float64 `json:"seconds"`
+	}{"ready", time.Since(start).Round(time.Millisecond).Seconds()})
 }
 
-// until polls a condition; it ends early when ctx does or a component failed.
-func (c *cluster) until(ctx context.Context, condition func() bool) error {
+// until asks again and again until there is no error; it ends early when ctx does or a component failed.
+func (c *cluster) until(ctx context.Context, ask func(context.Context) error) error {
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
-	for !condition() {
+	for {
+		once, cancel := context.WithTimeout(ctx, time.Second) // the port listens before the server answers
+		err := ask(once)
+		cancel()
+		if err == nil {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -125,47 +158,40 @@ func (c *cluster) until(ctx context.Context, condition func() bool) error {
 		case <-tick.C:
 		}
 	}
-	return nil
 }
 
-func ready(ctx context.Context, client *kubernetes.Clientset) bool {
-	_, err := client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-	return err == nil
-}
-
-// prepareDir makes the folder and goes into it: socket paths may be about 100 bytes long, so they must be relative.
-func prepareDir(s *settings) error {
-	dir, err := filepath.Abs(s.dir)
-	if err != nil {
-		return err
+// within waits for f, but not longer than that.
+func within(limit time.Duration, f func()) {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+	case <-time.After(limit):
 	}
-	s.dir = dir
-	for _, d := range []string{dir, filepath.Join(dir, "pki")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return err
-		}
-	}
-	return os.Chdir(dir)
 }
 
-// portFree says early and clearly what the API server would say late and at length.
-func portFree(port int) error {
+// listen takes the port before anything is started, so that a port in use is told early, clearly and without a race.
+func listen(port int) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("port %d is in use by another program; choose another --api-port", port)
+		return nil, fmt.Errorf("port %d is in use by another program; choose another --api-port", port)
 	}
 	if err != nil {
-		return fmt.Errorf("port %d cannot be used: %w", port, err)
+		return nil, fmt.Errorf("--api-port %d cannot be used: %w", port, err)
 	}
-	return l.Close()
+	return l, nil
 }
 
-// quietLogs sets up logging once for all components: each would set it up for itself, and the second would panic.
-func quietLogs(level int) {
+// quietLogs sets up logging once for all components: each would set it up for itself, and the second would panic. What
+// Kubernetes calls information is hundreds of lines at each start.
+func quietLogs(level int) error {
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
 	logs.InitLogs()
-	klog.LogToStderr(true)
-	var v klog.Level
-	_ = v.Set(strconv.Itoa(level)) // a number
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+	if level > 0 {
+		return nil
+	}
+	fs := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(fs)
+	return errors.Join(fs.Set("legacy_stderr_threshold_behavior", "false"), fs.Set("stderrthreshold", "WARNING"))
 }

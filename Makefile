@@ -1,0 +1,61 @@
+# Berth. `make` alone shows what there is.
+#
+# Needed: Go 1.26 or later, git, make. Everything is built below bin/; nothing is installed anywhere else.
+
+GO      ?= go
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo 0000000000000000000000000000000000000000)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The race detector wants a C compiler; without one the tests run without it.
+RACE    := $(if $(shell command -v gcc || command -v clang || command -v cc),-race,)
+N       ?= 1000
+FUZZ    ?= 20s
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build kube demo test check lint bench crash fuzz cross clean FORCE
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+build: bin/berth kube ## build bin/berth and bin/berth-kube
+
+bin/berth: FORCE
+	@mkdir -p bin
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/berth
+
+kube: ## build bin/berth-kube only: Kubernetes itself, about six minutes the first time on two cores
+	@mkdir -p bin
+	@GO="$(GO)" COMMIT="$(COMMIT)" sh localkube/build.sh
+
+demo: build ## start a control plane and do the main job before your eyes
+	@bin/berth demo
+
+test: build ## every test of both modules, on real Kubernetes
+	@echo "== tests of the main module $(RACE)"
+	@BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" $(GO) test -trimpath $(RACE) -timeout 30m ./...
+	@echo "== tests of localkube"
+	@cd localkube && BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 $(GO) test -trimpath -timeout 20m ./...
+
+check: ## the quick loop: format, vet, and the tests that start no cluster
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@$(GO) vet ./...
+	@$(GO) test -short . ./catalog/... ./rules/... ./wire/... ./store/... ./identity/... ./client/... ./cmd/...
+
+lint: ## golangci-lint, built from source the first time
+	@$(GO) run $(LINT) run ./...
+
+bench: build ## measure, and print ratios taken in one run
+	@$(GO) run ./bench
+
+crash: build ## kill the server N times and see that nothing is lost: make crash N=1000
+	@BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" BERTH_CRASH_KILLS=$(N) $(GO) test -trimpath -timeout 12h -run TestCrash -v ./app/...
+
+fuzz: ## fuzz everything that reads what strangers send, FUZZ=20s each
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZ) $$p || exit 1; done; done
+
+cross: ## the main module builds for macOS and Windows too
+	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/berth
+	@GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./cmd/berth
+
+clean: ## remove bin/
+	@rm -rf bin

@@ -1,0 +1,95 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+
+	"berth.dev/berth"
+)
+
+func (c *Client) clusterPath(group, name string) string {
+	return Path(c.ID(group, berth.TypeCluster, name))
+}
+
+// PutCluster makes or changes a managed cluster. body is the ARM resource.
+func (c *Client) PutCluster(ctx context.Context, group, name string, body Object) (Object, *Operation, error) {
+	return c.put(ctx, c.clusterPath(group, name), body)
+}
+
+// GetCluster reads a managed cluster.
+func (c *Client) GetCluster(ctx context.Context, group, name string) (Object, error) {
+	return c.object(ctx, c.clusterPath(group, name))
+}
+
+// ListClusters lists the managed clusters of a group; of the subscription when group is empty.
+func (c *Client) ListClusters(ctx context.Context, group string) ([]Object, error) {
+	return c.List(ctx, c.collection(group, berth.TypeCluster))
+}
+
+// PoolScale says how many nodes a pool is to have. Without a Pool the only one is meant.
+type PoolScale struct {
+	Pool  string
+	Count int
+}
+
+// ScaleCluster changes the number of nodes of a pool. Like az it reads the cluster, changes the count and writes it back.
+func (c *Client) ScaleCluster(ctx context.Context, group, name string, to PoolScale) (Object, *Operation, error) {
+	cluster, err := c.GetCluster(ctx, group, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	properties, _ := cluster["properties"].(Object)
+	pools, _ := properties["agentPoolProfiles"].([]any)
+	for _, p := range pools {
+		if pool, ok := p.(Object); ok && (to.Pool == "" && len(pools) == 1 || pool["name"] == to.Pool) {
+			pool["count"] = to.Count
+			return c.PutCluster(ctx, group, name, Object{"location": cluster["location"], "tags": cluster["tags"], "properties": properties})
+		}
+	}
+	if to.Pool == "" {
+		return nil, nil, fmt.Errorf("the cluster %s has %d node pools; say which one with --nodepool-name", name, len(pools))
+	}
+	return nil, nil, fmt.Errorf("the cluster %s has no node pool %s", name, to.Pool)
+}
+
+// DeleteCluster deletes a managed cluster.
+func (c *Client) DeleteCluster(ctx context.Context, group, name string) (*Operation, error) {
+	return c.Delete(ctx, c.clusterPath(group, name))
+}
+
+// ClusterCredentials is a kubeconfig of a cluster: its user's or its administrator's. It is a secret.
+func (c *Client) ClusterCredentials(ctx context.Context, group, name string, admin bool) ([]byte, error) {
+	action := "/listClusterUserCredential"
+	if admin {
+		action = "/listClusterAdminCredential"
+	}
+	var out struct {
+		Kubeconfigs []struct {
+			Value string `json:"value"`
+		} `json:"kubeconfigs"`
+	}
+	if err := c.Post(ctx, c.clusterPath(group, name)+action, nil, &out); err != nil {
+		return nil, err
+	}
+	if len(out.Kubeconfigs) == 0 {
+		return nil, fmt.Errorf("the server gave no credentials for the cluster %s", name)
+	}
+	return base64.StdEncoding.DecodeString(out.Kubeconfigs[0].Value)
+}
+
+// NodePools lists the node pools of a cluster.
+func (c *Client) NodePools(ctx context.Context, group, name string) ([]Object, error) {
+	return c.List(ctx, c.clusterPath(group, name)+"/agentPools")
+}
+
+// UpgradeProfile says which versions a cluster can go to.
+func (c *Client) UpgradeProfile(ctx context.Context, group, name string) (Object, error) {
+	return c.object(ctx, c.clusterPath(group, name)+"/upgradeProfiles/default")
+}
+
+// Orchestrators lists the Kubernetes versions of a location.
+func (c *Client) Orchestrators(ctx context.Context, location string) (Object, error) {
+	return c.object(ctx, Path(berth.ID{Subscription: c.Subscription()})+"/providers/Microsoft.ContainerService/locations/"+url.PathEscape(location)+"/orchestrators?resource-type=managedClusters")
+}

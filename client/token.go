@@ -1,0 +1,133 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"berth.dev/berth"
+)
+
+// tokenMargin is how long before its end a token is given up: the request it goes with takes time, and clocks differ.
+const tokenMargin = 2 * time.Minute
+
+// token is a bearer token and whose it is. For keeps apart the tokens of other credentials in the same file.
+type token struct {
+	For     string    `json:"for"`
+	Value   string    `json:"accessToken"`
+	Expires time.Time `json:"expires"`
+}
+
+func (t token) good(owner string) bool {
+	return t.Value != "" && t.For == owner && time.Until(t.Expires) > tokenMargin
+}
+
+// owner is a fingerprint of the credentials: a new secret or another server makes old tokens worthless.
+func (c Credentials) owner() string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{c.Endpoint, c.TenantID, c.ClientID, c.ClientSecret}, "\n")))
+	return hex.EncodeToString(sum[:12])
+}
+
+// bearer is a token that is good for a while: from memory, else from the file, else newly asked for.
+func (c *Client) bearer(ctx context.Context) (string, error) {
+	c.tokenLock.Lock()
+	defer c.tokenLock.Unlock()
+	owner := c.options.Credentials.owner()
+	if c.token.good(owner) {
+		return c.token.Value, nil
+	}
+	if t := c.readToken(); t.good(owner) {
+		c.token = t
+		return t.Value, nil
+	}
+	t, err := c.askToken(ctx)
+	if err != nil {
+		return "", err
+	}
+	t.For, c.token = owner, t
+	c.keepToken(t)
+	return t.Value, nil
+}
+
+// refused forgets a token that the server did not take, in memory and in the file.
+func (c *Client) refused(value string) {
+	c.tokenLock.Lock()
+	defer c.tokenLock.Unlock()
+	if c.token.Value == value {
+		c.token = token{}
+	}
+	if c.options.TokenFile != "" && c.readToken().Value == value {
+		_ = os.Remove(c.options.TokenFile) // it is only a cache
+	}
+}
+
+func (c *Client) readToken() token {
+	var t token
+	if c.options.TokenFile == "" {
+		return t
+	}
+	if data, err := os.ReadFile(c.options.TokenFile); err != nil || json.Unmarshal(data, &t) != nil {
+		return token{}
+	}
+	return t
+}
+
+// keepToken never fails: without the file the next run asks for a token again.
+func (c *Client) keepToken(t token) {
+	if c.options.TokenFile == "" {
+		return
+	}
+	if data, err := json.Marshal(t); err == nil {
+		_ = writeSecret(c.options.TokenFile, data)
+	}
+}
+
+// askToken logs in with the client's secret.
+func (c *Client) askToken(ctx context.Context) (token, error) {
+	cr := c.options.Credentials
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret}, "scope": {c.base + "/.default"},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		return token{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := c.send(req, []byte(form.Encode()))
+	if err != nil {
+		return token{}, err
+	}
+	if res.Status != http.StatusOK {
+		return token{}, tokenError(res)
+	}
+	var out struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int    `json:"expires_in"`
+	}
+	if err := json.Unmarshal(res.body, &out); err != nil || out.AccessToken == "" {
+		return token{}, berth.Errorf(berth.CodeAuthenticationFailed, "%s gave no token that can be read. Is it really a Berth?", c.base)
+	}
+	return token{Value: out.AccessToken, Expires: time.Now().Add(time.Duration(out.ExpiresIn) * time.Second)}, nil
+}
+
+// tokenError makes an error of what OAuth answers ({"error", "error_description"}).
+func tokenError(res *Response) error {
+	var out struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if err := json.Unmarshal(res.body, &out); err != nil || out.Error == "" {
+		return decodeError(res)
+	}
+	message := out.Description
+	if message == "" {
+		message = "The login was refused."
+	}
+	return &StatusError{Status: res.Status, Err: berth.Errorf(berth.Code(out.Error), "%s", message)}
+}

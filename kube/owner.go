@@ -1,0 +1,99 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// recordName is the ConfigMap in kube-system that says whose the cluster is: one per cluster.
+const recordName = "berth-attachment"
+
+var record = configMaps.in(metav1.NamespaceSystem, recordName)
+
+// Owner is the record of who has taken up a cluster.
+type Owner struct {
+	ComputeID string // ARM id
+	Server    string // which Berth
+	Since     string // RFC 3339
+	By        string // application id of the caller
+}
+
+func (o Owner) same(computeID, server string) bool {
+	return strings.EqualFold(o.ComputeID, computeID) && o.Server == server
+}
+
+// ConflictError says that a cluster belongs to someone else.
+type ConflictError struct{ Owner Owner }
+
+// Error implements error.
+func (e *ConflictError) Error() string {
+	who := "someone who left no name"
+	if e.Owner.ComputeID != "" {
+		who = fmt.Sprintf("%s (server %s, since %s)", e.Owner.ComputeID, e.Owner.Server, e.Owner.Since)
+	}
+	return fmt.Sprintf("the cluster is taken by %s; detach it there first. If that is gone for good, remove the record: kubectl -n kube-system delete configmap %s", who, recordName)
+}
+
+// Claim writes the ownership record, with create-only semantics: of two who try at once one gets a *ConflictError. Who
+// owns the cluster already may claim it again.
+func (c *Conn) Claim(ctx context.Context, o Owner) error {
+	a := Attachment{ComputeID: o.ComputeID, Server: o.Server}
+	m := &corev1.ConfigMap{
+		TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: a.meta(recordName, metav1.NamespaceSystem),
+		Data: map[string]string{"computeId": o.ComputeID, "server": o.Server, "since": o.Since, "by": o.By},
+	}
+	err := c.create(ctx, record, m, nil)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	have, err := c.Owner(ctx)
+	if err != nil {
+		return err
+	}
+	if have == nil {
+		return errors.New("the cluster's ownership record was removed while it was being read; try again")
+	}
+	if !have.same(o.ComputeID, o.Server) {
+		return &ConflictError{Owner: *have}
+	}
+	return nil
+}
+
+// Owner reads the ownership record; nil when there is none.
+func (c *Conn) Owner(ctx context.Context) (*Owner, error) {
+	var m corev1.ConfigMap
+	err := c.get(ctx, record, &m)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ownerOf(&m), nil
+}
+
+func ownerOf(m *corev1.ConfigMap) *Owner {
+	return &Owner{ComputeID: m.Data["computeId"], Server: m.Data["server"], Since: m.Data["since"], By: m.Data["by"]}
+}
+
+// Release removes the ownership record of a compute, and nobody else's.
+func (c *Conn) Release(ctx context.Context, computeID string) error {
+	return c.release(ctx, func(o Owner) bool { return strings.EqualFold(o.ComputeID, computeID) })
+}
+
+func (c *Conn) release(ctx context.Context, own func(Owner) bool) error {
+	var m corev1.ConfigMap
+	if err := c.get(ctx, record, &m); err != nil {
+		return ignoreNotFound(err)
+	}
+	if !own(*ownerOf(&m)) {
+		return nil
+	}
+	return c.remove(ctx, record, m.UID)
+}

@@ -1,0 +1,50 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Token asks for a short-lived token of the service account that Attach made. It works as administrator and with the
+// account's own token. Kubernetes gives no token for less than ten minutes.
+func (c *Conn) Token(ctx context.Context, namespace string, ttl time.Duration) (token string, expires time.Time, err error) {
+	seconds := int64(ttl.Seconds())
+	wish := &authenticationv1.TokenRequest{
+		TypeMeta: metav1.TypeMeta{Kind: "TokenRequest", APIVersion: "authentication.k8s.io/v1"},
+		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds},
+	}
+	var got authenticationv1.TokenRequest
+	r := c.request("POST", serviceAccounts.in(namespace, accountName)).Suffix("token")
+	if err := send(ctx, r, wish, &got); err != nil {
+		return "", time.Time{}, err
+	}
+	if got.Status.Token == "" {
+		return "", time.Time{}, errors.New("the cluster answered a token request without a token")
+	}
+	return got.Status.Token, got.Status.ExpirationTimestamp.UTC(), nil
+}
+
+// Can asks the cluster whether this connection may do something. A resource is written
+// "type[.group][/subresource][:name]": "nodes", "deployments.apps", "serviceaccounts/token:berth".
+func (c *Conn) Can(ctx context.Context, verb, resource, namespace string) (bool, error) {
+	resource, name, _ := strings.Cut(resource, ":")
+	resource, sub, _ := strings.Cut(resource, "/")
+	resource, group, _ := strings.Cut(resource, ".")
+	question := &authorizationv1.SelfSubjectAccessReview{
+		TypeMeta: metav1.TypeMeta{Kind: "SelfSubjectAccessReview", APIVersion: "authorization.k8s.io/v1"},
+		Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Verb: verb, Group: group, Resource: resource, Subresource: sub, Name: name, Namespace: namespace,
+		}},
+	}
+	var answer authorizationv1.SelfSubjectAccessReview
+	if err := c.create(ctx, accessReviews.in("", ""), question, &answer); err != nil {
+		return false, err
+	}
+	return answer.Status.Allowed, nil
+}

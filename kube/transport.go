@@ -1,0 +1,134 @@
+package kube
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// maxAnswer bounds one answer, after decompression: a cluster is not trusted with our memory. A page of 250 nodes is
+// about 5 MB on busy clusters.
+const maxAnswer = 16 << 20
+
+// linger is how long the sockets of a cluster outlive its last connection.
+const linger = 10 * time.Second
+
+var (
+	errRedirect = errors.New("the cluster answered with a redirect, which is not followed")
+	errTooLong  = errors.New("the cluster's answer is longer than 16 MiB and was not read to its end")
+)
+
+// transports are shared by connections to one host that trust the same authority and show the same certificate, so that one
+// TLS connection serves them all. client-go has such a pool too, but its entries cannot be closed.
+var (
+	transportsMu sync.Mutex
+	transports   = map[string]*sharedTransport{}
+)
+
+type sharedTransport struct {
+	*http.Transport
+	key   string
+	users int
+	timer *time.Timer
+}
+
+// acquireTransport finds the transport for a cluster or makes one. Who gets it releases it.
+func acquireTransport(c *rest.Config) (*sharedTransport, error) {
+	host, err := url.Parse(c.Host)
+	if err != nil {
+		return nil, err
+	}
+	t := c.TLSClientConfig
+	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData)}, "\x00")))
+	key := hex.EncodeToString(sum[:])
+	transportsMu.Lock()
+	defer transportsMu.Unlock()
+	s := transports[key]
+	if s == nil {
+		config, err := rest.TLSConfigFor(c)
+		if err != nil {
+			return nil, err
+		}
+		s = &sharedTransport{Transport: newTransport(config), key: key}
+		transports[key] = s
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	s.users++
+	return s, nil
+}
+
+func newTransport(config *tls.Config) *http.Transport {
+	if config == nil { // a token and the system's authorities
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
+		// A connection that died without a word is found out by a ping, not by the next user's timeout.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+	}
+}
+
+func (s *sharedTransport) release() {
+	transportsMu.Lock()
+	defer transportsMu.Unlock()
+	if s.users--; s.users == 0 {
+		s.timer = time.AfterFunc(linger, s.drop)
+	}
+}
+
+func (s *sharedTransport) drop() {
+	transportsMu.Lock()
+	defer transportsMu.Unlock()
+	if s.users > 0 {
+		return
+	}
+	if transports[s.key] == s {
+		delete(transports, s.key)
+	}
+	s.CloseIdleConnections()
+}
+
+// bounded cuts answers off.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
+	}
+	return response, err
+}
+
+// WrappedRoundTripper lets client-go find the transport below.
+func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.RoundTripper }
+
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read implements io.Reader.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}

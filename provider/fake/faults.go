@@ -1,0 +1,49 @@
+package fake
+
+import (
+	"time"
+
+	"berth.dev/berth"
+)
+
+// faults are what is made to go wrong with one cluster. They stay with the id, over Remove and Ensure, until taken back.
+type faults struct {
+	unreachable bool
+	version     string
+	delay       time.Duration
+}
+
+// Unreachable lets a cluster's API give no answer, or answer again.
+func (p *Provider) Unreachable(id berth.ID, yes bool) {
+	p.change(id, func(f *faults) { f.unreachable = yes })
+}
+
+// SetVersion lets a cluster say that it runs another version, such as "1.29.0"; "" takes it back.
+func (p *Provider) SetVersion(id berth.ID, version string) {
+	p.change(id, func(f *faults) { f.version = version })
+}
+
+// Delay lets each answer of a cluster's API take that long, by the clock.
+func (p *Provider) Delay(id berth.ID, d time.Duration) {
+	p.change(id, func(f *faults) { f.delay = d })
+}
+
+// FailEnsure lets Ensure fail for a cluster, before it does anything; nil takes it back.
+func (p *Provider) FailEnsure(id berth.ID, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ensure[id.Key()] = err
+}
+
+func (p *Provider) change(id berth.ID, set func(*faults)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.faults[id.Key()]
+	set(&f)
+	p.faults[id.Key()] = f
+	if c := p.clusters[pathOf(id)]; c != nil {
+		c.mu.Lock()
+		c.faults = f
+		c.mu.Unlock()
+	}
+}
