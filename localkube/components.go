@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	cliflag "k8s.io/component-base/cli/flag"
-	logsapi "k8s.io/component-base/logs/api/v1"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	apioptions "k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
@@ -29,9 +28,6 @@ func parseFlags(sets cliflag.NamedFlagSets, args []string) error {
 	return fs.Parse(args)
 }
 
-// verbosity must be the same for all: the log is set up once.
-func (c *cluster) verbosity() string { return "--v=" + strconv.Itoa(c.logLevel) }
-
 func (c *cluster) apiServerArgs() []string {
 	args := []string{
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(c.apiPort),
@@ -40,7 +36,7 @@ func (c *cluster) apiServerArgs() []string {
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key",
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=10.0.0.0/16",
-		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s", c.verbosity(),
+		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
 		"--min-request-timeout=60", "--event-ttl=1h",
 		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy", "--proxy-client-cert-file=pki/front-proxy.crt", "--proxy-client-key-file=pki/front-proxy.key",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group", "--requestheader-username-headers=X-Remote-User",
@@ -59,9 +55,6 @@ func (c *cluster) runAPIServer(ctx context.Context) error {
 	}
 	o.SecureServing.Listener = c.listener
 	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
-		return err
-	}
-	if err := logsapi.ValidateAndApply(o.Logs, nil); err != nil {
 		return err
 	}
 	completed, err := o.Complete(ctx)
@@ -89,7 +82,7 @@ func (c *cluster) controllerArgs() []string {
 	config := c.pki.kubeconfig("controller-manager")
 	return []string{
 		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
-		"--secure-port=0", "--leader-elect=false", c.verbosity(), "--use-service-account-credentials=false", "--profiling=false",
+		"--secure-port=0", "--leader-elect=false", "--use-service-account-credentials=false", "--profiling=false",
 		"--service-account-private-key-file=pki/sa.key", "--root-ca-file=pki/ca.crt",
 		"--cluster-signing-cert-file=pki/ca.crt", "--cluster-signing-key-file=pki/ca.key",
 		"--controllers=" + strings.Join(enabled, ","), "--kube-api-qps=200", "--kube-api-burst=400", "--node-monitor-grace-period=60s",
@@ -117,7 +110,7 @@ func (c *cluster) runScheduler(ctx context.Context) error {
 	config := c.pki.kubeconfig("scheduler")
 	args := []string{
 		"--kubeconfig=" + config, "--authentication-kubeconfig=" + config, "--authorization-kubeconfig=" + config,
-		"--secure-port=0", "--leader-elect=false", "--profiling=false", c.verbosity(),
+		"--secure-port=0", "--leader-elect=false", "--profiling=false",
 	}
 	if err := parseFlags(*o.Flags, args); err != nil {
 		return err

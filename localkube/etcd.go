@@ -24,7 +24,7 @@ const (
 )
 
 // startEtcd starts the database and answers when it is ready.
-func startEtcd(ctx context.Context) (*embed.Etcd, error) {
+func startEtcd(ctx context.Context, logLevel int) (*embed.Etcd, error) {
 	for _, socket := range []string{etcdClientSocket, etcdPeerSocket} {
 		if err := os.Remove(socket); err != nil && !os.IsNotExist(err) { // left by a process that was killed
 			return nil, err
@@ -33,7 +33,7 @@ func startEtcd(ctx context.Context) (*embed.Etcd, error) {
 	if err := prepareEtcdData(); err != nil {
 		return nil, err
 	}
-	e, err := embed.StartEtcd(etcdConfig())
+	e, err := embed.StartEtcd(etcdConfig(logLevel))
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +53,13 @@ func startEtcd(ctx context.Context) (*embed.Etcd, error) {
 	return e, nil
 }
 
-func etcdConfig() *embed.Config {
+func etcdConfig(logLevel int) *embed.Config {
 	cfg := embed.NewConfig()
 	cfg.Name, cfg.Dir = "berth", etcdData
-	cfg.LogLevel, cfg.LogOutputs = "error", []string{"stderr"}
+	cfg.LogLevel, cfg.LogOutputs = "panic", []string{"stderr"} // it reports each closed listener of a normal stop as an error
+	if logLevel > 0 {
+		cfg.LogLevel = "warn"
+	}
 	client, peer := url.URL{Scheme: "unix", Host: etcdClientSocket}, url.URL{Scheme: "unix", Host: etcdPeerSocket}
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}

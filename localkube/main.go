@@ -107,7 +107,7 @@ func parse(args []string) (settings, error) {
 	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
 	wanted := fs.String("kubernetes-version", fmt.Sprintf("1.%d", newestMinor), "minor version to run, such as 1.36")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
-	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 warnings and errors, 1 to 9 more")
+	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {
 		return s, err
 	}

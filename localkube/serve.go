@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,7 +16,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/component-base/logs"
-	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
 )
 
@@ -57,7 +54,7 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	if err != nil {
 		return err
 	}
-	store, err := startEtcd(ctx)
+	store, err := startEtcd(ctx, s.logLevel)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -133,10 +130,8 @@ func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(struct {
-		Event   string  `json:"event"`
-		Seconds float64 `json:"seconds"`
-	}{"ready", time.Since(start).Round(time.Millisecond).Seconds()})
+	_, err = fmt.Printf("{\"event\":\"ready\",\"seconds\":%.2f}\n", time.Since(start).Seconds())
+	return err
 }
 
 // until asks again and again until there is no error; it ends early when ctx does or a component failed.
@@ -182,16 +177,15 @@ func listen(port int) (net.Listener, error) {
 	return l, nil
 }
 
-// quietLogs sets up logging once for all components: each would set it up for itself, and the second would panic. What
-// Kubernetes calls information is hundreds of lines at each start.
+// quietLogs sets up the log of all components: each would set it up for itself, and the second would panic. At level 0
+// only errors remain: each start is hundreds of lines of information, and warnings that no user can do anything about.
 func quietLogs(level int) error {
-	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
-	logs.InitLogs()
 	rest.SetDefaultWarningHandler(rest.NoWarnings{})
-	if level > 0 {
-		return nil
-	}
+	logs.InitLogs()
 	fs := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(fs)
-	return errors.Join(fs.Set("legacy_stderr_threshold_behavior", "false"), fs.Set("stderrthreshold", "WARNING"))
+	if level > 0 {
+		return fs.Set("v", strconv.Itoa(level))
+	}
+	return errors.Join(fs.Set("legacy_stderr_threshold_behavior", "false"), fs.Set("stderrthreshold", "ERROR"))
 }

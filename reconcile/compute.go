@@ -37,7 +37,7 @@ func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.
 
 func (s *scope) attachment() kube.Attachment {
 	ws := s.id().Parent()
-	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(), ComputeName: s.id().Name()}
+	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(), ComputeName: s.id().Name(), Server: s.ServerID}
 }
 
 // namespaceOf is where a compute lives: azureml-<workspace> as the service has it, or what a Kubernetes compute names.

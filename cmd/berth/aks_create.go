@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth/client"
+)
+
+type clusterOptions struct {
+	where
+	count                 int
+	vmSize, version, pool string
+	tags                  []string
+	noWait                bool
+}
+
+func (c *cli) aksCreate() *cobra.Command {
+	o := &clusterOptions{}
+	var cmd *cobra.Command
+	cmd = command("create", "Create a Kubernetes cluster", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		body, err := o.body(cmd.Flags().Changed("node-count"))
+		if err != nil {
+			return err
+		}
+		_, op, err := cl.PutCluster(ctx, o.group, o.name, body)
+		if err != nil || o.noWait {
+			return err
+		}
+		return c.settleCluster(ctx, cl, &o.where, settling{op: op, doing: "Creating cluster " + o.name})
+	})
+	cmd.Example = "  berth aks create -n myexistingcluster -g myresourcegroup --node-count 3 --node-vm-size Standard_D3_v2"
+	o.clusterFlags(cmd)
+	o.locationFlag(cmd, false)
+	f := cmd.Flags()
+	f.IntVarP(&o.count, "node-count", "c", 0, "number of nodes (default 3)")
+	f.StringVarP(&o.vmSize, "node-vm-size", "s", "", "size of the nodes (default Standard_DS2_v2)")
+	f.StringVarP(&o.version, "kubernetes-version", "k", "", "Kubernetes version, such as 1.36 (`berth aks get-versions`)")
+	f.StringVar(&o.pool, "nodepool-name", "nodepool1", "name of the node pool")
+	tagsFlag(cmd, &o.tags)
+	noWaitFlag(cmd, &o.noWait)
+	return o.on(c, cmd)
+}
+
+func (o *clusterOptions) body(countGiven bool) (client.Object, error) {
+	pool := client.Object{"name": o.pool, "mode": "System", "osType": "Linux"}
+	if countGiven {
+		pool["count"] = o.count
+	}
+	put(pool, "vmSize", o.vmSize)
+	properties := client.Object{"agentPoolProfiles": []any{pool}}
+	put(properties, "kubernetesVersion", o.version)
+	body := client.Object{"properties": properties}
+	put(body, "location", o.location)
+	tags, err := parseTags(o.tags)
+	if tags != nil {
+		body["tags"] = tags
+	}
+	return body, err
+}
+
+// settleCluster waits for an operation on a cluster and shows what came of it.
+func (c *cli) settleCluster(ctx context.Context, cl *client.Client, w *where, s settling) error {
+	if err := c.wait(ctx, cl, s.op, s.doing); err != nil {
+		return err
+	}
+	cluster, err := cl.GetCluster(ctx, w.group, w.name)
+	if err != nil {
+		return err
+	}
+	return c.emit(flat(cluster), clusterTable)
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
+)
+
+// attachOptions are the options of `attach aks`: those of the CLI v1, and purpose, TLS and load balancer, which it lacked.
+type attachOptions struct {
+	where
+	cluster, purpose string
+	balancer         balancerOptions
+	tls              tlsOptions
+	noWait           bool
+}
+
+func (c *cli) computeAttach() *cobra.Command {
+	o := &attachOptions{}
+	cmd := command("aks", "Attach an existing Kubernetes cluster as a compute", func(ctx context.Context) error {
+		body, err := o.body()
+		if err != nil {
+			return err
+		}
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		c.note("Attaching compute resource...")
+		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
+		if err != nil {
+			return err
+		}
+		c.note("Resource attach submitted successfully.")
+		return c.settleCompute(ctx, cl, o.computeName(), settling{op, "Attaching compute " + o.name, o.noWait})
+	})
+	cmd.Example = "  berth ml computetarget attach aks -n myaks -g myresourcegroup -w myworkspace \\\n    -i $(berth aks show -n myexistingcluster -g myresourcegroup --query id -o tsv)"
+	o.computeFlags(cmd)
+	cmd.Flags().StringVarP(&o.cluster, "compute-resource-id", "i", "", "resource id of the cluster (`berth aks show … --query id`)")
+	o.wants = append(o.wants, want{value: &o.cluster, options: "--compute-resource-id/-i"})
+	purposeFlag(cmd, &o.purpose)
+	o.balancer.flags(cmd)
+	o.tls.flags(cmd)
+	noWaitFlag(cmd, &o.noWait)
+	return o.on(c, cmd)
+}
+
+func (o *attachOptions) body() (client.Object, error) {
+	inner := client.Object{}
+	put(inner, "clusterPurpose", o.purpose)
+	put(inner, "loadBalancerType", o.balancer.kind)
+	put(inner, "loadBalancerSubnet", o.balancer.subnet)
+	tls, err := o.tls.configuration()
+	if err != nil {
+		return nil, err
+	}
+	if tls != nil {
+		inner["sslConfiguration"] = tls
+	}
+	return client.Object{"properties": client.Object{"computeType": berth.ComputeAKS, "resourceId": unquoted(o.cluster), "properties": inner}}, nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
+)
+
+// createOptions are the options of `create aks`, as the CLI v1 has them.
+type createOptions struct {
+	where
+	count           int
+	vmSize, purpose string
+	balancer        balancerOptions
+	tls             tlsOptions
+	network         networkOptions
+	description     string
+	noWait          bool
+}
+
+func (c *cli) computeCreate() *cobra.Command {
+	o := &createOptions{}
+	var cmd *cobra.Command
+	cmd = command("aks", "Create a compute with a Kubernetes cluster of its own", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		body, err := o.body(cl.Subscription(), cmd.Flags().Changed("agent-count"))
+		if err != nil {
+			return err
+		}
+		c.note("Provisioning compute resources...")
+		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
+		if err != nil {
+			return err
+		}
+		c.note("Resource creation submitted successfully.")
+		return c.settleCompute(ctx, cl, o.computeName(), settling{op, "Creating compute " + o.name, o.noWait})
+	})
+	cmd.Example = "  berth ml computetarget create aks -n myaks\n  berth ml computetarget create aks -n mydev --cluster-purpose DevTest -a 1 -g myresourcegroup -w myworkspace"
+	o.computeFlags(cmd)
+	f := cmd.Flags()
+	f.IntVarP(&o.count, "agent-count", "a", 0, "number of nodes (default 3; 1 for DevTest)")
+	f.StringVarP(&o.vmSize, "vm-size", "s", "", "size of the nodes (default Standard_D3_v2)")
+	// The workspace's location is the default here, so the configured one must stay out of it.
+	f.StringVarP(&o.location, "location", "l", "", "location of the cluster (default: the workspace's)")
+	f.StringVar(&o.description, "description", "", "what it is for")
+	purposeFlag(cmd, &o.purpose)
+	o.balancer.flags(cmd)
+	o.tls.flags(cmd)
+	o.network.flags(cmd)
+	noWaitFlag(cmd, &o.noWait)
+	return o.on(c, cmd)
+}
+
+// body is the ARM resource. What was not said is left out: the service knows its defaults.
+func (o *createOptions) body(subscription string, countGiven bool) (client.Object, error) {
+	inner := client.Object{}
+	if countGiven {
+		inner["agentCount"] = o.count
+	}
+	put(inner, "agentVmSize", o.vmSize)
+	put(inner, "clusterPurpose", o.purpose)
+	put(inner, "loadBalancerType", o.balancer.kind)
+	put(inner, "loadBalancerSubnet", o.balancer.subnet)
+	tls, err := o.tls.configuration()
+	if err != nil {
+		return nil, err
+	}
+	network, err := o.network.configuration(subscription)
+	if err != nil {
+		return nil, err
+	}
+	if tls != nil {
+		inner["sslConfiguration"] = tls
+	}
+	if network != nil {
+		inner["aksNetworkingConfiguration"] = network
+	}
+	properties := client.Object{"computeType": berth.ComputeAKS, "properties": inner}
+	put(properties, "computeLocation", o.location)
+	put(properties, "description", o.description)
+	return client.Object{"properties": properties}, nil
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth/client"
+)
+
+func (c *cli) computeDetach() *cobra.Command {
+	w := &where{}
+	var noWait bool
+	cmd := command("detach", "Detach a compute; its cluster goes on running", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		return c.removeCompute(ctx, cl, w, removal{client.ActionDetach, "Detaching compute " + w.name, noWait})
+	})
+	cmd.Example = "  berth ml computetarget detach -n myaks -g myresourcegroup -w myworkspace"
+	w.computeFlags(cmd)
+	noWaitFlag(cmd, &noWait)
+	return w.on(c, cmd)
+}
+
+// removal is how a compute goes.
+type removal struct {
+	action, doing string
+	noWait        bool
+}
+
+// removeCompute looks first whether the compute is there: a DELETE of what is not there succeeds, and would hide a typing
+// mistake.
+func (c *cli) removeCompute(ctx context.Context, cl *client.Client, w *where, how removal) error {
+	if _, err := cl.GetCompute(ctx, w.computeName()); err != nil {
+		return err
+	}
+	op, err := cl.DeleteCompute(ctx, w.computeName(), how.action)
+	if err != nil || how.noWait {
+		return err
+	}
+	return c.wait(ctx, cl, op, how.doing)
+}

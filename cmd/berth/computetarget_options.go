@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth/client"
+)
+
+// tlsOptions are the --ssl-… options.
+type tlsOptions struct {
+	cname, certFile, keyFile, label string
+	overwrite, disable, renew       bool
+}
+
+func (o *tlsOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.cname, "ssl-cname", "", "host name of the certificate")
+	f.StringVar(&o.certFile, "ssl-cert-file", "", "file with the certificate chain (PEM)")
+	f.StringVar(&o.keyFile, "ssl-key-file", "", "file with the private key (PEM)")
+	f.StringVar(&o.label, "ssl-leaf-domain-label", "", "label for a certificate that is made for you")
+	f.BoolVar(&o.overwrite, "ssl-overwrite-domain", false, "take over a domain label that is in use")
+}
+
+// configuration is sslConfiguration; nil when nothing was said.
+func (o *tlsOptions) configuration() (client.Object, error) {
+	own := o.cname != "" || o.certFile != "" || o.keyFile != ""
+	switch {
+	case o.disable && (own || o.label != ""):
+		return nil, usage("--ssl-disable goes with no other --ssl option")
+	case o.disable:
+		return client.Object{"status": "Disabled"}, nil
+	case own && (o.label != "" || o.overwrite):
+		return nil, usage("give either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) or --ssl-leaf-domain-label, not both")
+	case own && (o.cname == "" || o.certFile == "" || o.keyFile == ""):
+		return nil, usage("a certificate of your own takes all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
+	case o.label != "":
+		return client.Object{"status": "Auto", "leafDomainLabel": o.label, "overwriteExistingDomain": o.overwrite}, nil
+	case !own:
+		return nil, nil
+	}
+	cert, err := os.ReadFile(o.certFile)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate cannot be read: %w", err)
+	}
+	key, err := os.ReadFile(o.keyFile)
+	if err != nil {
+		return nil, fmt.Errorf("the private key cannot be read: %w", err)
+	}
+	return client.Object{"status": "Enabled", "cname": o.cname, "cert": string(cert), "key": string(key)}, nil
+}
+
+// balancerOptions are the --load-balancer-… options.
+type balancerOptions struct{ kind, subnet string }
+
+func (o *balancerOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.kind, "load-balancer-type", "", "PublicIp or InternalLoadBalancer (default PublicIp)")
+	cmd.Flags().StringVar(&o.subnet, "load-balancer-subnet", "", "subnet of an internal load balancer (default aks-subnet)")
+}
+
+// networkOptions place the cluster into a virtual network.
+type networkOptions struct{ vnet, group, subnet, serviceCIDR, dnsIP, bridgeCIDR string }
+
+func (o *networkOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.vnet, "vnet-name", "", "virtual network to place the cluster in")
+	f.StringVar(&o.group, "vnet-resourcegroup-name", "", "resource group of the virtual network")
+	f.StringVar(&o.subnet, "subnet-name", "", "subnet in the virtual network")
+	f.StringVar(&o.serviceCIDR, "service-cidr", "", "addresses for services, such as 10.0.0.0/16")
+	f.StringVar(&o.dnsIP, "dns-service-ip", "", "address of the cluster's DNS, inside --service-cidr")
+	f.StringVar(&o.bridgeCIDR, "docker-bridge-cidr", "", "addresses for the container bridge, such as 172.17.0.1/16")
+}
+
+// configuration is aksNetworkingConfiguration; nil when nothing was said.
+func (o *networkOptions) configuration(subscription string) (client.Object, error) {
+	given := 0
+	all := []string{o.vnet, o.group, o.subnet, o.serviceCIDR, o.dnsIP, o.bridgeCIDR}
+	for _, v := range all {
+		if v != "" {
+			given++
+		}
+	}
+	switch given {
+	case 0:
+		return nil, nil
+	case len(all):
+		subnet := "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(o.group) + "/providers/Microsoft.Network/virtualNetworks/" +
+			url.PathEscape(o.vnet) + "/subnets/" + url.PathEscape(o.subnet)
+		return client.Object{"subnetId": subnet, "serviceCidr": o.serviceCIDR, "dnsServiceIP": o.dnsIP, "dockerBridgeCidr": o.bridgeCIDR}, nil
+	}
+	return nil, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, --service-cidr, --dns-service-ip and --docker-bridge-cidr")
+}
+
+func purposeFlag(cmd *cobra.Command, purpose *string) {
+	cmd.Flags().StringVar(purpose, "cluster-purpose", "", "FastProd or DevTest (default FastProd: at least 12 vCPUs)")
+}

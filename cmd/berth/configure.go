@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) configureCommand() *cobra.Command {
+	var list bool
+	var pairs []string
+	cmd := command("configure", "Keep default values for options", func(context.Context) error { return c.configure(pairs, list) })
+	cmd.Long = "Keep default values for options: group, workspace (or workspace_name), location, compute.\nAn empty value takes a default away."
+	cmd.Example = "  berth configure --defaults group=myresourcegroup workspace=myworkspace location=westeurope"
+	cmd.Flags().StringArrayVarP(&pairs, "defaults", "d", nil, "default as key=value; further ones may follow")
+	cmd.Flags().BoolVarP(&list, "list-defaults", "l", false, "list the defaults")
+	cmd.Args = cobra.ArbitraryArgs // --defaults a=b c=d: az takes a list where cobra sees one value and an argument
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && !cmd.Flags().Changed("defaults") {
+			return noArguments(cmd, args)
+		}
+		pairs = append(pairs, args...)
+		return nil
+	}
+	return cmd
+}
+
+func (c *cli) configure(pairs []string, list bool) error {
+	defaults, err := readDefaults()
+	if err != nil {
+		return err
+	}
+	if len(pairs) == 0 && !list {
+		return usage("give --defaults key=value, or --list-defaults")
+	}
+	for _, p := range pairs {
+		key, value, err := parseDefault(p)
+		if err != nil {
+			return err
+		}
+		if value == "" {
+			delete(defaults, key)
+		} else {
+			defaults[key] = value
+		}
+	}
+	if len(pairs) > 0 {
+		if err := writeDefaults(defaults); err != nil {
+			return err
+		}
+	}
+	if !list {
+		return nil
+	}
+	out := []map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(defaults)) {
+		out = append(out, map[string]string{"name": key, "value": defaults[key]})
+	}
+	return c.emit(out, nil)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/client"
+)
+
+// session is whom to talk to, and how that was found out.
+type session struct {
+	client.Credentials
+	dataDir string // of the server, when the credentials come from there
+}
+
+// session finds credentials, the most outspoken source first: --data-dir, BERTH_ENDPOINT and its companions,
+// BERTH_DATA_DIR, `berth login`, the default data folder.
+func (c *cli) session() (*session, error) {
+	s, err := c.findSession()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range []string{c.subscription, os.Getenv("BERTH_SUBSCRIPTION_ID")} {
+		if id != "" {
+			s.SubscriptionID = id
+			break
+		}
+	}
+	return s, nil
+}
+
+func (c *cli) findSession() (*session, error) {
+	if c.dataDir != "" {
+		return sessionIn(c.dataDir)
+	}
+	if cr, found := client.CredentialsFromEnv(os.Getenv); found {
+		return &session{Credentials: cr}, nil
+	}
+	if dir := os.Getenv("BERTH_DATA_DIR"); dir != "" {
+		return sessionIn(dir)
+	}
+	if file, err := loginFile(); err == nil {
+		cr, err := client.ReadCredentials(file)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return &session{Credentials: cr}, err
+		}
+	}
+	return sessionIn(app.DefaultConfig().DataDir)
+}
+
+func sessionIn(dir string) (*session, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	cr, err := client.CredentialsIn(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there are no credentials in %s. Start Berth there with `berth serve`, name its data folder with --data-dir, or log in with `berth login`", dir)
+	}
+	return &session{Credentials: cr, dataDir: dir}, err
+}
+
+func loginFile() (string, error) {
+	dir, err := configDir()
+	return filepath.Join(dir, "login.json"), err
+}
+
+// connect makes the client that commands use.
+func (c *cli) connect() (*client.Client, error) {
+	s, err := c.session()
+	if err != nil {
+		return nil, err
+	}
+	return c.clientFor(s.Credentials)
+}
+
+func (c *cli) clientFor(cr client.Credentials) (*client.Client, error) {
+	if cr.SubscriptionID == "" {
+		return nil, errors.New("the credentials name no subscription; give one with --subscription or BERTH_SUBSCRIPTION_ID")
+	}
+	o := client.Options{Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID)}
+	if c.debug {
+		o.Trace = c.err
+	}
+	return client.New(o)
+}
+
+// tokenFile is where a client's token is kept between commands; empty, for nowhere, when there is no place.
+func tokenFile(clientID string) string {
+	dir, err := configDir()
+	if err != nil {
+		return ""
+	}
+	safe := func(r rune) rune {
+		if r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}
+	return filepath.Join(dir, "token-"+strings.Map(safe, clientID)+".json")
+}

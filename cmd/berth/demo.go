@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/client"
+)
+
+// demo is one run of `berth demo`: a control plane in this process, and the main job done before the user's eyes.
+type demo struct {
+	c     *cli
+	start time.Time
+	log   string // file with the server's log
+	info  app.Info
+	cl    *client.Client
+}
+
+func (c *cli) demoCommand() *cobra.Command {
+	var exit bool
+	var cmd *cobra.Command
+	cmd = command("demo", "Start a control plane and do the main job before your eyes", func(ctx context.Context) error {
+		config, err := app.LoadConfig(cmd.Flags(), os.Getenv)
+		if err != nil {
+			return usageError{err}
+		}
+		for _, name := range []string{"data-dir", "listen", "debug-listen"} {
+			if !cmd.Flags().Changed(name) {
+				demoDefault(&config, name, exit)
+			}
+		}
+		return c.demo(ctx, config, exit)
+	})
+	cmd.Long = "Start a control plane in a data folder of its own, and do the main job: create a compute, attach an existing cluster,\n" +
+		"scale, list, detach. Then keep serving until Ctrl-C; its clusters stop too."
+	app.AddFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&exit, "exit", false, "end after the main job, and leave nothing behind")
+	return cmd
+}
+
+// demoDefault keeps the demo away from a real Berth: its own folder (a new one, when it will be removed), and ports that
+// are free. Only options count here; the environment is that of the real one.
+func demoDefault(config *app.Config, name string, exit bool) {
+	d := app.DefaultConfig()
+	switch name {
+	case "data-dir":
+		config.DataDir = filepath.Join(filepath.Dir(d.DataDir), "berth-demo")
+		if exit {
+			config.DataDir = "" // made in demo
+		}
+	case "listen":
+		config.Listen, config.PublicURL, config.Hosts = freeOr(d.Listen, "127.0.0.1:0", exit), "", nil
+	case "debug-listen":
+		config.DebugListen = freeOr(d.DebugListen, "off", exit)
+	}
+}
+
+// freeOr is the address if nobody listens there, else the other one.
+func freeOr(address, otherwise string, exit bool) string {
+	l, err := net.Listen("tcp", address)
+	if exit || err != nil {
+		if err == nil {
+			_ = l.Close()
+		}
+		return otherwise
+	}
+	_ = l.Close()
+	return address
+}
+
+// demo starts the server, does the steps, and stops the server again: at Ctrl-C, or at once.
+func (c *cli) demo(ctx context.Context, config app.Config, exit bool) error {
+	d := &demo{c: c, start: time.Now()}
+	logFile, remove, err := d.prepare(&config)
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // stopped below, after the last step has let go
+	ready, ended := make(chan app.Info, 1), make(chan error, 1)
+	go func() { ended <- app.Serve(serving, config, logFile, func(i app.Info) { ready <- i }) }()
+	err = d.run(ctx, ready, ended)
+	if err == nil && !exit {
+		d.goOn()
+		select {
+		case <-ctx.Done():
+			c.note("\nStopping the control plane and its clusters…")
+		case err = <-ended:
+			ended <- err // whoever waits below wants it too
+		}
+	}
+	stop()
+	err = errors.Join(err, <-ended, logFile.Close())
+	if exit && config.DataDir == d.info.DataDir || exit && d.info.DataDir == "" {
+		err = errors.Join(err, remove(err == nil))
+	}
+	return d.verdict(ctx, err)
+}
+
+// prepare makes the data folder and the log. The log of a demo that leaves nothing behind lies outside of the folder: it
+// must survive a failure.
+func (d *demo) prepare(config *app.Config) (log io.WriteCloser, remove func(all bool) error, err error) {
+	remove = func(bool) error { return nil }
+	if config.DataDir != "" {
+		if err := os.MkdirAll(config.DataDir, 0o700); err != nil {
+			return nil, nil, fmt.Errorf("the data folder cannot be made: %w", err)
+		}
+		d.log = filepath.Join(config.DataDir, "demo.log")
+		log, err = os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		return log, remove, err
+	}
+	dir, err := os.MkdirTemp("", "berth-demo-")
+	if err != nil {
+		return nil, nil, err
+	}
+	config.DataDir = dir
+	file, err := os.CreateTemp("", "berth-demo-*.log")
+	if err != nil {
+		return nil, nil, err
+	}
+	d.log = file.Name()
+	return file, func(all bool) error {
+		err := os.RemoveAll(dir)
+		if all {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+		return err
+	}, nil
+}
+
+// run waits for the server and does the steps.
+func (d *demo) run(ctx context.Context, ready <-chan app.Info, ended chan error) error {
+	err := d.step("start the control plane", func() (string, error) {
+		select {
+		case d.info = <-ready:
+		case err := <-ended:
+			ended <- nil // it has ended: nobody need wait for it
+			return "", errors.Join(err, ctx.Err())
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+		cr, err := client.CredentialsIn(d.info.DataDir)
+		if err != nil {
+			return "", err
+		}
+		d.cl, err = client.New(client.Options{Credentials: cr, UserAgent: "berth-demo/" + version})
+		return d.info.Endpoint, err
+	})
+	for _, s := range d.steps(ctx) {
+		if err != nil {
+			return err
+		}
+		err = d.step(s.name, s.do)
+	}
+	return err
+}
+
+// step does one thing and prints a line for it.
+func (d *demo) step(name string, do func() (string, error)) error {
+	result, err := do()
+	line := func(text string) {
+		_, _ = fmt.Fprintf(d.c.out, "[%5.1fs] %s … %s\n", time.Since(d.start).Seconds(), name, text)
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		line("interrupted")
+	case err != nil:
+		line("failed")
+	default:
+		line(result)
+	}
+	return err
+}
+
+// verdict says where to look when the demo failed.
+func (d *demo) verdict(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
+		return nil // Ctrl-C is how a demo ends
+	case err == nil:
+		return nil
+	}
+	d.c.report(err)
+	d.c.say("The server's log is %s\n", d.log)
+	return errSilent
+}
+
+// goOn says what can be done now.
+func (d *demo) goOn() {
+	berth := program()
+	_, _ = fmt.Fprintf(d.c.out, `
+Berth serves at %s (debug pages: %s); Ctrl-C stops it with all its clusters.
+  data folder  %s
+  log          %s
+
+In another terminal, let az, azureml-core, the SDKs and Terraform talk to it:
+  eval "$(%[5]s env --data-dir %[6]s)"
+
+Then, for example:
+  %[5]s ml computetarget list -g demo-rg -w demo-ws -o table
+  %[5]s ml computetarget scale -n myaks -a 3 -g demo-rg -w demo-ws
+  %[5]s aks get-credentials -n existing -g demo-rg --file demo.kubeconfig && kubectl --kubeconfig demo.kubeconfig get nodes
+  %[5]s aks get-versions -l westus -o table
+`, d.info.Endpoint, orNone(d.info.DebugAddress), d.info.DataDir, d.log, berth, shellWord(d.info.DataDir))
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
+)
+
+// What the demo makes.
+const (
+	demoGroup     = "demo-rg"
+	demoWorkspace = "demo-ws"
+	demoLocation  = "westeurope"
+)
+
+type demoStep struct {
+	name string
+	do   func() (string, error)
+}
+
+// steps are the main job. Each can be done again over what an earlier demo left.
+func (d *demo) steps(ctx context.Context) []demoStep {
+	myaks := client.ComputeName{Group: demoGroup, Workspace: demoWorkspace, Name: "myaks"}
+	attached := client.ComputeName{Group: demoGroup, Workspace: demoWorkspace, Name: "attached"}
+	return []demoStep{
+		{"resource group demo-rg and workspace demo-ws", func() (string, error) { return d.home(ctx) }},
+		{"create compute myaks (FastProd, 3 × Standard_D3_v2)", func() (string, error) {
+			return d.compute(ctx, myaks, client.Object{"properties": client.Object{"agentCount": 3, "agentVmSize": "Standard_D3_v2", "clusterPurpose": berth.FastProd}})
+		}},
+		{"ask myaks itself, through its Kubernetes API", func() (string, error) { return d.computeNodes(ctx, myaks) }},
+		{"create cluster existing (1 × Standard_D3_v2), as you would with az aks create", func() (string, error) { return d.cluster(ctx) }},
+		{"attach cluster existing as compute attached (DevTest)", func() (string, error) {
+			return d.compute(ctx, attached, client.Object{
+				"resourceId": d.cl.ID(demoGroup, berth.TypeCluster, "existing").String(), "properties": client.Object{"clusterPurpose": berth.DevTest},
+			})
+		}},
+		{"scale myaks to 4 nodes", func() (string, error) { return d.scale(ctx, myaks) }},
+		{"list the computes", func() (string, error) { return d.list(ctx) }},
+		{"detach compute attached", func() (string, error) { return d.detach(ctx, attached) }},
+		{"ask existing, which was detached, through its Kubernetes API", func() (string, error) { return d.clusterNodes(ctx, "existing") }},
+	}
+}
+
+func (d *demo) home(ctx context.Context) (string, error) {
+	if _, err := d.cl.CreateGroup(ctx, demoGroup, demoLocation, nil); err != nil {
+		return "", err
+	}
+	ws, err := d.cl.CreateWorkspace(ctx, demoGroup, demoWorkspace, demoLocation)
+	return str(ws, "properties", "provisioningState"), err
+}
+
+// compute puts an AKS compute and waits for it.
+func (d *demo) compute(ctx context.Context, n client.ComputeName, properties client.Object) (string, error) {
+	properties["computeType"] = berth.ComputeAKS
+	_, op, err := d.cl.PutCompute(ctx, n, client.Object{"properties": properties})
+	if err != nil {
+		return "", err
+	}
+	if err := d.c.wait(ctx, d.cl, op, n.Name); err != nil {
+		return "", d.reason(ctx, err)
+	}
+	got, err := d.cl.GetCompute(ctx, n)
+	return fmt.Sprintf("%s (%s)", str(got, "properties", "provisioningState"), nodes(str(got, "properties", "properties", "agentCount"))), err
+}
+
+func nodes(count string) string {
+	if count == "1" {
+		return "1 node ready"
+	}
+	return count + " nodes ready"
+}
+
+// reason makes a plain cancellation of what a command would explain further: here everything stops together.
+func (d *demo) reason(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func (d *demo) cluster(ctx context.Context) (string, error) {
+	pool := client.Object{"name": "nodepool1", "mode": "System", "count": 1, "vmSize": "Standard_D3_v2"}
+	_, op, err := d.cl.PutCluster(ctx, demoGroup, "existing", client.Object{"location": demoLocation, "properties": client.Object{"agentPoolProfiles": []any{pool}}})
+	if err != nil {
+		return "", err
+	}
+	if err := d.c.wait(ctx, d.cl, op, "existing"); err != nil {
+		return "", d.reason(ctx, err)
+	}
+	got, err := d.cl.GetCluster(ctx, demoGroup, "existing")
+	return fmt.Sprintf("%s (Kubernetes %s)", str(got, "properties", "provisioningState"), str(got, "properties", "kubernetesVersion")), err
+}
+
+func (d *demo) scale(ctx context.Context, n client.ComputeName) (string, error) {
+	_, op, err := d.cl.ScaleCompute(ctx, n, 4)
+	if err != nil {
+		return "", err
+	}
+	if err := d.c.wait(ctx, d.cl, op, n.Name); err != nil {
+		return "", d.reason(ctx, err)
+	}
+	return d.computeNodes(ctx, n)
+}
+
+func (d *demo) computeNodes(ctx context.Context, n client.ComputeName) (string, error) {
+	keys, err := d.cl.ComputeKeys(ctx, n)
+	if err != nil {
+		return "", err
+	}
+	return describeNodes(ctx, []byte(str(keys, "adminKubeConfig")))
+}
+
+func (d *demo) clusterNodes(ctx context.Context, name string) (string, error) {
+	config, err := d.cl.ClusterCredentials(ctx, demoGroup, name, true)
+	if err != nil {
+		return "", err
+	}
+	return describeNodes(ctx, config)
+}
+
+// describeNodes reads the nodes from a cluster's own API, and fails when one is not ready.
+func describeNodes(ctx context.Context, kubeconfig []byte) (string, error) {
+	list, err := readNodes(ctx, kubeconfig)
+	if err != nil {
+		return "", err
+	}
+	text := nodes(fmt.Sprint(len(list)))
+	for _, n := range list {
+		if !n.ready {
+			return "", fmt.Errorf("the node %s is not ready", n.name)
+		}
+		text += fmt.Sprintf("\n           %s  %s  %s CPU  %s  %s", n.name, n.size, n.cpu, n.memory, n.version)
+	}
+	return text, nil
+}
+
+func (d *demo) list(ctx context.Context) (string, error) {
+	list, err := d.cl.ListComputes(ctx, demoGroup, demoWorkspace)
+	if err != nil {
+		return "", err
+	}
+	v, err := plain(list)
+	if err != nil {
+		return "", err
+	}
+	table := strings.TrimRight(renderTable(computeTable(v)), "\n")
+	return fmt.Sprintf("%d computes\n           %s", len(list), strings.ReplaceAll(table, "\n", "\n           ")), nil
+}
+
+func (d *demo) detach(ctx context.Context, n client.ComputeName) (string, error) {
+	op, err := d.cl.DeleteCompute(ctx, n, client.ActionDetach)
+	if err != nil {
+		return "", err
+	}
+	if err := d.c.wait(ctx, d.cl, op, n.Name); err != nil {
+		return "", d.reason(ctx, err)
+	}
+	return "Succeeded", nil
+}
+
+// program is how the user calls this program.
+func program() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "berth"
+	}
+	if dir, err := os.Getwd(); err == nil {
+		if short, err := filepath.Rel(dir, exe); err == nil && !strings.HasPrefix(short, "..") {
+			return shellWord(short)
+		}
+	}
+	return shellWord(exe)
+}
+
+// shellWord quotes a word when a shell would take it apart.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " '\"$`\\&;|<>()*?[]#~!") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// variable is one environment variable.
+type variable struct{ name, value string }
+
+var shells = []string{"bash", "fish", "powershell", "json"}
+
+func (c *cli) envCommand() *cobra.Command {
+	shell := "bash"
+	if runtime.GOOS == "windows" {
+		shell = "powershell"
+	}
+	cmd := command("env", "Print the environment in which Azure clients talk to this Berth", func(context.Context) error { return c.env(shell) })
+	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\nIt holds the client secret: do not show it around."
+	cmd.Example = "  eval \"$(berth env)\"\n  berth env --shell fish | source\n  berth env --shell powershell | Out-String | Invoke-Expression"
+	cmd.Flags().StringVar(&shell, "shell", shell, strings.Join(shells, ", "))
+	cmd.Flags().Lookup("shell").DefValue = "bash; powershell on Windows"
+	return cmd
+}
+
+func (c *cli) env(shell string) error {
+	s, err := c.session()
+	if err != nil {
+		return err
+	}
+	vars, err := variables(s)
+	if err != nil {
+		return err
+	}
+	text, err := export(shell, vars)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(c.out, text)
+	return err
+}
+
+// variables are what the clients look at. Each line is one that a client was seen to need.
+func variables(s *session) ([]variable, error) {
+	u, err := url.Parse(s.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	azure, err := azureConfigDir(s)
+	if err != nil {
+		return nil, err
+	}
+	vars := []variable{
+		{"ARM_CLOUD_METADATA_URL", s.Endpoint + "/metadata/endpoints?api-version=2019-05-01"}, // az, azureml-core, azure-ai-ml
+		{"AZUREML_CURRENT_CLOUD", s.CloudName}, {"AZURE_CONFIG_DIR", azure}, {"AZURE_CORE_INSTANCE_DISCOVERY", "false"},
+		{"AZURE_AUTHORITY_HOST", s.Endpoint}, {"AZURE_TENANT_ID", s.TenantID}, {"AZURE_CLIENT_ID", s.ClientID},
+		{"AZURE_CLIENT_SECRET", s.ClientSecret}, {"AZURE_SUBSCRIPTION_ID", s.SubscriptionID},
+		{"ARM_METADATA_HOSTNAME", u.Host}, {"ARM_TENANT_ID", s.TenantID}, {"ARM_CLIENT_ID", s.ClientID}, // Terraform
+		{"ARM_CLIENT_SECRET", s.ClientSecret}, {"ARM_SUBSCRIPTION_ID", s.SubscriptionID},
+	}
+	if s.CAFile != "" { // OpenSSL and Go; Python's requests; Node
+		vars = append(vars, variable{"SSL_CERT_FILE", s.CAFile}, variable{"REQUESTS_CA_BUNDLE", s.CAFile}, variable{"NODE_EXTRA_CA_CERTS", s.CAFile})
+	}
+	if s.dataDir != "" {
+		return append(vars, variable{"BERTH_DATA_DIR", s.dataDir}), nil
+	}
+	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID}, variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
+		variable{"BERTH_CLIENT_ID", s.ClientID}, variable{"BERTH_CLIENT_SECRET", s.ClientSecret}, variable{"BERTH_CA_FILE", s.CAFile}), nil
+}
+
+// azureConfigDir keeps az's logins for this Berth apart from the user's others. az crashes unless the folder exists.
+func azureConfigDir(s *session) (string, error) {
+	dir := filepath.Join(s.dataDir, "azure")
+	if s.dataDir == "" {
+		settings, err := configDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(settings, "azure")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("the folder for az's settings cannot be made: %w", err)
+	}
+	return dir, nil
+}
+
+// export writes the variables as a shell reads them.
+func export(shell string, vars []variable) (string, error) {
+	var b strings.Builder
+	switch shell {
+	case "json":
+		all := map[string]string{}
+		for _, v := range vars {
+			all[v.name] = v.value
+		}
+		return toJSON(all)
+	case "bash":
+		for _, v := range vars {
+			fmt.Fprintf(&b, "export %s='%s'\n", v.name, strings.ReplaceAll(v.value, "'", `'\''`))
+		}
+	case "fish":
+		quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+		for _, v := range vars {
+			fmt.Fprintf(&b, "set -gx %s '%s'\n", v.name, quote.Replace(v.value))
+		}
+	case "powershell":
+		for _, v := range vars {
+			fmt.Fprintf(&b, "$env:%s = '%s'\n", v.name, powershellQuotes.Replace(v.value))
+		}
+	default:
+		return "", usage("--shell must be one of %s, not '%s'", strings.Join(shells, ", "), shell)
+	}
+	return b.String(), nil
+}
+
+// powershellQuotes doubles what PowerShell takes for a quotation mark: the typographic ones too.
+var powershellQuotes = strings.NewReplacer("'", "''", "‘", "‘‘", "’", "’’", "‚", "‚‚", "‛", "‛‛")

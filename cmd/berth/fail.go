@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
+)
+
+// The exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitInterrupted = 130
+)
+
+// usageError is a mistake in the command line itself.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// interruptedError is Ctrl-C while an operation was waited for.
+type interruptedError struct{ operation string }
+
+func (e *interruptedError) Error() string { return "interrupted" }
+
+// errSilent ends a command with exit code 1 when everything has been said already.
+var errSilent = errors.New("failed")
+
+// exitCode reports an error and answers the code that stands for it.
+func (c *cli) exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if e, ok := errors.AsType[*interruptedError](err); ok {
+		c.say("\nInterrupted. The operation goes on; follow it with:\n  berth operation wait --id %s\n", e.operation)
+		return exitInterrupted
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	if errors.Is(err, errSilent) {
+		return exitFailed
+	}
+	c.report(err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		c.say("Add --help to see what the command takes.\n")
+		return exitUsage
+	}
+	if client.IsNotFound(err) {
+		return exitNotFound
+	}
+	return exitFailed
+}
+
+// report writes an error: the sentence, then one line per detail.
+func (c *cli) report(err error) {
+	e, ours := errors.AsType[*berth.Error](err)
+	if !ours {
+		c.say("%s %v\n", c.paint(red, "ERROR:"), err)
+		return
+	}
+	if e.Code == "" {
+		c.say("%s %s\n", c.paint(red, "ERROR:"), e.Message)
+	} else {
+		c.say("%s (%s) %s\n", c.paint(red, "ERROR:"), e.Code, e.Message)
+	}
+	c.details(e.Details, "  ")
+}
+
+func (c *cli) details(list []berth.Error, indent string) {
+	for _, d := range list {
+		where := d.Target
+		if where == "" {
+			where = string(d.Code)
+		}
+		c.say("%s- %s: %s\n", indent, where, d.Message)
+		c.details(d.Details, indent+"  ")
+	}
+}
+
+// warn says what the user should know and need not act on.
+func (c *cli) warn(format string, args ...any) {
+	if !c.onlyErrors {
+		c.say("%s\n", c.paint(yellow, "WARNING: "+fmt.Sprintf(format, args...)))
+	}
+}
+
+// note says how things go.
+func (c *cli) note(format string, args ...any) {
+	if !c.onlyErrors {
+		c.say(format+"\n", args...)
+	}
+}
+
+// say writes to standard error. When even that is gone there is nobody left to tell.
+func (c *cli) say(format string, args ...any) { _, _ = fmt.Fprintf(c.err, format, args...) }
+
+// The colours, as terminals know them.
+const (
+	red    = "31"
+	yellow = "33"
+	green  = "32"
+	blue   = "34"
+)
+
+// paint colours text for standard error, when that is a terminal and nobody minds.
+func (c *cli) paint(colour, text string) string {
+	if !c.errTerminal || os.Getenv("NO_COLOR") != "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) groupCreate() *cobra.Command {
+	w := &where{}
+	var pairs []string
+	cmd := command("create", "Create a resource group, or change its tags", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		tags, err := parseTags(pairs)
+		if err != nil {
+			return err
+		}
+		g, err := cl.CreateGroup(ctx, w.group, w.location, tags)
+		if err != nil {
+			return err
+		}
+		return c.emit(g, groupTable)
+	})
+	cmd.Example = "  berth group create -n myresourcegroup -l westeurope"
+	w.groupName(cmd)
+	w.locationFlag(cmd, true)
+	tagsFlag(cmd, &pairs)
+	return w.on(c, cmd)
+}
+
+func tagsFlag(cmd *cobra.Command, pairs *[]string) {
+	cmd.Flags().StringArrayVar(pairs, "tags", nil, "tag as key=value (repeatable)")
+}
+
+// parseTags reads key=value pairs, also several in one argument. nil when there are none: then tags stay as they are.
+func parseTags(pairs []string) (map[string]string, error) {
+	var tags map[string]string
+	for _, p := range strings.Fields(strings.Join(pairs, " ")) {
+		key, value, found := strings.Cut(p, "=")
+		if !found || key == "" {
+			return nil, usage("--tags takes key=value, not '%s'", p)
+		}
+		if tags == nil {
+			tags = map[string]string{}
+		}
+		tags[key] = value
+	}
+	return tags, nil
+}

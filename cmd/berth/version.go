@@ -1,0 +1,27 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build: -ldflags "-X main.version=…".
+var version = "dev"
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Show the version", RunE: func(cmd *cobra.Command, _ []string) error {
+		commit := ""
+		if info, ok := debug.ReadBuildInfo(); ok {
+			for _, s := range info.Settings {
+				if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+					commit = " (" + s.Value[:12] + ")"
+				}
+			}
+		}
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "berth %s%s %s %s/%s\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return err
+	}}
+}

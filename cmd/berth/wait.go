@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"berth.dev/berth/client"
+)
+
+// wait follows an operation to its end. doing says what is going on ("Creating compute myaks").
+func (c *cli) wait(ctx context.Context, cl *client.Client, op *client.Operation, doing string) error {
+	if op == nil {
+		return nil
+	}
+	p := c.progress(doing)
+	err := cl.Wait(ctx, op, func(o *client.Operation) { p.message(o.Message) })
+	p.stop()
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return &interruptedError{op.ID}
+	}
+	for _, n := range op.Notes {
+		c.warn("%s", n)
+	}
+	return err
+}
+
+// progress shows that something is under way: a spinner on a terminal, a line per news elsewhere.
+type progress struct {
+	c       *cli
+	doing   string
+	last    string
+	news    chan string
+	stopped chan struct{}
+}
+
+func (c *cli) progress(doing string) *progress {
+	p := &progress{c: c, doing: doing}
+	if c.errTerminal && !c.onlyErrors && !c.debug {
+		p.news, p.stopped = make(chan string, 1), make(chan struct{})
+		go p.spin(time.Now())
+	}
+	return p
+}
+
+// message tells the news.
+func (p *progress) message(text string) {
+	if text == "" || text == p.last {
+		return
+	}
+	p.last = text
+	if p.news != nil {
+		p.news <- text
+		return
+	}
+	p.c.note("%s: %s", p.doing, text)
+}
+
+// stop ends the spinner and wipes its line.
+func (p *progress) stop() {
+	if p.news != nil {
+		close(p.news)
+		<-p.stopped
+	}
+}
+
+var spinner = []rune("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+
+func (p *progress) spin(start time.Time) {
+	defer close(p.stopped)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	text := ""
+	for i := 0; ; i++ {
+		select {
+		case news, open := <-p.news:
+			if !open {
+				p.c.say("\r\x1b[K")
+				return
+			}
+			text = ": " + news
+		case <-tick.C:
+		}
+		p.c.say("\r\x1b[K%c %s%s (%.1fs)", spinner[i%len(spinner)], p.doing, text, time.Since(start).Seconds())
+	}
+}
