@@ -119,7 +119,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.store.TakeOver(ctx); err != nil {
 		return err
 	}
-	if err := s.startEngine(ctx); err != nil {
+	if err := s.startEngine(ctx, credentials.TenantID); err != nil {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
@@ -212,8 +212,9 @@ func (s *server) hostsWithPort() []string {
 	return append(out, strings.TrimPrefix(s.info.Endpoint, "https://"))
 }
 
-// startEngine starts the provider with its clusters, and the loop that works on wishes.
-func (s *server) startEngine(ctx context.Context) error {
+// startEngine starts the provider with its clusters, and the loop that works on wishes. id is what this Berth signs its
+// clusters with: it must stay the same when the address changes.
+func (s *server) startEngine(ctx context.Context, id string) error {
 	clusters, err := local.New(local.Options{Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Logger: s.log, Clock: s.clock})
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func (s *server) startEngine(ctx context.Context) error {
 		defer cancel()
 		return clusters.Stop(ctx)
 	})
-	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: s.info.Endpoint})
+	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {

@@ -10,17 +10,24 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 )
 
 func main() {
 	rounds := flag.Int("rounds", 5, "repetitions of each slow measurement")
 	window := flag.Duration("window", 3*time.Second, "how long each load runs")
+	only := flag.String("only", "", "run the measurements whose name begins so")
 	bin := flag.String("bin", "bin", "folder of berth and berth-kube")
+	bare := flag.Bool("bare", false, "be the bare handler: for this program's own use")
 	flag.Parse()
+	if *bare {
+		serveBare()
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &bench{rounds: *rounds, window: *window, bin: *bin}
+	b := &bench{rounds: *rounds, window: *window, bin: *bin, only: *only}
 	if err := b.run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -32,6 +39,7 @@ type bench struct {
 	rounds int
 	window time.Duration
 	bin    string
+	only   string
 	server *server
 }
 
@@ -48,6 +56,9 @@ func (b *bench) run(ctx context.Context) error {
 	}{
 		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many}, {"memory and idle CPU", b.idle},
 	} {
+		if !strings.HasPrefix(m.name, b.only) {
+			continue
+		}
 		fmt.Printf("\n%s\n", m.name)
 		if err := m.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)

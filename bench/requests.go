@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -76,20 +75,17 @@ func (b *bench) requests(ctx context.Context) error {
 
 // against runs a load on the server and on a bare handler, turn by turn.
 func (b *bench) against(web *http.Client, l load, body []byte) error {
-	bare := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_, _ = w.Write(body)
-	}))
-	bare.EnableHTTP2 = true
-	bare.StartTLS()
-	defer bare.Close()
+	bare, err := startBare(body)
+	if err != nil {
+		return err
+	}
+	defer bare.stop()
 	bareAsk := func(i int64) (*http.Request, error) {
 		req, err := l.ask(i)
 		if err != nil {
 			return nil, err
 		}
-		u, err := url.Parse(bare.URL + req.URL.RequestURI())
+		u, err := url.Parse(bare.url + req.URL.RequestURI())
 		req.URL, req.Host = u, ""
 		return req, err
 	}
@@ -98,7 +94,7 @@ func (b *bench) against(web *http.Client, l load, body []byte) error {
 		if err != nil {
 			return err
 		}
-		theirs, err := b.hammer(bare.Client(), clients, bareAsk)
+		theirs, err := b.hammer(bare.client, clients, bareAsk)
 		if err != nil {
 			return err
 		}

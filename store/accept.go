@@ -33,7 +33,7 @@ type Wish struct {
 func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *txn) error {
 		old, err := scanResource(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", w.Resource.ID.Key()))
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
@@ -110,7 +110,7 @@ func (w *Wish) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth
 	return &r, op
 }
 
-func (s *Store) writeWish(ctx context.Context, tx *sql.Tx, w Wish, old, r *berth.Resource, op *berth.Operation) error {
+func (s *Store) writeWish(ctx context.Context, tx *txn, w Wish, old, r *berth.Resource, op *berth.Operation) error {
 	var due any
 	if op != nil {
 		due = s.now()
@@ -135,7 +135,7 @@ func (s *Store) writeWish(ctx context.Context, tx *sql.Tx, w Wish, old, r *berth
 // upsert writes the whole row. The lease stays as it is: who works on the old generation finds out at its next
 // heartbeat or finish, and only then is the row claimed for the new one. A settled wish (due nil) leaves the next look
 // at the row where it was.
-func upsert(ctx context.Context, tx *sql.Tx, r *berth.Resource, due any) error {
+func upsert(ctx context.Context, tx *txn, r *berth.Resource, due any) error {
 	id := r.ID
 	_, err := tx.ExecContext(ctx, `INSERT INTO resources (key, id, type, subscription, group_key, parent_key, location, tags, body, state, generation,
 			created_at, created_by, modified_at, modified_by, operation_id, fault, due_at)
@@ -157,7 +157,7 @@ func parentKey(id berth.ID) string {
 }
 
 // parentReady refuses a child of what is not there or is going away.
-func parentReady(ctx context.Context, tx *sql.Tx, id berth.ID) error {
+func parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 	for p := id.Parent(); !p.IsZero(); p = p.Parent() {
 		var state berth.State
 		err := tx.QueryRowContext(ctx, "SELECT state FROM resources WHERE key = ?", p.Key()).Scan(&state)
@@ -178,7 +178,7 @@ func parentReady(ctx context.Context, tx *sql.Tx, id berth.ID) error {
 }
 
 // hold makes the resource the one owner of a cluster.
-func (s *Store) hold(ctx context.Context, tx *sql.Tx, w Wish) error {
+func (s *Store) hold(ctx context.Context, tx *txn, w Wish) error {
 	if w.Hold.IsZero() {
 		return nil
 	}
@@ -210,7 +210,7 @@ func AlreadyAttached(cluster berth.ID, holder string, since time.Time) *berth.Er
 	return e
 }
 
-func putSecret(ctx context.Context, tx *sql.Tx, id berth.ID, name string, value []byte) error {
+func putSecret(ctx context.Context, tx *txn, id berth.ID, name string, value []byte) error {
 	if value == nil {
 		value = []byte{} // nil would be NULL
 	}

@@ -30,7 +30,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*
 		return nil, err
 	}
 	var c *Claim
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *txn) error {
 		c = &Claim{Owner: owner}
 		until := now + lease.Microseconds()
 		r := tx.QueryRowContext(ctx, "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = ("+due+") RETURNING "+resourceColumns+", attempts", owner, until, now, now)
@@ -84,7 +84,7 @@ func (s *Store) Held(ctx context.Context, c *Claim) (bool, error) {
 
 // Progress writes the body (what has been found so far) and the operation's message while the work goes on.
 func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = ? WHERE "+fence, c.fenceArgs(toJSON(c.Resource.Body))...)
 		if err := fenced(res, err); err != nil {
 			return err
@@ -103,7 +103,7 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 
 // Retry gives the row back to be tried again at due, and counts the try. message is shown meanwhile.
 func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.tx(ctx, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, lease_owner = '', lease_until = 0 WHERE "+fence, c.fenceArgs(micros(due))...)
 		if err := fenced(res, err); err != nil {
 			return err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"time"
 
@@ -31,7 +30,7 @@ type Residue struct {
 func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	now := s.clock.Now().UTC()
 	r := c.Resource
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.tx(ctx, func(tx *txn) error {
 		var due any
 		if !o.CheckAt.IsZero() {
 			due = micros(o.CheckAt)
@@ -66,7 +65,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 }
 
 // forget takes a resource and all that hangs on it out of the database. Its operations stay readable.
-func forget(ctx context.Context, tx *sql.Tx, id berth.ID) error {
+func forget(ctx context.Context, tx *txn, id berth.ID) error {
 	for _, q := range []string{
 		"DELETE FROM resources WHERE key = ?", "DELETE FROM secrets WHERE resource_key = ?", "DELETE FROM holds WHERE holder_key = ?",
 	} {
@@ -77,7 +76,7 @@ func forget(ctx context.Context, tx *sql.Tx, id berth.ID) error {
 	return nil
 }
 
-func keepResidue(ctx context.Context, tx *sql.Tx, r *Residue, now time.Time) error {
+func keepResidue(ctx context.Context, tx *txn, r *Residue, now time.Time) error {
 	if r == nil {
 		return nil
 	}

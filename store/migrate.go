@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io/fs"
 	"sort"
@@ -32,7 +31,7 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.tx(ctx, func(tx *sql.Tx) error { return apply(ctx, tx, string(text), i+1) }); err != nil {
+		if err := s.tx(ctx, func(tx *txn) error { return apply(ctx, tx, string(text), i+1) }); err != nil {
 			return fmt.Errorf("%s: %w", names[i], err)
 		}
 	}
@@ -41,8 +40,8 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 	return err
 }
 
-func apply(ctx context.Context, tx *sql.Tx, text string, version int) error {
-	if _, err := tx.ExecContext(ctx, text); err != nil {
+func apply(ctx context.Context, tx *txn, text string, version int) error {
+	if _, err := tx.Tx.ExecContext(ctx, text); err != nil { // once in a lifetime, and many statements: not to be kept
 		return err
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO schema_version (version) VALUES (?)", version)

@@ -34,7 +34,7 @@ func (s *Store) Operation(ctx context.Context, id string) (*berth.Operation, err
 	return scanOperation(s.getOp.QueryRowContext(ctx, id))
 }
 
-func insertOperation(ctx context.Context, tx *sql.Tx, op *berth.Operation) error {
+func insertOperation(ctx context.Context, tx *txn, op *berth.Operation) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO operations (id, resource_key, resource_id, subscription, verb, location, generation, state, message, notes, fault, caller, started_at, ended_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'null', '', ?, ?, 0)`,
 		op.ID, op.ResourceID.Key(), op.ResourceID.String(), op.ResourceID.Subscription, op.Verb, op.Location, op.Generation, op.State, op.Message, op.Caller, micros(op.StartedAt))
@@ -42,7 +42,7 @@ func insertOperation(ctx context.Context, tx *sql.Tx, op *berth.Operation) error
 }
 
 // endOperation closes an operation that is still under way.
-func endOperation(ctx context.Context, tx *sql.Tx, id string, end *berth.Operation) error {
+func endOperation(ctx context.Context, tx *txn, id string, end *berth.Operation) error {
 	if id == "" {
 		return nil
 	}

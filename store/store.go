@@ -49,16 +49,23 @@ type Store struct {
 	mu          sync.Mutex
 	subscribers map[int]func(Event)
 	nextSub     int
+	statements  map[string]*sql.Stmt // of the writing connection, by their text
+
+	writes        chan write    // to commitLoop
+	closed, ended chan struct{} // Close was called; commitLoop has returned
+	closing       sync.Once
 }
 
 // Open opens or makes the database file and brings its schema up to date. A file that is not a database, is damaged, or
 // was written by a newer Berth is refused with a *berth.Error that says what to do; it is never changed.
 func Open(ctx context.Context, path string, clock clockwork.Clock) (*Store, error) {
-	s := &Store{clock: clock, subscribers: map[int]func(Event){}}
+	s := &Store{clock: clock, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
+		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	if s.write, err = open(path, 1); err != nil {
 		return nil, err
 	}
+	go s.commitLoop()
 	if err := s.prepare(ctx, path); err != nil {
 		return nil, errors.Join(openError(path, err), s.Close())
 	}
@@ -112,6 +119,8 @@ func open(path string, conns int) (*sql.DB, error) {
 
 // Close closes the database.
 func (s *Store) Close() error {
+	s.closing.Do(func() { close(s.closed) })
+	<-s.ended
 	var errs []error
 	if s.read != nil {
 		errs = append(errs, s.read.Close())
@@ -145,19 +154,6 @@ func (s *Store) publish(e Event) {
 	for _, f := range s.subscribers {
 		f(e)
 	}
-}
-
-// tx runs f in one writing transaction.
-func (s *Store) tx(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return storageError(err)
-	}
-	if err := f(tx); err != nil {
-		_ = tx.Rollback() // f's error is the one to tell
-		return storageError(err)
-	}
-	return storageError(tx.Commit())
 }
 
 // storageError tells a full disk apart: the user can do something about it.

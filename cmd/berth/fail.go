@@ -69,17 +69,20 @@ func (c *cli) report(err error) {
 	} else {
 		c.say("%s (%s) %s\n", c.paint(red, "ERROR:"), e.Code, e.Message)
 	}
-	c.details(e.Details, "  ")
+	c.details(e, "  ")
 }
 
-func (c *cli) details(list []berth.Error, indent string) {
-	for _, d := range list {
+func (c *cli) details(of *berth.Error, indent string) {
+	for _, d := range of.Details {
 		where := d.Target
 		if where == "" {
 			where = string(d.Code)
 		}
-		c.say("%s- %s: %s\n", indent, where, d.Message)
-		c.details(d.Details, indent+"  ")
+		if d.Message != of.Message { // an only detail says the same as the whole
+			where += ": " + d.Message
+		}
+		c.say("%s- %s\n", indent, where)
+		c.details(&d, indent+"  ")
 	}
 }
 
