@@ -105,4 +105,3 @@ func planNodePool(name string, fields wire.NodePoolFields, old *berth.Resource) 
 	r.Body = &body
 	return &plan{wish: store.Wish{Resource: &r}, violations: rules.Cluster(old.ID.Name(), body.Spec, &was.Spec, body.Spec.Version)}, nil
 }
-

@@ -114,9 +114,9 @@ func (s *server) createCluster(ctx context.Context, name string) error {
 	return s.wait(ctx, op, err)
 }
 
-func (s *server) attach(ctx context.Context, name, cluster string) error {
+func (s *server) attach(ctx context.Context, name client.ComputeName, cluster string) error {
 	id := s.client.ID(group, berth.TypeCluster, cluster).String()
-	_, op, err := s.client.PutCompute(ctx, compute(name), client.Object{"properties": client.Object{"computeType": "AKS", "resourceId": id, "properties": client.Object{"clusterPurpose": "DevTest"}}})
+	_, op, err := s.client.PutCompute(ctx, name, client.Object{"properties": client.Object{"computeType": "AKS", "resourceId": id, "properties": client.Object{"clusterPurpose": "DevTest"}}})
 	return s.wait(ctx, op, err)
 }
 

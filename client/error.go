@@ -80,7 +80,7 @@ func (c *Client) explain(err error) string {
 	timeout, isTimeout := errors.AsType[net.Error](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), strings.Contains(err.Error(), "refused"): // Windows has an errno of its own
 		return fmt.Sprintf("Berth does not answer at %s; start it with `berth serve`.", c.base)
 	case isDNS:
 		return fmt.Sprintf("Berth's address %s cannot be reached: the name %s is not known.", c.base, dns.Name)

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -21,6 +22,10 @@ const (
 	annotationFor    = "berth.dev/compute"
 	annotationServer = "berth.dev/server"
 )
+
+// ErrNamespaceEnding says that a namespace of an earlier attachment is still being deleted: Kubernetes takes about five
+// seconds for it. Ask again.
+var ErrNamespaceEnding = errors.New("the namespace of an earlier attachment is still being deleted and has to be gone before it can be made anew")
 
 // Attachment names what is put into a cluster for one compute.
 type Attachment struct {
@@ -102,7 +107,7 @@ func (c *Conn) ensureNamespace(ctx context.Context, a Attachment) error {
 		return err
 	}
 	if ns.Status.Phase == corev1.NamespaceTerminating || ns.DeletionTimestamp != nil {
-		return fmt.Errorf("the namespace %s is still being deleted; it has to be gone before it can be made anew", a.Namespace)
+		return fmt.Errorf("%w: %s", ErrNamespaceEnding, a.Namespace)
 	}
 	if byBerth(&ns) && !a.isOwn(&ns) { // kept at an earlier compute's detach, because the user had things in it
 		m := a.meta(a.Namespace, "")

@@ -190,7 +190,11 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	defer conn.Close()
-	if err := conn.Attach(ctx, s.attachment()); err != nil {
+	err = conn.Attach(ctx, s.attachment())
+	if errors.Is(err, kube.ErrNamespaceEnding) {
+		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone", s.attachment().Namespace)
+	}
+	if err != nil {
 		return verdict{}, unreachable(c.Spec.ClusterID, err)
 	}
 	c.Status.Namespace = s.attachment().Namespace

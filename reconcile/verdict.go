@@ -67,10 +67,10 @@ func (s *scope) elapsed() time.Duration {
 	return s.Clock.Now().Sub(s.claim.Operation.StartedAt)
 }
 
-// soon is how long to wait before looking again at something that takes seconds: a twentieth of the time it took so
-// far, so that waiting adds about 5 % at the most.
+// soon is how long to wait before looking again at something that takes seconds: a fiftieth of the time it took so far,
+// so that waiting adds about 2 % at the most.
 func (s *scope) soon() time.Duration {
-	return min(max(s.elapsed()/20, 25*time.Millisecond), time.Second)
+	return min(max(s.elapsed()/50, 20*time.Millisecond), time.Second)
 }
 
 // say shows the user what is being done. It is written down when it differs from what was shown.

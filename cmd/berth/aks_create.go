@@ -40,7 +40,7 @@ func (c *cli) aksCreate() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVarP(&o.count, "node-count", "c", 0, "number of nodes (default 3)")
 	f.StringVarP(&o.vmSize, "node-vm-size", "s", "", "size of the nodes (default Standard_DS2_v2)")
-	f.StringVarP(&o.version, "kubernetes-version", "k", "", "Kubernetes version, such as 1.36 (`berth aks get-versions`)")
+	f.StringVarP(&o.version, "kubernetes-version", "k", "", "Kubernetes version, such as 1.36 (see 'berth aks get-versions')")
 	f.StringVar(&o.pool, "nodepool-name", "nodepool1", "name of the node pool")
 	tagsFlag(cmd, &o.tags)
 	noWaitFlag(cmd, &o.noWait)

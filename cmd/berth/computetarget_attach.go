@@ -39,7 +39,7 @@ func (c *cli) computeAttach() *cobra.Command {
 	})
 	cmd.Example = "  berth ml computetarget attach aks -n myaks -g myresourcegroup -w myworkspace \\\n    -i $(berth aks show -n myexistingcluster -g myresourcegroup --query id -o tsv)"
 	o.computeFlags(cmd)
-	cmd.Flags().StringVarP(&o.cluster, "compute-resource-id", "i", "", "resource id of the cluster (`berth aks show … --query id`)")
+	cmd.Flags().StringVarP(&o.cluster, "compute-resource-id", "i", "", "resource id of the cluster ('berth aks show … --query id' prints it)")
 	o.wants = append(o.wants, want{value: &o.cluster, options: "--compute-resource-id/-i"})
 	purposeFlag(cmd, &o.purpose)
 	o.balancer.flags(cmd)

@@ -14,16 +14,9 @@ func (c *cli) configureCommand() *cobra.Command {
 	cmd := command("configure", "Keep default values for options", func(context.Context) error { return c.configure(pairs, list) })
 	cmd.Long = "Keep default values for options: group, workspace (or workspace_name), location, compute.\nAn empty value takes a default away."
 	cmd.Example = "  berth configure --defaults group=myresourcegroup workspace=myworkspace location=westeurope"
-	cmd.Flags().StringArrayVarP(&pairs, "defaults", "d", nil, "default as key=value; further ones may follow")
+	cmd.Flags().StringArrayVarP(&pairs, "defaults", "d", nil, "defaults as key=value key=value …")
 	cmd.Flags().BoolVarP(&list, "list-defaults", "l", false, "list the defaults")
-	cmd.Args = cobra.ArbitraryArgs // --defaults a=b c=d: az takes a list where cobra sees one value and an argument
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 && !cmd.Flags().Changed("defaults") {
-			return noArguments(cmd, args)
-		}
-		pairs = append(pairs, args...)
-		return nil
-	}
+	listOption(cmd, "defaults", &pairs)
 	return cmd
 }
 

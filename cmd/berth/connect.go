@@ -25,11 +25,12 @@ func (c *cli) session() (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range []string{c.subscription, os.Getenv("BERTH_SUBSCRIPTION_ID")} {
-		if id != "" {
-			s.SubscriptionID = id
-			break
-		}
+	id := c.subscription
+	if id == "" && c.dataDir == "" { // a folder named on the command line says it all
+		id = os.Getenv("BERTH_SUBSCRIPTION_ID")
+	}
+	if id != "" {
+		s.SubscriptionID = id
 	}
 	return s, nil
 }

@@ -43,6 +43,9 @@ func (c *cli) demoCommand() *cobra.Command {
 	cmd.Long = "Start a control plane in a data folder of its own, and do the main job: create a compute, attach an existing cluster,\n" +
 		"scale, list, detach. Then keep serving until Ctrl-C; its clusters stop too."
 	app.AddFlags(cmd.Flags())
+	for name, text := range map[string]string{"data-dir": "berth-demo beside the usual one", "listen": "127.0.0.1:8443, or a free port", "debug-listen": "127.0.0.1:8444, or off"} {
+		cmd.Flags().Lookup(name).DefValue = text
+	}
 	cmd.Flags().BoolVar(&exit, "exit", false, "end after the main job, and leave nothing behind")
 	return cmd
 }
@@ -94,15 +97,13 @@ func (c *cli) demo(ctx context.Context, config app.Config, exit bool) error {
 		case <-ctx.Done():
 			c.note("\nStopping the control plane and its clusters…")
 		case err = <-ended:
-			ended <- err // whoever waits below wants it too
+			ended <- nil // it has ended: nobody need wait for it
 		}
 	}
 	stop()
 	err = errors.Join(err, <-ended, logFile.Close())
-	if exit && config.DataDir == d.info.DataDir || exit && d.info.DataDir == "" {
-		err = errors.Join(err, remove(err == nil))
-	}
-	return d.verdict(ctx, err)
+	err = errors.Join(err, remove(err == nil || ctx.Err() != nil))
+	return d.verdict(err)
 }
 
 // prepare makes the data folder and the log. The log of a demo that leaves nothing behind lies outside of the folder: it
@@ -181,12 +182,9 @@ func (d *demo) step(name string, do func() (string, error)) error {
 }
 
 // verdict says where to look when the demo failed.
-func (d *demo) verdict(ctx context.Context, err error) error {
-	switch {
-	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
-		return nil // Ctrl-C is how a demo ends
-	case err == nil:
-		return nil
+func (d *demo) verdict(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
 	d.c.report(err)
 	d.c.say("The server's log is %s\n", d.log)

@@ -33,13 +33,26 @@ func (c *cli) groupCreate() *cobra.Command {
 }
 
 func tagsFlag(cmd *cobra.Command, pairs *[]string) {
-	cmd.Flags().StringArrayVar(pairs, "tags", nil, "tag as key=value (repeatable)")
+	cmd.Flags().StringArrayVar(pairs, "tags", nil, "tags as key=value key=value …")
+	listOption(cmd, "tags", pairs)
 }
 
-// parseTags reads key=value pairs, also several in one argument. nil when there are none: then tags stay as they are.
+// listOption lets an option take several values behind it, as az does (--tags a=b c=d). cobra sees one value, and the
+// others as arguments.
+func listOption(cmd *cobra.Command, name string, values *[]string) {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && !cmd.Flags().Changed(name) {
+			return noArguments(cmd, args)
+		}
+		*values = append(*values, args...)
+		return nil
+	}
+}
+
+// parseTags reads key=value pairs. nil when there are none: then tags stay as they are.
 func parseTags(pairs []string) (map[string]string, error) {
 	var tags map[string]string
-	for _, p := range strings.Fields(strings.Join(pairs, " ")) {
+	for _, p := range pairs {
 		key, value, found := strings.Cut(p, "=")
 		if !found || key == "" {
 			return nil, usage("--tags takes key=value, not '%s'", p)

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"time"
+
+	"golang.org/x/term"
 
 	"berth.dev/berth/client"
 )
@@ -81,6 +85,21 @@ func (p *progress) spin(start time.Time) {
 			text = ": " + news
 		case <-tick.C:
 		}
-		p.c.say("\r\x1b[K%c %s%s (%.1fs)", spinner[i%len(spinner)], p.doing, text, time.Since(start).Seconds())
+		elapsed := fmt.Sprintf(" (%.1fs)", time.Since(start).Seconds())
+		p.c.say("\r\x1b[K%c %s%s", spinner[i%len(spinner)], p.c.fitting(p.doing+text, len(elapsed)+3), elapsed)
 	}
+}
+
+// fitting cuts text to the width of the terminal, less what else stands in the line: a line that wraps cannot be wiped.
+func (c *cli) fitting(text string, less int) string {
+	width := 80
+	if f, ok := c.err.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			width = w
+		}
+	}
+	if runes := []rune(text); len(runes) > max(width-less, 10) {
+		return string(runes[:max(width-less, 10)-1]) + "…"
+	}
+	return text
 }

@@ -48,7 +48,9 @@ func (w *where) locationFlag(cmd *cobra.Command, required bool) {
 	w.wants = append(w.wants, want{&w.location, "--location/-l", "location", !required})
 }
 
-func defaultNote(key string) string { return "; default: `berth configure --defaults " + key + "=`" }
+func defaultNote(key string) string {
+	return "; default: see 'berth configure --defaults " + key + "='"
+}
 
 // resolve fills in defaults and names, all together, the options that are still missing.
 func (w *where) resolve(c *cli) error {

@@ -32,7 +32,7 @@ func TestWhatCommandsSend(t *testing.T) {
 		"aks create -n k -g g -c 2 -s Standard_D3_v2 -k 1.36",
 		"aks scale -n k -g g -c 5",
 		"aks delete -n k -g g --yes",
-		"group create -n g -l westeurope --tags a=b",
+		"group create -n g -l westeurope --tags a=b c=d",
 		"group delete -n g -y",
 	} {
 		w := newWorld(t).fill()
