@@ -99,8 +99,10 @@ func (s *Server) routeResource(q *request, group berth.ID, rest []string) (*resp
 		id = id.Child(words[0], words[1])
 		words = words[2:]
 	}
-	if _, err := berth.ParseID(id.String()); err != nil {
-		return nil, berth.Errorf(berth.CodeInvalidID, "%v.", err)
+	for _, part := range rest { // whatever follows: a part that no id can have is told here
+		if _, err := berth.ParseID(group.String() + "/providers/" + rest[0] + "/x/" + part); err != nil {
+			return nil, berth.Errorf(berth.CodeInvalidID, "%v.", err)
+		}
 	}
 	if len(words) == 1 {
 		return s.collectionOrAction(q, id, words[0])
@@ -149,7 +151,7 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 	if err != nil {
 		return nil, err
 	}
-	return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.list(q, k, id) })
+	return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.list(q, k, member.Parent()) })
 }
 
 // resource answers the methods of one resource of any kind.

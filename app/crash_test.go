@@ -1,0 +1,298 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"berth.dev/berth"
+	"berth.dev/berth/app"
+	"berth.dev/berth/client"
+	"berth.dev/berth/kube"
+)
+
+// The crash test's server is this test binary, started again with these in its environment.
+const (
+	envServer = "BERTH_CRASH_SERVER" // data folder
+	envListen = "BERTH_CRASH_LISTEN"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(envServer); dir != "" {
+		c := app.DefaultConfig()
+		c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, os.Getenv(envListen), "off", os.Getenv("BERTH_KUBE_BIN")
+		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// crash is a server that is killed again and again while wishes come in.
+type crash struct {
+	*testing.T
+	ctx      context.Context
+	dir      string
+	listen   string
+	binary   string
+	random   *rand.Rand
+	client   *client.Client
+	cmd      *exec.Cmd
+	accepted map[string]*client.Operation
+}
+
+// TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 unless said otherwise). In
+// the end every accepted operation has ended, every cluster answers, and no process or folder is left over.
+func TestCrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills take minutes")
+	}
+	kills := 50
+	if n, err := strconv.Atoi(os.Getenv("BERTH_CRASH_KILLS")); err == nil {
+		kills = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("%d kills, seed %d", kills, seed)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*20*time.Second+5*time.Minute)
+	defer cancel()
+	c := &crash{T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: kubeBinary(t), random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{}}
+	defer c.kill()
+	c.start()
+	c.setUp()
+	for range kills {
+		stop := time.Now().Add(time.Duration(c.random.IntN(3000)) * time.Millisecond)
+		for time.Now().Before(stop) {
+			c.wish()
+			time.Sleep(time.Duration(c.random.IntN(300)) * time.Millisecond)
+		}
+		c.kill()
+		c.start()
+	}
+	c.settle()
+	c.operationsEnded()
+	c.clustersAnswer()
+	c.nothingLeft()
+	t.Logf("%d operations were accepted", len(c.accepted))
+}
+
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// start starts the server and waits until it answers.
+func (c *crash) start() {
+	c.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.cmd = exec.Command(self)
+	c.cmd.Env = append(os.Environ(), envServer+"="+c.dir, envListen+"="+c.listen, "BERTH_KUBE_BIN="+c.binary)
+	log, err := os.OpenFile(filepath.Join(c.dir, "serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	c.cmd.Stderr = log
+	if err := c.cmd.Start(); err != nil {
+		c.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		credentials, err := client.CredentialsIn(c.dir)
+		if err == nil {
+			if c.client, err = client.New(client.Options{Credentials: credentials, PollMax: 100 * time.Millisecond}); err == nil {
+				if _, err = c.client.ListGroups(c.ctx); err == nil {
+					return
+				}
+			}
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(filepath.Join(c.dir, "serve.log"))
+			c.Fatalf("the server does not come up again: %v\n%s", err, text[max(0, len(text)-4000):])
+		}
+	}
+}
+
+func (c *crash) kill() {
+	_ = c.cmd.Process.Kill() // gone already is as good
+	_ = c.cmd.Wait()
+}
+
+func (c *crash) setUp() {
+	if _, err := c.client.CreateGroup(c.ctx, jobGroup, "westeurope", nil); err != nil {
+		c.Fatal(err)
+	}
+	if _, err := c.client.CreateWorkspace(c.ctx, jobGroup, jobWorkspace, "westeurope"); err != nil {
+		c.Fatal(err)
+	}
+}
+
+// wish asks for something at random. It may be refused: only what was accepted counts.
+func (c *crash) wish() {
+	name := fmt.Sprintf("made%cx", 'a'+rune(c.random.IntN(2)))
+	var op *client.Operation
+	var err error
+	switch c.random.IntN(9) {
+	case 0, 1:
+		_, op, err = c.client.PutCompute(c.ctx, named(name), inner(client.Object{"agentCount": 3}))
+	case 2, 3:
+		_, op, err = c.client.PutCompute(c.ctx, named(name), inner(client.Object{"agentCount": 3 + c.random.IntN(3)}))
+	case 4:
+		op, err = c.client.DeleteCompute(c.ctx, named(name), client.ActionDelete)
+	case 5:
+		_, op, err = c.client.PutCluster(c.ctx, jobGroup, "own", client.Object{"location": "westeurope", "properties": client.Object{
+			"agentPoolProfiles": []client.Object{{"name": "pool", "count": 1 + c.random.IntN(2), "vmSize": "Standard_D3_v2", "mode": "System"}}}})
+	case 6:
+		_, op, err = c.client.PutCompute(c.ctx, named("taken"), attachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	case 7:
+		op, err = c.client.DeleteCompute(c.ctx, named("taken"), client.ActionDetach)
+	case 8:
+		if c.random.IntN(4) == 0 {
+			op, err = c.client.DeleteCluster(c.ctx, jobGroup, "own")
+		}
+	}
+	if err == nil && op != nil {
+		c.accepted[op.ID] = op
+	}
+}
+
+// settle waits until nothing is under way any more.
+func (c *crash) settle() {
+	for ; ; time.Sleep(200 * time.Millisecond) {
+		busy := ""
+		for _, o := range c.all() {
+			properties, _ := o["properties"].(client.Object)
+			if state, _ := properties["provisioningState"].(string); !berth.State(state).Terminal() {
+				busy = fmt.Sprint(o["id"], " is ", state)
+			}
+		}
+		if busy == "" {
+			return
+		}
+		if c.ctx.Err() != nil {
+			text, _ := os.ReadFile(filepath.Join(c.dir, "serve.log"))
+			c.Fatalf("it does not settle: %s\n%s", busy, text[max(0, len(text)-4000):])
+		}
+	}
+}
+
+// all lists the computes and clusters.
+func (c *crash) all() []client.Object {
+	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
+	if err != nil {
+		c.Fatal(err)
+	}
+	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return append(computes, clusters...)
+}
+
+func (c *crash) operationsEnded() {
+	ends := map[string]int{}
+	for id, op := range c.accepted {
+		if err := c.client.Operation(c.ctx, op); err != nil {
+			c.Errorf("operation %s was accepted and cannot be read: %v", id, err)
+			continue
+		}
+		ends[op.Verb+" "+op.Status]++
+		if !op.Done() {
+			c.Errorf("operation %s (%s %s) is %s for ever", id, op.Verb, op.ResourceID, op.Status)
+		}
+		if op.Status == "Failed" {
+			c.Logf("operation %s %s failed: %v", op.Verb, op.ResourceID, op.Err)
+		}
+	}
+	c.Logf("how they ended: %v", ends)
+}
+
+// clustersAnswer asks every cluster that is said to be there.
+func (c *crash) clustersAnswer() {
+	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, o := range clusters {
+		name := o["name"].(string)
+		properties := o["properties"].(client.Object)
+		if properties["provisioningState"] != "Succeeded" {
+			continue
+		}
+		want := int(properties["agentPoolProfiles"].([]any)[0].(client.Object)["count"].(float64))
+		config, err := c.client.ClusterCredentials(c.ctx, jobGroup, name, true)
+		if err != nil {
+			c.Errorf("cluster %s has no credentials: %v", name, err)
+			continue
+		}
+		if err := c.readyNodes(config, want); err != nil {
+			c.Errorf("cluster %s: %v", name, err)
+		}
+	}
+}
+
+func (c *crash) readyNodes(config []byte, want int) error {
+	conn, err := kube.Connect(config, kube.Options{})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ready := 0
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		nodes, err := conn.Nodes(c.ctx)
+		ready = 0
+		for _, n := range nodes {
+			if n.Ready {
+				ready++
+			}
+		}
+		if err == nil && ready == want && len(nodes) == want {
+			return nil
+		}
+	}
+	return fmt.Errorf("%d nodes ready after a minute, %d wanted", ready, want)
+}
+
+// nothingLeft holds folders and processes against the clusters that there are.
+func (c *crash) nothingLeft() {
+	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
+	if err != nil {
+		c.Fatal(err)
+	}
+	folders, err := os.ReadDir(filepath.Join(c.dir, "clusters"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	if len(folders) > len(clusters) {
+		c.Errorf("there are %d clusters, and folders %v", len(clusters), folders)
+	}
+	running := 0
+	paths, err := fs.Glob(os.DirFS("/proc"), "[0-9]*/cmdline")
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, p := range paths {
+		if text, err := os.ReadFile(filepath.Join("/proc", p)); err == nil && strings.Contains(string(text), "berth-kube") && strings.Contains(string(text), c.dir) {
+			running++
+		}
+	}
+	if running > len(folders) {
+		c.Errorf("%d processes run for %d folders", running, len(folders))
+	}
+}
