@@ -1,0 +1,93 @@
+package berth_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "berth.dev/berth"
+
+// floors says which of our packages each may import. Arrows point downwards only; the nouns (the root package) and the
+// catalogue may be imported by all.
+var floors = map[string][]string{
+	"":                      {},
+	"catalog":               {},                                                          // data
+	"rules":                 {"catalog"},                                                 // pure: no store, no clock, no network
+	"wire":                  {"catalog"},                                                 // JSON only
+	"store":                 {},                                                          // SQL only
+	"identity":              {},                                                          // tokens and certificates only
+	"kube":                  {},                                                          // client-go only
+	"provider/local":        {"kube", "catalog"},                                         // providers never meet
+	"provider/fake":         {"kube", "catalog"},                                         //
+	"provider/providertest": {"kube", "catalog"},                                         //
+	"client":                {"wire"},                                                    //
+	"arm":                   {"wire", "store", "rules", "catalog", "identity"},           // never reconcile: they meet in the store
+	"reconcile":             {"store", "rules", "catalog", "kube"},                       // never arm, never a provider by name
+	"app":                   {"arm", "reconcile", "store", "identity", "provider/local"}, // the only place that wires
+	"cmd/berth":             {"app", "client"},                                           // flags, then app or client
+	"bench":                 {"client", "kube", "catalog", "store"},                      // measures from outside; store for its driver
+}
+
+// homes are the only places for heavy dependencies.
+var homes = map[string][]string{
+	"k8s.io/":                         {"kube", "provider/fake"}, // the fake answers in Kubernetes' own types
+	"modernc.org/sqlite":              {"store"},
+	"database/sql":                    {"store", "bench"},
+	"github.com/go-jose":              {"identity"},
+	"github.com/spf13/cobra":          {"cmd/berth"},
+	"github.com/prometheus":           {"app"},
+	"github.com/jmespath/go-jmespath": {"cmd/berth"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestFloors(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		may, known := floors[name]
+		if !known {
+			t.Errorf("package %q is on no floor: give it a line in this table, with a reason", name)
+			continue
+		}
+		for _, i := range p.Imports {
+			own, isOurs := strings.CutPrefix(i, module)
+			own = strings.TrimPrefix(own, "/")
+			if isOurs && own != "" && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s, which is not below it", name, own)
+			}
+			if name == "" && strings.Contains(i, ".") {
+				t.Errorf("the nouns import %s; they may import the standard library only", i)
+			}
+			for heavy, home := range homes {
+				if strings.HasPrefix(i, heavy) && !slices.Contains(home, name) {
+					t.Errorf("%s imports %s, whose home is %v", name, i, home)
+				}
+			}
+		}
+	}
+}
