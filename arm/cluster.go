@@ -76,19 +76,22 @@ func defaultPool() berth.NodePool {
 }
 
 func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
-	return s.credential(q, r, "clusterUser")
+	return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
 }
 
 func clusterAdmin(s *Server, q *request, r *berth.Resource) (*response, error) {
-	return s.credential(q, r, "clusterAdmin")
+	return s.credential(q, r, credentialKind{"clusterAdmin", berth.SecretAdmin})
 }
 
-func (s *Server) credential(q *request, r *berth.Resource, name string) (*response, error) {
-	config, err := s.kubeconfig(q, r.ID)
+// credentialKind is the name of a credential in an answer, and of the secret that holds it.
+type credentialKind struct{ name, secret string }
+
+func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) (*response, error) {
+	config, err := s.kubeconfig(q, r.ID, kind.secret)
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusOK, body: wire.Kubeconfigs(name, config), header: map[string]string{"Cache-Control": "no-store"}}, nil
+	return &response{status: http.StatusOK, body: wire.Kubeconfigs(kind.name, config), header: map[string]string{"Cache-Control": "no-store"}}, nil
 }
 
 // clusterProfile answers upgradeProfiles/default.

@@ -181,15 +181,20 @@ func computeKeys(s *Server, q *request, r *berth.Resource) (*response, error) {
 	if err := settled(r); err != nil {
 		return nil, err
 	}
-	config, err := s.kubeconfig(q, r.Body.(*berth.Compute).Spec.ClusterID)
+	cluster := r.Body.(*berth.Compute).Spec.ClusterID
+	user, err := s.kubeconfig(q, cluster, berth.SecretUser)
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusOK, body: wire.ComputeKeys(config, config), header: map[string]string{"Cache-Control": "no-store"}}, nil
+	admin, err := s.kubeconfig(q, cluster, berth.SecretAdmin)
+	if err != nil {
+		return nil, err
+	}
+	return &response{status: http.StatusOK, body: wire.ComputeKeys(user, admin), header: map[string]string{"Cache-Control": "no-store"}}, nil
 }
 
-func (s *Server) kubeconfig(q *request, cluster berth.ID) ([]byte, error) {
-	config, err := s.Store.Secret(q.Context(), cluster, berth.SecretKubeconfig)
+func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte, error) {
+	config, err := s.Store.Secret(q.Context(), cluster, which)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' has no credentials yet. Wait until it is Succeeded.", cluster.Name())
 	}

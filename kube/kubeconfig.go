@@ -109,13 +109,29 @@ func TokenKubeconfig(admin []byte, token, namespace string) ([]byte, error) {
 	if token == "" {
 		return nil, errors.New("there is no token to write into the kubeconfig")
 	}
-	const name = "berth"
+	a.user = &clientcmdapi.AuthInfo{Token: token}
+	return a.write(Names{Cluster: "berth", User: "berth", Context: "berth", Namespace: namespace})
+}
+
+// Names are what the entries of a kubeconfig are called.
+type Names struct{ Cluster, User, Context, Namespace string }
+
+// Rename is the same access under other names: kubeconfigs of many clusters are merged into one file.
+func Rename(kubeconfig []byte, to Names) ([]byte, error) {
+	a, err := judge(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return a.write(to)
+}
+
+func (a access) write(n Names) ([]byte, error) {
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{
+	config.Clusters[n.Cluster] = &clientcmdapi.Cluster{
 		Server: a.cluster.Server, CertificateAuthorityData: a.cluster.CertificateAuthorityData, TLSServerName: a.cluster.TLSServerName,
 	}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: namespace}
-	config.CurrentContext = name
+	config.AuthInfos[n.User] = a.user
+	config.Contexts[n.Context] = &clientcmdapi.Context{Cluster: n.Cluster, AuthInfo: n.User, Namespace: n.Namespace}
+	config.CurrentContext = n.Context
 	return clientcmd.Write(*config)
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -37,6 +38,7 @@ type cluster struct {
 // serve runs the control plane until ctx is done or a part of it fails.
 func serve(ctx context.Context, stop func(), s settings) error {
 	start := time.Now()
+	quietExits(ctx)
 	if err := quietLogs(s.logLevel); err != nil {
 		return err
 	}
@@ -188,4 +190,15 @@ func quietLogs(level int) error {
 		return fs.Set("v", strconv.Itoa(level))
 	}
 	return errors.Join(fs.Set("legacy_stderr_threshold_behavior", "false"), fs.Set("stderrthreshold", "ERROR"))
+}
+
+// quietExits keeps the API server from ending the process when it is told to stop while it starts: it takes the steps
+// that it then cannot finish for fatal.
+func quietExits(ctx context.Context) {
+	klog.OsExit = func(int) {
+		if ctx.Err() != nil {
+			select {} // serve ends the process, in order
+		}
+		os.Exit(1)
+	}
 }

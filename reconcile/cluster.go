@@ -83,19 +83,36 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.keepCredential(ctx)
 }
 
-// keepCredential lays the administrator's kubeconfig where the credential actions find it. It changes when a restart
-// moved the cluster to another port.
+// keepCredential lays the kubeconfigs where the credential actions find them. They change when a restart moved the
+// cluster to another port. Their entries are named as AKS names them: many are merged into one file.
 func (s *scope) keepCredential(ctx context.Context) error {
 	config, err := s.Provider.Kubeconfig(ctx, s.id())
 	if err != nil {
 		return err
 	}
-	kept, err := s.Store.Secret(ctx, s.id(), berth.SecretKubeconfig)
+	name, owner := s.id().Name(), s.id().Group+"_"+s.id().Name()
+	for secret, names := range map[string]kube.Names{
+		berth.SecretUser:  {Cluster: name, User: "clusterUser_" + owner, Context: name},
+		berth.SecretAdmin: {Cluster: name, User: "clusterAdmin_" + owner, Context: name + "-admin"},
+	} {
+		if err := s.keepChanged(ctx, secret, config, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scope) keepChanged(ctx context.Context, secret string, config []byte, names kube.Names) error {
+	named, err := kube.Rename(config, names)
+	if err != nil {
+		return err
+	}
+	kept, err := s.Store.Secret(ctx, s.id(), secret)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if !bytes.Equal(kept, config) {
-		s.keep(berth.SecretKubeconfig, config)
+	if !bytes.Equal(kept, named) {
+		s.keep(secret, named)
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func nodes(target string, n int) []Violation {
 
 // enough is the rule of 12 vCPUs for production, on create and on attach alike; DevTest is only advised to have two.
 func enough(p berth.Purpose, n int, size catalog.VMSize) []Violation {
-	if size.VCPUs == 0 || n < 1 {
+	if size.VCPUs == 0 || n < 1 || len(purpose(berth.ComputeSpec{Purpose: p})) > 0 {
 		return nil // told by another rule
 	}
 	have := n * size.VCPUs

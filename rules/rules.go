@@ -4,6 +4,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"berth.dev/berth"
@@ -47,11 +48,13 @@ func AsError(vs []Violation) *berth.Error {
 		e.Details = details
 		return &e
 	}
-	var messages []string
+	var fields []string
 	for _, d := range details {
-		messages = append(messages, d.Message)
+		if !slices.Contains(fields, d.Target) {
+			fields = append(fields, d.Target)
+		}
 	}
-	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request breaks %d rules; nothing was changed. %s", len(details), strings.Join(messages, " ")), Details: details}
+	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request breaks %d rules, at %s; nothing was changed. Each is told in the details.", len(details), strings.Join(fields, ", ")), Details: details}
 }
 
 // Warnings are the messages of the warnings.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/client"
@@ -61,8 +62,8 @@ func (d *demo) compute(ctx context.Context, n client.ComputeName, properties cli
 	if err != nil {
 		return "", err
 	}
-	if err := d.c.wait(ctx, d.cl, op, n.Name); err != nil {
-		return "", d.reason(ctx, err)
+	if err := d.wait(ctx, op, n.Name); err != nil {
+		return "", err
 	}
 	got, err := d.cl.GetCompute(ctx, n)
 	return fmt.Sprintf("%s (%s)", str(got, "properties", "provisioningState"), nodes(str(got, "properties", "properties", "agentCount"))), err
@@ -75,10 +76,21 @@ func nodes(count string) string {
 	return count + " nodes ready"
 }
 
-// reason makes a plain cancellation of what a command would explain further: here everything stops together.
-func (d *demo) reason(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+// stepPatience is how long a step of the demo may take. The server tries for longer; a person watching should not.
+const stepPatience = 3 * time.Minute
+
+// wait follows an operation on what. Ctrl-C is plain here: everything stops together, so there is nothing to follow later.
+func (d *demo) wait(ctx context.Context, op *client.Operation, what string) error {
+	limited, cancel := context.WithTimeout(ctx, stepPatience)
+	defer cancel()
+	err := d.c.wait(limited, d.cl, op, what)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case limited.Err() != nil:
+		return fmt.Errorf("%s is not ready after %s: %s", what, stepPatience, op.Message)
 	}
 	return err
 }
@@ -89,8 +101,8 @@ func (d *demo) cluster(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := d.c.wait(ctx, d.cl, op, "existing"); err != nil {
-		return "", d.reason(ctx, err)
+	if err := d.wait(ctx, op, "existing"); err != nil {
+		return "", err
 	}
 	got, err := d.cl.GetCluster(ctx, demoGroup, "existing")
 	return fmt.Sprintf("%s (Kubernetes %s)", str(got, "properties", "provisioningState"), str(got, "properties", "kubernetesVersion")), err
@@ -101,8 +113,8 @@ func (d *demo) scale(ctx context.Context, n client.ComputeName) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if err := d.c.wait(ctx, d.cl, op, n.Name); err != nil {
-		return "", d.reason(ctx, err)
+	if err := d.wait(ctx, op, n.Name); err != nil {
+		return "", err
 	}
 	return d.computeNodes(ctx, n)
 }
@@ -157,8 +169,8 @@ func (d *demo) detach(ctx context.Context, n client.ComputeName) (string, error)
 	if err != nil {
 		return "", err
 	}
-	if err := d.c.wait(ctx, d.cl, op, n.Name); err != nil {
-		return "", d.reason(ctx, err)
+	if err := d.wait(ctx, op, n.Name); err != nil {
+		return "", err
 	}
 	return "Succeeded", nil
 }
@@ -171,6 +183,9 @@ func program() string {
 	}
 	if dir, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(dir, exe); err == nil && !strings.HasPrefix(short, "..") {
+			if !strings.ContainsRune(short, filepath.Separator) {
+				short = "." + string(filepath.Separator) + short // a bare name would be looked for in PATH
+			}
 			return shellWord(short)
 		}
 	}

@@ -145,10 +145,8 @@ func (p *Provider) Observe(ctx context.Context, id berth.ID) (berth.ClusterFacts
 
 // Ensure implements berth.Provider.
 func (p *Provider) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSpec) (berth.ClusterFacts, error) {
-	if p.Binary == "" {
-		if _, err := FindBinary(""); err != nil {
-			return berth.ClusterFacts{}, err
-		}
+	if _, err := FindBinary(p.Binary); err != nil {
+		return berth.ClusterFacts{}, err
 	}
 	if err := p.Wish(id, spec); err != nil {
 		return berth.ClusterFacts{}, err
