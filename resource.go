@@ -70,8 +70,8 @@ func (*Group) ResourceType() string { return TypeResourceGroup }
 
 // Names of the secrets that resources have. They are never part of a Body.
 const (
-	SecretAdmin = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig, named as AKS names it
-	SecretUser  = "user-kubeconfig"  // of a cluster: the same rights under the names that users' kubeconfigs have
-	SecretToken      = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
-	SecretSSLKey     = "ssl-key"          // of a compute: the PEM private key of its certificate
+	SecretAdmin  = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig, named as AKS names it
+	SecretUser   = "user-kubeconfig"  // of a cluster: the same rights under the names that users' kubeconfigs have
+	SecretToken  = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
+	SecretSSLKey = "ssl-key"          // of a compute: the PEM private key of its certificate
 )
