@@ -222,5 +222,6 @@ func (b *bench) token(ctx context.Context) (string, error) {
 	var out struct {
 		Token string `json:"access_token"`
 	}
-	return out.Token, json.Unmarshal(body, &out)
+	err = json.Unmarshal(body, &out)
+	return out.Token, err
 }

@@ -29,7 +29,7 @@ func TestCluster(t *testing.T) {
 		name string
 		run  func(*testing.T, *running)
 	}{
-		{"nodes", nodesGetReady}, {"pods", podsRun}, {"a node removed", podsLeaveRemovedNodes}, {"tokens", tokensAreGiven},
+		{"nodes", nodesGetReady}, {"pods", podsRun}, {"tokens", tokensAreGiven},
 		{"strangers", strangersAreRefused}, {"sockets", oneSocketListens}, {"memory", memoryIsBounded}, {"files", filesArePrivate},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, r) })
@@ -121,24 +121,6 @@ func available(r *running, want int32) func(context.Context) error {
 		}
 		return err
 	}
-}
-
-func podsLeaveRemovedNodes(t *testing.T, r *running) {
-	c := r.client().CoreV1()
-	if err := c.Nodes().Delete(t.Context(), "n2", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Nodes().Create(t.Context(), newNode("n3"), metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, func(ctx context.Context) error {
-		list, err := c.Pods("default").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=n3,status.phase=Running"})
-		if err == nil && len(list.Items) != 2 {
-			err = fmt.Errorf("%d pods moved", len(list.Items))
-		}
-		return err
-	})
-	eventually(t, available(r, 6))
 }
 
 func tokensAreGiven(t *testing.T, r *running) {

@@ -51,7 +51,7 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // closed already when the API server ran
+	// It is left to the API server, or to the end of the process: closed under a server that still starts it is a panic.
 	keys, err := loadOrMakePKI(s)
 	if err != nil {
 		return err

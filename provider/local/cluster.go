@@ -17,6 +17,7 @@ import (
 // cluster is one folder, one process, one connection.
 type cluster struct {
 	provider *Provider
+	id       berth.ID
 	name     string
 	dir      string
 	process  supervisor
@@ -25,10 +26,13 @@ type cluster struct {
 	record record
 	conn   *kube.Conn
 	config []byte // the kubeconfig that conn was made of
+	gone   bool   // removed: the folder is nobody's, or another cluster's of the same name
 }
 
+var errRemoving = errors.New("the cluster is still being removed")
+
 func newCluster(p *Provider, name string, r record) *cluster {
-	c := &cluster{provider: p, name: name, dir: filepath.Join(p.Dir, name), record: r}
+	c := &cluster{provider: p, id: r.ID, name: name, dir: filepath.Join(p.Dir, name), record: r}
 	c.process = supervisor{cluster: c, log: p.Logger.With("cluster", name)}
 	return c
 }
@@ -46,11 +50,17 @@ func (c *cluster) halt() { c.process.halt() }
 
 func (c *cluster) halted(ctx context.Context) error {
 	c.mu.Lock()
-	if c.conn != nil {
-		c.conn.Close()
-	}
+	c.disconnect()
 	c.mu.Unlock()
 	return c.process.wait(ctx)
+}
+
+// disconnect gives the connection up. c.mu is held.
+func (c *cluster) disconnect() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
+	}
 }
 
 // wish takes over a changed spec, on disk first.
@@ -58,7 +68,7 @@ func (c *cluster) wish(spec berth.ClusterSpec) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.record.Removing {
-		return errors.New("the cluster is still being removed")
+		return errRemoving
 	}
 	if reflect.DeepEqual(c.record.Spec, spec) {
 		return nil
@@ -94,7 +104,7 @@ func (c *cluster) move() error {
 func (c *cluster) kubeconfig() ([]byte, error) {
 	config, err := os.ReadFile(filepath.Join(c.dir, "kube", "admin.kubeconfig"))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' is still starting and has no credentials yet.", c.record.ID.Name())
+		return nil, berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' is still starting and has no credentials yet.", c.id.Name())
 	}
 	return config, err
 }
@@ -114,9 +124,7 @@ func (c *cluster) connect() (*kube.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.conn != nil {
-		c.conn.Close()
-	}
+	c.disconnect()
 	c.conn, c.config = conn, config
 	return conn, nil
 }
@@ -167,16 +175,13 @@ func (c *cluster) nodes(ctx context.Context) ([]kube.Node, error) {
 // ensure does the next thing: wait for Kubernetes, make what nodes are missing, take away what are too many.
 func (c *cluster) ensure(ctx context.Context) (berth.ClusterFacts, error) {
 	f, r := c.base()
-	if err := c.process.broken(); err != nil {
-		return f, err
-	}
 	conn, err := c.connect()
 	if err == nil && !c.process.wasReady() {
 		err = conn.Healthy(ctx)
 	}
 	if err != nil {
 		f.Message = c.process.says("starting Kubernetes " + catalog.Minor(r.Spec.Version))
-		return f, nil
+		return f, c.process.broken()
 	}
 	c.process.ready()
 	nodes, err := conn.Nodes(ctx)
@@ -236,27 +241,34 @@ func together(work []func() error) error {
 // remove writes down that the cluster is to go, ends its process, and takes its folder away.
 func (c *cluster) remove() (bool, error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gone {
+		return true, nil
+	}
 	if !c.record.Removing {
 		changed := c.record
 		changed.Removing = true
 		if err := writeRecord(c.dir, changed); err != nil {
-			c.mu.Unlock()
 			return false, err
 		}
 		c.record = changed
 	}
-	if c.conn != nil {
-		c.conn.Close()
-		c.conn = nil
-	}
-	c.mu.Unlock()
+	c.disconnect()
 	c.process.halt()
 	if !c.process.ended() {
 		return false, nil
 	}
-	// The record goes last: as long as anything is left it says that the rest is to go.
-	if err := os.RemoveAll(filepath.Join(c.dir, "kube")); err != nil {
+	if err := removeFolder(c.dir); err != nil {
 		return false, err
 	}
-	return true, os.RemoveAll(c.dir)
+	c.gone = true
+	return true, nil
+}
+
+// removeFolder takes the record away last: as long as anything is left it says that the rest is to go.
+func removeFolder(dir string) error {
+	if err := os.RemoveAll(filepath.Join(dir, "kube")); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -59,31 +60,39 @@ func (p *Provider) Start(context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.mu.Lock() // nobody makes a cluster in a folder that was not looked at yet
+	defer p.mu.Unlock()
+	if p.stopped {
+		return errStopping
+	}
 	for _, e := range entries {
-		if !e.IsDir() {
+		if !e.IsDir() || !folderName.MatchString(e.Name()) {
 			continue
 		}
-		dir := filepath.Join(p.Dir, e.Name())
-		if err := reap(dir); err != nil {
-			return fmt.Errorf("a cluster's process of an earlier run is in the way: %w", err)
-		}
-		record, err := readRecord(dir)
-		if errors.Is(err, fs.ErrNotExist) { // half made: nobody was told of it
-			if err := os.RemoveAll(dir); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
+		if err := p.bringBack(e.Name()); err != nil {
 			return err
 		}
-		p.mu.Lock()
-		c := p.adopt(e.Name(), record)
-		p.mu.Unlock()
-		if !record.Removing {
-			c.run()
-		}
 	}
+	return nil
+}
+
+// bringBack goes on with what is in a folder. p.mu is held.
+func (p *Provider) bringBack(name string) error {
+	dir := filepath.Join(p.Dir, name)
+	if err := reap(dir); err != nil {
+		return fmt.Errorf("a cluster's process of an earlier run is in the way: %w", err)
+	}
+	r, err := readRecord(dir)
+	if errors.Is(err, fs.ErrNotExist) { // half made: nobody was told of it. Or half removed: its record went first
+		return os.RemoveAll(dir)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Removing { // whoever asked for it may be gone
+		return removeFolder(dir)
+	}
+	p.adopt(name, r).run()
 	return nil
 }
 
@@ -108,6 +117,11 @@ func (p *Provider) Stop(ctx context.Context) error {
 	p.starter.stop()
 	return errors.Join(errs...)
 }
+
+var errStopping = errors.New("the server is stopping")
+
+// folderName is what folder makes; other folders are not ours to touch.
+var folderName = regexp.MustCompile(`-[0-9a-f]{8}$`)
 
 // folder is the name of a cluster's folder: readable, and unlike that of any other id.
 func folder(id berth.ID) string {
@@ -153,7 +167,7 @@ func (p *Provider) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSp
 	}
 	c := p.find(id)
 	if c == nil {
-		return berth.ClusterFacts{}, errors.New("the server is stopping")
+		return berth.ClusterFacts{}, errRemoving
 	}
 	return c.ensure(ctx)
 }
@@ -169,7 +183,7 @@ func (p *Provider) Wish(id berth.ID, spec berth.ClusterSpec) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
-		return errors.New("the server is stopping")
+		return errStopping
 	}
 	name := folder(id)
 	c := p.clusters[name]
@@ -195,6 +209,11 @@ func (p *Provider) freePort() (int, error) {
 		taken[c.port()] = true
 	}
 	for range 100 {
+		if port, free := steadyPort(); free && !taken[port] {
+			return port, nil
+		}
+	}
+	for range 100 {
 		port, err := kernelPort()
 		if err != nil {
 			return 0, fmt.Errorf("no loopback port is to be had: %w", err)
@@ -215,7 +234,9 @@ func (p *Provider) Remove(_ context.Context, id berth.ID) (bool, error) {
 	gone, err := c.remove()
 	if gone {
 		p.mu.Lock()
-		delete(p.clusters, c.name)
+		if p.clusters[c.name] == c { // and not one that was made since, in a folder of the same name
+			delete(p.clusters, c.name)
+		}
 		p.mu.Unlock()
 	}
 	return gone, err
@@ -234,7 +255,7 @@ func (p *Provider) Kubeconfig(_ context.Context, id berth.ID) ([]byte, error) {
 func FindBinary(explicit string) (string, error) {
 	const name = "berth-kube"
 	if explicit != "" {
-		if _, err := os.Stat(explicit); err != nil {
+		if info, err := os.Stat(explicit); err != nil || info.IsDir() {
 			return "", berth.Errorf(berth.CodeProviderUnavailable, "The program that runs clusters is not at %s. Build it with 'make', or name another with --kube-binary.", explicit)
 		}
 		return explicit, nil

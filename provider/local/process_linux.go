@@ -7,32 +7,47 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // starter starts children from one thread that lives as long as the provider: on Linux a child with Pdeathsig dies with
 // the *thread* that started it, and Go ends threads as it likes.
-type starter struct{ jobs chan func() }
+type starter struct {
+	jobs chan func()
+	done chan struct{}
+	once sync.Once
+}
 
 func newStarter() *starter {
-	s := &starter{jobs: make(chan func())}
+	s := &starter{jobs: make(chan func()), done: make(chan struct{})}
 	go func() {
 		runtime.LockOSThread()
-		for job := range s.jobs {
-			job()
+		for {
+			select {
+			case job := <-s.jobs:
+				job()
+			case <-s.done:
+				return
+			}
 		}
 	}()
 	return s
 }
 
 func (s *starter) start(cmd *exec.Cmd) error {
-	done := make(chan error, 1)
-	s.jobs <- func() { done <- cmd.Start() }
-	return <-done
+	started := make(chan error, 1)
+	select {
+	case s.jobs <- func() { started <- cmd.Start() }:
+		return <-started
+	case <-s.done:
+		return errStopping
+	}
 }
 
-func (s *starter) stop() { close(s.jobs) }
+// stop ends the thread, and with it every child that is still there.
+func (s *starter) stop() { s.once.Do(func() { close(s.done) }) }
 
 // childAttributes: the child dies when the server does, whatever kills it, and gets no Ctrl-C of the terminal.
 func childAttributes() *syscall.SysProcAttr {

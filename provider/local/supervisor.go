@@ -136,6 +136,7 @@ func (s *supervisor) died(life time.Duration, err error) time.Duration {
 // once starts the process and waits for its end.
 func (s *supervisor) once(stop chan struct{}) error {
 	c := s.cluster
+	s.say("") // what the one before said is over
 	binary, err := FindBinary(c.provider.Binary)
 	if err != nil {
 		return err
@@ -168,7 +169,10 @@ func (s *supervisor) once(stop chan struct{}) error {
 	<-read // all of it, before Wait closes the pipe
 	err = cmd.Wait()
 	close(exited)
-	return errors.Join(err, os.Remove(path))
+	if gone := os.Remove(path); gone != nil && !errors.Is(gone, os.ErrNotExist) {
+		return errors.Join(err, gone)
+	}
+	return err
 }
 
 // endOnStop asks the process to end when the supervisor is told to stop, and kills it when it takes too long.
@@ -202,15 +206,19 @@ func (s *supervisor) keepLog(r io.Reader) {
 	lines.Buffer(make([]byte, 0, 4096), 1<<20)
 	written := 0
 	for lines.Scan() {
-		s.mu.Lock()
-		s.lastLine = lines.Text()
-		s.mu.Unlock()
+		s.say(lines.Text())
 		if written < logLimit && f != nil {
 			n, _ := fmt.Fprintln(f, lines.Text()) // a full disk must not stop the cluster
 			written += n
 		}
 	}
 	_, _ = io.Copy(io.Discard, r) // a line too long ends the scan; the process must still be able to write
+}
+
+func (s *supervisor) say(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastLine = line
 }
 
 // broken tells when the process keeps dying: worth telling, and worth another try.

@@ -1,0 +1,185 @@
+// Package apptest is a true server for tests: the whole of Berth on a free loopback port and a folder of its own, and a
+// small ARM client of its own that hides nothing, so that tests see what every other client sees.
+package apptest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"berth.dev/berth/app"
+)
+
+// Patience is how long anything that is waited for may take: far more than it does, even on a busy machine.
+const Patience = 2 * time.Minute
+
+// Version is the api-version of requests that name none.
+const Version = "2024-04-01"
+
+// Credentials are those that the server wrote at its first start.
+type Credentials struct {
+	Endpoint       string `json:"endpoint"`
+	TenantID       string `json:"tenantId"`
+	SubscriptionID string `json:"subscriptionId"`
+	ClientID       string `json:"clientId"`
+	ClientSecret   string `json:"clientSecret"`
+}
+
+// Server is a running server and somebody with a token for it.
+type Server struct {
+	Credentials
+	Info  app.Info
+	Dir   string
+	Log   *Log
+	Token string
+
+	t    testing.TB
+	http *http.Client
+	stop func()
+}
+
+// New starts a server on an empty folder. It stops with the test.
+func New(t testing.TB, change ...func(*app.Config)) *Server {
+	t.Helper()
+	return In(t, t.TempDir(), change...)
+}
+
+// In starts a server on a folder that may hold what an earlier one left.
+func In(t testing.TB, dir string, change ...func(*app.Config)) *Server {
+	t.Helper()
+	c := app.DefaultConfig()
+	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", KubeBinary(t)
+	for _, f := range change {
+		f(&c)
+	}
+	s := &Server{Dir: dir, Log: &Log{}, t: t}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan app.Info, 1), make(chan error, 1)
+	go func() { ended <- app.Serve(ctx, c, s.Log, func(i app.Info) { ready <- i }) }()
+	select {
+	case s.Info = <-ready:
+	case err := <-ended:
+		cancel()
+		t.Fatalf("the server did not start: %v", err)
+	}
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the server did not stop in order: %v", err)
+		}
+	})
+	t.Cleanup(s.stop)
+	s.logIn()
+	return s
+}
+
+// Stop stops the server and waits until it has: clusters too.
+func (s *Server) Stop() { s.stop() }
+
+// As is the same server for another test, such as a subtest: what fails there is that one's failure.
+func (s *Server) As(t testing.TB) *Server {
+	other := *s
+	other.t = t
+	return &other
+}
+
+// KubeBinary is berth-kube. A test without it fails: Berth without it is not tested.
+func KubeBinary(t testing.TB) string {
+	t.Helper()
+	path := os.Getenv("BERTH_KUBE_BIN")
+	if path == "" {
+		_, here, _, _ := runtime.Caller(0)
+		path = filepath.Join(filepath.Dir(here), "..", "..", "bin", "berth-kube")
+		if !filepath.IsAbs(path) { // built with -trimpath: the package's folder is where its tests run
+			path = upwards("bin", "berth-kube")
+		}
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("there is no berth-kube (%v): run make first", err)
+	}
+	return path
+}
+
+// upwards looks for a file from the working folder up to the root of the repository.
+func upwards(parts ...string) string {
+	dir, err := os.Getwd()
+	for err == nil && dir != filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	return filepath.Join(append([]string{dir}, parts...)...)
+}
+
+// logIn makes a client that trusts the server's own authority, and takes a token from the real endpoint.
+func (s *Server) logIn() {
+	s.t.Helper()
+	text, err := os.ReadFile(s.Info.CredentialsFile)
+	s.must(err)
+	s.must(json.Unmarshal(text, &s.Credentials))
+	ca, err := os.ReadFile(s.Info.CAFile)
+	s.must(err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 32}
+	s.t.Cleanup(transport.CloseIdleConnections)
+	s.http = &http.Client{Transport: transport, Timeout: Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.Token = s.NewToken(s.Endpoint + "/.default")
+}
+
+// NewToken takes a token for a scope.
+func (s *Server) NewToken(scope string) string {
+	s.t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {s.ClientID}, "client_secret": {s.ClientSecret}, "scope": {scope}}
+	resp, err := s.http.PostForm(s.Endpoint+"/"+s.TenantID+"/oauth2/v2.0/token", form)
+	s.must(err)
+	text, err := io.ReadAll(resp.Body)
+	s.must(err)
+	s.must(resp.Body.Close())
+	var out struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(text, &out); err != nil || out.Token == "" {
+		s.t.Fatalf("no token: %s %s", resp.Status, text)
+	}
+	return out.Token
+}
+
+func (s *Server) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Log is the server's log; it can be read while it is written.
+type Log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (l *Log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// String is what was logged so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
