@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"berth.dev/berth"
 	"berth.dev/berth/store"
@@ -61,23 +62,52 @@ func (s *Server) list(q *request, k *kind, parent berth.ID) (*response, error) {
 
 // page answers one page. nextLink is complete and only there when there is a next page.
 func (s *Server) page(q *request, query store.Query, encode func(*berth.Resource) any) (*response, error) {
-	after, err := base64.RawURLEncoding.DecodeString(q.URL.Query().Get("$skiptoken"))
-	if err != nil {
-		return nil, berth.Errorf(berth.CodeInvalidRequest, "The $skiptoken is not one that Berth gave out. Begin the list again without it.")
-	}
-	query.After = string(after)
-	if query.Limit, err = top(q); err != nil {
+	var err error
+	if query.After, query.Limit, err = paging(q); err != nil {
 		return nil, err
 	}
 	rows, next, err := s.Store.List(q.Context(), query)
 	if err != nil {
 		return nil, err
 	}
+	return ok(withNext(q, encodeAll(rows, encode), next)), nil
+}
+
+// pageOf answers one page of what a filter lets through. Without $top it is all of it.
+func (s *Server) pageOf(q *request, query store.Query, lets func(*berth.Resource) bool) (*response, error) {
+	after, limit, err := paging(q)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.Store.All(q.Context(), query)
+	if err != nil {
+		return nil, err
+	}
+	rows := slices.DeleteFunc(all, func(r *berth.Resource) bool { return r.ID.Key() <= after || !lets(r) })
+	next := ""
+	if limit > 0 && len(rows) > limit {
+		rows = rows[:limit]
+		next = rows[limit-1].ID.Key()
+	}
+	return ok(withNext(q, encodeAll(rows, func(r *berth.Resource) any { return wire.Generic(r) }), next)), nil
+}
+
+// paging reads after which key a page begins and how long it may be: 0 when the request does not say.
+func paging(q *request) (after string, limit int, err error) {
+	key, err := base64.RawURLEncoding.DecodeString(q.URL.Query().Get("$skiptoken"))
+	if err != nil {
+		return "", 0, berth.Errorf(berth.CodeInvalidRequest, "The $skiptoken is not one that Berth gave out. Begin the list again without it.")
+	}
+	limit, err = top(q)
+	return string(key), limit, err
+}
+
+func encodeAll(rows []*berth.Resource, encode func(*berth.Resource) any) []any {
 	value := make([]any, 0, len(rows))
 	for _, r := range rows {
 		value = append(value, encode(r))
 	}
-	return ok(withNext(q, value, next)), nil
+	return value
 }
 
 func withNext(q *request, value []any, next string) wire.Object {

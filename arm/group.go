@@ -125,17 +125,7 @@ func (s *Server) listResources(q *request, group berth.ID) (*response, error) {
 	if f.group != "" {
 		query.Group = berth.GroupID(s.Subscription, f.group)
 	}
-	all, err := s.Store.All(q.Context(), query)
-	if err != nil {
-		return nil, err
-	}
-	value := make([]any, 0, len(all))
-	for _, r := range all {
-		if !r.ID.IsGroup() && f.matches(r) {
-			value = append(value, wire.Generic(r))
-		}
-	}
-	return ok(wire.Object{"value": value}), nil
+	return s.pageOf(q, query, func(r *berth.Resource) bool { return !r.ID.IsGroup() && f.matches(r) })
 }
 
 func (s *Server) listSubscriptions(*request) (*response, error) {
@@ -191,6 +181,9 @@ func (s *Server) routeProvider(q *request, rest []string) (*response, error) {
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.list(q, k, berth.ID{}) })
 	case 4, 5:
 		if equalFold(rest[1], "locations") {
+			if !knownNamespace(rest[0]) {
+				return nil, unknownNamespace(rest[0])
+			}
 			return s.routeLocation(q, rest[2], rest[3:])
 		}
 	}

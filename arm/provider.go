@@ -37,6 +37,10 @@ func knownNamespace(ns string) bool {
 	return false
 }
 
+func unknownNamespace(ns string) error {
+	return berth.Errorf(berth.CodeInvalidNamespace, "The resource namespace '%.80s' is invalid: Berth does not serve it. It serves %s.", ns, strings.Join(namespaces(), ", "))
+}
+
 func (s *Server) listProviders(*request) (*response, error) {
 	value := []any{}
 	for _, ns := range namespaces() {
@@ -51,7 +55,7 @@ func (s *Server) getProvider(name string) (*response, error) {
 			return ok(s.provider(ns)), nil
 		}
 	}
-	return nil, berth.Errorf(berth.CodeInvalidNamespace, "The resource namespace '%.80s' is invalid: Berth does not serve it. It serves %s.", name, strings.Join(namespaces(), ", "))
+	return nil, unknownNamespace(name)
 }
 
 func (s *Server) provider(ns string) wire.Object {

@@ -76,6 +76,9 @@ func (s *Server) routeGroup(q *request, rest []string) (*response, error) {
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.list(q, kindOf(berth.TypeResourceGroup), berth.ID{}) })
 	}
 	group := berth.GroupID(s.Subscription, rest[0])
+	if _, err := berth.ParseID(group.String()); err != nil {
+		return nil, berth.Errorf(berth.CodeInvalidID, "%v.", err)
+	}
 	if len(rest) == 1 {
 		return s.resource(q, kindOf(berth.TypeResourceGroup), group)
 	}
@@ -129,7 +132,7 @@ func (s *Server) kind(q *request, id berth.ID) (*kind, error) {
 		return k, nil
 	}
 	if !knownNamespace(id.Namespace) {
-		return nil, berth.Errorf(berth.CodeInvalidNamespace, "The resource namespace '%.80s' is invalid: Berth does not serve it. It serves %s.", id.Namespace, strings.Join(namespaces(), ", "))
+		return nil, unknownNamespace(id.Namespace)
 	}
 	return nil, berth.Errorf(berth.CodeInvalidResourceType, "The resource type '%.120s' could not be found: Berth does not serve it.", id.Type())
 }

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -99,11 +98,7 @@ func KubeBinary(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("BERTH_KUBE_BIN")
 	if path == "" {
-		_, here, _, _ := runtime.Caller(0)
-		path = filepath.Join(filepath.Dir(here), "..", "..", "bin", "berth-kube")
-		if !filepath.IsAbs(path) { // built with -trimpath: the package's folder is where its tests run
-			path = upwards("bin", "berth-kube")
-		}
+		path = upwards("bin", "berth-kube")
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("there is no berth-kube (%v): run make first", err)

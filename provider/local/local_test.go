@@ -1,6 +1,4 @@
-//go:build linux
-
-package local_test
+package local
 
 import (
 	"context"
@@ -9,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -19,196 +16,279 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
-	"berth.dev/berth/provider/local"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/providertest"
 )
 
-// kubeBinary is berth-kube; without it these tests fail, because Berth without it is not tested.
-func kubeBinary(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("BERTH_KUBE_BIN")
-	if path == "" {
-		path = filepath.Join("..", "..", "bin", "berth-kube")
-	}
-	abs, err := filepath.Abs(path)
-	if err == nil {
-		_, err = os.Stat(abs)
-	}
-	if err != nil {
-		t.Fatalf("there is no berth-kube: %v; run 'make kube' first", err)
-	}
-	return abs
+const patience = 90 * time.Second // for one wish, on a machine that is busy with other tests
+
+var id, spec = providertest.ID, providertest.Spec(1)
+
+var discard = slog.New(slog.DiscardHandler)
+
+func TestContract(t *testing.T) {
+	providertest.All(t, func(t *testing.T) berth.Provider { return begin(t, t.TempDir(), providertest.Binary(t)) })
 }
 
-func open(t *testing.T, dir, binary string) *local.Provider {
+// begin makes a provider and starts it. It ends with the test.
+func begin(t *testing.T, dir, binary string) *Provider {
 	t.Helper()
-	p, err := local.New(local.Options{Dir: dir, Binary: binary, Logger: slog.New(slog.DiscardHandler), Clock: clockwork.NewRealClock()})
+	return beginBy(t, clockwork.NewRealClock(), dir, binary)
+}
+
+func beginBy(t *testing.T, clock clockwork.Clock, dir, binary string) *Provider {
+	t.Helper()
+	p, err := New(Options{Dir: dir, Binary: binary, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Start(context.Background()); err != nil {
+	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { end(t, p) })
 	return p
 }
 
-func stop(t *testing.T, p *local.Provider) {
+func end(t *testing.T, p *Provider) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestContract(t *testing.T) {
-	providertest.All(t, func(t *testing.T) berth.Provider {
-		p := open(t, t.TempDir(), kubeBinary(t))
-		t.Cleanup(func() { stop(t, p) })
-		return p
-	})
-}
-
-// until asks Ensure until the cluster is as it should be.
-func until(t *testing.T, p *local.Provider, want func(berth.ClusterFacts, error) bool) berth.ClusterFacts {
+// eventually asks again until there is no error.
+func eventually(t *testing.T, f func() error) {
 	t.Helper()
-	var f berth.ClusterFacts
-	var err error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(25 * time.Millisecond) {
-		if f, err = p.Ensure(context.Background(), providertest.ID, providertest.Spec(2)); want(f, err) {
-			return f
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %v", patience, err)
 		}
 	}
-	t.Fatalf("after a minute: %+v, %v", f, err)
+}
+
+// ready asks for spec until it is there. Errors on the way are worth another try, by the contract.
+func ready(t *testing.T, p *Provider) (f berth.ClusterFacts) {
+	t.Helper()
+	eventually(t, func() (err error) {
+		f, err = p.Ensure(t.Context(), id, spec)
+		if err == nil && !f.Ready {
+			err = errors.New(f.Message)
+		}
+		return err
+	})
 	return f
 }
 
-func ready(f berth.ClusterFacts, err error) bool { return err == nil && f.Ready }
-
-// process reads what is noted down of the cluster's process.
-func process(t *testing.T, dir string) (pid int) {
+func uid(t *testing.T, p *Provider) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, "*", "process.json"))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("processes noted down: %v, %v", found, err)
-	}
-	text, err := os.ReadFile(found[0])
+	config, err := p.Kubeconfig(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p struct{ PID int }
-	if err := json.Unmarshal(text, &p); err != nil {
-		t.Fatal(err)
-	}
-	return p.PID
-}
-
-// TestSurvives: a process that dies comes back with its state, and so does the cluster after a restart of the server,
-// even when its port was taken meanwhile.
-func TestSurvives(t *testing.T) {
-	dir := t.TempDir()
-	p := open(t, dir, kubeBinary(t))
-	first := until(t, p, ready)
-	pid := process(t, dir)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	again := until(t, p, func(f berth.ClusterFacts, err error) bool { return ready(f, err) && process(t, dir) != pid })
-	if again.Endpoint != first.Endpoint {
-		t.Errorf("the cluster moved from %s to %s", first.Endpoint, again.Endpoint)
-	}
-	stop(t, p)
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("process %d is still there: %v", pid, err)
-	}
-	l, err := net.Listen("tcp", strings.TrimPrefix(first.Endpoint, "https://"))
+	c, err := kube.Connect(config, kube.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	p = open(t, dir, kubeBinary(t))
-	defer stop(t, p)
-	moved := until(t, p, ready)
-	if moved.Endpoint == first.Endpoint {
-		t.Errorf("the cluster says it is at %s, which a stranger has", moved.Endpoint)
-	}
-}
-
-// TestReaps: what an earlier server left is ended or removed at start.
-func TestReaps(t *testing.T) {
-	dir := t.TempDir()
-	p := open(t, dir, kubeBinary(t))
-	until(t, p, ready)
-	stop(t, p)
-	cluster, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(cluster) != 1 {
-		t.Fatal(cluster, err)
-	}
-	child := exec.Command("sleep", "60")
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- child.Wait() }()
-	note, err := json.Marshal(map[string]any{"pid": child.Process.Pid, "started": local.StartTime(child.Process.Pid)})
+	defer c.Close()
+	f, err := c.Facts(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	half := filepath.Join(dir, "half-made-0123abcd")
-	if err := errors.Join(os.WriteFile(filepath.Join(cluster[0], "process.json"), note, 0o600), os.MkdirAll(filepath.Join(half, "kube"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
-	p = open(t, dir, kubeBinary(t))
-	defer stop(t, p)
-	select {
-	case <-exited:
-	case <-time.After(10 * time.Second):
-		t.Error("the leftover process was not ended")
-	}
-	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the half-made folder is still there: %v", err)
-	}
-	until(t, p, ready)
+	return f.UID
 }
 
-// TestBroken: a program that does not run is told with its last words; one that is not there at once and for good.
-func TestBroken(t *testing.T) {
-	bad := filepath.Join(t.TempDir(), "bad")
-	if err := os.WriteFile(bad, []byte("#!/bin/sh\necho these are my last words >&2\nexit 1\n"), 0o700); err != nil {
-		t.Fatal(err)
+// running reads which process a cluster runs in.
+func running(dir string) (p process, err error) {
+	return p, readJSON(filepath.Join(dir, folder(id), "process.json"), &p)
+}
+
+func gone(p process) error {
+	if started, there := startTime(p.PID); there && started == p.Started {
+		return errors.New("the process still runs")
 	}
-	p := open(t, t.TempDir(), bad)
-	defer stop(t, p)
-	until(t, p, func(_ berth.ClusterFacts, err error) bool {
-		return err != nil && strings.Contains(err.Error(), "these are my last words")
+	return nil
+}
+
+func TestDeathsAndRestarts(t *testing.T) {
+	dir, binary := t.TempDir(), providertest.Binary(t)
+	p := begin(t, dir, binary)
+	first := ready(t, p)
+	was := uid(t, p)
+
+	t.Run("a killed process is started again", func(t *testing.T) {
+		old, err := running(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(old.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, func() error {
+			now, err := running(dir)
+			if err == nil && now == old {
+				err = errors.New("not started again")
+			}
+			return err
+		})
+		if f := ready(t, p); f != first || uid(t, p) != was {
+			t.Errorf("%+v became %+v, %s", first, f, uid(t, p))
+		}
 	})
-	missing := open(t, t.TempDir(), filepath.Join(t.TempDir(), "nothing"))
-	defer stop(t, missing)
-	_, err := missing.Ensure(context.Background(), providertest.ID, providertest.Spec(1))
-	if berth.ErrorCode(err) != berth.CodeProviderUnavailable || !strings.Contains(err.Error(), "--kube-binary") {
-		t.Errorf("without the program: %v", err)
-	}
+	t.Run("a stopped server leaves nothing running", func(t *testing.T) {
+		old, err := running(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end(t, p)
+		if err := gone(old); err != nil {
+			t.Error(err)
+		}
+		if _, err := running(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("process.json: %v", err)
+		}
+		if _, err := p.Ensure(t.Context(), id, spec); !errors.Is(err, errStopping) && err == nil {
+			t.Errorf("ensure after the end: %v", err)
+		}
+		end(t, p) // again
+	})
+	t.Run("a new server brings it back", func(t *testing.T) {
+		p := begin(t, dir, binary)
+		eventually(t, func() error { // without being asked for it
+			f, err := p.Observe(t.Context(), id)
+			if err == nil && f != first {
+				err = errors.New(f.Message)
+			}
+			return err
+		})
+		if now := uid(t, p); now != was {
+			t.Errorf("cluster %s became %s", was, now)
+		}
+		end(t, p)
+	})
+	t.Run("a stranger on its port makes it move", func(t *testing.T) {
+		l, err := net.Listen("tcp", strings.TrimPrefix(first.Endpoint, "https://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = l.Close() }()
+		p := begin(t, dir, binary)
+		if f := ready(t, p); f.Endpoint == first.Endpoint || uid(t, p) != was {
+			t.Errorf("%+v", f)
+		}
+	})
 }
 
-// TestStubborn: a program that does not end when told to is ended.
-func TestStubborn(t *testing.T) {
-	stubborn := filepath.Join(t.TempDir(), "stubborn")
-	if err := os.WriteFile(stubborn, []byte("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n"), 0o700); err != nil {
+func writeFolder(t *testing.T, dir string, files map[string]any) string {
+	t.Helper()
+	path := filepath.Join(dir, folder(id))
+	if err := os.MkdirAll(filepath.Join(path, "kube"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	p := open(t, dir, stubborn)
-	if _, err := p.Ensure(context.Background(), providertest.ID, providertest.Spec(1)); err != nil {
-		t.Fatal(err)
-	}
-	var pid int
-	for deadline := time.Now().Add(10 * time.Second); pid == 0 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if found, _ := filepath.Glob(filepath.Join(dir, "*", "process.json")); len(found) == 1 {
-			pid = process(t, dir)
+	for name, v := range files {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, name), text, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	stop(t, p)
-	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-		t.Errorf("process %d is still there: %v", pid, err)
+	return path
+}
+
+func TestStartTidiesUp(t *testing.T) {
+	for name, files := range map[string]map[string]any{
+		"half made":    {".new-123": "x"},
+		"half removed": {"cluster.json": record{ID: id, Spec: spec, Port: 1, Removing: true}, "berth-kube.log": ""},
+		"a stale pid":  {"process.json": process{PID: os.Getpid(), Started: "another time"}},
+		"a broken pid": {"process.json": "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := writeFolder(t, dir, files)
+			p := begin(t, dir, "/nowhere")
+			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("still there: %v", err)
+			}
+			if f, err := p.Observe(t.Context(), id); err != nil || f.Exists {
+				t.Errorf("%+v, %v", f, err)
+			}
+			if gone, err := p.Remove(t.Context(), id); !gone || err != nil {
+				t.Errorf("%v, %v", gone, err)
+			}
+		})
+	}
+}
+
+func TestStartTouchesNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "lost+found"), 0o700), os.WriteFile(filepath.Join(dir, "notes-12345678"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, dir, "/nowhere")
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v", entries, err)
+	}
+}
+
+func TestStartRefusesADamagedRecord(t *testing.T) {
+	dir := t.TempDir()
+	path := writeFolder(t, dir, map[string]any{"cluster.json": "x"})
+	p, err := New(Options{Dir: dir, Logger: discard, Clock: clockwork.NewRealClock()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Start(t.Context()); err == nil || !strings.Contains(err.Error(), filepath.Join(path, "cluster.json")) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMissingBinary(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	dir := t.TempDir()
+	for _, binary := range []string{"", "/nowhere/berth-kube", dir} {
+		clusters := t.TempDir()
+		p := begin(t, clusters, binary)
+		if _, err := p.Ensure(t.Context(), id, spec); berth.ErrorCode(err) != berth.CodeProviderUnavailable || !strings.Contains(err.Error(), "make") {
+			t.Errorf("%q: %v", binary, err)
+		}
+		if entries, err := os.ReadDir(clusters); err != nil || len(entries) > 0 {
+			t.Errorf("%q: made %v, %v", binary, entries, err)
+		}
+	}
+}
+
+func TestPortsAreSteady(t *testing.T) {
+	p := begin(t, t.TempDir(), "/nowhere")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	port, err := p.freePort()
+	if err != nil || port < steadyFirst || port >= steadyFirst+steadyCount {
+		t.Errorf("%d, %v", port, err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range []string{"a", "A-b_c(1)", strings.Repeat("x", 63), strings.Repeat("x", 62) + "y"} {
+		f := folder(berth.NewID("S", "rg", berth.TypeCluster, name))
+		if !folderName.MatchString(f) || len(f) > 39 || filepath.Base(f) != f || seen[f] {
+			t.Errorf("%s: %s", name, f)
+		}
+		seen[f] = true
+		if again := folder(berth.NewID("s", "RG", berth.TypeCluster, strings.ToUpper(name))); again != f {
+			t.Errorf("%s and %s by casing", f, again)
+		}
 	}
 }

@@ -33,12 +33,13 @@ type supervisor struct {
 	cluster *cluster
 	log     *slog.Logger
 
-	mu       sync.Mutex
-	done     chan struct{} // closed when the loop has ended; nil before run
-	stop     chan struct{}
-	deaths   int    // in a row
-	lastLine string // of its standard error
-	answered bool
+	mu        sync.Mutex
+	done      chan struct{} // closed when the loop has ended; nil before run
+	stop      chan struct{}
+	deaths    int    // in a row
+	line      string // the last one on the standard error of the process that runs
+	lastWords string // of the one that died last
+	answered  bool
 }
 
 // run starts the loop, once.
@@ -120,9 +121,10 @@ func (s *supervisor) died(life time.Duration, err error) time.Duration {
 	}
 	s.deaths++
 	s.answered = false
-	deaths, line := s.deaths, s.lastLine
+	deaths, line := s.deaths, s.line
+	s.line, s.lastWords = "", line
 	if line == "" && err != nil {
-		s.lastLine = err.Error()
+		s.lastWords = err.Error()
 	}
 	s.mu.Unlock()
 	if strings.Contains(line, "is in use by another program") {
@@ -136,7 +138,6 @@ func (s *supervisor) died(life time.Duration, err error) time.Duration {
 // once starts the process and waits for its end.
 func (s *supervisor) once(stop chan struct{}) error {
 	c := s.cluster
-	s.say("") // what the one before said is over
 	binary, err := FindBinary(c.provider.Binary)
 	if err != nil {
 		return err
@@ -218,7 +219,7 @@ func (s *supervisor) keepLog(r io.Reader) {
 func (s *supervisor) say(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastLine = line
+	s.line = line
 }
 
 // broken tells when the process keeps dying: worth telling, and worth another try.
@@ -228,14 +229,14 @@ func (s *supervisor) broken() error {
 	if s.deaths < manyDeaths {
 		return nil
 	}
-	return fmt.Errorf("its process has ended %d times in a row; its last words: %.300s", s.deaths, s.lastLine)
+	return fmt.Errorf("its process has ended %d times in a row; its last words: %.300s", s.deaths, s.lastWords)
 }
 
 func (s *supervisor) says(otherwise string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.deaths > 0 {
-		return fmt.Sprintf("%s (its process ended %d time(s); last: %.200s)", otherwise, s.deaths, s.lastLine)
+		return fmt.Sprintf("%s (its process ended %d time(s); last: %.200s)", otherwise, s.deaths, s.lastWords)
 	}
 	return otherwise
 }
