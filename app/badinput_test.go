@@ -133,7 +133,7 @@ func TestBadInput(t *testing.T) {
 		"unknown action":       {"POST", ws + "/explode" + apiVersion, "", nil, 404, "InvalidResourceType", "explode"},
 		"wrong method":         {"DELETE", "/locations" + apiVersion, "", nil, 405, "MethodNotAllowed", "GET"},
 		"bad filter":           {"GET", "/resources" + apiVersion + "&$filter=" + url.QueryEscape("a gt 3"), "", nil, 400, "InvalidFilterInQueryString", "eq"},
-		"bad page":             {"GET", "/resources" + apiVersion + "&$top=many", "", nil, 200, "", ""},
+		"bad page":             {"GET", "/resources" + apiVersion + "&$top=many", "", nil, 400, "InvalidRequestContent", "$top"},
 		"second pool":          {"PUT", aks + "/c" + apiVersion, `{"location":"westeurope","properties":{"agentPoolProfiles":[{"name":"a"},{"name":"b"}]}}`, nil, 400, "BadRequest", "second node pool"},
 		"no token":             {"GET", ws + apiVersion, "", []string{"Authorization", ""}, 401, "AuthenticationFailed", ""},
 		"forged token":         {"GET", ws + apiVersion, "", []string{"Authorization", "Bearer " + forged(r.token)}, 401, "InvalidAuthenticationToken", ""},

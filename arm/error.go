@@ -27,6 +27,7 @@ var statuses = map[berth.Code]int{
 	berth.CodeParentNotFound:          http.StatusNotFound,
 	berth.CodeOperationNotFound:       http.StatusNotFound,
 	berth.CodeInvalidLocation:         http.StatusConflict,
+	codeInvalidGroupLocation:          http.StatusConflict,
 	berth.CodeTooLarge:                http.StatusRequestEntityTooLarge,
 	berth.CodeUnsupportedMedia:        http.StatusUnsupportedMediaType,
 	berth.CodeMethodNotAllowed:        http.StatusMethodNotAllowed,

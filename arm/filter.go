@@ -16,26 +16,20 @@ type filter struct {
 	location               string
 }
 
-var (
-	comparison = regexp.MustCompile(`(?i)^(resourceType|name|resourceGroup|tagName|tagValue|location)\s+eq\s+'((?:[^']|'')*)'$`)
-	substring  = regexp.MustCompile(`(?i)^substringof\('((?:[^']|'')*)',\s*name\)$`)
-	and        = regexp.MustCompile(`(?i)\s+and\s+`)
-)
+// term is one comparison, or substringof, with the "and" before the next one. A quote inside a value is doubled.
+var term = regexp.MustCompile(`(?i)^(?:(resourceType|name|resourceGroup|tagName|tagValue|location)\s+eq\s+'((?:[^']|'')*)'|substringof\('((?:[^']|'')*)',\s*name\))(?:\s+and\s+|$)`)
 
 func parseFilter(text string) (filter, error) {
 	var f filter
-	if strings.TrimSpace(text) == "" {
-		return f, nil
-	}
-	for _, term := range and.Split(strings.TrimSpace(text), -1) {
-		term = strings.TrimSpace(term)
-		if m := substring.FindStringSubmatch(term); m != nil {
-			f.part = unquote(m[1])
-			continue
-		}
-		m := comparison.FindStringSubmatch(term)
+	for rest := strings.TrimSpace(text); rest != ""; {
+		m := term.FindStringSubmatch(rest)
 		if m == nil {
-			return f, berth.Errorf(berth.CodeInvalidFilter, "The $filter term %q is not understood. Compare resourceType, name, resourceGroup, location, tagName or tagValue with eq and a value in single quotes, joined by and.", term)
+			return f, berth.Errorf(berth.CodeInvalidFilter, "The $filter is not understood from %q on. Compare resourceType, name, resourceGroup, location, tagName or tagValue with eq and a value in single quotes, joined by and.", rest)
+		}
+		rest = rest[len(m[0]):]
+		if m[1] == "" {
+			f.part = unquote(m[3])
+			continue
 		}
 		*map[string]*string{
 			"resourcetype": &f.typ, "name": &f.name, "resourcegroup": &f.group, "tagname": &f.tagName, "tagvalue": &f.tagValue, "location": &f.location,

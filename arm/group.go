@@ -13,6 +13,9 @@ import (
 	"berth.dev/berth/wire"
 )
 
+// codeInvalidGroupLocation is what ARM calls berth.CodeInvalidLocation when it is a group's.
+const codeInvalidGroupLocation berth.Code = "InvalidResourceGroupLocation"
+
 // location brings a location into its canonical form. Of an existing resource it cannot change.
 func location(sent *string, old *berth.Resource, otherwise string) (string, error) {
 	if old != nil {
@@ -31,7 +34,7 @@ func location(sent *string, old *berth.Resource, otherwise string) (string, erro
 	case old != nil && name != old.Location:
 		code := berth.CodeInvalidLocation
 		if old.ID.IsGroup() {
-			code = "InvalidResourceGroupLocation"
+			code = codeInvalidGroupLocation
 		}
 		return "", &berth.Error{Code: code, Target: "location", Message: "'" + old.ID.Name() + "' already exists in location '" + old.Location + "'; a resource cannot be made again or moved to '" + name + "'. Use another name, or delete it first."}
 	}

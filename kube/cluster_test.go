@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -42,21 +41,13 @@ func simulated(t *testing.T, count int) (*fake.Provider, *clockwork.FakeClock, [
 	return p, clock, config
 }
 
-// onClusters runs a test on a simulated cluster, and on the real one that BERTH_TEST_KUBECONFIG names.
+// onClusters runs a test on a simulated cluster and on a real one.
 func onClusters(t *testing.T, test func(t *testing.T, admin []byte)) {
 	t.Run("simulated", func(t *testing.T) {
 		_, _, config := simulated(t, 3)
 		test(t, config)
 	})
-	if file := os.Getenv("BERTH_TEST_KUBECONFIG"); file != "" {
-		t.Run("real", func(t *testing.T) {
-			config, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			test(t, config)
-		})
-	}
+	t.Run("real", func(t *testing.T) { test(t, real(t)) })
 }
 
 func connect(t *testing.T, kubeconfig []byte) *kube.Conn {

@@ -2,6 +2,9 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -70,4 +73,64 @@ func (c *Conn) Present(ctx context.Context, a Attachment) (found []string, err e
 		}
 	}
 	return found, nil
+}
+
+// Dump is every object of the cluster, by "resource namespace/name", as far as somebody wrote it: without status, and
+// without what Kubernetes itself keeps changing.
+func (c *Conn) Dump(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	for _, root := range []string{"/api", "/apis"} {
+		text, err := c.raw(ctx, root, discoveryTypes)
+		if err != nil {
+			return nil, err
+		}
+		var d discovered
+		if err := json.Unmarshal(text, &d); err != nil {
+			return nil, err
+		}
+		for _, group := range d.Items {
+			for _, v := range group.Versions[:1] {
+				for _, r := range v.Resources {
+					if !slices.Contains(r.Verbs, "list") || slices.Contains([]string{"events", "leases", "componentstatuses"}, r.Resource) {
+						continue
+					}
+					path := root + "/" + v.Version
+					if group.Metadata.Name != "" {
+						path = root + "/" + group.Metadata.Name + "/" + v.Version
+					}
+					found, err := c.dump(ctx, resource{path, r.Resource})
+					if err != nil {
+						return nil, err
+					}
+					maps.Copy(out, found)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+func (c *Conn) dump(ctx context.Context, r resource) (map[string]string, error) {
+	text, err := c.request("GET", r.in("", "")).SetHeader("Accept", "application/json").DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list struct{ Items []map[string]any }
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, o := range list.Items {
+		delete(o, "status")
+		meta := o["metadata"].(map[string]any)
+		delete(meta, "resourceVersion")
+		delete(meta, "managedFields")
+		written, err := json.Marshal(o)
+		if err != nil {
+			return nil, err
+		}
+		namespace, _ := meta["namespace"].(string)
+		out[r.name+" "+namespace+"/"+meta["name"].(string)] = string(written)
+	}
+	return out, nil
 }

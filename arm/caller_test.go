@@ -1,0 +1,99 @@
+package arm_test
+
+import (
+	"crypto/ecdsa"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth/app/apptest"
+	"berth.dev/berth/identity"
+)
+
+// issuer makes tokens as the server does, with the key and at the time that a test says.
+func (f *front) issuer(key *ecdsa.PrivateKey, at time.Time, tenant string) string {
+	f.t.Helper()
+	client := identity.Client{ID: f.ClientID, Name: "x", ObjectID: f.ClientID}
+	if c, _, err := identity.LoadOrMakeCredentials(f.Dir, f.Endpoint, f.Info.CAFile); err == nil {
+		client = c.Client()
+	}
+	a, err := identity.New(identity.Options{Issuer: f.Endpoint, TenantID: tenant, Key: key, Clock: clockwork.NewFakeClockAt(at),
+		Clients: func(string) (identity.Client, bool) { return client, true }})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	token, err := a.Issue(client, f.Endpoint)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return token
+}
+
+func (f *front) key(dir string) *ecdsa.PrivateKey {
+	f.t.Helper()
+	key, err := identity.LoadOrMakeSigningKey(dir)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return key
+}
+
+func TestCallers(t *testing.T) {
+	f := newFront(t)
+	own, foreign := f.key(f.Dir), f.key(t.TempDir())
+	now := time.Now()
+	part := strings.SplitN(f.Token, ".", 3)
+	for name, c := range map[string]struct{ authorization, code, word string }{
+		"no token":          {"", "AuthenticationFailed", "Authorization"},
+		"another scheme":    {"Basic YTpi", "AuthenticationFailed", "Bearer"},
+		"nonsense":          {"Bearer nonsense", "InvalidAuthenticationToken", "Sign in"},
+		"forged":            {"Bearer " + f.issuer(foreign, now, f.TenantID), "InvalidAuthenticationToken", "signature"},
+		"changed":           {"Bearer " + part[0] + "." + part[1] + "x." + part[2], "InvalidAuthenticationToken", ""},
+		"expired":           {"Bearer " + f.issuer(own, now.Add(-2*time.Hour), f.TenantID), "ExpiredAuthenticationToken", "expired at"},
+		"not yet valid":     {"Bearer " + f.issuer(own, now.Add(2*time.Hour), f.TenantID), "InvalidAuthenticationToken", "not valid before"},
+		"of another tenant": {"Bearer " + f.issuer(own, now, "11111111-2222-3333-4444-555555555555"), "InvalidAuthenticationToken", "tenant"},
+		"for somebody else": {"Bearer " + f.NewToken("https://vault.example/.default"), "InvalidAuthenticationToken", "audience"},
+		"without a name":    {"Bearer " + part[0] + "." + part[1] + ".", "InvalidAuthenticationToken", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := f.as(t)
+			for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
+				r := g.Send(apptest.Request{Method: method, Path: g.group, Header: map[string]string{"Authorization": c.authorization}})
+				g.Refused(r, http.StatusUnauthorized, c.code, c.word)
+				g.plain(r)
+				challenge := r.Header.Get("WWW-Authenticate")
+				if !strings.HasPrefix(challenge, "Bearer ") || !strings.Contains(challenge, `authorization_uri="`+g.Endpoint+"/"+g.TenantID) {
+					t.Errorf("the challenge is %q", challenge)
+				}
+			}
+		})
+	}
+	f.equal(f.get(f.group), "name", group)
+	for _, scope := range []string{f.Endpoint + "//.default", "https://management.azure.com/.default", "https://management.core.windows.net//.default"} {
+		other := *f.Server
+		other.Token = f.NewToken(scope)
+		other.Want(http.StatusOK, other.Do(http.MethodGet, f.group, nil))
+	}
+}
+
+// TestWithoutToken: what a stranger may see, and nothing more.
+func TestWithoutToken(t *testing.T) {
+	f := newFront(t)
+	id := f.get(f.workspace)
+	discovery, _ := apptest.At(id, "properties.discoveryUrl").(string)
+	for _, path := range []string{"/healthz", "/readyz", "/" + f.TenantID + "/v2.0/.well-known/openid-configuration", strings.TrimPrefix(discovery, f.Endpoint)} {
+		r := f.Send(apptest.Request{Method: http.MethodGet, Path: path, Raw: true, Header: map[string]string{"Authorization": ""}})
+		f.Want(http.StatusOK, r)
+		if secret, err := os.ReadFile(f.Info.CredentialsFile); err != nil || strings.Contains(r.Text, f.ClientSecret) || len(secret) == 0 {
+			t.Errorf("%s shows a secret (%v)", path, err)
+		}
+	}
+	services := f.Send(apptest.Request{Method: http.MethodGet, Path: discovery, Raw: true, Header: map[string]string{"Authorization": ""}}).Body
+	for _, key := range []string{"api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio"} {
+		f.equal(services, key, f.Endpoint)
+	}
+}
