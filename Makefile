@@ -3,7 +3,6 @@
 # Needed: Go 1.26 or later, git, make. Everything is built below bin/; nothing is installed anywhere else.
 
 GO      ?= go
-COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo 0000000000000000000000000000000000000000)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The race detector wants a C compiler; without one the tests run without it.
 RACE    := $(if $(shell command -v gcc || command -v clang || command -v cc),-race,)
@@ -25,7 +24,7 @@ bin/berth: FORCE
 
 kube: ## build bin/berth-kube only: Kubernetes itself, about six minutes the first time on two cores
 	@mkdir -p bin
-	@GO="$(GO)" COMMIT="$(COMMIT)" sh localkube/build.sh
+	@GO="$(GO)" VERSION="$(VERSION)" sh localkube/build.sh
 
 demo: build ## start a control plane and do the main job before your eyes
 	@bin/berth demo

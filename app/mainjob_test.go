@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"berth.dev/berth"
 	"berth.dev/berth/app"
 	"berth.dev/berth/client"
@@ -340,4 +342,15 @@ func TestStartErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want words about %q", name, err, c.want)
 		}
 	}
+}
+
+// TestLockIsWaitedFor: a killed server's lock may linger in a child that is just being started; the next start waits.
+func TestLockIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { _ = lock.Unlock() })
+	start(t, dir).stop()
 }

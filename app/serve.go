@@ -26,8 +26,11 @@ import (
 	"berth.dev/berth/store"
 )
 
-// stopPatience is how long requests may take to end when the server stops.
-const stopPatience = 10 * time.Second
+const (
+	// stopPatience is how long requests may take to end when the server stops.
+	stopPatience = 10 * time.Second
+	lockPatience = 2 * time.Second
+)
 
 // Info is what a caller wants to know of a running server.
 type Info struct {
@@ -144,8 +147,12 @@ func (s *server) lockDataDir() error {
 		return fmt.Errorf("the data folder cannot be made: %w; choose another with --data-dir", err)
 	}
 	lock := flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
-	got, err := lock.TryLock()
-	if err != nil {
+	// A server that was killed while it started a child leaves the lock with that child for the moment until it becomes
+	// another program: so the lock is asked for more than once.
+	patience, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	got, err := lock.TryLockContext(patience, lockPatience/50)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("the data folder %s cannot be locked: %w", dir, err)
 	}
 	if !got {

@@ -39,7 +39,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err := s.clusterFacts(q, spec, &facts); err != nil {
 		return nil, err
 	}
-	facts.SSLKey = key != "" || facts.Exists != nil && facts.Exists.Spec.SSL != nil
+	facts.SSLKey = key != "" || facts.Exists != nil && facts.Exists.Spec.SSL != nil && facts.Exists.Spec.SSL.Status == "Enabled"
 	if spec.Attached && spec.Location == "" {
 		spec.Location = ws.Location
 		if facts.ClusterLocation != "" {

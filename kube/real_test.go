@@ -88,6 +88,20 @@ func dump(t *testing.T, c *kube.Conn) map[string]string {
 	return objects
 }
 
+// without waits until nothing of an earlier test's namespace is there.
+func without(t *testing.T, c *kube.Conn, namespace string) {
+	t.Helper()
+	if err := c.DropNamespace(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if ns, err := c.Namespace(t.Context(), namespace); ns != nil || err != nil {
+			return errors.Join(err, errors.New("the namespace is still there"))
+		}
+		return nil
+	})
+}
+
 // difference names the objects that are not the same in both.
 func difference(before, after map[string]string) (out []string) {
 	for key, object := range before {
@@ -110,6 +124,7 @@ func difference(before, after map[string]string) (out []string) {
 // TestDetachRemovesExactly compares everything that is in the cluster, whatever it is.
 func TestDetachRemovesExactly(t *testing.T) {
 	c := connect(t, real(t))
+	without(t, c, inANewName)
 	if err := c.PutMap(t.Context(), "default", "bystander"); err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +162,7 @@ func TestDetachRemovesExactly(t *testing.T) {
 
 func TestDetachKeepsAndTells(t *testing.T) {
 	c, ctx := connect(t, real(t)), t.Context()
+	without(t, c, inANewName)
 	before := dump(t, c)
 	attach(t, c, attachment)
 	if err := c.PutMap(ctx, inANewName, "model"); err != nil {
@@ -160,9 +176,7 @@ func TestDetachKeepsAndTells(t *testing.T) {
 			t.Errorf("left behind: %s", d)
 		}
 	}
-	if err := errors.Join(c.DropMap(ctx, inANewName, "model"), c.DropNamespace(ctx, inANewName)); err != nil {
-		t.Fatal(err)
-	}
+	without(t, c, inANewName)
 }
 
 // A real cluster's token, renewed by the account itself, and useless when the account is gone.

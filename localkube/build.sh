@@ -5,7 +5,8 @@ cd "$(dirname "$0")"
 go="${GO:-go}"
 x="k8s.io/component-base/version"
 # Without the version stamp some components misjudge their own version.
-flags="-s -w -X $x.gitVersion=v1.37.2 -X $x.gitMajor=1 -X $x.gitMinor=37 -X $x.gitCommit=${COMMIT:-0000000000000000000000000000000000000000}"
+# The commit of that Kubernetes release is not known to the module proxy, so it is left at zeros.
+flags="-s -w -X main.version=${VERSION:-dev} -X $x.gitVersion=v1.37.2 -X $x.gitMajor=1 -X $x.gitMinor=37 -X $x.gitCommit=0000000000000000000000000000000000000000"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 CGO_ENABLED=0 "$go" build -v -trimpath -ldflags "$flags" -o ../bin/berth-kube . 2>"$log" &

@@ -215,14 +215,24 @@ func TestBadDirs(t *testing.T) {
 }
 
 func TestStopWhileStarting(t *testing.T) {
-	for _, after := range []time.Duration{100, 500, 1000, 1500} {
+	for _, after := range []time.Duration{0, 200, 500, 1000, 1500} {
 		r := start(t, filepath.Join(t.TempDir(), "kube"), freePort(t))
+		inFolder(t, r.dir) // before main runs, a signal just kills
 		select {
 		case <-time.After(after * time.Millisecond):
 		case <-r.exited:
 		}
 		r.stop()
 	}
+}
+
+// inFolder waits until the process has come so far as to lock its folder.
+func inFolder(t *testing.T, dir string) {
+	t.Helper()
+	eventually(t, func(context.Context) error {
+		_, err := os.Stat(filepath.Join(dir, "lock"))
+		return err
+	})
 }
 
 func TestExitWithParent(t *testing.T) {
@@ -240,10 +250,7 @@ func TestExitWithParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-	eventually(t, func(context.Context) error { // it has noted down its parent by then
-		_, err := os.Stat(filepath.Join(dir, "lock"))
-		return err
-	})
+	inFolder(t, dir) // it has noted down its parent by then
 	if err := shell.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
