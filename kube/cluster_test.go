@@ -84,11 +84,10 @@ func eventually(t *testing.T, f func() error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for range 1500 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
 		if err = f(); err == nil {
 			return
 		}
-		<-tick.C
 	}
 	t.Fatal(err)
 }

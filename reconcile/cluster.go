@@ -3,7 +3,6 @@ package reconcile
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -34,7 +33,7 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 	record(c, facts)
 	if facts.Ready {
 		c.Status.Message = ""
-		return verdict{}, s.keepCredential(ctx)
+		return verdict{}, errors.Join(s.tellOwner(ctx), s.keepCredential(ctx))
 	}
 	if over := s.overdue(s.claim); over != nil {
 		over.Message += " It was last seen so: " + facts.Message + "."
@@ -49,6 +48,32 @@ func record(c *berth.Cluster, f berth.ClusterFacts) {
 	if f.Version != "" {
 		c.Status.Version = f.Version
 	}
+}
+
+// tellOwner passes the number of nodes on to the compute that made the cluster. It may have been scaled here and not
+// there; the compute would tell an old number, and its next change would scale the cluster back.
+func (s *scope) tellOwner(ctx context.Context) error {
+	spec := s.cluster().Spec
+	if spec.OwnedBy.IsZero() {
+		return nil
+	}
+	r, err := s.Store.Get(ctx, spec.OwnedBy)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c := r.Body.(*berth.Compute)
+	if c.Spec.ClusterID.Key() != s.id().Key() || !r.State.Terminal() || c.Spec.AgentCount == spec.Pools[0].Count {
+		return nil // another of the same name, or one whose own wish decides
+	}
+	c.Spec.AgentCount = spec.Pools[0].Count
+	_, _, err = s.Store.Accept(ctx, store.Wish{Verb: berth.VerbUpdate, Base: r.Generation, Settled: true, Resource: r, Caller: caller})
+	if berth.ErrorCode(err) == berth.CodeBusy {
+		return nil
+	}
+	return err
 }
 
 func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
@@ -121,33 +146,6 @@ func (s *scope) keepChanged(ctx context.Context, secret string, config []byte, n
 func (s *scope) unchanged() verdict {
 	r := s.claim.Resource
 	return ended(store.Outcome{State: r.State, Fault: r.Fault, CheckAt: s.nextCheck()})
-}
-
-// residuesCleaned takes away what detaches could not clean while the cluster did not answer.
-func residuesCleaned(ctx context.Context, s *scope) (verdict, error) {
-	left, err := s.Store.Residues(ctx, s.id())
-	if err != nil || len(left) == 0 {
-		return verdict{}, err
-	}
-	conn, err := s.adminConn(ctx, s.id())
-	if err != nil {
-		return verdict{}, err
-	}
-	defer conn.Close()
-	for _, r := range left {
-		var put kube.Attachment
-		if err := json.Unmarshal(r.Detail, &put); err != nil {
-			return verdict{}, fmt.Errorf("a residue of %s: %w", r.Holder, err)
-		}
-		if _, err := conn.Detach(ctx, put); err != nil {
-			return verdict{}, err
-		}
-		if err := s.Store.DropResidue(ctx, s.id(), r.Holder); err != nil {
-			return verdict{}, err
-		}
-		s.Log.Info("cleaned what an earlier detach had to leave", "cluster", s.id(), "compute", r.Holder)
-	}
-	return verdict{}, nil
 }
 
 // adminConn connects to a managed cluster as its administrator.

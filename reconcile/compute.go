@@ -30,7 +30,7 @@ func computePhases(c *store.Claim, removes, check bool) []phase {
 	case check:
 		return []phase{stillThere, tokenKept}
 	}
-	return []phase{present, answers, bigEnough, owned, entered, tokenKept}
+	return []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept}
 }
 
 func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.Compute) }

@@ -45,6 +45,8 @@ type Engine struct {
 	workers map[*worker]struct{}
 	claims  int // numbers the leases of this engine
 	running sync.WaitGroup
+
+	cleaning sync.Map // of a cluster's key: chan struct{}, taken by who cleans residues in it
 }
 
 // New makes an engine; Run starts it.
@@ -178,8 +180,14 @@ func (w *worker) run(ctx context.Context) {
 	w.release(context.Cause(ctx))
 }
 
-// wait sleeps until the step wants to look again, or something changed.
+// wait sleeps until the step wants to look again, or something changed. Who waits for another row gives its slot away
+// meanwhile: else as many waiters as there are slots would keep what they wait for from ever being worked on.
 func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v verdict) {
+	if v.on != "" {
+		<-w.engine.slots
+		w.engine.poke()
+		defer func() { w.engine.slots <- struct{}{} }()
+	}
 	w.engine.mu.Lock()
 	w.awaits = v.on
 	w.engine.mu.Unlock()

@@ -3,218 +3,203 @@ package reconcile_test
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"path/filepath"
+	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/jonboulle/clockwork"
-
 	"berth.dev/berth"
-	"berth.dev/berth/reconcile"
-	"berth.dev/berth/store"
 )
 
-// script is a provider that does what a test says.
-type script struct {
-	mu      sync.Mutex
-	ensure  func(ctx context.Context) (berth.ClusterFacts, error)
-	gone    bool
-	ensures int
-	inside  int // calls at this moment: never more than one for one cluster
-	worst   int
-}
-
-func (p *script) Observe(context.Context, berth.ID) (berth.ClusterFacts, error) {
-	return berth.ClusterFacts{Exists: true}, nil
-}
-
-func (p *script) Ensure(ctx context.Context, _ berth.ID, _ berth.ClusterSpec) (berth.ClusterFacts, error) {
-	p.mu.Lock()
-	p.ensures++
-	p.inside++
-	p.worst = max(p.worst, p.inside)
-	do := p.ensure
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		p.inside--
-		p.mu.Unlock()
-	}()
-	return do(ctx)
-}
-
-func (p *script) Remove(context.Context, berth.ID) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gone = true
-	return true, nil
-}
-
-func (p *script) Kubeconfig(context.Context, berth.ID) ([]byte, error) {
-	return nil, errors.New("no credentials yet")
-}
-
-func (p *script) count() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ensures
-}
-
-// stage is a store, a clock that the test moves, and engines on both.
-type stage struct {
-	*testing.T
-	ctx   context.Context
-	clock *clockwork.FakeClock
-	store *store.Store
-	id    berth.ID
-}
-
-func newStage(t *testing.T) *stage {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
-	s := &stage{T: t, ctx: ctx, clock: clockwork.NewFakeClock(), id: berth.NewID("s", "rg", berth.TypeCluster, "c")}
-	var err error
-	if s.store, err = store.Open(ctx, filepath.Join(t.TempDir(), "berth.db"), s.clock); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.store.Close() })
-	s.accept(store.Wish{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: berth.GroupID("s", "rg"), Location: "westeurope", Body: &berth.Group{}}})
-	return s
-}
-
-func (s *stage) accept(w store.Wish) *berth.Operation {
-	s.Helper()
-	_, op, err := s.store.Accept(s.ctx, w)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return op
-}
-
-func (s *stage) create() *berth.Operation {
-	s.Helper()
-	return s.accept(store.Wish{Verb: berth.VerbCreate, Resource: &berth.Resource{ID: s.id, Location: "westeurope", Body: &berth.Cluster{Spec: berth.ClusterSpec{Pools: []berth.NodePool{{Name: "p", Count: 1}}}}}})
-}
-
-// engine runs an engine until the returned function is called.
-func (s *stage) engine(name string, p berth.Provider) (stop func()) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	e := reconcile.New(reconcile.Options{Store: s.store, Provider: p, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: name})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := e.Run(ctx); err != nil {
-			s.Error(err)
-		}
-	}()
-	stop = sync.OnceFunc(func() { cancel(); <-done })
-	s.Cleanup(stop)
-	return stop
-}
-
-// until moves the clock in steps until a condition holds.
-func (s *stage) until(what string, step time.Duration, condition func() bool) {
-	s.Helper()
-	for !condition() {
-		if s.ctx.Err() != nil {
-			s.Fatalf("it never came to this: %s", what)
-		}
-		s.clock.Advance(step)
-		time.Sleep(time.Millisecond) // real work between two moves of the clock: SQLite and goroutines
-	}
-}
-
-func (s *stage) operation(op *berth.Operation) *berth.Operation {
-	s.Helper()
-	got, err := s.store.Operation(s.ctx, op.ID)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return got
-}
-
-func failing(err error) func(context.Context) (berth.ClusterFacts, error) {
-	return func(context.Context) (berth.ClusterFacts, error) { return berth.ClusterFacts{}, err }
-}
-
-// TestRetry: what may pass is tried again, its reason shows meanwhile, and the deadline ends it with that reason.
+// TestRetry: what may pass by itself is tried again, later and later, and the reason is shown meanwhile.
 func TestRetry(t *testing.T) {
-	s, p := newStage(t), &script{ensure: failing(errors.New("the moon is in the wrong place"))}
-	op := s.create()
-	s.engine("a", p)
-	s.until("a reason that shows", time.Second, func() bool { return strings.Contains(s.operation(op).Message, "the moon") })
-	s.until("the deadline", time.Second, func() bool { return s.operation(op).State == berth.StateFailed })
-	if got := s.operation(op); got.Err.Code != berth.CodeDeadlineExceeded || !strings.Contains(got.Err.Message, "the moon") {
-		t.Errorf("it failed with %v", got.Err)
-	}
-	if took := s.operation(op).EndedAt.Sub(op.StartedAt); took < 15*time.Minute || took > 20*time.Minute {
-		t.Errorf("it was given up after %v", took)
-	}
-	if n := p.count(); n < 10 || n > 60 {
-		t.Errorf("it was tried %d times in 15 minutes: backoff should make that about 35, fewer where the clock outruns the work", n)
-	}
-}
-
-// TestFinal: the user's fault is final at once.
-func TestFinal(t *testing.T) {
-	s, p := newStage(t), &script{ensure: failing(berth.Errorf(berth.CodeBadRequest, "no such thing"))}
-	op := s.create()
-	s.engine("a", p)
-	s.until("failure", 10*time.Millisecond, func() bool { return s.operation(op).State == berth.StateFailed })
-	if r, err := s.store.Get(s.ctx, s.id); err != nil || r.State != berth.StateFailed || r.Fault.Message != "no such thing" || p.count() != 1 {
-		t.Errorf("the resource is %+v, %v after %d tries", r, err, p.count())
-	}
-}
-
-// TestSupersede: a delete ends what works on the create, and comes only after it.
-func TestSupersede(t *testing.T) {
-	s := newStage(t)
-	entered, canceled := make(chan struct{}), make(chan struct{})
-	p := &script{}
-	p.ensure = func(ctx context.Context) (berth.ClusterFacts, error) {
-		select {
-		case entered <- struct{}{}:
-		case <-ctx.Done():
+	const failures = 9
+	w := newWorld(t, script(&scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
+		if call <= failures {
+			return berth.ClusterFacts{}, fmt.Errorf("the disk burns for the %d. time\nand nobody knows why", call)
 		}
+		return ready(1), nil
+	}}))
+	w.engine("one")
+	op := w.create(clusterID("a"), cluster(1))
+	delay := 500 * time.Millisecond
+	for n := 1; n <= failures; n++ {
+		want := fmt.Sprintf("trying again: cluster a: the disk burns for the %d. time", n)
+		w.until(want, 0, func() bool { return w.operation(op).Message == want })
+		due, err := w.store.NextDue(w.ctx)
+		w.must(err)
+		if got := due.Sub(w.clock.Now()); got != delay {
+			t.Errorf("after failure %d the next try is in %v, want %v", n, got, delay)
+		}
+		if state := w.get(clusterID("a")).State; state != berth.StateCreating {
+			t.Errorf("meanwhile it is %s", state)
+		}
+		w.clock.Advance(delay)
+		delay = min(2*delay, 30*time.Second)
+	}
+	if end := w.ends(op, berth.StateSucceeded); end.Message != "" || end.EndedAt.IsZero() {
+		t.Errorf("the operation ended as %+v", end)
+	}
+	if r := w.get(clusterID("a")); r.State != berth.StateSucceeded || r.Fault != nil || r.Body.(*berth.Cluster).Status.FQDN == "" {
+		t.Errorf("the cluster is %+v", r)
+	}
+}
+
+// TestUsersFault: what the user must mend is not tried again.
+func TestUsersFault(t *testing.T) {
+	p := &scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) {
+		return berth.ClusterFacts{}, berth.Errorf(berth.CodeBadRequest, "This size is sold out.")
+	}}
+	w := newWorld(t, script(p))
+	w.engine("one")
+	end := w.ends(w.create(clusterID("a"), cluster(1)), berth.StateFailed)
+	if end.Err == nil || end.Err.Message != "This size is sold out." || p.count("a") != 1 {
+		t.Errorf("it ended with %v after %d tries", end.Err, p.count("a"))
+	}
+	if r := w.get(clusterID("a")); r.State != berth.StateFailed || r.Fault == nil || r.Fault.Code != berth.CodeBadRequest {
+		t.Errorf("the cluster is %+v", r)
+	}
+}
+
+// TestDeadline: nothing is waited for without end, and the last reason is told.
+func TestDeadline(t *testing.T) {
+	for name, answer := range map[string]func() (berth.ClusterFacts, error){
+		"it never gets ready": func() (berth.ClusterFacts, error) {
+			return berth.ClusterFacts{Exists: true, Message: "0 of 1 nodes are ready"}, nil
+		},
+		"it fails for ever": func() (berth.ClusterFacts, error) {
+			return berth.ClusterFacts{}, errors.New("0 of 1 nodes are ready")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, script(&scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { return answer() }}))
+			w.engine("one")
+			op := w.create(clusterID("a"), cluster(1))
+			w.until("the deadline", 5*time.Second, func() bool { return w.operation(op).State.Terminal() })
+			end := w.operation(op)
+			if end.State != berth.StateFailed || end.Err.Code != berth.CodeDeadlineExceeded || !strings.Contains(end.Err.Message, "0 of 1 nodes are ready") {
+				t.Errorf("it ended %s with %v", end.State, end.Err)
+			}
+			if took := end.EndedAt.Sub(end.StartedAt); took < 15*time.Minute {
+				t.Errorf("it was given up after %v", took)
+			}
+		})
+	}
+}
+
+// TestNewerWishStopsTheWork: who works on what is not wanted any more is told so, in the middle of it.
+func TestNewerWishStopsTheWork(t *testing.T) {
+	begun, stopped := make(chan struct{}), make(chan error, 1)
+	p := &scripted{ensure: func(ctx context.Context, _ berth.ID, _ int) (berth.ClusterFacts, error) {
+		close(begun)
 		<-ctx.Done()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.gone {
-			t.Error("the cluster was removed while it was still being made")
-		}
-		close(canceled)
+		stopped <- context.Cause(ctx)
 		return berth.ClusterFacts{}, ctx.Err()
+	}}
+	w := newWorld(t, script(p))
+	w.engine("one")
+	create := w.create(clusterID("a"), cluster(1))
+	<-begun
+	remove := w.remove(clusterID("a"), berth.VerbDelete)
+	if old := w.operation(create); old.State != berth.StateCanceled || old.Err == nil {
+		t.Errorf("the superseded operation is %s, %v", old.State, old.Err)
 	}
-	create := s.create()
-	s.engine("a", p)
-	<-entered
-	remove := s.accept(store.Wish{Verb: berth.VerbDelete, Resource: &berth.Resource{ID: s.id}})
-	s.until("the end of both", time.Second, func() bool { return s.operation(remove).State == berth.StateSucceeded })
-	<-canceled
-	if got := s.operation(create); got.State != berth.StateCanceled {
-		t.Errorf("the create is %s", got.State)
-	}
-	if _, err := s.store.Get(s.ctx, s.id); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("the cluster is still there: %v", err)
+	w.until("the worker to be told", time.Second, func() bool { return len(stopped) == 1 })
+	w.ends(remove, berth.StateSucceeded)
+	if !w.gone(clusterID("a")) || len(p.removed) != 1 {
+		t.Errorf("left: %v; removed: %v", !w.gone(clusterID("a")), p.removed)
 	}
 }
 
-// TestTwoEngines: one row is never worked on by two, and goes over when the first stops.
+// TestTwoEngines: of two servers on one store only one works on a row, and together they do all.
 func TestTwoEngines(t *testing.T) {
-	s := newStage(t)
-	p := &script{ensure: func(context.Context) (berth.ClusterFacts, error) { return berth.ClusterFacts{Message: "waiting"}, nil }}
-	s.create()
-	first := s.engine("a", p)
-	s.engine("b", p)
-	s.until("some looks", 100*time.Millisecond, func() bool { return p.count() > 20 })
-	first()
-	before := p.count()
-	s.until("more looks by the second", 100*time.Millisecond, func() bool { return p.count() > before+20 })
-	if p.worst != 1 {
-		t.Errorf("%d worked on one row at once", p.worst)
+	const rows = 40
+	p := &scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
+		if call%3 != 0 {
+			return berth.ClusterFacts{Exists: true, Message: "starting"}, nil
+		}
+		return ready(1), nil
+	}}
+	w := newWorld(t, script(p))
+	w.engine("one")
+	w.engine("two")
+	var ops []*berth.Operation
+	for i := range rows {
+		ops = append(ops, w.create(clusterID(fmt.Sprint("c", i)), cluster(1)))
+	}
+	for _, op := range ops {
+		w.ends(op, berth.StateSucceeded)
+	}
+	if p.twice {
+		t.Error("two worked on one row at once")
+	}
+	for i := range rows {
+		if n := p.count(fmt.Sprint("c", i)); n != 3 {
+			t.Errorf("c%d was looked at %d times, want 3", i, n)
+		}
+	}
+}
+
+// TestStopHandsBack: a server that stops gives its rows back at once, and another goes on from there.
+func TestStopHandsBack(t *testing.T) {
+	for name, ensure := range map[string]func(context.Context, berth.ID, int) (berth.ClusterFacts, error){
+		"while it waits": func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
+			if call < 3 {
+				return berth.ClusterFacts{Exists: true, Message: "starting"}, nil
+			}
+			return ready(1), nil
+		},
+		"while it works": func(ctx context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
+			if call == 1 {
+				<-ctx.Done()
+				return berth.ClusterFacts{}, ctx.Err()
+			}
+			return ready(1), nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &scripted{ensure: ensure}
+			w := newWorld(t, script(p))
+			stop := w.engine("one")
+			op := w.create(clusterID("a"), cluster(1))
+			w.until("the first look", 0, func() bool { return p.count("a") > 0 })
+			stop()
+			claim, err := w.store.Claim(w.ctx, "another", 30*time.Second)
+			if err != nil || claim == nil {
+				t.Fatalf("after the stop there is nothing to claim: %v, %v", claim, err)
+			}
+			w.must(w.store.Release(w.ctx, claim))
+			w.engine("two")
+			w.ends(op, berth.StateSucceeded)
+		})
+	}
+}
+
+// TestCheck: a settled cluster is looked at again and again; one that is lost is told, and not made anew.
+func TestCheck(t *testing.T) {
+	facts := make(chan berth.ClusterFacts, 1)
+	facts <- ready(1)
+	p := &scripted{
+		ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { return ready(1), nil },
+		observe: func() berth.ClusterFacts {
+			f := <-facts
+			facts <- f
+			return f
+		},
+	}
+	w := newWorld(t, script(p))
+	w.engine("one")
+	w.ends(w.create(clusterID("a"), cluster(1)), berth.StateSucceeded)
+	<-facts
+	facts <- berth.ClusterFacts{Exists: true, Message: "it sleeps"}
+	w.until("the silence to be seen", time.Second, func() bool { return w.get(clusterID("a")).Body.(*berth.Cluster).Status.Message == "it sleeps" })
+	if r := w.get(clusterID("a")); r.State != berth.StateSucceeded {
+		t.Errorf("a cluster that does not answer is %s", r.State)
+	}
+	<-facts
+	facts <- berth.ClusterFacts{}
+	w.until("the loss to be seen", time.Second, func() bool { return w.get(clusterID("a")).State == berth.StateFailed })
+	if fault := w.get(clusterID("a")).Fault; fault == nil || fault.Code != berth.CodeNotFound || p.count("a") != 1 {
+		t.Errorf("the fault is %v after %d tries to make it", fault, p.count("a"))
 	}
 }

@@ -1,0 +1,60 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"berth.dev/berth"
+	"berth.dev/berth/kube"
+)
+
+// residuesCleaned takes away what detaches could not clean while the cluster did not answer.
+func residuesCleaned(ctx context.Context, s *scope) (verdict, error) {
+	return verdict{}, s.cleanResidues(ctx, s.id())
+}
+
+// madeRoom does the same before a compute takes the cluster up: an old record would refuse it, and to clean up later,
+// when a compute of the same name is attached again, would take the new attachment away.
+func madeRoom(ctx context.Context, s *scope) (verdict, error) {
+	id := s.compute().Spec.ClusterID
+	if err := s.cleanResidues(ctx, id); err != nil {
+		return verdict{}, unreachable(id, err)
+	}
+	return verdict{}, nil
+}
+
+// cleanResidues is done by one at a time for each cluster: of two, the slower might act on what the other has cleaned
+// and a new attachment has put in again since.
+func (e *Engine) cleanResidues(ctx context.Context, cluster berth.ID) error {
+	turn, _ := e.cleaning.LoadOrStore(cluster.Key(), make(chan struct{}, 1))
+	select {
+	case turn.(chan struct{}) <- struct{}{}:
+		defer func() { <-turn.(chan struct{}) }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	left, err := e.Store.Residues(ctx, cluster)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	conn, err := e.adminConn(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, r := range left {
+		var put kube.Attachment
+		if err := json.Unmarshal(r.Detail, &put); err != nil {
+			return fmt.Errorf("a residue of %s: %w", r.Holder, err)
+		}
+		if _, err := conn.Detach(ctx, put); err != nil {
+			return err
+		}
+		if err := e.Store.DropResidue(ctx, cluster, r.Holder); err != nil {
+			return err
+		}
+		e.Log.Info("cleaned what an earlier detach had to leave", "cluster", cluster, "compute", r.Holder)
+	}
+	return nil
+}
