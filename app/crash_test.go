@@ -3,7 +3,6 @@ package app_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/app"
+	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/client"
 	"berth.dev/berth/kube"
 )
@@ -71,7 +71,7 @@ func TestCrash(t *testing.T) {
 	c.start()
 	c.setUp()
 	for range kills {
-		stop := time.Now().Add(time.Duration(c.random.IntN(3000)) * time.Millisecond)
+		stop := time.Now().Add(time.Duration(c.random.IntN(5000)) * time.Millisecond)
 		for time.Now().Before(stop) {
 			c.wish()
 			time.Sleep(time.Duration(c.random.IntN(300)) * time.Millisecond)
@@ -80,8 +80,13 @@ func TestCrash(t *testing.T) {
 		c.start()
 	}
 	c.settle()
+	for _, wish := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach} { // and it works as it did before
+		wish()
+		c.settle()
+	}
 	c.operationsEnded()
 	c.clustersAnswer()
+	c.ownersAgree()
 	c.nothingLeft()
 	t.Logf("%d operations were accepted", len(c.accepted))
 }
@@ -143,30 +148,44 @@ func (c *crash) setUp() {
 	}
 }
 
-// wish asks for something at random. It may be refused: only what was accepted counts.
+// wish asks for something at random. It may be refused: only what was accepted counts. Deletes are rare, so that what is
+// made has a chance to get ready between two kills.
 func (c *crash) wish() {
 	name := fmt.Sprintf("made%cx", 'a'+rune(c.random.IntN(2)))
-	var op *client.Operation
-	var err error
-	switch c.random.IntN(9) {
-	case 0, 1:
-		_, op, err = c.client.PutCompute(c.ctx, named(name), inner(client.Object{"agentCount": 3}))
-	case 2, 3:
-		_, op, err = c.client.PutCompute(c.ctx, named(name), inner(client.Object{"agentCount": 3 + c.random.IntN(3)}))
-	case 4:
-		op, err = c.client.DeleteCompute(c.ctx, named(name), client.ActionDelete)
-	case 5:
-		_, op, err = c.client.PutCluster(c.ctx, jobGroup, "own", client.Object{"location": "westeurope", "properties": client.Object{
-			"agentPoolProfiles": []client.Object{{"name": "pool", "count": 1 + c.random.IntN(2), "vmSize": "Standard_D3_v2", "mode": "System"}}}})
-	case 6:
-		_, op, err = c.client.PutCompute(c.ctx, named("taken"), attachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
-	case 7:
-		op, err = c.client.DeleteCompute(c.ctx, named("taken"), client.ActionDetach)
-	case 8:
-		if c.random.IntN(4) == 0 {
-			op, err = c.client.DeleteCluster(c.ctx, jobGroup, "own")
-		}
+	switch n := c.random.IntN(30); {
+	case n < 14:
+		c.create(name)
+	case n < 19:
+		c.createOwn()
+	case n < 25:
+		c.attach()
+	case n < 28:
+		c.accept(c.client.DeleteCompute(c.ctx, named("taken"), client.ActionDetach))
+	case n < 29:
+		c.accept(c.client.DeleteCompute(c.ctx, named(name), client.ActionDelete))
+	case c.random.IntN(3) == 0:
+		c.accept(c.client.DeleteCluster(c.ctx, jobGroup, "own"))
 	}
+}
+
+// create makes a compute, or scales the one there is.
+func (c *crash) create(name string) {
+	_, op, err := c.client.PutCompute(c.ctx, named(name), inner(client.Object{"agentCount": 3 + c.random.IntN(3)}))
+	c.accept(op, err)
+}
+
+func (c *crash) createOwn() {
+	_, op, err := c.client.PutCluster(c.ctx, jobGroup, "own", client.Object{"location": "westeurope", "properties": client.Object{
+		"agentPoolProfiles": []client.Object{{"name": "pool", "count": 1 + c.random.IntN(2), "vmSize": "Standard_D3_v2", "mode": "System"}}}})
+	c.accept(op, err)
+}
+
+func (c *crash) attach() {
+	_, op, err := c.client.PutCompute(c.ctx, named("taken"), attachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	c.accept(op, err)
+}
+
+func (c *crash) accept(op *client.Operation, err error) {
 	if err == nil && op != nil {
 		c.accepted[op.ID] = op
 	}
@@ -216,11 +235,16 @@ func (c *crash) operationsEnded() {
 		if !op.Done() {
 			c.Errorf("operation %s (%s %s) is %s for ever", id, op.Verb, op.ResourceID, op.Status)
 		}
-		if op.Status == "Failed" {
-			c.Logf("operation %s %s failed: %v", op.Verb, op.ResourceID, op.Err)
+		if op.Status == "Failed" && !expected(op.Err) {
+			c.Errorf("operation %s %s failed: %v", op.Verb, op.ResourceID, op.Err)
 		}
 	}
 	c.Logf("how they ended: %v", ends)
+}
+
+// expected failures are those that the driver itself brings about, by deleting a cluster that is just being attached.
+func expected(e *berth.Error) bool {
+	return e != nil && (e.Code == berth.CodeNotFound || e.Code == berth.CodeConflict)
 }
 
 // clustersAnswer asks every cluster that is said to be there.
@@ -269,30 +293,76 @@ func (c *crash) readyNodes(config []byte, want int) error {
 	return fmt.Errorf("%d nodes ready after a minute, %d wanted", ready, want)
 }
 
-// nothingLeft holds folders and processes against the clusters that there are.
+// nothingLeft holds folders and processes against the clusters that there are: each has one of both, and there are no
+// others.
 func (c *crash) nothingLeft() {
 	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
 	if err != nil {
 		c.Fatal(err)
 	}
-	folders, err := os.ReadDir(filepath.Join(c.dir, "clusters"))
-	if err != nil {
-		c.Fatal(err)
+	folders := apptest.ClusterFolders(c, c.dir)
+	if len(folders) != len(clusters) {
+		c.Errorf("there are %d clusters, and the folders %v", len(clusters), folders)
 	}
-	if len(folders) > len(clusters) {
-		c.Errorf("there are %d clusters, and folders %v", len(clusters), folders)
+	recorded := map[int]bool{}
+	for _, pid := range folders {
+		recorded[pid] = true
 	}
-	running := 0
-	paths, err := fs.Glob(os.DirFS("/proc"), "[0-9]*/cmdline")
-	if err != nil {
-		c.Fatal(err)
-	}
-	for _, p := range paths {
-		if text, err := os.ReadFile(filepath.Join("/proc", p)); err == nil && strings.Contains(string(text), "berth-kube") && strings.Contains(string(text), c.dir) {
-			running++
+	for _, pid := range apptest.KubeProcesses(c, c.dir) {
+		if !recorded[pid] {
+			c.Errorf("process %d runs and is in no record: %v", pid, folders)
 		}
 	}
-	if running > len(folders) {
-		c.Errorf("%d processes run for %d folders", running, len(folders))
+}
+
+// ownersAgree asks each cluster whose it is: of the compute that has it in the store, and of nobody when none has.
+func (c *crash) ownersAgree() {
+	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
+	if err != nil {
+		c.Fatal(err)
 	}
+	holder := map[string]string{}
+	for _, o := range computes {
+		properties := o["properties"].(client.Object)
+		if properties["provisioningState"] == "Succeeded" {
+			holder[strings.ToLower(properties["resourceId"].(string))] = o["id"].(string)
+		}
+	}
+	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, o := range clusters {
+		if o["properties"].(client.Object)["provisioningState"] != "Succeeded" {
+			continue
+		}
+		want := holder[strings.ToLower(o["id"].(string))]
+		if err := c.ownedBy(o["name"].(string), want); err != nil {
+			c.Errorf("cluster %s: %v", o["name"], err)
+		}
+	}
+}
+
+// ownedBy looks for some time: what a detach could not clean is cleaned when the cluster is next seen.
+func (c *crash) ownedBy(cluster, want string) error {
+	config, err := c.client.ClusterCredentials(c.ctx, jobGroup, cluster, true)
+	if err != nil {
+		return err
+	}
+	conn, err := kube.Connect(config, kube.Options{})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	have := ""
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		owner, err := conn.Owner(c.ctx)
+		if have = ""; owner != nil {
+			have = owner.ComputeID
+		}
+		if err == nil && strings.EqualFold(have, want) {
+			return nil
+		}
+	}
+	return fmt.Errorf("it says that it is owned by %q, and the store says %q", have, want)
 }

@@ -62,9 +62,9 @@ func Serve(ctx context.Context, c Config, logTo io.Writer, ready func(Info)) err
 }
 
 func newLogger(c Config, to io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, fmt.Errorf("--log-level must be debug, info, warn or error, not %q", c.LogLevel)
+	level, err := c.level()
+	if err != nil {
+		return nil, err
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {

@@ -97,3 +97,20 @@ func TestWithoutToken(t *testing.T) {
 		f.equal(services, key, f.Endpoint)
 	}
 }
+
+// TestOwnAddress: answers carry the address that the client used, but never one that a stranger made up.
+func TestOwnAddress(t *testing.T) {
+	f := newFront(t)
+	port := f.Endpoint[strings.LastIndex(f.Endpoint, ":"):]
+	for host, want := range map[string]string{"localhost" + port: "https://localhost" + port, "attacker.example": f.Endpoint, "": f.Endpoint} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.Endpoint+f.workspace+"?api-version="+apptest.Version, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		r := f.Want(http.StatusOK, f.SendRaw(req))
+		if got, _ := apptest.At(r.Body, "properties.discoveryUrl").(string); !strings.HasPrefix(got, want+"/") {
+			t.Errorf("called as %q it answers with %s", host, got)
+		}
+	}
+}

@@ -46,6 +46,14 @@ func statusOf(c berth.Code) int {
 	return http.StatusBadRequest
 }
 
+// faultStatus is the status that a kept fault would have had as a direct answer; 0 when there is none.
+func faultStatus(e *berth.Error) int {
+	if e == nil {
+		return 0
+	}
+	return statusOf(e.Code)
+}
+
 // fail is the one place where an error is written. What is not ours becomes a 500 with an id that is in the log too.
 func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	e, isOurs := errors.AsType[*berth.Error](err)
@@ -65,6 +73,8 @@ func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	switch res.status {
 	case http.StatusUnauthorized:
 		res.header["WWW-Authenticate"] = identity.Challenge(q.base, s.Authority.TenantID(), e)
+	case http.StatusMethodNotAllowed:
+		res.header["Allow"] = q.allow
 	case http.StatusConflict:
 		res.header["Retry-After"] = "1"
 	}

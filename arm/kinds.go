@@ -43,8 +43,10 @@ func kindOf(typ string) *kind { return kinds[strings.ToLower(typ)] }
 
 func equalFold(a, b string) bool { return strings.EqualFold(a, b) }
 
-func encodeGroup(_ *Server, _ *request, r *berth.Resource) wire.Object   { return wire.Group(r) }
-func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Compute(r) }
+func encodeGroup(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Group(r) }
+func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
+	return wire.Compute(r, faultStatus(r.Fault))
+}
 func encodeCluster(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Cluster(r) }
 func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
 	return wire.Workspace(r, q.base, s.Authority.TenantID())

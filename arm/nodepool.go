@@ -40,7 +40,7 @@ func (s *Server) nodePool(q *request, id berth.ID) (*response, error) {
 		}
 		return nil, berth.Errorf(berth.CodeConflict, "'%s' is the only pool of its cluster, and a cluster must have one System pool. Delete the cluster instead.", pool.Name)
 	}
-	return nil, berth.Errorf(berth.CodeMethodNotAllowed, "%s is not possible on a node pool; use GET or PUT.", q.Method)
+	return nil, q.notAllowed(http.MethodGet, http.MethodPut)
 }
 
 // loadPool finds a pool in its cluster.

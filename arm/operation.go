@@ -34,11 +34,7 @@ func (s *Server) operationStatus(q *request, id string) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := 0
-	if op.Err != nil {
-		status = statusOf(op.Err.Code)
-	}
-	res := ok(wire.Operation(op, cleanPath(q.URL.Path), status))
+	res := ok(wire.Operation(op, cleanPath(q.URL.Path), faultStatus(op.Err)))
 	if !op.State.Terminal() {
 		res.header = map[string]string{"Retry-After": "1"}
 	}

@@ -37,6 +37,9 @@ func (f *front) plain(r *apptest.Response) {
 	if message == "" || r.Header.Get("x-ms-request-id") == "" || r.Header.Get("x-ms-error-code") != apptest.At(r.Body, "error.code") {
 		f.t.Errorf("an error without message, id or code: %v %s", r.Header, r.Text)
 	}
+	if allow := r.Header.Get("Allow"); (allow != "") != (r.Status == http.StatusMethodNotAllowed) {
+		f.t.Errorf("status %d with Allow %q", r.Status, allow)
+	}
 	for _, inside := range []string{".go:", "goroutine", "SQL", "sqlite", "panic", f.ClientSecret} {
 		if strings.Contains(r.Text, inside) {
 			f.t.Errorf("an error shows the inside (%s): %s", inside, r.Text)

@@ -21,7 +21,14 @@ type request struct {
 	version  string // api-version as it was sent
 	body     []byte
 	kindName string // for metrics
+	allow    string // the methods that are possible here, once another has been refused
 	answered int
+}
+
+// notAllowed refuses the method and keeps what HTTP wants an answer to say: the methods that are possible.
+func (q *request) notAllowed(possible ...string) error {
+	q.allow = strings.Join(possible, ", ")
+	return berth.Errorf(berth.CodeMethodNotAllowed, "%.20s is not possible here; use %s.", q.Method, q.allow)
 }
 
 var versionFormat = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-(preview|alpha|beta|rc|privatepreview))?$`)

@@ -44,7 +44,7 @@ type handler func(*request) (*response, error)
 // only lets one method through.
 func (s *Server) only(q *request, method string, h handler) (*response, error) {
 	if q.Method != method && (method != http.MethodGet || q.Method != http.MethodHead) {
-		return nil, berth.Errorf(berth.CodeMethodNotAllowed, "%s is not possible here; use %s.", q.Method, method)
+		return nil, q.notAllowed(method)
 	}
 	return h(q)
 }
@@ -169,5 +169,5 @@ func (s *Server) resource(q *request, k *kind, id berth.ID) (*response, error) {
 	case http.MethodDelete:
 		return s.remove(q, k, id)
 	}
-	return nil, berth.Errorf(berth.CodeMethodNotAllowed, "%s is not possible on a resource; use GET, PUT, PATCH or DELETE.", q.Method)
+	return nil, q.notAllowed(http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete)
 }

@@ -31,7 +31,7 @@ func scanOperation(r row) (*berth.Operation, error) {
 
 // Operation reads one operation. ErrNotFound when there is none, or it ended too long ago.
 func (s *Store) Operation(ctx context.Context, id string) (*berth.Operation, error) {
-	return scanOperation(s.getOp.QueryRowContext(ctx, id))
+	return scanOperation(s.getOp.QueryRowContext(context.WithoutCancel(ctx), id))
 }
 
 func insertOperation(ctx context.Context, tx *txn, op *berth.Operation) error {

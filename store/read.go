@@ -64,9 +64,10 @@ func fromJSON(s string, into any) error {
 	return json.Unmarshal([]byte(s), into)
 }
 
-// Get reads one resource. ErrNotFound when it is not there.
+// Get reads one resource. ErrNotFound when it is not there. It takes microseconds, so it is not made cancelable: watching
+// over a context costs the driver two goroutines, and more time than the read itself.
 func (s *Store) Get(ctx context.Context, id berth.ID) (*berth.Resource, error) {
-	return scanResource(s.get.QueryRowContext(ctx, id.Key()))
+	return scanResource(s.get.QueryRowContext(context.WithoutCancel(ctx), id.Key()))
 }
 
 // Query selects resources. Empty fields select everything.

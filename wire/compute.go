@@ -108,13 +108,14 @@ func purpose(s string) berth.Purpose {
 	return berth.Purpose(s)
 }
 
-// Compute answers a compute with every key that azureml-core reads.
-func Compute(r *berth.Resource) Object {
+// Compute answers a compute with every key that azureml-core reads. faultStatus is the status its fault would have had as
+// a direct answer.
+func Compute(r *berth.Resource, faultStatus int) Object {
 	c := r.Body.(*berth.Compute)
 	properties := Object{
 		"computeType": c.Spec.Type, "computeLocation": c.Spec.Location, "description": orNull(c.Spec.Description),
 		"createdOn": Time(r.CreatedAt), "modifiedOn": Time(r.ModifiedAt),
-		"resourceId": orNullID(c.Spec.ClusterID), "provisioningState": r.State, "provisioningErrors": provisioningErrors(r.Fault),
+		"resourceId": orNullID(c.Spec.ClusterID), "provisioningState": r.State, "provisioningErrors": provisioningErrors(r.Fault, faultStatus),
 		"isAttachedCompute": c.Spec.Attached, "disableLocalAuth": c.Spec.DisableLocalAuth,
 		"properties": innerProperties(c),
 	}
@@ -166,11 +167,11 @@ func networkOut(n *berth.NetworkSpec) any {
 
 // provisioningErrors has the triple shape that its readers want: flat code and message (azureml-core's users), and
 // error.code (azure-ai-ml).
-func provisioningErrors(e *berth.Error) any {
+func provisioningErrors(e *berth.Error, status int) any {
 	if e == nil {
 		return nil
 	}
-	inner := Object{"code": e.Code, "message": e.Message, "statusCode": 400}
+	inner := Object{"code": e.Code, "message": e.Message, "statusCode": status}
 	if len(e.Details) > 0 {
 		inner["details"] = e.Details
 	}

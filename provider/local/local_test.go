@@ -87,6 +87,15 @@ func ready(t *testing.T, p *Provider) (f berth.ClusterFacts) {
 	return f
 }
 
+func same(want berth.ClusterFacts) func(berth.ClusterFacts, error) error {
+	return func(f berth.ClusterFacts, err error) error {
+		if err == nil && f != want {
+			err = errors.New(f.Message)
+		}
+		return err
+	}
+}
+
 func uid(t *testing.T, p *Provider) string {
 	t.Helper()
 	config, err := p.Kubeconfig(t.Context(), id)
@@ -117,6 +126,25 @@ func gone(p process) error {
 	return nil
 }
 
+// kill ends the cluster's process and waits until there is another.
+func kill(t *testing.T, dir string) {
+	t.Helper()
+	old, err := running(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(old.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		now, err := running(dir)
+		if err == nil && now == old {
+			err = errors.New("not started again")
+		}
+		return err
+	})
+}
+
 func TestDeathsAndRestarts(t *testing.T) {
 	dir, binary := t.TempDir(), providertest.Binary(t)
 	p := begin(t, dir, binary)
@@ -124,20 +152,7 @@ func TestDeathsAndRestarts(t *testing.T) {
 	was := uid(t, p)
 
 	t.Run("a killed process is started again", func(t *testing.T) {
-		old, err := running(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Kill(old.PID, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, func() error {
-			now, err := running(dir)
-			if err == nil && now == old {
-				err = errors.New("not started again")
-			}
-			return err
-		})
+		kill(t, dir)
 		if f := ready(t, p); f != first || uid(t, p) != was {
 			t.Errorf("%+v became %+v, %s", first, f, uid(t, p))
 		}
@@ -162,11 +177,7 @@ func TestDeathsAndRestarts(t *testing.T) {
 	t.Run("a new server brings it back", func(t *testing.T) {
 		p := begin(t, dir, binary)
 		eventually(t, func() error { // without being asked for it
-			f, err := p.Observe(t.Context(), id)
-			if err == nil && f != first {
-				err = errors.New(f.Message)
-			}
-			return err
+			return same(first)(p.Observe(t.Context(), id))
 		})
 		if now := uid(t, p); now != was {
 			t.Errorf("cluster %s became %s", was, now)

@@ -1,0 +1,144 @@
+package app_test
+
+import (
+	"context"
+	"database/sql"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/app/apptest"
+)
+
+// startError serves a folder that is expected not to work, and returns what is said. A server that comes up is stopped.
+func startError(t *testing.T, dir string) string {
+	t.Helper()
+	c := app.DefaultConfig()
+	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", apptest.KubeBinary(t)
+	ctx, cancel := context.WithTimeout(t.Context(), apptest.Patience)
+	defer cancel()
+	if err := app.Serve(ctx, c, &apptest.Log{}, func(app.Info) { cancel() }); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// used is a folder that a server has used before.
+func used(t *testing.T) string {
+	t.Helper()
+	s := apptest.New(t)
+	s.MakeWorkspace(jobGroup, jobWorkspace)
+	s.Stop()
+	return s.Dir
+}
+
+// TestDamagedFolder: a folder that something has happened to is refused in words that help, and is not changed.
+func TestDamagedFolder(t *testing.T) {
+	write := func(name, text string, mode os.FileMode) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			path := filepath.Join(dir, name)
+			if text != "" {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		do    func(t *testing.T, dir string)
+		file  string
+		words []string
+	}{
+		"a newer database":           {newerSchema, "berth.db", []string{"newer Berth", "--data-dir", "nothing was changed"}},
+		"a database that is none":    {write("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db", []string{"damaged or not a database", "copy back"}},
+		"a database damaged inside":  {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
+		"damaged credentials":        {write("credentials.json", `{"clientId"`, 0o600), "credentials.json", []string{"credentials.json", "damaged", "backup"}},
+		"credentials that all see":   {write("credentials.json", "", 0o644), "credentials.json", []string{"other users", "chmod 600"}},
+		"a damaged authority":        {write("ca.pem", "nonsense", 0o644), "ca.pem", []string{"ca.pem"}},
+		"an authority's key for all": {write("ca-key.pem", "", 0o644), "ca-key.pem", []string{"other users", "chmod 600"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := used(t)
+			c.do(t, dir)
+			before, err := os.ReadFile(filepath.Join(dir, c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := startError(t, dir)
+			for _, w := range append(c.words, dir) {
+				if !strings.Contains(said, w) {
+					t.Errorf("it is not said %q: %s", w, said)
+				}
+			}
+			if after, err := os.ReadFile(filepath.Join(dir, c.file)); err != nil || string(after) != string(before) {
+				t.Errorf("%s was changed (%v)", c.file, err)
+			}
+			if strings.Contains(said, "goroutine") || len(said) > 500 {
+				t.Errorf("that is more than a sentence: %s", said)
+			}
+		})
+	}
+}
+
+func newerSchema(t *testing.T, dir string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "berth.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, q := range []string{"INSERT INTO schema_version (version) VALUES (99)", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// damage writes over the middle of the file.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, "berth.db")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 4096; i < len(text)-100; i++ {
+		text[i] = 0xa5
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFolderThatCannotBe: the folder is a file, or below one.
+func TestFolderThatCannotBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		if said := startError(t, dir); !strings.Contains(said, "--data-dir") || !strings.Contains(said, file) {
+			t.Errorf("%s: %s", dir, said)
+		}
+	}
+}
+
+// TestWithoutKubeBinary: a server without berth-kube serves; who wants a cluster is told at once what to do.
+func TestWithoutKubeBinary(t *testing.T) {
+	s := apptest.New(t, func(c *app.Config) { c.KubeBinary = filepath.Join(c.DataDir, "no-such-program") })
+	s.MakeWorkspace(jobGroup, jobWorkspace)
+	op := s.WaitOperation(s.Do(http.MethodPut, s.Cluster(jobGroup, "own"), apptest.ClusterOf(1, "Standard_D3_v2")))
+	message, _ := apptest.At(op, "error.message").(string)
+	if op["status"] != "Failed" || apptest.At(op, "error.code") != "ProviderUnavailable" || !strings.Contains(message, "make") || !strings.Contains(message, "--kube-binary") {
+		t.Errorf("without the binary: %v", op)
+	}
+	s.Succeed(s.Do(http.MethodDelete, s.Group(jobGroup), nil))
+}
