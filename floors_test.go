@@ -28,7 +28,7 @@ var floors = map[string][]string{
 	"arm":                   {"wire", "store", "rules", "catalog", "identity"},           // never reconcile: they meet in the store
 	"reconcile":             {"store", "rules", "catalog", "kube"},                       // never arm, never a provider by name
 	"app":                   {"arm", "reconcile", "store", "identity", "provider/local"}, // the only place that wires
-	"app/apptest":           {"app", "client", "provider/providertest"},                  // a true server for tests
+	"app/apptest":           {"app"},                                                     // a true server for tests
 	"cmd/berth":             {"app", "client"},                                           // flags, then app or client
 	"bench":                 {"client", "kube", "catalog", "store"},                      // measures from outside; store for its driver
 }
