@@ -8,6 +8,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/store"
 )
 
@@ -275,26 +276,11 @@ func computeGone(context.Context, *scope) (verdict, error) {
 // judge holds what the cluster said against the rules of the service.
 func judge(c *berth.Compute) error {
 	if ok, _ := catalog.Supported(c.Status.Version); !ok {
-		return berth.Errorf(berth.CodeBadRequest, "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", c.Status.Version, supportedVersions())
+		return berth.Errorf(berth.CodeBadRequest, "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", c.Status.Version, rules.SupportedVersions())
 	}
-	const enough = 12
-	if c.Spec.Purpose != berth.DevTest && c.Status.VCPUs < enough {
+	if c.Spec.Purpose != berth.DevTest && c.Status.VCPUs < rules.ProductionVCPUs {
 		return berth.Errorf(berth.CodeBadRequest, "A cluster for %s needs at least %d vCPUs; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.",
-			c.Spec.Purpose, enough, c.Spec.ClusterID.Name(), c.Status.VCPUs)
+			c.Spec.Purpose, rules.ProductionVCPUs, c.Spec.ClusterID.Name(), c.Status.VCPUs)
 	}
 	return nil
-}
-
-func supportedVersions() string {
-	text := ""
-	for i, v := range catalog.Versions() {
-		if i > 0 {
-			text += ", "
-		}
-		text += v.Version
-		if v.Preview {
-			text += " (preview)"
-		}
-	}
-	return text
 }

@@ -28,7 +28,7 @@ func Cluster(n string, w berth.ClusterSpec, old *berth.ClusterSpec, asked string
 func clusterVersion(w berth.ClusterSpec, old *berth.ClusterSpec, asked string) []Violation {
 	const target = "properties.kubernetesVersion"
 	if _, known := catalog.ResolveVersion(asked); !known {
-		return invalid(target, "Kubernetes version '%.40s' is not available. Available versions: %s.", asked, strings.Join(versionList(), ", "))
+		return invalid(target, "Kubernetes version '%.40s' is not available. Available versions: %s.", asked, SupportedVersions())
 	}
 	if old != nil && old.Version != w.Version {
 		return invalid(target, "The cluster runs Kubernetes %s, and upgrading a cluster is not served yet. Leave the version out, or make a new cluster.", old.Version)

@@ -221,14 +221,15 @@ func version(c *berth.Cluster) []Violation {
 	ok, preview := catalog.Supported(v)
 	switch {
 	case !ok:
-		return invalid("properties.resourceId", "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", v, strings.Join(versionList(), ", "))
+		return invalid("properties.resourceId", "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", v, SupportedVersions())
 	case preview:
 		return warning("properties.resourceId", "The cluster runs Kubernetes %s, a preview version: not recommended for production.", v)
 	}
 	return nil
 }
 
-func versionList() []string {
+// SupportedVersions lists the versions for a sentence: "1.37.2 (preview), 1.36.0, …".
+func SupportedVersions() string {
 	var out []string
 	for _, v := range catalog.Versions() {
 		text := v.Version
@@ -237,7 +238,7 @@ func versionList() []string {
 		}
 		out = append(out, text)
 	}
-	return out
+	return strings.Join(out, ", ")
 }
 
 func namespace(w berth.ComputeSpec) []Violation {
