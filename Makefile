@@ -35,9 +35,8 @@ test: build ## every test of both modules, on real Kubernetes
 	@echo "== tests of localkube"
 	@cd localkube && BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 $(GO) test -trimpath -timeout 20m ./...
 
-check: ## the quick loop: format, vet, and the tests that start no cluster
+check: lint ## the quick loop: format, lint (which vets), and the tests that start no cluster
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	@$(GO) vet ./...
 	@$(GO) test -short . ./catalog/... ./rules/... ./wire/... ./store/... ./identity/... ./client/... ./cmd/...
 
 lint: ## golangci-lint, built from source the first time

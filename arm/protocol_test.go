@@ -118,7 +118,7 @@ func TestRequestIDs(t *testing.T) {
 			t.Errorf("%s is %q", key, h.Get(key))
 		}
 	}
-	if send(nil).Get("x-ms-request-id") == send(nil).Get("x-ms-request-id") {
+	if one, two := send(nil), send(nil); one.Get("x-ms-request-id") == two.Get("x-ms-request-id") {
 		t.Error("two requests with one id")
 	}
 }

@@ -118,7 +118,7 @@ func (ca *CA) take(data []byte, now time.Time) error {
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return fmt.Errorf("is damaged (%v): restore it from a backup", err)
+		return fmt.Errorf("is damaged (%w): restore it from a backup", err)
 	}
 	switch {
 	case !cert.IsCA:

@@ -206,7 +206,7 @@ func TestTokenOfARealCluster(t *testing.T) {
 	}
 	eventually(t, func() error {
 		if err := next.Healthy(ctx); err == nil || kube.Unreachable(err) {
-			return fmt.Errorf("the token outlives its account: %v", err)
+			return fmt.Errorf("the token outlives its account: %w", err)
 		}
 		return nil
 	})

@@ -45,6 +45,24 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestPanic: a phase that panics fails its own try and nothing else, and what it panicked with stays in the log.
+func TestPanic(t *testing.T) {
+	w := newWorld(t, script(&scripted{ensure: func(_ context.Context, id berth.ID, call int) (berth.ClusterFacts, error) {
+		if id.Name() == "bad" && call <= 2 {
+			panic("password=hunter2")
+		}
+		return ready(1), nil
+	}}))
+	w.engine("one")
+	bad := w.create(clusterID("bad"), cluster(1))
+	w.until("the try has failed", 0, func() bool { return strings.Contains(w.operation(bad).Message, "its log tells what") })
+	if message := w.operation(bad).Message; strings.Contains(message, "hunter2") {
+		t.Errorf("meanwhile the user reads %q", message)
+	}
+	w.ends(w.create(clusterID("good"), cluster(1)), berth.StateSucceeded)
+	w.ends(bad, berth.StateSucceeded)
+}
+
 // TestUsersFault: what the user must mend is not tried again.
 func TestUsersFault(t *testing.T) {
 	p := &scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) {

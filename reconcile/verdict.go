@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"berth.dev/berth"
@@ -94,12 +95,25 @@ func (e *Engine) step(ctx context.Context, c *store.Claim) (verdict, error) {
 		return verdict{}, err
 	}
 	for _, p := range phases {
-		v, err := p(ctx, s)
+		v, err := s.run(ctx, p)
 		if err != nil || !v.satisfied() {
 			return s.dress(v), err
 		}
 	}
 	return s.dress(ended(store.Outcome{State: berth.StateSucceeded, CheckAt: e.nextCheck()})), nil
+}
+
+// run does one phase. One that panics is a failed try like any other: it is shown, repeated, and given up in the end,
+// while all other resources are worked on as before. What the user sees is an id; the rest is in the log.
+func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			id := fmt.Sprintf("%08x", rand.Uint32()) // #nosec G404 -- to find it in the log, nothing more
+			s.Log.Error("a phase panicked", "resource", s.id(), "id", id, "panic", cause, "stack", string(debug.Stack()))
+			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Something in Berth itself went wrong; its log tells what, under the id %s.", id)
+		}
+	}()
+	return p(ctx, s)
 }
 
 // dress adds to an outcome what the phases gathered on the way.

@@ -88,7 +88,7 @@ func (s *Store) List(ctx context.Context, q Query) (page []*berth.Resource, next
 		limit = MaxPage
 	}
 	args = append(args, limit+1)
-	rows, err := s.read.QueryContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE "+where+" ORDER BY key LIMIT ?", args...)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE "+where+" ORDER BY key LIMIT ?", args...) // #nosec G202 -- all parts are constants of this file
 	if err != nil {
 		return nil, "", err
 	}

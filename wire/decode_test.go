@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"errors"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -21,9 +22,9 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		var in wire.ComputePut
 		err := wire.Decode([]byte(c.body), &in)
-		e, _ := err.(*berth.Error)
-		if e == nil || e.Code != berth.CodeInvalidRequest || e.Target != c.target || !strings.Contains(e.Message, c.word) {
-			t.Errorf("%.40s: %v (target %q); want target %q and %q", c.body, err, e.Target, c.target, c.word)
+		e, isOurs := errors.AsType[*berth.Error](err)
+		if !isOurs || e.Code != berth.CodeInvalidRequest || e.Target != c.target || !strings.Contains(e.Message, c.word) {
+			t.Errorf("%.40s: %#v; want target %q and %q", c.body, err, c.target, c.word)
 		}
 	}
 }
