@@ -32,21 +32,19 @@ func (s *Server) missing(q *request, id berth.ID) error {
 	return berth.Errorf(berth.CodeNotFound, "The Resource '%s' under resource group '%s' was not found.", id.String()[len(group.String()+"/providers/"):], id.Group)
 }
 
-// get answers GET and HEAD of one resource: one SELECT and an encode.
+// get answers GET and HEAD of one resource: at most one SELECT and an encode.
 func (s *Server) get(q *request, k *kind, id berth.ID) (*response, error) {
-	r, err := s.load(q, id)
+	a, err := s.answer(q, k, id)
 	if err != nil {
 		return nil, err
 	}
 	if q.Method == http.MethodHead {
 		return &response{status: http.StatusNoContent}, nil
 	}
-	if etagIn(q.Header.Get("If-None-Match"), wire.ETag(r.Generation)) {
+	if etagIn(q.Header.Get("If-None-Match"), a.etag) {
 		return &response{status: http.StatusNotModified}, nil
 	}
-	res := ok(k.encode(s, q, r))
-	res.header = map[string]string{"ETag": wire.ETag(r.Generation)}
-	return res, nil
+	return &response{status: http.StatusOK, body: a.body, header: map[string]string{"ETag": a.etag}}, nil
 }
 
 // list answers the resources of a kind inside parent; in the whole subscription when parent is zero.

@@ -102,10 +102,12 @@ func (s *Server) routeResource(q *request, group berth.ID, rest []string) (*resp
 		id = id.Child(words[0], words[1])
 		words = words[2:]
 	}
-	for _, part := range rest { // whatever follows: a part that no id can have is told here
-		if _, err := berth.ParseID(group.String() + "/providers/" + rest[0] + "/x/" + part); err != nil {
-			return nil, berth.Errorf(berth.CodeInvalidID, "%v.", err)
-		}
+	whole := id
+	if len(words) == 1 {
+		whole = id.Child(words[0], "x")
+	}
+	if _, err := berth.ParseID(whole.String()); err != nil { // whatever follows: what no id can have is told here
+		return nil, berth.Errorf(berth.CodeInvalidID, "%v.", err)
 	}
 	if len(words) == 1 {
 		return s.collectionOrAction(q, id, words[0])

@@ -44,7 +44,8 @@ type Observation struct {
 // Server answers ARM requests.
 type Server struct {
 	Options
-	hosts map[string]bool
+	hosts   map[string]bool
+	answers answers
 }
 
 // New makes a server.
@@ -60,7 +61,7 @@ func New(o Options) *Server {
 type response struct {
 	status int
 	header map[string]string
-	body   any // nil for none; []byte is sent as it is
+	body   any // nil for none; []byte is JSON already
 }
 
 func ok(body any) *response { return &response{status: http.StatusOK, body: body} }
@@ -210,10 +211,13 @@ func (s *Server) write(w http.ResponseWriter, q *request, res *response) {
 		w.WriteHeader(res.status)
 		return
 	}
-	body, err := json.Marshal(res.body)
-	if err != nil {
-		s.fail(w, q, err)
-		return
+	body, done := res.body.([]byte)
+	if !done {
+		var err error
+		if body, err = json.Marshal(res.body); err != nil {
+			s.fail(w, q, err)
+			return
+		}
 	}
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(res.status)

@@ -71,6 +71,7 @@ func (s *Store) commit(all []write) {
 	errs := make([]error, len(all))
 	begun, err := s.write.BeginTx(ctx, nil)
 	if err == nil {
+		s.changes.Add(1) // odd: a commit is under way
 		tx := &txn{Tx: begun, store: s}
 		err = tx.all(ctx, all, errs)
 		switch {
@@ -79,6 +80,7 @@ func (s *Store) commit(all []write) {
 		default:
 			err = begun.Commit()
 		}
+		s.changes.Add(1)
 		s.keep(ctx, tx.fresh)
 	}
 	for i, w := range all {

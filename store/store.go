@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -51,6 +52,7 @@ type Store struct {
 	nextSub     int
 	statements  map[string]*sql.Stmt // of the writing connection, by their text
 
+	changes       atomic.Uint64 // see Changes
 	writes        chan write    // to commitLoop
 	closed, ended chan struct{} // Close was called; commitLoop has returned
 	closing       sync.Once
@@ -132,6 +134,13 @@ func (s *Store) Close() error {
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+// Changes counts what happens to the database. settled is false while a commit is under way. What was read between two
+// equal, settled counts is still what a read would find.
+func (s *Store) Changes() (count uint64, settled bool) {
+	n := s.changes.Load()
+	return n, n%2 == 0
 }
 
 // Subscribe calls f after each commit that changed a resource, until the returned function is called. f must not block.
