@@ -124,16 +124,15 @@ func (id ID) Child(typ, name string) ID {
 
 // String writes the id as ARM does.
 func (id ID) String() string {
-	var b strings.Builder
-	b.WriteString("/subscriptions/" + id.Subscription + "/resourceGroups/" + id.Group)
-	if id.IsGroup() {
-		return b.String()
+	parts := make([]string, 0, 7+2*len(id.Names))
+	parts = append(parts, "", "subscriptions", id.Subscription, "resourceGroups", id.Group)
+	if !id.IsGroup() {
+		parts = append(parts, "providers", id.Namespace)
+		for i := range id.Names {
+			parts = append(parts, id.Types[i], id.Names[i])
+		}
 	}
-	b.WriteString("/providers/" + id.Namespace)
-	for i := range id.Names {
-		b.WriteString("/" + id.Types[i] + "/" + id.Names[i])
-	}
-	return b.String()
+	return strings.Join(parts, "/")
 }
 
 // Key is the id as it is compared: lower case.

@@ -17,14 +17,19 @@ type Claim struct {
 	Owner     string
 }
 
+// dueNow is the row that has been due longest and that nobody works on.
+const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
+
 // Claim takes the row that has been due longest, for owner, until lease has passed. Nil when nothing is due. Each claim
 // wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*Claim, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	now := s.now()
 	// A look through the reading side first: an idle server must not take the write lock at every wake.
 	var key string
-	const due = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
-	if err := s.read.QueryRowContext(ctx, due, now, now).Scan(&key); errors.Is(err, sql.ErrNoRows) {
+	if err := s.due.QueryRowContext(context.WithoutCancel(ctx), now, now).Scan(&key); errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -33,7 +38,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*
 	err := s.tx(ctx, func(tx *txn) error {
 		c = &Claim{Owner: owner}
 		until := now + lease.Microseconds()
-		r := tx.QueryRowContext(ctx, "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = ("+due+") RETURNING "+resourceColumns+", attempts", owner, until, now, now)
+		r := tx.QueryRowContext(ctx, "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = ("+dueNow+") RETURNING "+resourceColumns+", attempts", owner, until, now, now)
 		var err error
 		if c.Resource, err = scanResource(r, &c.Attempts); errors.Is(err, ErrNotFound) { // another server was quicker
 			c = nil
@@ -131,9 +136,14 @@ func (s *Store) TakeOver(ctx context.Context) error {
 	return storageError(err)
 }
 
+const nextDue = "SELECT MIN(CASE WHEN lease_owner <> '' AND lease_until > due_at THEN lease_until ELSE due_at END) FROM resources WHERE due_at IS NOT NULL"
+
 // NextDue is when the next unclaimed row is due; the zero time when none is.
 func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
+	if err := ctx.Err(); err != nil {
+		return time.Time{}, err
+	}
 	var at sql.NullInt64
-	err := s.read.QueryRowContext(ctx, "SELECT MIN(CASE WHEN lease_owner <> '' AND lease_until > due_at THEN lease_until ELSE due_at END) FROM resources WHERE due_at IS NOT NULL").Scan(&at)
+	err := s.nextDue.QueryRowContext(context.WithoutCancel(ctx)).Scan(&at)
 	return fromMicros(at.Int64), err
 }

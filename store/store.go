@@ -45,7 +45,8 @@ type Event struct {
 type Store struct {
 	write, read *sql.DB
 	clock       clockwork.Clock
-	get, getOp  *sql.Stmt
+	// What is asked all the time is parsed once.
+	get, getOp, due, nextDue *sql.Stmt
 
 	mu          sync.Mutex
 	subscribers map[int]func(Event)
@@ -84,11 +85,18 @@ func (s *Store) prepare(ctx context.Context, path string) (err error) {
 	if s.read, err = open(path, 4); err != nil {
 		return err
 	}
-	if s.get, err = s.read.PrepareContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?"); err != nil {
-		return err
+	for _, q := range []struct {
+		into **sql.Stmt
+		text string
+	}{
+		{&s.get, "SELECT " + resourceColumns + " FROM resources WHERE key = ?"},
+		{&s.getOp, "SELECT " + operationColumns + " FROM operations WHERE id = ?"}, {&s.due, dueNow}, {&s.nextDue, nextDue},
+	} {
+		if *q.into, err = s.read.PrepareContext(ctx, q.text); err != nil {
+			return err
+		}
 	}
-	s.getOp, err = s.read.PrepareContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE id = ?")
-	return err
+	return nil
 }
 
 // sound reads through the file once, so that damage is found now and not by the request that meets it. It takes about
