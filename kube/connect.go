@@ -99,6 +99,7 @@ type resource struct{ root, name string }
 var (
 	namespaces      = resource{"/api/v1", "namespaces"}
 	nodes           = resource{"/api/v1", "nodes"}
+	pods            = resource{"/api/v1", "pods"}
 	configMaps      = resource{"/api/v1", "configmaps"}
 	serviceAccounts = resource{"/api/v1", "serviceaccounts"}
 	clusterRoles    = resource{"/apis/rbac.authorization.k8s.io/v1", "clusterroles"}

@@ -7,8 +7,10 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // What tests do as the user of a cluster.
@@ -133,4 +135,37 @@ func (c *Conn) dump(ctx context.Context, r resource) (map[string]string, error) 
 		out[r.name+" "+namespace+"/"+meta["name"].(string)] = string(written)
 	}
 	return out, nil
+}
+
+// PutPod makes a pod that is on a node already.
+func (c *Conn) PutPod(ctx context.Context, name, node string) error {
+	return c.create(ctx, pods.in("default", name), &corev1.Pod{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
+		Spec:       corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "c", Image: "simulated"}}},
+	}, nil)
+}
+
+var budgets = resource{"/apis/policy/v1", "poddisruptionbudgets"}
+
+// PutBudget lets no pod of that name leave.
+func (c *Conn) PutBudget(ctx context.Context, name string) error {
+	one := intstr.FromInt32(1)
+	return c.create(ctx, budgets.in("default", name), &policyv1.PodDisruptionBudget{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}},
+	}, nil)
+}
+
+// DropBudget lets it leave.
+func (c *Conn) DropBudget(ctx context.Context, name string) error {
+	return c.remove(ctx, budgets.in("default", name), "")
+}
+
+// PodPhase is "" when there is no such pod.
+func (c *Conn) PodPhase(ctx context.Context, name string) (string, error) {
+	var p corev1.Pod
+	err := c.get(ctx, pods.in("default", name), &p)
+	return string(p.Status.Phase), ignoreNotFound(err)
 }

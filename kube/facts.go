@@ -24,6 +24,7 @@ type Facts struct {
 type Node struct {
 	Name, Pool, InstanceType, KubeletVersion string
 	Ready, Simulated                         bool
+	Leaving                                  bool // Drain has begun to empty it
 	VCPUs, MemoryMiB, GPUs, FPGAs            int
 }
 
@@ -106,7 +107,7 @@ func nodeOf(n *corev1.Node) Node {
 	}
 	out := Node{
 		Name: n.Name, Pool: n.Labels[LabelPool], InstanceType: n.Labels[corev1.LabelInstanceTypeStable], KubeletVersion: n.Status.NodeInfo.KubeletVersion,
-		Simulated: n.Labels[LabelSimulated] == "true", VCPUs: quantity(corev1.ResourceCPU), MemoryMiB: quantity(corev1.ResourceMemory) >> 20,
+		Simulated: n.Labels[LabelSimulated] == "true", Leaving: n.Annotations[annotationLeaving] != "", VCPUs: quantity(corev1.ResourceCPU), MemoryMiB: quantity(corev1.ResourceMemory) >> 20,
 		GPUs: quantity(ResourceGPU), FPGAs: quantity(ResourceFPGA),
 	}
 	for _, c := range n.Status.Conditions {
@@ -123,7 +124,7 @@ func (c *Conn) CreateNode(ctx context.Context, n NodeSpec) error {
 	return ignoreExists(c.create(ctx, nodes.in("", n.Name), n.object(), nil))
 }
 
-// DeleteNode removes a node object, as a scale-in does: its pods are collected by the cluster. That there is none is fine.
+// DeleteNode removes a node object; see Drain for what comes before. That there is none is fine.
 func (c *Conn) DeleteNode(ctx context.Context, name string) error {
 	return c.remove(ctx, nodes.in("", name), "")
 }

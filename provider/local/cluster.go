@@ -190,36 +190,62 @@ func (c *cluster) ensure(ctx context.Context) (berth.ClusterFacts, error) {
 		f.Message = c.process.says("waiting for Kubernetes to answer")
 		return f, nil
 	}
-	if err := c.fit(ctx, conn, r, nodes); err != nil {
+	waiting, err := c.fit(ctx, conn, r, nodes)
+	if err != nil {
 		return f, err
 	}
-	return c.facts(ctx)
+	if f, err = c.facts(ctx); waiting != "" {
+		f.Message = waiting
+	}
+	return f, err
 }
 
-// fit makes the pool's nodes those that are wanted: indices 0 to count-1. Nodes that Berth did not make stay.
-func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kube.Node) error {
+// fit makes the pool's nodes those that are wanted: indices 0 to count-1. Nodes that Berth did not make stay. Those that
+// are too many are emptied first, however many looks that takes; waiting says what they wait for.
+func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kube.Node) (waiting string, err error) {
 	pool := r.Spec.Pools[0]
 	size, _ := catalog.Size(pool.VMSize) // known: Wish has looked
 	facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
-	surplus := map[string]bool{}
+	surplus := map[string]kube.Node{}
 	for _, n := range have {
 		if n.Simulated && n.Pool == pool.Name {
-			surplus[n.Name] = true
+			surplus[n.Name] = n
 		}
 	}
 	var work []func() error
 	for i := range pool.Count {
 		node := kube.NodeFor(r.ID, pool, facts, i)
 		node.KubeletVersion = "v" + r.Spec.Version
-		if !surplus[node.Name] {
+		switch now, there := surplus[node.Name]; {
+		case !there:
 			work = append(work, func() error { return conn.CreateNode(ctx, node) })
+		case now.Leaving:
+			work = append(work, func() error { return conn.Stay(ctx, node.Name) })
 		}
 		delete(surplus, node.Name)
 	}
+	var said sync.Map
 	for name := range surplus {
-		work = append(work, func() error { return conn.DeleteNode(ctx, name) })
+		work = append(work, func() error { return leave(ctx, conn, name, &said) })
 	}
-	return together(work)
+	err = together(work)
+	said.Range(func(_, text any) bool { waiting = text.(string); return false })
+	return waiting, err
+}
+
+// leave takes a node away once its pods have left it, and says until then what it waits for.
+func leave(ctx context.Context, conn *kube.Conn, node string, said *sync.Map) error {
+	remaining, why, err := conn.Drain(ctx, node)
+	switch {
+	case err != nil:
+		return err
+	case remaining == 0:
+		return conn.DeleteNode(ctx, node)
+	case why != "":
+		why = ": " + why
+	}
+	said.Store(node, fmt.Sprintf("waiting for %d pods to leave node %s%s", remaining, node, why))
+	return nil
 }
 
 // together runs work, at most 16 pieces at a time.

@@ -1,0 +1,86 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// maxEvictions is how many pods are asked to leave in one look: a node holds 110 as a rule, 250 at most in AKS.
+const maxEvictions = 256
+
+// Drain empties a node as a scale-in does: nothing new is placed there, and each pod is asked to leave by eviction, so that
+// disruption budgets are kept. It does not wait: remaining is how many pods are still there, and why says what holds the
+// first that may not leave. Pods of daemon sets and ended ones do not count. That there is no such node is fine.
+//
+// The order is kubectl drain's and AKS's: cordon, evict, and only then does the caller take the node away.
+func (c *Conn) Drain(ctx context.Context, node string) (remaining int, why string, err error) {
+	if err := c.cordon(ctx, node); err != nil {
+		return 0, "", ignoreNotFound(err)
+	}
+	var list corev1.PodList
+	if err := c.request(http.MethodGet, pods.in("", "")).Param("fieldSelector", "spec.nodeName="+node).Param("limit", fmt.Sprint(maxEvictions)).Do(ctx).Into(&list); err != nil {
+		return 0, "", err
+	}
+	for i := range list.Items {
+		p := &list.Items[i]
+		if !mustLeave(p) {
+			continue
+		}
+		remaining++
+		if p.DeletionTimestamp != nil {
+			continue // on its way out
+		}
+		switch err := c.evict(ctx, p); {
+		case apierrors.IsTooManyRequests(err):
+			if why == "" {
+				why = fmt.Sprintf("a disruption budget keeps pod %s/%s", p.Namespace, p.Name)
+			}
+		case err != nil:
+			return remaining, why, err
+		}
+	}
+	return remaining, why, nil
+}
+
+// annotationLeaving tells a node that Drain has cordoned from one that its owner has.
+const annotationLeaving = "berth.dev/leaving"
+
+// cordon keeps new pods away from a node.
+func (c *Conn) cordon(ctx context.Context, node string) error {
+	return c.mark(ctx, node, `{"metadata":{"annotations":{"`+annotationLeaving+`":"true"}},"spec":{"unschedulable":true}}`)
+}
+
+// Stay takes back what Drain began: the node is wanted after all.
+func (c *Conn) Stay(ctx context.Context, node string) error {
+	return c.mark(ctx, node, `{"metadata":{"annotations":{"`+annotationLeaving+`":null}},"spec":{"unschedulable":null}}`)
+}
+
+func (c *Conn) mark(ctx context.Context, node, patch string) error {
+	return c.request(http.MethodPatch, nodes.in("", node)).SetHeader("Content-Type", string(types.MergePatchType)).Body([]byte(patch)).Do(ctx).Error()
+}
+
+// mustLeave says whether a pod has to be gone before its node goes.
+func mustLeave(p *corev1.Pod) bool {
+	if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed || p.Annotations[corev1.MirrorPodAnnotationKey] != "" {
+		return false
+	}
+	return !slices.ContainsFunc(p.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == "DaemonSet" })
+}
+
+func (c *Conn) evict(ctx context.Context, p *corev1.Pod) error {
+	e := &policyv1.Eviction{
+		TypeMeta:      metav1.TypeMeta{APIVersion: "policy/v1", Kind: "Eviction"},
+		ObjectMeta:    metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}},
+	}
+	r := c.rest.Post().AbsPath(pods.root, "namespaces", p.Namespace, "pods", p.Name, "eviction").MaxRetries(0)
+	return ignoreNotFound(send(ctx, r, e, nil))
+}
