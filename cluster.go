@@ -17,6 +17,8 @@ type ClusterSpec struct {
 	// Profile holds what ARM clients send and expect back but what changes nothing here (network, Linux, add-on
 	// profiles), by its JSON name. It is kept so that a client's read-modify-write finds its own words again.
 	Profile map[string]any `json:"profile,omitempty"`
+	// Location is the region that its nodes say they are in; empty in clusters older than this field.
+	Location string `json:"location,omitempty"`
 	// OwnedBy is the compute that made the cluster; zero for one made by a user.
 	OwnedBy ID `json:"ownedBy"`
 }

@@ -252,10 +252,8 @@ func (s *server) serveHTTPS(ca *identity.CA, arm http.Handler) error {
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", s.metrics.handler())
 	web := &http.Server{
-		Handler:           plainPaths{metrics: mux, rest: arm},
+		Handler:           withMetrics(s.metrics.handler(), arm),
 		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
@@ -269,15 +267,15 @@ func (s *server) serveHTTPS(ca *identity.CA, arm http.Handler) error {
 	return nil
 }
 
-// plainPaths keeps http.ServeMux away from ARM's paths: it answers doubled slashes with a redirect, and PUTs die of it.
-type plainPaths struct{ metrics, rest http.Handler }
-
-func (p plainPaths) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/metrics" {
-		p.metrics.ServeHTTP(w, r)
-		return
-	}
-	p.rest.ServeHTTP(w, r)
+// withMetrics keeps http.ServeMux away from ARM's paths: it answers doubled slashes with a redirect, and PUTs die of it.
+func withMetrics(metrics, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			metrics.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }
 
 func shutdown(web *http.Server) error {

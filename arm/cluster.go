@@ -3,6 +3,7 @@ package arm
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -32,6 +33,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 		*body = *old.Body.(*berth.Cluster)
 		was = &old.Body.(*berth.Cluster).Spec
 	}
+	body.Spec.Location = where
 	asked := clusterSpec(in, profile, &body.Spec)
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
 	return &plan{wish: store.Wish{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, was, asked), rules.Tags(r.Tags)...)}, nil
@@ -100,7 +102,7 @@ func (s *Server) clusterProfile(q *request, id berth.ID) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !id.Is(berth.TypeCluster+"/upgradeProfiles") || !equalFold(id.Name(), "default") {
+	if !id.Is(berth.TypeCluster+"/upgradeProfiles") || !strings.EqualFold(id.Name(), "default") {
 		return nil, berth.Errorf(berth.CodeNotFound, "A cluster has one upgrade profile: upgradeProfiles/default.")
 	}
 	return s.only(q, http.MethodGet, func(*request) (*response, error) { return ok(wire.UpgradeProfile(r)), nil })

@@ -161,12 +161,12 @@ func (s *Server) clusterFacts(q *request, spec *berth.ComputeSpec, facts *rules.
 func removeCompute(q *request, old *berth.Resource) (berth.Verb, error) {
 	attached := old.Body.(*berth.Compute).Spec.Attached
 	switch action := q.URL.Query().Get("underlyingResourceAction"); {
-	case equalFold(action, "Detach"), action == "" && attached:
+	case strings.EqualFold(action, "Detach"), action == "" && attached:
 		return berth.VerbDetach, nil
-	case equalFold(action, "Delete") && attached:
+	case strings.EqualFold(action, "Delete") && attached:
 		return "", &berth.Error{Code: berth.CodeAttachedCannotBeDeleted, Target: "underlyingResourceAction",
 			Message: "'" + old.ID.Name() + "' is an attached compute: its cluster was brought by you, and is not Berth's to delete. Detach it (underlyingResourceAction=Detach); then delete the cluster itself if you want that. Nothing was changed."}
-	case equalFold(action, "Delete"):
+	case strings.EqualFold(action, "Delete"):
 		return berth.VerbDelete, nil
 	case action == "":
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",

@@ -174,7 +174,7 @@ func (s *Server) routeProvider(q *request, rest []string) (*response, error) {
 	case 1:
 		return s.only(q, http.MethodGet, func(*request) (*response, error) { return s.getProvider(rest[0]) })
 	case 2:
-		if equalFold(rest[1], "register") || equalFold(rest[1], "unregister") {
+		if strings.EqualFold(rest[1], "register") || strings.EqualFold(rest[1], "unregister") {
 			return s.only(q, http.MethodPost, func(*request) (*response, error) { return s.getProvider(rest[0]) })
 		}
 		k, err := s.kind(q, berth.ID{Subscription: s.Subscription, Namespace: rest[0], Types: rest[1:], Names: rest[1:]})
@@ -183,7 +183,7 @@ func (s *Server) routeProvider(q *request, rest []string) (*response, error) {
 		}
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.list(q, k, berth.ID{}) })
 	case 4, 5:
-		if equalFold(rest[1], "locations") {
+		if strings.EqualFold(rest[1], "locations") {
 			if !knownNamespace(rest[0]) {
 				return nil, unknownNamespace(rest[0])
 			}
@@ -197,16 +197,16 @@ func (s *Server) routeProvider(q *request, rest []string) (*response, error) {
 func (s *Server) routeLocation(q *request, where string, rest []string) (*response, error) {
 	q.kindName = "locations/" + strings.ToLower(rest[0])
 	switch {
-	case len(rest) == 2 && (equalFold(rest[0], "operationsStatuses") || equalFold(rest[0], "operations")):
+	case len(rest) == 2 && (strings.EqualFold(rest[0], "operationsStatuses") || strings.EqualFold(rest[0], "operations")):
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.operationStatus(q, rest[1]) })
-	case len(rest) == 2 && equalFold(rest[0], "operationResults"):
+	case len(rest) == 2 && strings.EqualFold(rest[0], "operationResults"):
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.operationResult(q, rest[1]) })
-	case len(rest) == 1 && equalFold(rest[0], "orchestrators"), len(rest) == 1 && equalFold(rest[0], "kubernetesVersions"):
+	case len(rest) == 1 && strings.EqualFold(rest[0], "orchestrators"), len(rest) == 1 && strings.EqualFold(rest[0], "kubernetesVersions"):
 		if _, err := location(&where, nil, ""); err != nil {
 			return nil, err
 		}
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) {
-			if equalFold(rest[0], "orchestrators") {
+			if strings.EqualFold(rest[0], "orchestrators") {
 				return ok(wire.Orchestrators(cleanPath(q.URL.Path))), nil
 			}
 			return ok(wire.KubernetesVersions()), nil

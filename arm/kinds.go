@@ -41,8 +41,6 @@ type actions = map[string]func(s *Server, q *request, r *berth.Resource) (*respo
 
 func kindOf(typ string) *kind { return kinds[strings.ToLower(typ)] }
 
-func equalFold(a, b string) bool { return strings.EqualFold(a, b) }
-
 func encodeGroup(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Group(r) }
 func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
 	return wire.Compute(r, faultStatus(r.Fault))

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/rules"
@@ -50,7 +51,7 @@ func (s *Server) loadPool(q *request, id berth.ID) (*berth.Resource, *berth.Node
 		return nil, nil, err
 	}
 	for _, p := range r.Body.(*berth.Cluster).Spec.Pools {
-		if equalFold(p.Name, id.Name()) {
+		if strings.EqualFold(p.Name, id.Name()) {
 			return r, &p, nil
 		}
 	}
@@ -68,7 +69,7 @@ func (s *Server) putNodePool(q *request, id berth.ID) (*response, error) {
 	k := *kindOf(berth.TypeCluster)
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
 		for _, p := range r.Body.(*berth.Cluster).Spec.Pools {
-			if equalFold(p.Name, id.Name()) {
+			if strings.EqualFold(p.Name, id.Name()) {
 				return wire.NodePool(r, p)
 			}
 		}
@@ -89,7 +90,7 @@ func planNodePool(name string, fields wire.NodePoolFields, old *berth.Resource) 
 	body.Spec.Pools = append([]berth.NodePool{}, was.Spec.Pools...)
 	found := false
 	for i := range body.Spec.Pools {
-		if equalFold(body.Spec.Pools[i].Name, name) {
+		if strings.EqualFold(body.Spec.Pools[i].Name, name) {
 			fields.Name = ""
 			fields.Merge(&body.Spec.Pools[i])
 			found = true

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/store"
@@ -61,7 +62,7 @@ func (s *Server) operationResult(q *request, id string) (*response, error) {
 // action answers POST …/{resource}/{action}.
 func (s *Server) action(q *request, k *kind, id berth.ID, name string) (*response, error) {
 	for word, do := range k.actions {
-		if equalFold(word, name) {
+		if strings.EqualFold(word, name) {
 			r, err := s.load(q, id)
 			if err != nil {
 				return nil, err

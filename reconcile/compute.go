@@ -87,7 +87,7 @@ func (s *scope) wishCluster(ctx context.Context, have *berth.Resource) (verdict,
 	w := store.Wish{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
 	if have == nil {
 		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location, Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
-			Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), OwnedBy: s.id(),
+			Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), Location: c.Spec.Location, OwnedBy: s.id(),
 			Pools: []berth.NodePool{{Name: "agentpool", Count: c.Spec.AgentCount, VMSize: c.Spec.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}},
 		}}}
 	} else {

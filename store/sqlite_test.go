@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -99,6 +100,17 @@ func TestOpenRefuses(t *testing.T) {
 			_, err = s.WriteDB().Exec("INSERT INTO schema_version (version) VALUES (999)")
 			return errors.Join(err, s.Close())
 		}, "newer Berth"},
+		"of another program": {func(path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			db, err := sql.Open("sqlite", path)
+			if err != nil {
+				return err
+			}
+			_, err = db.Exec("CREATE TABLE customers (name TEXT)")
+			return errors.Join(err, db.Close())
+		}, "another program"},
 		"truncated":      {func(path string) error { return rewrite(path, func(b []byte) []byte { return b[:len(b)/2] }) }, "damaged"},
 		"garbled header": {func(path string) error { return rewrite(path, garble(0)) }, "not a database"},
 		"garbled pages":  {func(path string) error { return rewrite(path, garble(4096)) }, "damaged"},

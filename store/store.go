@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +64,9 @@ type Store struct {
 // Open opens or makes the database file and brings its schema up to date. A file that is not a database, is damaged, or
 // was written by a newer Berth is refused with a *berth.Error that says what to do; it is never changed.
 func Open(ctx context.Context, path string, clock clockwork.Clock) (*Store, error) {
+	if err := foreign(ctx, path); err != nil {
+		return nil, err
+	}
 	s := &Store{clock: clock, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
 		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
 	var err error
@@ -108,6 +113,25 @@ func (s *Store) sound(ctx context.Context, path string) error {
 	}
 	if found != "ok" {
 		return damaged(path, found)
+	}
+	return nil
+}
+
+// foreign refuses the database of another program, before anything opens it for writing: that alone would turn its journal
+// into ours. What cannot be read here is told by the real opening.
+func foreign(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro")
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = db.Close() }()
+	var tables, ours int
+	err = db.QueryRowContext(ctx, "SELECT COUNT(*), COUNT(CASE WHEN name = 'schema_version' THEN 1 END) FROM sqlite_master WHERE type = 'table'").Scan(&tables, &ours)
+	if err == nil && tables > 0 && ours == 0 {
+		return berth.Errorf(berth.CodeInternal, "The database %s belongs to another program. Use another --data-dir, or move the file away; Berth has not changed it.", path)
 	}
 	return nil
 }
@@ -194,6 +218,7 @@ func openError(path string, err error) error {
 }
 
 func damaged(path, why string) *berth.Error {
+	why, _, _ = strings.Cut(why, "\n") // the rest is for who repairs it
 	return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). Put a copy back, or move the file away to start afresh; Berth has not changed it.", path, why)
 }
 

@@ -57,7 +57,7 @@ func wanted(id berth.ID, spec berth.ClusterSpec) (map[string]kube.NodeSpec, erro
 		}
 		facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
 		for i := range pool.Count {
-			n := kube.NodeFor(id, pool, facts, i)
+			n := kube.NodeFor(id, pool, facts, i).In(spec.Location)
 			n.KubeletVersion = "v" + spec.Version
 			want[n.Name] = n
 		}

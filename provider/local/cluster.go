@@ -214,7 +214,7 @@ func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kub
 	}
 	var work []func() error
 	for i := range pool.Count {
-		node := kube.NodeFor(r.ID, pool, facts, i)
+		node := kube.NodeFor(r.ID, pool, facts, i).In(r.Spec.Location)
 		node.KubeletVersion = "v" + r.Spec.Version
 		switch now, there := surplus[node.Name]; {
 		case !there:
