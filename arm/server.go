@@ -126,6 +126,9 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 			return &response{status: http.StatusServiceUnavailable, body: map[string]string{"status": "not ready", "reason": err.Error()}}
 		}
 		return ok(map[string]string{"status": "ready"})
+	case strings.EqualFold(path, "/metadata/endpoints"):
+		q.kindName = "metadata"
+		return metadata(q.base, q)
 	case strings.HasPrefix(path, "/discovery/workspaces/"):
 		q.kindName = "discovery"
 		return ok(discovery(q.base))

@@ -1,0 +1,76 @@
+package arm
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/identity"
+)
+
+// metadata answers /metadata/endpoints, by which clients find everything else: they are given its address and no other.
+// It has had four shapes, and each client insists on one of them. Without a version it is the newest.
+func metadata(base string, q *request) *response {
+	if q.Method != http.MethodGet && q.Method != http.MethodHead {
+		return nil
+	}
+	switch version := q.URL.Query().Get("api-version"); {
+	case version == "1.0", version != "" && version < "2018-01-01": // az cloud register
+		return ok(metadata2015(base))
+	case version != "" && version < "2019-05-01": // azurerm asks which regions there are
+		return ok(metadata2018(base))
+	case version != "" && version < "2022-09-01": // az, azureml-core and azure-ai-ml: a list of clouds
+		return ok([]map[string]any{cloud(base)})
+	}
+	return ok(cloud(base)) // azurerm, azidentity
+}
+
+func metadata2015(base string) map[string]any {
+	return map[string]any{
+		"galleryEndpoint": base + "/", "graphEndpoint": base + "/", "portalEndpoint": portal(base),
+		"authentication": map[string]any{"loginEndpoint": base + "/", "audiences": []string{base + "/", base}},
+	}
+}
+
+func metadata2018(base string) map[string]any {
+	var regions []string
+	for _, l := range catalog.Locations() {
+		regions = append(regions, l.Name)
+	}
+	host := strings.TrimPrefix(base, "https://")
+	return map[string]any{"cloudEndpoint": map[string]any{identity.CloudName: map[string]any{"endpoint": host, "locations": regions}}}
+}
+
+// cloud describes this Berth as a cloud of its own. Addresses have no trailing slash: azureml-core puts a path right behind
+// resourceManager, and azure-ai-ml looks for it inside the address of this very document. Services that Berth does not have
+// are addressed here all the same, so that what asks for them gets an honest 404 and not an answer from the real ones.
+func cloud(base string) map[string]any {
+	return map[string]any{
+		"name": identity.CloudName, "portal": portal(base), "resourceManager": base,
+		"authentication": map[string]any{"loginEndpoint": base, "audiences": []string{base, base + "/"}, "tenant": "organizations", "identityProvider": "AAD"},
+		"graph":          base + "/", "graphAudience": base + "/", "microsoftGraphResourceId": base + "/",
+		"gallery": base + "/", "batch": base + "/", "media": base, "sqlManagement": base + "/", "activeDirectoryDataLake": base + "/",
+		"vmImageAliasDoc": base + "/metadata/aliases.json", "appInsightsResourceId": base, "logAnalyticsResourceId": base,
+		"appInsightsTelemetryChannelResourceId": base, "attestationResourceId": base, "synapseAnalyticsResourceId": base, "ossrDbmsResourceId": base,
+		"suffixes": map[string]string{
+			"storage": elsewhere, "storageSyncEndpointSuffix": elsewhere, "keyVaultDns": "vault." + elsewhere, "mhsmDns": "managedhsm." + elsewhere,
+			"acrLoginServer": "registry." + elsewhere, "sqlServerHostname": "database." + elsewhere, "mysqlServerEndpoint": "mysql." + elsewhere,
+			"postgresqlServerEndpoint": "postgres." + elsewhere, "mariadbServerEndpoint": "mariadb." + elsewhere, "azureFrontDoorEndpointSuffix": "edge." + elsewhere,
+			"azureDataLakeStoreFileSystem": "datalake." + elsewhere, "azureDataLakeAnalyticsCatalogAndJob": "analytics." + elsewhere,
+			"synapseAnalytics": "synapse." + elsewhere, "attestationEndpoint": "attest." + elsewhere,
+		},
+	}
+}
+
+// elsewhere ends the names of services that Berth does not have. "internal" is never resolved in the public DNS.
+const elsewhere = "berth.internal"
+
+// portal is where people look. azure-ai-ml takes the parts of its host from the third on, so that there must be three; a
+// host with fewer, such as localhost, is not named.
+func portal(base string) string {
+	if u, err := url.Parse(base); err == nil && strings.Count(u.Hostname(), ".") >= 2 {
+		return base
+	}
+	return "https://portal." + elsewhere
+}
