@@ -123,7 +123,6 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 		properties["statusMessage"] = c.Status.Message
 	}
 	o := envelope(r, properties)
-	o["identity"], o["sku"] = nil, nil
 	return o
 }
 

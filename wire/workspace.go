@@ -61,7 +61,6 @@ func Workspace(r *berth.Resource, base, tenant string) Object {
 	sku := orDefault(w.SKU, "Basic")
 	o["sku"] = Object{"name": sku, "tier": sku}
 	o["kind"] = "Default"
-	o["identity"] = nil
 	if w.Identity != "" {
 		o["identity"] = Object{"type": w.Identity, "principalId": w.PrincipalID, "tenantId": tenant}
 	}

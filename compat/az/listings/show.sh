@@ -1,0 +1,1 @@
+az aks show -n myexistingcluster -g myresourcegroup --query id

@@ -1,0 +1,1 @@
+aks_target.detach()

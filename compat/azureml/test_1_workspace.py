@@ -1,0 +1,32 @@
+import pytest
+from azureml.core import Workspace
+from azureml.exceptions import ProjectSystemException
+
+operation = pytest.mark.operation
+
+
+@operation("Workspace(subscription, group, name)")
+def test_open(ws):
+    assert ws.name == "myworkspace" and ws.location == "westus"
+
+
+@operation("Workspace.get")
+def test_get(auth, group, subscription):
+    assert Workspace.get("myworkspace", auth=auth, subscription_id=subscription, resource_group=group).location == "westus"
+
+
+@operation("Workspace.list")
+def test_list(auth, ws, subscription):
+    assert [w.name for w in Workspace.list(subscription, auth=auth)["myworkspace"]] == ["myworkspace"]
+
+
+@operation("Workspace.get_details")
+def test_details(ws):
+    details = ws.get_details()
+    assert details["location"] == "westus" and details["workspaceid"]
+
+
+@operation("a workspace that is not there is told as such")
+def test_missing(auth, group, subscription):
+    with pytest.raises(ProjectSystemException, match="Workspace not found"):
+        Workspace(subscription, group, "nosuchworkspace", auth=auth)

@@ -1,0 +1,41 @@
+"""The document's Python listings, word for word; `ws` is what they take for granted."""
+
+from pathlib import Path
+
+import pytest
+from azureml.core import Workspace
+from azureml.core.compute import AksCompute, ComputeTarget
+
+operation = pytest.mark.operation
+
+
+def listing(name, **given):
+    text = (Path(__file__).parent / "listings" / name).read_text(encoding="utf-8")
+    exec(compile(text, name, "exec"), given)  # the document's own words
+    return given
+
+
+@operation("the document: create a new AKS cluster")
+def test_create(ws, capsys):
+    made = listing("create.py", ws=ws)["aks_target"]
+    assert 'operation "Succeeded"' in capsys.readouterr().out
+    assert made.provisioning_state == "Succeeded" and made.agent_count == 3 and made.agent_vm_size == "Standard_D3_v2"
+    assert made.cluster_purpose == AksCompute.ClusterPurpose.FAST_PROD
+    made.delete()
+    made.wait_for_completion(show_output=False, is_delete_operation=True)
+    assert "myaks" not in ComputeTarget.list(ws)
+
+
+@operation("the document: attach an existing AKS cluster")
+def test_attach(ws, existing):
+    target = listing("attach.py", ws=ws)["aks_target"]
+    assert target.provisioning_state == "Succeeded" and target.cluster_resource_id.lower() == existing.lower()
+
+
+@operation("the document: detach an AKS cluster")
+def test_detach(ws, existing, berth):
+    target = AksCompute(ws, "myaks")
+    listing("detach.py", aks_target=target)
+    target.wait_for_completion(show_output=False, is_delete_operation=True)
+    assert "myaks" not in ComputeTarget.list(ws)
+    assert berth("aks", "show", "-n", "myexistingcluster", "-g", "myresourcegroup")["provisioningState"] == "Succeeded", "it goes on running"

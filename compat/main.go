@@ -1,0 +1,75 @@
+// Command compat runs the real clients, as their registries hand them out, against a real `berth serve` with real clusters,
+// and writes what they could do to docs/compatibility.md. It needs bin/berth and bin/berth-kube, Python 3.11 and Node.js;
+// the clients are installed below compat/.clients and nowhere else.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	only := flag.String("only", "", "run these clients, separated by commas: "+names())
+	write := flag.Bool("write", false, "write docs/compatibility.md instead of comparing with it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *only, *write); err != nil {
+		fmt.Fprintln(os.Stderr, "compat:", err)
+		os.Exit(1)
+	}
+}
+
+func names() string {
+	var all []string
+	for _, c := range clients {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// run tests each client against a server of its own, so that none finds what another has left.
+func run(ctx context.Context, only string, write bool) error {
+	root, err := filepath.Abs(".")
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(root, "bin", "berth")); err != nil {
+		return errors.New("bin/berth is not there: run 'make build' first, and this in the root of the repository")
+	}
+	var reports []report
+	var failed []string
+	for _, c := range clients {
+		if only != "" && !slices.Contains(strings.Split(only, ","), c.name) {
+			continue
+		}
+		start := time.Now()
+		fmt.Printf("\n== %s\n", c.title)
+		if err := c.install(ctx, root); err != nil {
+			return fmt.Errorf("%s cannot be installed: %w", c.title, err)
+		}
+		installed := time.Since(start)
+		r, err := c.test(ctx, root)
+		if err != nil {
+			failed = append(failed, c.name)
+			fmt.Printf("%s: %v\n", c.name, err)
+		}
+		fmt.Printf("%s: %d operations, %.0f s, and %.0f s to install\n", c.name, len(r.operations), (time.Since(start) - installed).Seconds(), installed.Seconds())
+		reports = append(reports, r)
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	if only != "" {
+		return nil // the document tells of all of them
+	}
+	return document(filepath.Join(root, "docs", "compatibility.md"), reports, write)
+}
