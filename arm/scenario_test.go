@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -123,8 +124,14 @@ func (a *answer) telling() []string {
 	return out
 }
 
-// compare tells in what an answer differs from what the step expects, and keeps what the step captures.
+// compare tells in what an answer differs from what the step expects, and keeps what the step captures. It looks twice:
+// what one part captures may be expected in another, whichever comes first.
 func (st *step) compare(got *answer, vars variables) []string {
+	st.differences(got, vars)
+	return st.differences(got, vars)
+}
+
+func (st *step) differences(got *answer, vars variables) []string {
 	m := &match{vars: vars}
 	if got.status != st.status {
 		m.differ("status", st.status, got.status)
@@ -151,17 +158,19 @@ func (st *step) compare(got *answer, vars variables) []string {
 
 // rewrite makes the step expect what was answered, but keeps its placeholders where they fit.
 func (st *step) rewrite(got *answer, vars variables) error {
+	caught := maps.Clone(vars)
+	st.compare(got, caught) // what the step itself captures is known to the rest of it
 	want := map[string]string{}
 	for _, k := range told {
 		if have := got.header.Get(k); have != "" {
-			want[k] = keep(st.want[k], have, vars).(string)
+			want[k] = keep(st.want[k], have, caught).(string)
 		}
 	}
 	for k, v := range st.want {
 		if _, done := want[k]; !done && got.header.Get(k) != "" {
-			want[k] = keep(v, got.header.Get(k), vars).(string)
+			want[k] = keep(v, got.header.Get(k), caught).(string)
 		}
 	}
-	st.status, st.want, st.wantBody = got.status, want, keep(st.wantBody, got.body(), vars)
+	st.status, st.want, st.wantBody = got.status, want, keep(st.wantBody, got.body(), caught)
 	return st.write()
 }
