@@ -40,20 +40,26 @@ type stage struct {
 	http     *http.Client
 	store    *store.Store
 	clock    *clockwork.FakeClock
-	clusters *fake.Provider
+	provider berth.Provider
 	begun    []string // addresses of the operations that answers announced
 }
 
 func newStage(t *testing.T) *stage {
 	t.Helper()
+	return newStageAt(t, filepath.Join(t.TempDir(), "berth.db"))
+}
+
+func newStageAt(t *testing.T, database string) *stage {
+	t.Helper()
 	s := &stage{t: t, clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))}
 	var err error
-	s.store, err = store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), s.clock)
+	s.store, err = store.Open(t.Context(), database, s.clock)
 	s.must(err)
 	t.Cleanup(func() { _ = s.store.Close() })
-	s.clusters = fake.New(s.clock)
-	s.clusters.ReadyAfter = 200 * time.Millisecond
-	t.Cleanup(s.clusters.Close)
+	clusters := fake.New(s.clock)
+	clusters.ReadyAfter = 200 * time.Millisecond
+	t.Cleanup(clusters.Close)
+	s.provider = clusters
 	s.serve()
 	s.must(s.send("PUT", s.group(), nil, `{"location":"westeurope"}`).is(http.StatusCreated))
 	s.must(s.send("PUT", s.workspace(), nil, `{"location":"westeurope"}`).is(http.StatusOK))
@@ -98,7 +104,7 @@ func (s *stage) serve() {
 // work lets an engine run until stop is called. Between two settlings there is none: what an answer shows must not depend
 // on how far another goroutine has come.
 func (s *stage) work() (stop func()) {
-	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: s.clusters, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: tenantID})
+	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: s.provider, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: tenantID})
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(run) }()
@@ -140,16 +146,22 @@ func (s *stage) send(method, path string, header map[string]string, body string)
 	return &answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
 }
 
-// settle lets the engine work and the clock go on until every operation that was announced has ended. It never goes past work that is due
-// and not begun: on a busy machine the clock would run away from who works by it.
+// settle lets the engine work and the clock go on until every operation that was announced has ended.
 func (s *stage) settle() {
+	s.t.Helper()
+	s.workUntil(s.settled)
+}
+
+// workUntil lets the engine work and the clock go on until done. It never goes past work that is due and not begun: on a
+// busy machine the clock would run away from who works by it.
+func (s *stage) workUntil(done func() bool) {
 	s.t.Helper()
 	defer s.work()()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(apptest.Patience); !s.settled(); <-tick.C {
+	for end := time.Now().Add(apptest.Patience); !done(); <-tick.C {
 		if time.Now().After(end) {
-			s.t.Fatalf("it does not settle: %v", s.begun)
+			s.t.Fatalf("waited in vain; under way are %v", s.begun)
 		}
 		if due, err := s.store.NextDue(s.t.Context()); err == nil && (due.IsZero() || due.After(s.clock.Now())) {
 			s.clock.Advance(50 * time.Millisecond)
