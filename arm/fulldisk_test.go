@@ -123,7 +123,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("in ten seconds on a full disk the cluster was asked for %d times", n)
 	}
 	if d.settled() {
-		t.Error("an operation ended on a full disk: there is not enough in it to fill anything")
+		t.Error("every operation ended: the disk is not full, and this test shows nothing")
 	}
 
 	d.free()
