@@ -66,7 +66,7 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d kills, seed %d", kills, seed)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*20*time.Second+5*time.Minute)
 	defer cancel()
-	c := &crash{T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: kubeBinary(t), random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{}}
+	c := &crash{T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t), random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{}}
 	defer c.kill()
 	c.start()
 	c.setUp()
@@ -89,6 +89,10 @@ func TestCrash(t *testing.T) {
 	c.ownersAgree()
 	c.nothingLeft()
 	t.Logf("%d operations were accepted", len(c.accepted))
+}
+
+func named(name string) client.ComputeName {
+	return client.ComputeName{Group: jobGroup, Workspace: jobWorkspace, Name: name}
 }
 
 func freeAddress(t *testing.T) string {
@@ -170,18 +174,17 @@ func (c *crash) wish() {
 
 // create makes a compute, or scales the one there is.
 func (c *crash) create(name string) {
-	_, op, err := c.client.PutCompute(c.ctx, named(name), inner(client.Object{"agentCount": 3 + c.random.IntN(3)}))
+	_, op, err := c.client.PutCompute(c.ctx, named(name), apptest.AKS(client.Object{"agentCount": 3 + c.random.IntN(3)}))
 	c.accept(op, err)
 }
 
 func (c *crash) createOwn() {
-	_, op, err := c.client.PutCluster(c.ctx, jobGroup, "own", client.Object{"location": "westeurope", "properties": client.Object{
-		"agentPoolProfiles": []client.Object{{"name": "pool", "count": 1 + c.random.IntN(2), "vmSize": "Standard_D3_v2", "mode": "System"}}}})
+	_, op, err := c.client.PutCluster(c.ctx, jobGroup, "own", apptest.ClusterOf(1+c.random.IntN(2), size))
 	c.accept(op, err)
 }
 
 func (c *crash) attach() {
-	_, op, err := c.client.PutCompute(c.ctx, named("taken"), attachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	_, op, err := c.client.PutCompute(c.ctx, named("taken"), apptest.AttachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
 	c.accept(op, err)
 }
 
@@ -355,7 +358,7 @@ func (c *crash) ownedBy(cluster, want string) error {
 	}
 	defer conn.Close()
 	have := ""
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(apptest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		owner, err := conn.Owner(c.ctx)
 		if have = ""; owner != nil {
 			have = owner.ComputeID

@@ -12,12 +12,11 @@ import (
 
 var privateKey = regexp.MustCompile(`(client-key-data|token): (\S{40,})`)
 
+const sslKey = "-----BEGIN PRIVATE KEY-----THISISMYKEY"
+
 // noSecrets: what must stay secret is in no answer but those to the credential actions, in no log line, in no argument
-// of a process, and in no file that others may read.
-func noSecrets(s *site) {
-	path := s.compute("sealed")
-	ssl := apptest.Object{"status": "Enabled", "cname": "scoring.example", "cert": "-----BEGIN CERTIFICATE-----", "key": "-----BEGIN PRIVATE KEY-----THISISMYKEY"}
-	s.put(path, apptest.AKS(apptest.Object{"clusterPurpose": "DevTest", "sslConfiguration": ssl}))
+// of a process, and in no file that others may read. path is a compute with a certificate of the user's.
+func noSecrets(s *site, path, earlierLog string) {
 	cluster := apptest.At(s.get(path), "properties.resourceId").(string)
 	s.equal(s.get(path), "properties.properties.sslConfiguration.cname", "scoring.example")
 	secrets := []string{"THISISMYKEY", s.ClientSecret, s.Token}
@@ -29,7 +28,7 @@ func noSecrets(s *site) {
 	if len(secrets) != 5 {
 		s.t.Fatalf("the kubeconfigs have %d keys, want one each", len(secrets)-3)
 	}
-	seen := map[string]string{"the log": s.Log.String()}
+	seen := map[string]string{"the log": earlierLog + s.Log.String()}
 	sub := "/subscriptions/" + s.SubscriptionID
 	for _, at := range []string{
 		path, cluster, cluster + "/agentPools", s.workspace, s.workspace + "/computes", sub + "/resources", sub + "/resourceGroups", s.Group(jobGroup) + "/resources",
@@ -55,15 +54,19 @@ func noSecrets(s *site) {
 	onlyMine(s)
 }
 
-// onlyMine: nobody else may read what Berth keeps.
+// onlyMine: nobody else may read what Berth keeps. The database is as readable as the umask says: its folder keeps others
+// out. The keys and credentials look after themselves, wherever they are copied to.
 func onlyMine(s *site) {
+	if info, err := os.Stat(s.Dir); err != nil || info.Mode().Perm() != 0o700 {
+		s.t.Errorf("the data folder has mode %v, %v", info.Mode(), err)
+	}
 	s.must(filepath.WalkDir(s.Dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil {
 			return nil // gone while we walk
 		}
 		info, err := e.Info()
 		text := ""
-		if err == nil && e.Type().IsRegular() && info.Mode().Perm()&0o077 != 0 && info.Size() < 1<<20 {
+		if err == nil && e.Type().IsRegular() && !strings.HasPrefix(e.Name(), "berth.db") && info.Mode().Perm()&0o077 != 0 && info.Size() < 1<<20 {
 			b, _ := os.ReadFile(path) // gone while we look
 			text = string(b)
 		}

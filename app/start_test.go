@@ -3,21 +3,28 @@ package app_test
 import (
 	"context"
 	"database/sql"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"berth.dev/berth/app"
 	"berth.dev/berth/app/apptest"
 )
 
 // startError serves a folder that is expected not to work, and returns what is said. A server that comes up is stopped.
-func startError(t *testing.T, dir string) string {
+func startError(t *testing.T, dir string, change ...func(*app.Config)) string {
 	t.Helper()
 	c := app.DefaultConfig()
 	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", apptest.KubeBinary(t)
+	for _, f := range change {
+		f(&c)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), apptest.Patience)
 	defer cancel()
 	if err := app.Serve(ctx, c, &apptest.Log{}, func(app.Info) { cancel() }); err != nil {
@@ -37,32 +44,18 @@ func used(t *testing.T) string {
 
 // TestDamagedFolder: a folder that something has happened to is refused in words that help, and is not changed.
 func TestDamagedFolder(t *testing.T) {
-	write := func(name, text string, mode os.FileMode) func(*testing.T, string) {
-		return func(t *testing.T, dir string) {
-			t.Helper()
-			path := filepath.Join(dir, name)
-			if text != "" {
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := os.Chmod(path, mode); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	for name, c := range map[string]struct {
 		do    func(t *testing.T, dir string)
 		file  string
 		words []string
 	}{
 		"a newer database":           {newerSchema, "berth.db", []string{"newer Berth", "--data-dir", "nothing was changed"}},
-		"a database that is none":    {write("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db", []string{"damaged or not a database", "copy back"}},
+		"a database that is none":    {overwritten("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db", []string{"damaged or not a database", "copy back"}},
 		"a database damaged inside":  {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
-		"damaged credentials":        {write("credentials.json", `{"clientId"`, 0o600), "credentials.json", []string{"credentials.json", "damaged", "backup"}},
-		"credentials that all see":   {write("credentials.json", "", 0o644), "credentials.json", []string{"other users", "chmod 600"}},
-		"a damaged authority":        {write("ca.pem", "nonsense", 0o644), "ca.pem", []string{"ca.pem"}},
-		"an authority's key for all": {write("ca-key.pem", "", 0o644), "ca-key.pem", []string{"other users", "chmod 600"}},
+		"damaged credentials":        {overwritten("credentials.json", `{"clientId"`, 0o600), "credentials.json", []string{"credentials.json", "damaged", "backup"}},
+		"credentials that all see":   {overwritten("credentials.json", "", 0o644), "credentials.json", []string{"other users", "chmod 600"}},
+		"a damaged authority":        {overwritten("ca.pem", "nonsense", 0o644), "ca.pem", []string{"ca.pem"}},
+		"an authority's key for all": {overwritten("ca-key.pem", "", 0o644), "ca-key.pem", []string{"other users", "chmod 600"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,6 +78,22 @@ func TestDamagedFolder(t *testing.T) {
 				t.Errorf("that is more than a sentence: %s", said)
 			}
 		})
+	}
+}
+
+// overwritten puts another text into a file, unless it is empty, and gives it a mode.
+func overwritten(name, text string, mode os.FileMode) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if text != "" {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -116,6 +125,47 @@ func damage(t *testing.T, dir string) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestStartErrors: what is in the way of a start is told with the flag that gets around it.
+func TestStartErrors(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	held := apptest.New(t)
+	for name, c := range map[string]struct {
+		change func(*app.Config)
+		words  []string
+	}{
+		"port in use":       {func(c *app.Config) { c.Listen = taken.Addr().String() }, []string{"in use", "--listen"}},
+		"debug port in use": {func(c *app.Config) { c.DebugListen = taken.Addr().String() }, []string{"--debug-listen"}},
+		"folder served":     {func(c *app.Config) { c.DataDir = held.Dir }, []string{"another berth", "--data-dir"}},
+		"no such level":     {func(c *app.Config) { c.LogLevel = "loud" }, []string{"--log-level"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said := startError(t, t.TempDir(), c.change)
+			for _, w := range c.words {
+				if !strings.Contains(said, w) {
+					t.Errorf("it is not said %q: %s", w, said)
+				}
+			}
+		})
+	}
+}
+
+// TestLockIsWaitedFor: a killed server's lock may linger in a child that is just being started; the next start waits.
+func TestLockIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { _ = lock.Unlock() })
+	apptest.In(t, dir).Stop()
 }
 
 // TestFolderThatCannotBe: the folder is a file, or below one.

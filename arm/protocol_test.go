@@ -1,82 +1,12 @@
 package arm_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
 	"berth.dev/berth/app/apptest"
 )
-
-func TestGroups(t *testing.T) {
-	f := newFront(t)
-	head := func(path string) *apptest.Response { return f.Do(http.MethodHead, path, nil) }
-	f.Want(http.StatusNoContent, head(f.group))
-	f.Want(http.StatusNotFound, head(f.Group("nope")))
-	if text := head(f.Group("nope")).Text; text != "" {
-		t.Errorf("HEAD answers a body: %s", text)
-	}
-	made := f.Want(http.StatusCreated, f.Do(http.MethodPut, f.Group("second"), object{"location": "East US", "tags": object{"Env": "test"}}))
-	f.equal(made.Body, "location", "eastus")
-	f.equal(made.Body, "properties.provisioningState", "Succeeded")
-	f.equal(made.Body, "type", "Microsoft.Resources/resourceGroups")
-	again := f.Want(http.StatusOK, f.Do(http.MethodPut, f.Group("SECOND"), object{"location": "eastus"}))
-	f.equal(again.Body, "name", "second")
-	f.equal(again.Body, "tags.Env", "test")
-	f.Refused(f.Do(http.MethodPut, f.Group("second"), object{"location": "westus"}), http.StatusConflict, "InvalidResourceGroupLocation", "eastus", "westus")
-	f.Refused(f.Do(http.MethodPut, f.Group("third"), object{"location": "atlantis"}), http.StatusBadRequest, "LocationNotAvailableForResourceType", "atlantis", "/locations")
-	f.Refused(f.Do(http.MethodPut, f.Group("third"), object{}), http.StatusBadRequest, "LocationRequired")
-	f.Refused(f.Do(http.MethodPut, f.Group("ends."), object{"location": "eastus"}), http.StatusBadRequest, "InvalidResourceName", "period")
-	f.Refused(f.Do(http.MethodPut, f.Group(strings.Repeat("x", 91)), object{"location": "eastus"}), http.StatusBadRequest, "InvalidResourceName", "90")
-
-	gone := f.Want(http.StatusAccepted, f.Do(http.MethodDelete, f.Group("second"), nil))
-	f.Succeed(gone)
-	f.Want(http.StatusNotFound, head(f.Group("second")))
-	f.Want(http.StatusNoContent, f.Do(http.MethodGet, gone.Header.Get("Location"), nil))
-	op := f.Succeed(gone) // still to be read, now that the group is gone
-	f.equal(op, "properties.verb", "delete")
-	if op["id"] == nil || op["startTime"] == nil || op["endTime"] == nil || op["name"] == nil {
-		t.Errorf("an operation without its parts: %v", op)
-	}
-}
-
-func TestPatch(t *testing.T) {
-	f := newFront(t)
-	f.Want(http.StatusOK, f.Do(http.MethodPatch, f.group, object{"tags": object{"a": "1", "b": "2"}}))
-	r := f.Want(http.StatusOK, f.Do(http.MethodPatch, f.group, object{"tags": object{"c": "3"}}))
-	if tags, _ := json.Marshal(r.Body["tags"]); string(tags) != `{"c":"3"}` {
-		t.Errorf("PATCH must take the place of all tags; they are %s", tags)
-	}
-	f.equal(f.Want(http.StatusOK, f.Do(http.MethodPatch, f.group, object{})).Body, "tags.c", "3")
-	f.Want(http.StatusOK, f.Do(http.MethodPatch, f.workspace, object{"tags": object{"x": "y"}, "properties": object{"friendlyName": "Eyes"}}))
-	f.equal(f.get(f.workspace), "tags.x", "y")
-	f.equal(f.get(f.workspace), "properties.friendlyName", "Eyes")
-	f.Refused(f.Do(http.MethodPatch, f.group, object{"tags": object{"a?": "1"}}), http.StatusBadRequest, "BadRequest", "tag name")
-	f.Refused(f.Do(http.MethodPatch, f.Workspace(group, "nope"), object{}), http.StatusNotFound, "ResourceNotFound")
-}
-
-func TestConditions(t *testing.T) {
-	f := newFront(t)
-	with := func(method, path, header, value string, body any) *apptest.Response {
-		return f.Send(apptest.Request{Method: method, Path: path, Body: body, Header: map[string]string{header: value}})
-	}
-	first := f.Want(http.StatusOK, f.Do(http.MethodGet, f.workspace, nil))
-	etag := first.Header.Get("ETag")
-	f.equal(first.Body, "etag", etag)
-	f.Want(http.StatusNotModified, with(http.MethodGet, f.workspace, "If-None-Match", etag, nil))
-	f.Want(http.StatusOK, with(http.MethodPatch, f.workspace, "If-Match", etag, object{"tags": object{"n": "1"}}))
-	for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		f.Refused(with(method, f.workspace, "If-Match", etag, object{"location": apptest.Location}), http.StatusPreconditionFailed, "PreconditionFailed", "Read it again")
-	}
-	f.Refused(with(http.MethodPut, f.workspace, "If-None-Match", "*", object{"location": apptest.Location}), http.StatusPreconditionFailed, "PreconditionFailed", "already there")
-	f.Refused(with(http.MethodPut, f.Workspace(group, "new-one"), "If-Match", "*", object{"location": apptest.Location}), http.StatusPreconditionFailed, "PreconditionFailed")
-	f.Want(http.StatusOK, with(http.MethodPut, f.Workspace(group, "new-one"), "If-None-Match", "*", object{"location": apptest.Location}))
-	f.Want(http.StatusOK, with(http.MethodPut, f.workspace, "If-Match", "*", object{"location": apptest.Location}))
-	now := f.Do(http.MethodGet, f.workspace, nil).Header.Get("ETag")
-	f.Want(http.StatusOK, with(http.MethodPatch, f.workspace, "If-Match", `"ffff", W/`+now, object{"tags": object{"n": "2"}}))
-	f.Want(http.StatusNotModified, with(http.MethodGet, f.workspace, "If-None-Match", "*", nil))
-}
 
 func TestPathsAreForgiving(t *testing.T) {
 	f := newFront(t)

@@ -40,7 +40,7 @@ func (f *front) plain(r *apptest.Response) {
 	if allow := r.Header.Get("Allow"); (allow != "") != (r.Status == http.StatusMethodNotAllowed) {
 		f.t.Errorf("status %d with Allow %q", r.Status, allow)
 	}
-	for _, inside := range []string{".go:", "goroutine", "SQL", "sqlite", "panic", f.ClientSecret} {
+	for _, inside := range []string{".go:", "goroutine", "SQL", "sqlite", "panic", f.ClientSecret, f.Token} {
 		if strings.Contains(r.Text, inside) {
 			f.t.Errorf("an error shows the inside (%s): %s", inside, r.Text)
 		}
@@ -106,6 +106,7 @@ func TestBadAddresses(t *testing.T) {
 		get("a provider's unknown type", f.provider("Microsoft.ContainerService", "/fleets"), 404, "InvalidResourceType"),
 		get("versions of a foreign namespace", f.provider("Microsoft.Compute", "/locations/westeurope/orchestrators?api-version=2024-04-01"), 404, "InvalidResourceNamespace"),
 		get("an id with a bad letter", f.group+"/providers/Microsoft.ContainerService/managedClusters/a%3Cb", 400, "InvalidResourceId", "character"),
+		get("an id with a percent sign", f.group+"/providers/Microsoft.ContainerService/managedClusters/a%25b", 400, "InvalidResourceId", "character"),
 		get("an id with a control character", f.group+"/providers/Microsoft.ContainerService/managedClusters/a%07b", 400, "InvalidResourceId"),
 		get("an id that is too long", f.group+"/providers/Microsoft.ContainerService/managedClusters/"+strings.Repeat("x", 3000), 400, "InvalidResourceId", "2048"),
 		get("a group with a bad letter", f.Group("a%3Cb"), 400, "InvalidResourceId"),

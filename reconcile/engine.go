@@ -162,7 +162,7 @@ func (w *worker) run(ctx context.Context) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w.engine.running.Go(func() { w.beat(ctx, cancel) })
-	for ctx.Err() == nil {
+	for failed := 0; ctx.Err() == nil; {
 		v, err := w.engine.step(ctx, w.claim)
 		if err == nil && v.outcome == nil {
 			w.wait(ctx, cancel, v)
@@ -171,10 +171,16 @@ func (w *worker) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		if err := w.settle(ctx, v, err); err != nil {
-			cancel(err)
-		} else {
+		err = w.settle(ctx, v, err)
+		switch {
+		case err == nil:
 			return
+		case errors.Is(err, store.ErrLost):
+			cancel(err)
+		default: // a row given back now would be claimed again at once, for as long as the disk is full
+			w.engine.Log.Warn("the store does not take what was found; will try again", "resource", w.claim.Resource.ID, "error", err)
+			w.wait(ctx, cancel, again(backoff(failed)))
+			failed++
 		}
 	}
 	w.release(context.Cause(ctx))

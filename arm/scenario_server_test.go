@@ -1,0 +1,183 @@
+package arm_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth"
+	"berth.dev/berth/app/apptest"
+	"berth.dev/berth/arm"
+	"berth.dev/berth/identity"
+	"berth.dev/berth/provider/fake"
+	"berth.dev/berth/reconcile"
+	"berth.dev/berth/store"
+)
+
+const (
+	tenantID       = "7d1c0a52-6f0e-4d57-8a3b-5f6d2c9e1b40"
+	subscriptionID = "0b1f6471-1bf0-4dda-aec3-cb9272f09590"
+	clientID       = "c2a5e7d8-3b64-4f19-9d0a-8e7b6c5a4f31"
+)
+
+// stage is a server for scenarios: true HTTPS, front door, store and engine, but simulated clusters, and a clock and an
+// engine that stand until a scenario lets things settle. So what is under way stays so while a scenario looks at it.
+type stage struct {
+	t        *testing.T
+	url      string
+	token    string
+	http     *http.Client
+	store    *store.Store
+	clock    *clockwork.FakeClock
+	provider berth.Provider
+	begun    []string // addresses of the operations that answers announced
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	return newStageAt(t, filepath.Join(t.TempDir(), "berth.db"))
+}
+
+func newStageAt(t *testing.T, database string) *stage {
+	t.Helper()
+	s := &stage{t: t, clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))}
+	var err error
+	s.store, err = store.Open(t.Context(), database, s.clock)
+	s.must(err)
+	t.Cleanup(func() { _ = s.store.Close() })
+	clusters := fake.New(s.clock)
+	clusters.ReadyAfter = 200 * time.Millisecond
+	t.Cleanup(clusters.Close)
+	s.provider = clusters
+	s.serve()
+	s.must(s.send("PUT", s.group(), nil, `{"location":"westeurope"}`).is(http.StatusCreated))
+	s.must(s.send("PUT", s.workspace(), nil, `{"location":"westeurope"}`).is(http.StatusOK))
+	return s
+}
+
+func (s *stage) group() string {
+	return "/subscriptions/" + subscriptionID + "/resourceGroups/" + group
+}
+
+func (s *stage) workspace() string {
+	return s.group() + "/providers/Microsoft.MachineLearningServices/workspaces/" + workspace
+}
+
+func (s *stage) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// serve starts the front door and takes a token for it.
+func (s *stage) serve() {
+	s.t.Helper()
+	var handler http.Handler
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	s.t.Cleanup(web.Close)
+	s.url, s.http = web.URL, web.Client()
+	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.must(err)
+	client := identity.Client{ID: clientID, Name: "scenario", ObjectID: clientID}
+	authority, err := identity.New(identity.Options{Issuer: s.url, TenantID: tenantID, Key: key, Clock: s.clock,
+		Clients: func(id string) (identity.Client, bool) { return client, strings.EqualFold(id, clientID) }})
+	s.must(err)
+	s.token, err = authority.Issue(client, s.url)
+	s.must(err)
+	handler = arm.New(arm.Options{Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler),
+		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping})
+}
+
+// work lets an engine run until stop is called. Between two settlings there is none: what an answer shows must not depend
+// on how far another goroutine has come.
+func (s *stage) work() (stop func()) {
+	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: s.provider, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: tenantID})
+	run, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Run(run) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// send sends one request. The version is added unless the path names one, as a client would.
+func (s *stage) send(method, path string, header map[string]string, body string) *answer {
+	s.t.Helper()
+	path = strings.TrimPrefix(path, s.url)
+	if !strings.Contains(path, "api-version=") {
+		path += map[bool]string{true: "&", false: "?"}[strings.Contains(path, "?")] + "api-version=" + apptest.Version
+	}
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	s.must(err)
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range header {
+		req.Header.Set(k, v)
+		if v == "" {
+			req.Header.Del(k)
+		}
+	}
+	resp, err := s.http.Do(req)
+	s.must(err)
+	text, err := io.ReadAll(resp.Body)
+	s.must(err)
+	s.must(resp.Body.Close())
+	if at := resp.Header.Get("Azure-AsyncOperation"); at != "" {
+		s.begun = append(s.begun, at)
+	}
+	return &answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
+}
+
+// settle lets the engine work and the clock go on until every operation that was announced has ended.
+func (s *stage) settle() {
+	s.t.Helper()
+	s.workUntil(s.settled)
+}
+
+// workUntil lets the engine work and the clock go on until done. It never goes past work that is due and not begun: on a
+// busy machine the clock would run away from who works by it.
+func (s *stage) workUntil(done func() bool) {
+	s.t.Helper()
+	defer s.work()()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(apptest.Patience); !done(); <-tick.C {
+		if time.Now().After(end) {
+			s.t.Fatalf("waited in vain; under way are %v", s.begun)
+		}
+		if due, err := s.store.NextDue(s.t.Context()); err == nil && (due.IsZero() || due.After(s.clock.Now())) {
+			s.clock.Advance(50 * time.Millisecond)
+		}
+	}
+}
+
+func (s *stage) settled() bool {
+	for len(s.begun) > 0 {
+		id := s.begun[0][strings.LastIndex(s.begun[0], "/")+1:]
+		op, err := s.store.Operation(s.t.Context(), id[:strings.Index(id, "?")])
+		s.must(err)
+		if !berth.State(op.State).Terminal() {
+			return false
+		}
+		s.begun = s.begun[1:]
+	}
+	return true
+}
