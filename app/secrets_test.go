@@ -54,8 +54,7 @@ func noSecrets(s *site, path, earlierLog string) {
 	onlyMine(s)
 }
 
-// onlyMine: nobody else may read what Berth keeps. The database is as readable as the umask says: its folder keeps others
-// out. The keys and credentials look after themselves, wherever they are copied to.
+// onlyMine: nobody else may read what Berth keeps, wherever it is copied to.
 func onlyMine(s *site) {
 	if info, err := os.Stat(s.Dir); err != nil || info.Mode().Perm() != 0o700 {
 		s.t.Errorf("the data folder has mode %v, %v", info.Mode(), err)
@@ -66,7 +65,7 @@ func onlyMine(s *site) {
 		}
 		info, err := e.Info()
 		text := ""
-		if err == nil && e.Type().IsRegular() && !strings.HasPrefix(e.Name(), "berth.db") && info.Mode().Perm()&0o077 != 0 && info.Size() < 1<<20 {
+		if err == nil && e.Type().IsRegular() && info.Mode().Perm()&0o077 != 0 && info.Size() < 1<<20 {
 			b, _ := os.ReadFile(path) // gone while we look
 			text = string(b)
 		}

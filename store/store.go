@@ -67,6 +67,7 @@ func Open(ctx context.Context, path string, clock clockwork.Clock) (*Store, erro
 	if err := foreign(ctx, path); err != nil {
 		return nil, err
 	}
+	private(path)
 	s := &Store{clock: clock, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
 		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
 	var err error
@@ -115,6 +116,19 @@ func (s *Store) sound(ctx context.Context, path string) error {
 		return damaged(path, found)
 	}
 	return nil
+}
+
+// private makes the file, and lets nobody else read it: keys and kubeconfigs are in it. SQLite gives its other files the
+// same mode. What cannot be done here is told by the opening that follows.
+func private(path string) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		_ = f.Chmod(info.Mode().Perm() &^ 0o077)
+	}
 }
 
 // foreign refuses the database of another program, before anything opens it for writing: that alone would turn its journal
