@@ -2,17 +2,22 @@ package arm
 
 import (
 	"encoding/json"
+	"net/http"
 	"sync"
 
 	"berth.dev/berth"
 	"berth.dev/berth/wire"
 )
 
-// maxAnswers bounds how many encoded resources are kept: at 2 kB each, about 8 MB.
-const maxAnswers = 4096
+const (
+	// maxAnswers bounds how many encoded resources are kept: at 2 kB each, about 8 MB.
+	maxAnswers = 4096
+	// maxAnswerKey keeps strangers' endless addresses out of memory.
+	maxAnswerKey = 1024
+)
 
 // answers keeps resources as they were last sent, until anything at all changes in the store. Clients poll: most GETs ask
-// again for what has not changed, and then neither the database nor an encoder has anything to add.
+// again for what has not changed, and then neither the router, the database nor an encoder has anything to add.
 //
 // One count for all of them is coarse and cannot be wrong: there is no list of what depends on what to keep in step.
 type answers struct {
@@ -21,12 +26,14 @@ type answers struct {
 	kept    map[answerKey]answer
 }
 
-// answerKey is everything that an encoded resource depends on besides the store.
-type answerKey struct{ base, version, id string }
+// answerKey is everything that an encoded resource depends on besides the store: the address as it was asked.
+type answerKey struct{ base, path, query string }
+
+func keyOf(q *request) answerKey { return answerKey{q.base, q.URL.Path, q.URL.RawQuery} }
 
 type answer struct {
-	etag string
-	body []byte
+	kind, etag string
+	body       []byte
 }
 
 func (a *answers) get(changes uint64, k answerKey) (answer, bool) {
@@ -40,6 +47,9 @@ func (a *answers) get(changes uint64, k answerKey) (answer, bool) {
 }
 
 func (a *answers) put(changes uint64, k answerKey, x answer) {
+	if len(k.path)+len(k.query) > maxAnswerKey {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.changes != changes || len(a.kept) >= maxAnswers || a.kept == nil {
@@ -48,23 +58,44 @@ func (a *answers) put(changes uint64, k answerKey, x answer) {
 	a.kept[k] = x
 }
 
-// answer is a resource as it is sent, from memory while nothing has changed.
-func (s *Server) answer(q *request, k *kind, id berth.ID) (answer, error) {
-	key := answerKey{base: q.base, version: q.version, id: id.Key()}
-	changes, settled := s.Store.Changes()
-	if settled {
-		if got, found := s.answers.get(changes, key); found {
-			return got, nil
-		}
+// remembered answers a GET from memory when nothing has changed since the last one like it; nil when it has to be routed.
+func (s *Server) remembered(q *request) *response {
+	if q.Method != http.MethodGet && q.Method != http.MethodHead {
+		return nil
 	}
+	changes, settled := s.Store.Changes()
+	if !settled {
+		return nil
+	}
+	a, found := s.answers.get(changes, keyOf(q))
+	if !found {
+		return nil
+	}
+	q.kindName = a.kind
+	return a.response(q)
+}
+
+// answer reads and encodes a resource, and keeps the result if nothing has changed meanwhile.
+func (s *Server) answer(q *request, k *kind, id berth.ID) (answer, error) {
+	changes, settled := s.Store.Changes()
 	r, err := s.load(q, id)
 	if err != nil {
 		return answer{}, err
 	}
 	body, err := json.Marshal(k.encode(s, q, r))
-	made := answer{etag: wire.ETag(r.Generation), body: body}
-	if now, still := s.Store.Changes(); err == nil && settled && still && now == changes {
-		s.answers.put(changes, key, made)
+	made := answer{kind: k.typ, etag: wire.ETag(r.Generation), body: body}
+	if now, _ := s.Store.Changes(); err == nil && settled && now == changes {
+		s.answers.put(changes, keyOf(q), made)
 	}
 	return made, err
+}
+
+func (a answer) response(q *request) *response {
+	if q.Method == http.MethodHead {
+		return &response{status: http.StatusNoContent}
+	}
+	if etagIn(q.Header.Get("If-None-Match"), a.etag) {
+		return &response{status: http.StatusNotModified}
+	}
+	return &response{status: http.StatusOK, body: a.body, header: map[string]string{"ETag": a.etag}}
 }

@@ -3,7 +3,6 @@ package arm
 import (
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -38,13 +37,7 @@ func (s *Server) get(q *request, k *kind, id berth.ID) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.Method == http.MethodHead {
-		return &response{status: http.StatusNoContent}, nil
-	}
-	if etagIn(q.Header.Get("If-None-Match"), a.etag) {
-		return &response{status: http.StatusNotModified}, nil
-	}
-	return &response{status: http.StatusOK, body: a.body, header: map[string]string{"ETag": a.etag}}, nil
+	return a.response(q), nil
 }
 
 // list answers the resources of a kind inside parent; in the whole subscription when parent is zero.

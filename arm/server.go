@@ -69,7 +69,7 @@ func ok(body any) *response { return &response{status: http.StatusOK, body: body
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	id := requestID()
+	id := uuid.NewString()
 	w.Header().Set("x-ms-request-id", id)
 	correlate(w.Header(), r, id)
 	q := &request{Request: r, id: id, base: s.base(r), kindName: "unknown"}
@@ -110,6 +110,9 @@ func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
 	q.caller = caller
 	if err := q.readBody(w); err != nil {
 		return nil, err
+	}
+	if res := s.remembered(q); res != nil {
+		return res, nil
 	}
 	return s.route(q, path)
 }
@@ -175,8 +178,6 @@ func cleanPath(p string) string {
 	}
 	return p
 }
-
-func requestID() string { return uuid.NewString() }
 
 // correlate answers the ids by which clients find their requests again.
 func correlate(h http.Header, r *http.Request, id string) {

@@ -53,3 +53,30 @@ def group(berth):
 def existing(berth, group):
     """A managed cluster that somebody made: 3 nodes of 4 vCPUs."""
     return berth("aks", "create", "-n", "myexistingcluster", "-g", group, "--node-count", "3", "--node-vm-size", "Standard_D3_v2")["id"]
+
+
+@pytest.fixture(scope="session")
+def kubectl():
+    """Asks a cluster as kubectl would: with the file, its authority and its credential, and nothing else."""
+    return ask_cluster
+
+
+def ask_cluster(kubeconfig, path):
+    import base64
+    import ssl
+    import tempfile
+    import urllib.request
+
+    import yaml
+
+    with open(kubeconfig, encoding="utf-8") as f:
+        config = yaml.safe_load(f)
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("certificate", "key"):
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(base64.b64decode(user[f"client-{name}-data"]))
+        context.load_cert_chain(os.path.join(folder, "certificate"), os.path.join(folder, "key"))
+    with urllib.request.urlopen(cluster["server"] + path, context=context) as answer:
+        return json.load(answer)

@@ -92,7 +92,7 @@ func (s *server) environment(ctx context.Context, berth, data string) error {
 		if err := json.Unmarshal(out, &vars); err != nil {
 			return err
 		}
-		s.env = base
+		s.env = append(base, "BERTH_TEST_ENDPOINT="+vars["AZURE_AUTHORITY_HOST"])
 		for k, v := range vars {
 			s.env = append(s.env, k+"="+v)
 		}

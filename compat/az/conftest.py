@@ -1,0 +1,16 @@
+import os
+
+import pytest
+from cli import run_az
+
+
+@pytest.fixture(scope="session")
+def login():
+    """az login, with what berth env says."""
+    e = os.environ
+    return run_az("login", "--service-principal", "-u", e["AZURE_CLIENT_ID"], "-p", e["AZURE_CLIENT_SECRET"], "--tenant", e["AZURE_TENANT_ID"])
+
+
+@pytest.fixture(scope="session")
+def az(login):
+    return run_az
