@@ -11,10 +11,10 @@ FUZZ    ?= 20s
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build kube demo test check lint bench crash fuzz cross clean FORCE
+.PHONY: help build kube demo test check lint compat compat-write bench crash fuzz cross clean FORCE
 
 help: ## show this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 build: bin/berth kube ## build bin/berth and bin/berth-kube
 
@@ -41,6 +41,12 @@ check: lint ## the quick loop: format, lint (which vets), and the tests that sta
 
 lint: ## golangci-lint, built from source the first time
 	@$(GO) run $(LINT) run ./...
+
+compat: build ## the real Azure clients against a real server; installs them below compat/.clients (Python 3.11, Node.js)
+	@$(GO) run ./compat
+
+compat-write: build ## the same, and write docs/compatibility.md
+	@$(GO) run ./compat -write
 
 bench: build ## measure, and print ratios taken in one run
 	@$(GO) run ./bench

@@ -30,6 +30,7 @@ var floors = map[string][]string{
 	"app":                   {"arm", "reconcile", "store", "identity", "provider/local"}, // the only place that wires
 	"app/apptest":           {"app"},                                                     // a true server for tests
 	"cmd/berth":             {"app", "client"},                                           // flags, then app or client
+	"compat":                {},                                                          // starts programs and nothing else
 	"bench":                 {"client", "kube", "catalog", "store"},                      // measures from outside; store for its driver
 }
 

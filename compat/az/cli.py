@@ -13,7 +13,9 @@ class Refused(Exception):
 
 
 def run_az(*args, env=None, parse=True):
-    done = subprocess.run([AZ, *args], capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
+    """env changes the environment; a variable that is None is taken out of it."""
+    variables = {k: v for k, v in {**os.environ, **(env or {})}.items() if v is not None}
+    done = subprocess.run([AZ, *args], capture_output=True, text=True, check=False, env=variables)
     if done.returncode != 0:
         raise Refused(done.stderr)
     if not parse:

@@ -28,7 +28,7 @@ def test_cloud(az):
 def test_register(tmp_path):
     """The other way: the cloud's addresses are given by hand, in a configuration folder of its own."""
     host = os.environ["BERTH_TEST_ENDPOINT"]
-    env = {"AZURE_CONFIG_DIR": str(tmp_path), "ARM_CLOUD_METADATA_URL": ""}
+    env = {"AZURE_CONFIG_DIR": str(tmp_path), "ARM_CLOUD_METADATA_URL": None}
     run_az("cloud", "register", "-n", "ByHand", "--endpoint-resource-manager", host, "--endpoint-active-directory", host, "--endpoint-active-directory-resource-id", host + "/", env=env)
     run_az("cloud", "set", "-n", "ByHand", env=env)
     got = run_az("login", "--service-principal", "-u", os.environ["AZURE_CLIENT_ID"], "-p", os.environ["AZURE_CLIENT_SECRET"], "--tenant", os.environ["AZURE_TENANT_ID"], env=env)

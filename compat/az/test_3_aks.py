@@ -15,7 +15,7 @@ def listing(name):
 @operation("the document: az aks get-versions -l westus -o table")
 def test_versions_listing(az):
     lines = run_line(listing("get-versions.sh")).splitlines()
-    assert lines[0].split()[:2] == ["KubernetesVersion", "Upgrades"] and len(lines) > 3
+    assert lines[0].split()[:2] == ["KubernetesVersion", "IsPreview"] and "Upgrades" in lines[0] and len(lines) > 3
     assert any("None available" in l for l in lines)
 
 

@@ -1,0 +1,68 @@
+import os
+
+import pytest
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import KubernetesCompute
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.identity import ClientSecretCredential
+
+operation = pytest.mark.operation
+
+
+def credential(secret=None):
+    e = os.environ
+    return ClientSecretCredential(e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], secret or e["AZURE_CLIENT_SECRET"], authority=e["AZURE_AUTHORITY_HOST"], disable_instance_discovery=True)
+
+
+@pytest.fixture(scope="module")
+def ml(group, subscription):
+    return MLClient(credential(), subscription, group, "myworkspace", cloud="Berth")
+
+
+@operation("MLClient with a custom cloud; workspaces.get, list")
+def test_workspaces(ml):
+    assert ml.workspaces.get("myworkspace").location == "westus"
+    assert "myworkspace" in [w.name for w in ml.workspaces.list()]
+
+
+@operation("workspaces.get of one that is not there")
+def test_missing(ml):
+    with pytest.raises(ResourceNotFoundError, match="nothing"):
+        ml.workspaces.get("nothing")
+
+
+@operation("compute.begin_create_or_update(KubernetesCompute)")
+def test_attach(ml, existing):
+    made = ml.compute.begin_create_or_update(KubernetesCompute(name="k8s", resource_id=existing, namespace="ml")).result()
+    assert made.name == "k8s" and made.provisioning_state == "Succeeded" and made.resource_id.lower() == existing.lower()
+
+
+@operation("compute.get, list")
+def test_read(ml):
+    assert ml.compute.get("k8s").type == "kubernetes"
+    assert [c.name for c in ml.compute.list()] == ["k8s"]
+
+
+@operation("compute.begin_create_or_update of an attached cluster: the conflict is told")
+def test_twice(ml, existing):
+    with pytest.raises(HttpResponseError, match="already attached"):
+        ml.compute.begin_create_or_update(KubernetesCompute(name="again", resource_id=existing, namespace="ml")).result()
+
+
+@operation("compute.begin_delete(action=\"Detach\")")
+def test_detach(ml):
+    ml.compute.begin_delete("k8s", action="Detach").result()
+    assert [c.name for c in ml.compute.list()] == []
+
+
+@operation("a wrong secret is told as such")
+def test_wrong_secret(group, subscription):
+    with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
+        MLClient(credential("not-the-secret"), subscription, group, "myworkspace", cloud="Berth").workspaces.get("myworkspace")
+
+
+@operation("workspaces.begin_delete")
+def test_delete_workspace(ml, berth):
+    berth("ml", "workspace", "create", "-n", "short", "-g", "myresourcegroup")
+    ml.workspaces.begin_delete("short", delete_dependent_resources=False).result()
+    assert "short" not in [w.name for w in ml.workspaces.list()]

@@ -1,0 +1,95 @@
+"use strict";
+const assert = require("node:assert");
+const { execFileSync } = require("node:child_process");
+const { ClientSecretCredential } = require("@azure/identity");
+const { AzureMachineLearningWorkspaces } = require("@azure/arm-machinelearning");
+const { ContainerServiceClient } = require("@azure/arm-containerservice");
+const { operation } = require("./operation.js");
+
+const e = process.env;
+const group = "myresourcegroup", workspace = "myworkspace";
+const sign = (secret) =>
+  new ClientSecretCredential(e.AZURE_TENANT_ID, e.AZURE_CLIENT_ID, secret, { authorityHost: e.AZURE_AUTHORITY_HOST, disableInstanceDiscovery: true });
+const credential = sign(e.AZURE_CLIENT_SECRET);
+const ml = new AzureMachineLearningWorkspaces(credential, e.AZURE_SUBSCRIPTION_ID, { endpoint: e.AZURE_AUTHORITY_HOST });
+const aks = new ContainerServiceClient(credential, e.AZURE_SUBSCRIPTION_ID, { endpoint: e.AZURE_AUTHORITY_HOST });
+const berth = (...args) => execFileSync("berth", args, { encoding: "utf8" });
+
+const all = async (pages) => {
+  const out = [];
+  for await (const one of pages) out.push(one);
+  return out;
+};
+
+operation("workspaces.createOrUpdate, get", async () => {
+  berth("group", "create", "-n", group, "-l", "westus");
+  await ml.workspaces.beginCreateOrUpdateAndWait(group, workspace, { location: "westus" });
+  assert.strictEqual((await ml.workspaces.get(group, workspace)).location, "westus");
+});
+
+operation("computeOperations.createOrUpdate (AKS): create", async () => {
+  const made = await ml.computeOperations.beginCreateOrUpdateAndWait(group, workspace, "made", {
+    location: "westus", properties: { computeType: "AKS", properties: { agentCount: 1, agentVmSize: "Standard_D3_v2", clusterPurpose: "DevTest" } },
+  });
+  assert.strictEqual(made.properties.provisioningState, "Succeeded");
+});
+
+operation("computeOperations.get, list, listKeys", async () => {
+  assert.strictEqual((await ml.computeOperations.get(group, workspace, "made")).properties.properties.agentCount, 1);
+  assert.deepStrictEqual((await all(ml.computeOperations.list(group, workspace))).map((c) => c.name), ["made"]);
+  assert.match((await ml.computeOperations.listKeys(group, workspace, "made")).adminKubeConfig, /client-key-data/);
+});
+
+operation("computeOperations.delete (Delete)", async () => {
+  await ml.computeOperations.beginDeleteAndWait(group, workspace, "made", "Delete");
+  assert.deepStrictEqual(await all(ml.computeOperations.list(group, workspace)), []);
+});
+
+operation("managedClusters.createOrUpdate, get, list, listByResourceGroup", async () => {
+  const made = await aks.managedClusters.beginCreateOrUpdateAndWait(group, "mine", {
+    location: "westus", dnsPrefix: "mine", agentPoolProfiles: [{ name: "nodepool1", count: 1, vmSize: "Standard_D3_v2", mode: "System" }],
+  });
+  assert.strictEqual(made.provisioningState, "Succeeded");
+  assert.strictEqual((await aks.managedClusters.get(group, "mine")).name, "mine");
+  assert.ok((await all(aks.managedClusters.list())).some((c) => c.name === "mine"));
+  assert.deepStrictEqual((await all(aks.managedClusters.listByResourceGroup(group))).map((c) => c.name), ["mine"]);
+});
+
+operation("managedClusters.listClusterUserCredentials, listClusterAdminCredentials", async () => {
+  for (const list of ["listClusterUserCredentials", "listClusterAdminCredentials"]) {
+    const { kubeconfigs } = await aks.managedClusters[list](group, "mine");
+    assert.match(Buffer.from(kubeconfigs[0].value).toString(), /current-context/);
+  }
+});
+
+operation("managedClusters.listKubernetesVersions", async () => {
+  const { values } = await aks.managedClusters.listKubernetesVersions("westus");
+  assert.deepStrictEqual(values.filter((v) => v.isDefault).map((v) => v.version), ["1.36"]);
+});
+
+operation("agentPools.list, get, createOrUpdate (scale)", async () => {
+  assert.deepStrictEqual((await all(aks.agentPools.list(group, "mine"))).map((p) => p.count), [1]);
+  const pool = await aks.agentPools.get(group, "mine", "nodepool1");
+  await aks.agentPools.beginCreateOrUpdateAndWait(group, "mine", "nodepool1", { ...pool, count: 3 });
+  assert.strictEqual((await aks.agentPools.get(group, "mine", "nodepool1")).count, 3);
+});
+
+operation("computeOperations.createOrUpdate (AKS): attach; a second attach is refused; delete (Detach)", async () => {
+  const { id } = await aks.managedClusters.get(group, "mine");
+  const attach = (name) => ml.computeOperations.beginCreateOrUpdateAndWait(group, workspace, name, {
+    location: "westus", properties: { computeType: "AKS", resourceId: id, properties: { clusterPurpose: "DevTest" } },
+  });
+  assert.strictEqual((await attach("attached")).properties.isAttachedCompute, true);
+  await assert.rejects(attach("again"), (err) => err.statusCode === 409 && /already attached/.test(err.message));
+  await ml.computeOperations.beginDeleteAndWait(group, workspace, "attached", "Detach");
+  assert.strictEqual((await aks.managedClusters.get(group, "mine")).provisioningState, "Succeeded");
+});
+
+operation("managedClusters.delete", async () => {
+  await aks.managedClusters.beginDeleteAndWait(group, "mine");
+  await assert.rejects(aks.managedClusters.get(group, "mine"), (err) => err.statusCode === 404 && err.code === "ResourceNotFound");
+});
+
+operation("a wrong secret is told as such", async () => {
+  await assert.rejects(sign("not-the-secret").getToken(e.AZURE_AUTHORITY_HOST + "/.default"), /AADSTS7000215/);
+});
