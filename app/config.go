@@ -20,6 +20,9 @@ type Config struct {
 	Listen      string   `json:"listen"`      // host:port of the HTTPS listener
 	PublicURL   string   `json:"publicUrl"`   // https address under which clients reach it; from Listen when empty
 	Hosts       []string `json:"hosts"`       // further names for the certificate
+	TLSCert     string   `json:"tlsCert"`     // certificate of one's own authority; one of Berth's when empty
+	TLSKey      string   `json:"tlsKey"`      // its key
+	TLSCA       string   `json:"tlsCa"`       // the authority, for clients; the system's when empty
 	DebugListen string   `json:"debugListen"` // loopback host:port for /metrics and /debug/; "off" for none
 	KubeBinary  string   `json:"kubeBinary"`  // berth-kube; looked for beside berth and in PATH when empty
 	LogFormat   string   `json:"logFormat"`   // text | json
@@ -64,6 +67,9 @@ var settings = []setting{
 	{flag: "listen", usage: "host:port to serve HTTPS on", text: func(c *Config) *string { return &c.Listen }},
 	{flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)", text: func(c *Config) *string { return &c.PublicURL }},
 	{flag: "host", usage: "further host name or address for the certificate (repeatable)", list: func(c *Config) *[]string { return &c.Hosts }},
+	{flag: "tls-cert", usage: "PEM file of a certificate from your own authority (default: one that Berth makes)", text: func(c *Config) *string { return &c.TLSCert }},
+	{flag: "tls-key", usage: "PEM file of that certificate's key", text: func(c *Config) *string { return &c.TLSKey }},
+	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
 	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
 	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
@@ -138,6 +144,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("--public-url %q is not right: give https://host[:port] and nothing behind it (Azure clients refuse anything but https)", c.PublicURL)
 		}
 		c.PublicURL = "https://" + u.Host
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") || c.TLSCA != "" && c.TLSCert == "" {
+		return fmt.Errorf("--tls-cert and --tls-key go together, and --tls-ca with them")
 	}
 	if c.DebugListen != "off" && c.DebugListen != "" {
 		host, _, err := net.SplitHostPort(c.DebugListen)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,14 +104,14 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.lockDataDir(); err != nil {
 		return err
 	}
-	ca, err := identity.LoadOrMakeCA(s.config.DataDir, s.clock.Now())
-	if err != nil {
-		return err
-	}
 	if err := s.listen(); err != nil {
 		return err
 	}
-	s.info.Endpoint, s.info.CAFile = s.config.endpoint(s.listener.Addr()), filepath.Join(s.config.DataDir, "ca.pem")
+	s.info.Endpoint = s.config.endpoint(s.listener.Addr())
+	certificate, err := s.certificate()
+	if err != nil {
+		return err
+	}
 	authority, credentials, err := s.authority()
 	if err != nil {
 		return err
@@ -133,7 +134,7 @@ func (s *server) start(ctx context.Context) error {
 		Store: s.store, Authority: authority, Log: s.log, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
-	return s.serveHTTPS(ca, handler)
+	return s.serveHTTPS(certificate, handler)
 }
 
 // lockDataDir makes the data folder and takes it: one server per folder.
@@ -247,11 +248,34 @@ func (s *server) startEngine(ctx context.Context, id string) error {
 	return nil
 }
 
-func (s *server) serveHTTPS(ca *identity.CA, arm http.Handler) error {
-	certificate, err := ca.GetCertificate(s.config.names(), s.clock)
-	if err != nil {
-		return err
+// certificates finds the certificate for a handshake.
+type certificates = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+// certificate is the operator's own, else one from the authority in the data folder.
+func (s *server) certificate() (certificates, error) {
+	if s.config.TLSCert != "" {
+		if s.config.TLSCA != "" {
+			file, err := filepath.Abs(s.config.TLSCA) // clients stand elsewhere
+			if err != nil {
+				return nil, err
+			}
+			s.info.CAFile = file
+		}
+		u, err := url.Parse(s.info.Endpoint)
+		if err != nil {
+			return nil, err
+		}
+		return identity.OwnCertificate(s.config.TLSCert, s.config.TLSKey, u.Hostname(), s.clock)
 	}
+	ca, err := identity.LoadOrMakeCA(s.config.DataDir, s.clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	s.info.CAFile = filepath.Join(s.config.DataDir, "ca.pem")
+	return ca.GetCertificate(s.config.names(), s.clock)
+}
+
+func (s *server) serveHTTPS(certificate certificates, arm http.Handler) error {
 	web := &http.Server{
 		Handler:           withMetrics(s.metrics.handler(), arm),
 		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},

@@ -59,15 +59,15 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{options: o, base: "https://" + u.Host, http: o.HTTPClient}
 	if c.http == nil {
-		if c.http, err = newHTTPClient(o.Credentials.CAFile); err != nil {
+		if c.http, err = HTTPClient(o.Credentials.CAFile); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
 }
 
-// newHTTPClient trusts the one CA in the file; without a file, those of the system.
-func newHTTPClient(caFile string) (*http.Client, error) {
+// HTTPClient trusts the one CA in the file; without a file, those of the system.
+func HTTPClient(caFile string) (*http.Client, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if caFile != "" {
 		pem, err := os.ReadFile(caFile)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -22,10 +23,17 @@ func (c *cli) envCommand() *cobra.Command {
 	if runtime.GOOS == "windows" {
 		shell = "powershell"
 	}
-	cmd := command("env", "Print the environment in which Azure clients talk to this Berth", func(context.Context) error { return c.env(shell) })
+	check := false
+	cmd := command("env", "Print the environment in which Azure clients talk to this Berth", func(ctx context.Context) error {
+		if check {
+			return c.checkEnv(ctx)
+		}
+		return c.env(shell)
+	})
 	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\nIt holds the client secret: do not show it around."
 	cmd.Example = "  eval \"$(berth env)\"\n  berth env --shell fish | source\n  berth env --shell powershell | Out-String | Invoke-Expression"
 	cmd.Flags().StringVar(&shell, "shell", shell, strings.Join(shells, ", "))
+	cmd.Flags().BoolVar(&check, "check", false, "print nothing, but say what keeps a client in this shell from connecting")
 	cmd.Flags().Lookup("shell").DefValue = "bash; powershell on Windows"
 	return cmd
 }
@@ -58,21 +66,58 @@ func variables(s *session) ([]variable, error) {
 		return nil, err
 	}
 	vars := []variable{
-		{"ARM_CLOUD_METADATA_URL", s.Endpoint + "/metadata/endpoints?api-version=2019-05-01"}, // az, azureml-core, azure-ai-ml
+		{"ARM_CLOUD_METADATA_URL", metadataURL(s)}, // az, azureml-core, azure-ai-ml
 		{"AZUREML_CURRENT_CLOUD", s.CloudName}, {"AZURE_CONFIG_DIR", azure}, {"AZURE_CORE_INSTANCE_DISCOVERY", "false"},
 		{"AZURE_AUTHORITY_HOST", s.Endpoint}, {"AZURE_TENANT_ID", s.TenantID}, {"AZURE_CLIENT_ID", s.ClientID},
 		{"AZURE_CLIENT_SECRET", s.ClientSecret}, {"AZURE_SUBSCRIPTION_ID", s.SubscriptionID},
 		{"ARM_METADATA_HOSTNAME", u.Host}, {"ARM_TENANT_ID", s.TenantID}, {"ARM_CLIENT_ID", s.ClientID}, // Terraform
 		{"ARM_CLIENT_SECRET", s.ClientSecret}, {"ARM_SUBSCRIPTION_ID", s.SubscriptionID},
 	}
-	if s.CAFile != "" { // OpenSSL and Go; Python's requests; Node
-		vars = append(vars, variable{"SSL_CERT_FILE", s.CAFile}, variable{"REQUESTS_CA_BUNDLE", s.CAFile}, variable{"NODE_EXTRA_CA_CERTS", s.CAFile})
+	if s.CAFile != "" { // OpenSSL and Go; Python's requests; Node, which adds it to what it knows
+		bundle, err := caBundle(filepath.Dir(azure), s.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		vars = append(vars, variable{"SSL_CERT_FILE", bundle}, variable{"REQUESTS_CA_BUNDLE", bundle}, variable{"NODE_EXTRA_CA_CERTS", s.CAFile})
 	}
 	if s.dataDir != "" {
 		return append(vars, variable{"BERTH_DATA_DIR", s.dataDir}), nil
 	}
 	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID}, variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
 		variable{"BERTH_CLIENT_ID", s.ClientID}, variable{"BERTH_CLIENT_SECRET", s.ClientSecret}, variable{"BERTH_CA_FILE", s.CAFile}), nil
+}
+
+// metadataURL is where az, azureml-core and azure-ai-ml learn everything else.
+func metadataURL(s *session) string {
+	return s.Endpoint + "/metadata/endpoints?api-version=2019-05-01"
+}
+
+// systemRoots are where systems keep the authorities that they trust.
+var systemRoots = []string{
+	"/etc/ssl/certs/ca-certificates.crt", // Debian, Ubuntu, Alpine
+	"/etc/pki/tls/certs/ca-bundle.crt",   // Fedora, RHEL
+	"/etc/ssl/ca-bundle.pem",             // openSUSE
+	"/etc/ssl/cert.pem",                  // macOS, BSD
+}
+
+// caBundle is a file with the system's authorities and Berth's. The variables that name it replace what clients trust: with
+// Berth's alone, a script could reach nothing else any more.
+func caBundle(dir, caFile string) (string, error) {
+	text, err := os.ReadFile(caFile)
+	if err != nil {
+		return "", fmt.Errorf("the certificate of Berth's CA cannot be read: %w", err)
+	}
+	for _, file := range systemRoots {
+		if system, err := os.ReadFile(file); err == nil {
+			text = append(append(text, '\n'), system...)
+			break
+		}
+	}
+	bundle := filepath.Join(dir, "ca-bundle.pem")
+	if have, err := os.ReadFile(bundle); err == nil && bytes.Equal(have, text) {
+		return bundle, nil
+	}
+	return bundle, replaceFile(bundle, text, 0o644)
 }
 
 // azureConfigDir keeps az's logins for this Berth apart from the user's others. az crashes unless the folder exists.

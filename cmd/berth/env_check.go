@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"berth.dev/berth/client"
+)
+
+// clockLimit is how far this machine's clock may be from the server's: clients refuse tokens beyond five minutes or so.
+const clockLimit = time.Minute
+
+// finding is one thing that env --check looked at.
+type finding struct {
+	what string // what is right, or what is wrong
+	hint string // what to do about it; empty when it is right
+}
+
+// checkEnv looks, in the order in which a client would stumble, at everything between this shell and a resource.
+func (c *cli) checkEnv(ctx context.Context) error {
+	s, err := c.session()
+	if err != nil {
+		return err
+	}
+	all := append(c.checkServer(ctx, s), c.checkShell(s)...)
+	wrong := 0
+	for _, f := range all {
+		if f.hint == "" {
+			_, _ = fmt.Fprintf(c.out, "✓ %s\n", f.what)
+			continue
+		}
+		wrong++
+		_, _ = fmt.Fprintf(c.out, "✗ %s\n  → %s\n", f.what, f.hint)
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d checks failed", wrong, len(all))
+	}
+	return nil
+}
+
+// checkServer goes from the name to a token; what comes after a failure could only fail too.
+func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
+	u, err := url.Parse(s.Endpoint)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return append(all, finding{fmt.Sprintf("the endpoint %q is not an https address", s.Endpoint), "look at credentials.json in the data folder, or at BERTH_ENDPOINT"})
+	}
+	for _, check := range []func(context.Context, *session, *url.URL) finding{checkName, checkConnection, c.checkCertificate, c.checkMetadata, c.checkToken} {
+		f := check(ctx, s, u)
+		all = append(all, f)
+		if f.hint != "" {
+			return all
+		}
+	}
+	return all
+}
+
+func checkName(ctx context.Context, _ *session, u *url.URL) finding {
+	found, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
+	if err != nil {
+		return finding{fmt.Sprintf("the name %s is not known here: %v", u.Hostname(), err), "put it into DNS or /etc/hosts, or start the server with a --public-url that this machine can resolve"}
+	}
+	return finding{what: fmt.Sprintf("the name %s means %s", u.Hostname(), strings.Join(found, ", "))}
+}
+
+func hostPort(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
+	}
+	return net.JoinHostPort(u.Hostname(), "443")
+}
+
+func checkConnection(ctx context.Context, _ *session, u *url.URL) finding {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", hostPort(u))
+	if err != nil {
+		return finding{fmt.Sprintf("nothing answers at %s: %v", hostPort(u), err), "start it with 'berth serve', or name another data folder with --data-dir"}
+	}
+	_ = conn.Close()
+	return finding{what: "something listens at " + hostPort(u)}
+}
+
+// checkCertificate shakes hands as a client does that trusts the authority which the environment names.
+func (c *cli) checkCertificate(ctx context.Context, s *session, u *url.URL) finding {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Hostname()}
+	if s.CAFile != "" {
+		text, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return finding{fmt.Sprintf("the certificate authority's file cannot be read: %v", err), "copy ca.pem from the server's data folder and name it in BERTH_CA_FILE"}
+		}
+		config.RootCAs = x509.NewCertPool()
+		config.RootCAs.AppendCertsFromPEM(text)
+	}
+	conn, err := (&tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: config}).DialContext(ctx, "tcp", hostPort(u))
+	if err == nil {
+		leaf := conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
+		_ = conn.Close()
+		return finding{what: fmt.Sprintf("its certificate is trusted and good until %s", leaf.NotAfter.Format("2006-01-02"))}
+	}
+	hint := "is it Berth that listens there?"
+	if _, bad := errors.AsType[x509.HostnameError](err); bad {
+		hint = "start the server with --host " + u.Hostname() + ", so that its certificate has that name"
+	} else if _, bad := errors.AsType[x509.UnknownAuthorityError](err); bad {
+		hint = "the file " + s.CAFile + " is another server's: copy ca.pem from this server's data folder"
+	} else if e, bad := errors.AsType[x509.CertificateInvalidError](err); bad && e.Reason == x509.Expired {
+		hint = "one of the two clocks is wrong, or the server has run for too long: look at the time here and there, then start it again"
+	}
+	return finding{fmt.Sprintf("its certificate is refused: %v", err), hint}
+}
+
+// checkMetadata reads what every client reads first, and compares the clocks on the way.
+func (c *cli) checkMetadata(ctx context.Context, s *session, _ *url.URL) finding {
+	web, err := client.HTTPClient(s.CAFile)
+	if err != nil {
+		return finding{err.Error(), "name the right file in BERTH_CA_FILE"}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metadataURL(s), nil)
+	if err != nil {
+		return finding{err.Error(), "look at the endpoint"}
+	}
+	resp, err := web.Do(req)
+	if err != nil {
+		return finding{fmt.Sprintf("the cloud's metadata cannot be read: %v", err), "is a proxy set in this shell? Put the server's host into NO_PROXY"}
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), s.Endpoint) {
+		return finding{fmt.Sprintf("%s answers %s and is not the metadata of this Berth", metadataURL(s), resp.Status), "another server has this address: start Berth there, or look for it elsewhere"}
+	}
+	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		if off := time.Since(theirs).Round(time.Second); off.Abs() > clockLimit {
+			return finding{fmt.Sprintf("this machine's clock is %v away from the server's", off), "set the clocks, for example with NTP: tokens are refused otherwise"}
+		}
+	}
+	return finding{what: "the cloud's metadata is there, and the clocks agree"}
+}
+
+func (c *cli) checkToken(ctx context.Context, s *session, _ *url.URL) finding {
+	api, err := client.New(client.Options{Credentials: s.Credentials, UserAgent: "berth/" + version})
+	if err == nil {
+		_, err = api.ListGroups(ctx)
+	}
+	if err != nil {
+		return finding{fmt.Sprintf("signing in fails: %v", err), "the client id and secret must be those of this server: see credentials.json in its data folder"}
+	}
+	return finding{what: "signing in works, and so does a first request"}
+}
+
+// checkShell compares what this shell has with what `berth env` would set, and looks at what az remembers.
+func (c *cli) checkShell(s *session) []finding {
+	vars, err := variables(s)
+	if err != nil {
+		return []finding{{err.Error(), "mend that first"}}
+	}
+	var missing []string
+	for _, v := range vars {
+		if os.Getenv(v.name) != v.value {
+			missing = append(missing, v.name)
+		}
+	}
+	if len(missing) > 0 {
+		return []finding{{"not set as they should be in this shell: " + strings.Join(missing, ", "), `eval "$(berth env)"`}}
+	}
+	all := []finding{{what: "the environment of this shell is set"}}
+	file := filepath.Join(os.Getenv("AZURE_CONFIG_DIR"), "cloudEndpoints.json")
+	if text, err := os.ReadFile(file); err == nil && !strings.Contains(string(text), s.Endpoint) {
+		all = append(all, finding{"az remembers another address of this cloud", "rm " + file})
+	}
+	return all
+}
