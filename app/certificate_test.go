@@ -26,8 +26,8 @@ func TestOwnCertificate(t *testing.T) {
 	own := func(c *app.Config) { c.TLSCert, c.TLSKey, c.TLSCA = cert, key, cert }
 	s := apptest.New(t, own)
 	s.Want(http.StatusOK, s.Do(http.MethodGet, "/subscriptions", nil))
-	if s.CAFile != cert {
-		t.Errorf("clients are given the authority %s", s.CAFile)
+	if s.Info.CAFile != cert {
+		t.Errorf("clients are given the authority %s", s.Info.CAFile)
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir, "ca.pem")); err == nil {
 		t.Error("an authority was made all the same")
