@@ -21,6 +21,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth/arm"
+	"berth.dev/berth/azext"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
@@ -277,7 +278,7 @@ func (s *server) certificate() (certificates, error) {
 
 func (s *server) serveHTTPS(certificate certificates, arm http.Handler) error {
 	web := &http.Server{
-		Handler:           withMetrics(s.metrics.handler(), arm),
+		Handler:           s.handler(arm),
 		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
@@ -291,14 +292,20 @@ func (s *server) serveHTTPS(certificate certificates, arm http.Handler) error {
 	return nil
 }
 
-// withMetrics keeps http.ServeMux away from ARM's paths: it answers doubled slashes with a redirect, and PUTs die of it.
-func withMetrics(metrics, rest http.Handler) http.Handler {
+// handler serves what is not ARM beside it. There is no http.ServeMux: it answers doubled slashes with a redirect, and
+// clients' PUTs die of it.
+func (s *server) handler(arm http.Handler) http.Handler {
+	metrics, extensions := s.metrics.handler(), azext.Handler(s.info.Endpoint)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case reads && r.URL.Path == "/metrics":
 			metrics.ServeHTTP(w, r)
-			return
+		case reads && strings.HasPrefix(r.URL.Path, azext.Path):
+			extensions.ServeHTTP(w, r)
+		default:
+			arm.ServeHTTP(w, r)
 		}
-		rest.ServeHTTP(w, r)
 	})
 }
 

@@ -1,0 +1,1 @@
+az ml computetarget attach aks -n myaks -i aksresourceid -g myresourcegroup -w myworkspace

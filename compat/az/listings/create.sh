@@ -1,0 +1,1 @@
+az ml computetarget create aks -n myaks

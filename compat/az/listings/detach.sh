@@ -1,0 +1,1 @@
+az ml computetarget detach -n myaks -g myresourcegroup -w myworkspace
