@@ -24,7 +24,7 @@ var kinds map[string]*kind
 
 func init() {
 	kinds = map[string]*kind{}
-	for _, k := range []*kind{
+	for _, k := range append(recordKinds(), []*kind{
 		{typ: berth.TypeResourceGroup, created: http.StatusCreated, put: putGroup, patch: patchTags, remove: removeAlways, encode: encodeGroup},
 		// 200 and never 201: Terraform and the Go SDK take a workspace's PUT for failed otherwise.
 		{typ: berth.TypeWorkspace, created: http.StatusOK, put: putWorkspace, patch: patchWorkspace, remove: removeAlways, encode: encodeWorkspace},
@@ -32,7 +32,7 @@ func init() {
 			actions: actions{"listKeys": computeKeys}},
 		{typ: berth.TypeCluster, created: http.StatusCreated, put: putCluster, patch: patchTags, remove: removeAlways, encode: encodeCluster,
 			actions: actions{"listClusterUserCredential": clusterUser, "listClusterAdminCredential": clusterAdmin}},
-	} {
+	}...) {
 		kinds[strings.ToLower(k.typ)] = k
 	}
 }

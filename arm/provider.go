@@ -16,6 +16,13 @@ var served = map[string][]string{
 	"Microsoft.ContainerService":        {"managedClusters", "managedClusters/agentPools", "locations/orchestrators", "locations/kubernetesVersions"},
 }
 
+func init() {
+	for _, typ := range append([]string{berth.TypeSubnet}, berth.RecordTypes...) {
+		ns, rest, _ := strings.Cut(typ, "/")
+		served[ns] = append(served[ns], rest)
+	}
+}
+
 // listedVersions are api-versions of which clients pick one; later ones are answered too.
 var listedVersions = []string{"2025-12-01", "2025-10-01", "2025-06-01", "2024-10-01", "2024-04-01", "2023-10-01", "2022-10-01", "2022-05-01", "2021-07-01", "2021-04-01", "2020-02-02", "2019-11-01", "2019-04-01"}
 

@@ -116,6 +116,10 @@ func (s *Server) routeResource(q *request, group berth.ID, rest []string) (*resp
 		q.kindName = berth.TypeNodePool
 		return s.nodePool(q, id)
 	}
+	if id.Is(berth.TypeSubnet) {
+		q.kindName = berth.TypeSubnet
+		return s.subnet(q, id)
+	}
 	if id.Is(berth.TypeCluster+"/upgradeProfiles") || id.Is(berth.TypeCluster+"/accessProfiles") {
 		q.kindName = berth.TypeCluster
 		return s.clusterProfile(q, id)
@@ -151,6 +155,10 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 	if member.Is(berth.TypeNodePool) {
 		q.kindName = berth.TypeNodePool
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listNodePools(q, id) })
+	}
+	if member.Is(berth.TypeSubnet) {
+		q.kindName = berth.TypeSubnet
+		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listSubnets(q, id) })
 	}
 	k, err := s.kind(q, member)
 	if err != nil {

@@ -137,7 +137,7 @@ func phasesOf(c *store.Claim) ([]phase, error) {
 		return computePhases(c, removes, check), nil
 	case *berth.Cluster:
 		return clusterPhases(removes, check), nil
-	case *berth.Workspace, *berth.Group:
+	case *berth.Workspace, *berth.Group, *berth.Record:
 		return containerPhases(removes), nil
 	}
 	return nil, fmt.Errorf("no phases for %s", c.Resource.ID.Type())

@@ -1,0 +1,132 @@
+package arm
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
+)
+
+// recordKinds are the rows of the table for what Berth only keeps.
+func recordKinds() (out []*kind) {
+	for _, typ := range berth.RecordTypes {
+		out = append(out, &kind{typ: typ, created: http.StatusCreated, patch: patchTags, remove: removeAlways,
+			put: func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+				return putRecord(q, typ, id, old)
+			},
+			encode: func(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Record(r) }})
+	}
+	return out
+}
+
+func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan, error) {
+	sent, tags, fields, err := wire.RecordPut(q.body)
+	if err != nil {
+		return nil, err
+	}
+	where, err := location(sent, old, "")
+	if err != nil {
+		return nil, err
+	}
+	body := &berth.Record{Type: typ, Fields: fields}
+	if old != nil && typ == berth.TypeNetwork { // a PUT that does not speak of subnets leaves them
+		if sent, was := body.Properties(), old.Body.(*berth.Record).Properties()["subnets"]; sent["subnets"] == nil && was != nil {
+			sent["subnets"], fields["properties"] = was, sent
+		}
+	}
+	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(tags, old), Body: body}
+	return &plan{wish: store.Wish{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
+}
+
+// Subnets are no rows of their own: they are part of their network, and a change of one is a change of it.
+
+func (s *Server) listSubnets(q *request, network berth.ID) (*response, error) {
+	r, err := s.load(q, network)
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.Object{"value": wire.Subnets(r)}), nil
+}
+
+func (s *Server) subnet(q *request, id berth.ID) (*response, error) {
+	switch q.Method {
+	case http.MethodGet, http.MethodHead:
+		r, err := s.load(q, id.Parent())
+		if err != nil {
+			return nil, err
+		}
+		if i := subnetIn(r, id.Name()); i >= 0 {
+			return ok(wire.Subnets(r)[i]), nil
+		}
+		return nil, noSubnet(id)
+	case http.MethodPut:
+		var in map[string]any
+		if err := wire.Decode(q.body, &in); err != nil {
+			return nil, err
+		}
+		return s.changeSubnets(q, id, func(all []any, i int) ([]any, error) {
+			one := map[string]any{"name": id.Name(), "properties": in["properties"]}
+			if i < 0 {
+				return append(all, one), nil
+			}
+			all[i] = one
+			return all, nil
+		})
+	case http.MethodDelete:
+		return s.changeSubnets(q, id, func(all []any, i int) ([]any, error) {
+			if i < 0 {
+				return nil, noSubnet(id)
+			}
+			return slices.Delete(all, i, i+1), nil
+		})
+	}
+	return nil, q.notAllowed(http.MethodGet, http.MethodPut, http.MethodDelete)
+}
+
+func noSubnet(id berth.ID) error {
+	return berth.Errorf(berth.CodeNotFound, "The virtual network '%s' has no subnet '%s'.", id.Parent().Name(), id.Name())
+}
+
+// subnetIn is where a network has a subnet; -1 when it has none by that name.
+func subnetIn(network *berth.Resource, name string) int {
+	return slices.IndexFunc(wire.Subnets(network), func(s any) bool {
+		return strings.EqualFold(s.(wire.Object)["name"].(string), name)
+	})
+}
+
+// changeSubnets writes a network with another list of subnets, and answers the one that was asked for.
+func (s *Server) changeSubnets(q *request, id berth.ID, edit func(all []any, i int) ([]any, error)) (*response, error) {
+	network := id.Parent()
+	k := *kindOf(berth.TypeNetwork)
+	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
+		if i := subnetIn(r, id.Name()); i >= 0 {
+			return wire.Subnets(r)[i].(wire.Object)
+		}
+		return wire.Object{}
+	}
+	return s.change(q, network, func(old *berth.Resource) (*plan, error) {
+		if old == nil {
+			return nil, s.missing(q, network)
+		}
+		all, err := edit(wire.Subnets(old), subnetIn(old, id.Name()))
+		if err != nil {
+			return nil, err
+		}
+		body := *old.Body.(*berth.Record)
+		properties := maps.Clone(body.Properties())
+		properties["subnets"] = all
+		body.Fields = maps.Clone(body.Fields)
+		if body.Fields == nil {
+			body.Fields = map[string]any{}
+		}
+		body.Fields["properties"] = properties
+		r := *old
+		r.Body = &body
+		return &plan{wish: store.Wish{Resource: &r, Settled: true}}, nil
+	}, &k)
+}

@@ -1,0 +1,50 @@
+package berth
+
+import "strings"
+
+// RecordTypes are the types that Berth keeps without making anything of them: what workspaces, templates and networks
+// refer to. They can be written, read and listed like any resource, and say of themselves that they are records.
+var RecordTypes = []string{
+	"Microsoft.ContainerRegistry/registries",
+	"Microsoft.Insights/components",
+	"Microsoft.KeyVault/vaults",
+	"Microsoft.ManagedIdentity/userAssignedIdentities",
+	TypeNetwork,
+	"Microsoft.OperationalInsights/workspaces",
+	"Microsoft.Storage/storageAccounts",
+}
+
+// Networks are records too; their subnets are a part of them.
+const (
+	TypeNetwork = "Microsoft.Network/virtualNetworks"
+	TypeSubnet  = "Microsoft.Network/virtualNetworks/subnets"
+)
+
+// Record is a resource that is kept as it was written. Nothing stands behind it.
+type Record struct {
+	Type string `json:"type"` // one of RecordTypes
+	// Fields are the top-level keys that were sent besides those of the envelope (properties, sku, kind, identity, …).
+	Fields map[string]any `json:"fields,omitempty"`
+}
+
+// ResourceType implements Body.
+func (r *Record) ResourceType() string { return r.Type }
+
+// recordType is the type in its canonical casing, when it is one of RecordTypes.
+func recordType(typ string) (string, bool) {
+	for _, t := range RecordTypes {
+		if strings.EqualFold(t, typ) {
+			return t, true
+		}
+	}
+	return "", false
+}
+
+// Properties are those that were sent; never nil.
+func (r *Record) Properties() map[string]any {
+	p, _ := r.Fields["properties"].(map[string]any)
+	if p == nil {
+		p = map[string]any{}
+	}
+	return p
+}
