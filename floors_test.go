@@ -19,6 +19,7 @@ var floors = map[string][]string{
 	"rules":                 {"catalog"},                                                          // pure: no store, no clock, no network
 	"wire":                  {"catalog"},                                                          // JSON only
 	"store":                 {},                                                                   // SQL only
+	"template":              {},                                                                   // pure: no store, no clock, no network
 	"identity":              {},                                                                   // tokens and certificates only
 	"kube":                  {},                                                                   // client-go only
 	"provider/local":        {"kube", "catalog"},                                                  // providers never meet

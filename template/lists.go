@@ -1,0 +1,263 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+var listFunctions = map[string]function{
+	"array": {1, 1, func(_ *env, a []any) (any, error) {
+		if _, isList := a[0].([]any); isList {
+			return a[0], nil
+		}
+		return []any{a[0]}, nil
+	}},
+	"createarray":  {0, -1, func(_ *env, a []any) (any, error) { return slices.Clone(a), nil }},
+	"createobject": {0, -1, createObject},
+	"items":        {1, 1, items},
+	"concat":       {1, -1, concat},
+	"contains":     {2, 2, contains},
+	"empty":        {1, 1, func(_ *env, a []any) (any, error) { n, err := length(a[0]); return n == 0, err }},
+	"length":       {1, 1, func(_ *env, a []any) (any, error) { n, err := length(a[0]); return int64(n), err }},
+	"first":        {1, 1, func(_ *env, a []any) (any, error) { return end(a[0], false) }},
+	"last":         {1, 1, func(_ *env, a []any) (any, error) { return end(a[0], true) }},
+	"take": {2, 2, func(_ *env, a []any) (any, error) {
+		return cut(a, func(n, all int) (int, int) { return 0, min(n, all) })
+	}},
+	"skip": {2, 2, func(_ *env, a []any) (any, error) {
+		return cut(a, func(n, all int) (int, int) { return min(n, all), all })
+	}},
+	"union":        {1, -1, union},
+	"intersection": {1, -1, intersection},
+	"range":        {2, 2, makeRange},
+	"flatten": {1, 1, func(_ *env, a []any) (any, error) {
+		out := []any{}
+		all, isList := a[0].([]any)
+		for _, inner := range all {
+			part, isInner := inner.([]any)
+			isList = isList && isInner
+			out = append(out, part...)
+		}
+		if !isList {
+			return nil, errors.New("it takes an array of arrays")
+		}
+		return out, nil
+	}},
+}
+
+func createObject(_ *env, args []any) (any, error) {
+	if len(args)%2 != 0 {
+		return nil, errors.New("keys and values come in pairs")
+	}
+	out := map[string]any{}
+	for i := 0; i < len(args); i += 2 {
+		k, err := text(args[i])
+		if err != nil {
+			return nil, err
+		}
+		out[k] = args[i+1]
+	}
+	return out, nil
+}
+
+func items(_ *env, args []any) (any, error) {
+	of, isObject := args[0].(map[string]any)
+	if !isObject {
+		return nil, fmt.Errorf("it takes an object, not %s", kindOf(args[0]))
+	}
+	out := []any{}
+	for _, k := range slices.Sorted(maps.Keys(of)) {
+		out = append(out, map[string]any{"key": k, "value": of[k]})
+	}
+	return out, nil
+}
+
+// concat puts arrays together, or the texts of anything else.
+func concat(_ *env, args []any) (any, error) {
+	if _, isList := args[0].([]any); isList {
+		out := []any{}
+		for i, a := range args {
+			part, isList := a.([]any)
+			if !isList {
+				return nil, fmt.Errorf("argument %d is %s, and the first is an array", i+1, kindOf(a))
+			}
+			out = append(out, part...)
+		}
+		return out, nil
+	}
+	var b strings.Builder
+	for _, a := range args {
+		s, err := asText(a)
+		if err != nil {
+			return nil, err
+		}
+		if b.WriteString(s.(string)); b.Len() > maxText {
+			return nil, fmt.Errorf("the text becomes longer than %d bytes", maxText)
+		}
+	}
+	return b.String(), nil
+}
+
+func contains(_ *env, args []any) (any, error) {
+	switch in := args[0].(type) {
+	case []any:
+		return slices.ContainsFunc(in, func(v any) bool { return same(v, args[1]) }), nil
+	case map[string]any:
+		name, err := text(args[1])
+		_, there := property(in, name)
+		return there, err
+	case string:
+		part, err := asText(args[1])
+		if err != nil {
+			return nil, err
+		}
+		return strings.Contains(in, part.(string)), nil
+	}
+	return nil, fmt.Errorf("it looks into a string, an array or an object, not into %s", kindOf(args[0]))
+}
+
+func length(v any) (int, error) {
+	switch v := v.(type) {
+	case nil:
+		return 0, nil
+	case string:
+		return len([]rune(v)), nil
+	case []any:
+		return len(v), nil
+	case map[string]any:
+		return len(v), nil
+	}
+	return 0, fmt.Errorf("%s has no length", kindOf(v))
+}
+
+func end(v any, last bool) (any, error) {
+	switch v := v.(type) {
+	case string:
+		letters := []rune(v)
+		switch {
+		case len(letters) == 0:
+			return "", nil
+		case last:
+			return string(letters[len(letters)-1]), nil
+		}
+		return string(letters[0]), nil
+	case []any:
+		switch {
+		case len(v) == 0:
+			return nil, nil
+		case last:
+			return v[len(v)-1], nil
+		}
+		return v[0], nil
+	}
+	return nil, fmt.Errorf("%s has no first or last part", kindOf(v))
+}
+
+func cut(args []any, bounds func(n, all int) (int, int)) (any, error) {
+	count, err := integer(args[1])
+	if err != nil {
+		return nil, err
+	}
+	n := int(min(max(count, 0), maxText))
+	switch v := args[0].(type) {
+	case string:
+		letters := []rune(v)
+		from, to := bounds(n, len(letters))
+		return string(letters[from:to]), nil
+	case []any:
+		from, to := bounds(n, len(v))
+		return slices.Clone(v[from:to]), nil
+	}
+	return nil, fmt.Errorf("it takes parts of a string or an array, not of %s", kindOf(args[0]))
+}
+
+// union is every element once, or objects laid over each other.
+func union(_ *env, args []any) (any, error) {
+	if _, isObject := args[0].(map[string]any); isObject {
+		out := map[string]any{}
+		for i, a := range args {
+			of, isObject := a.(map[string]any)
+			if !isObject {
+				return nil, fmt.Errorf("argument %d is %s, and the first is an object", i+1, kindOf(a))
+			}
+			overlay(out, of)
+		}
+		return out, nil
+	}
+	out := []any{}
+	for i, a := range args {
+		all, isList := a.([]any)
+		if !isList {
+			return nil, fmt.Errorf("argument %d is %s; arrays or objects are expected", i+1, kindOf(a))
+		}
+		for _, v := range all {
+			if !slices.ContainsFunc(out, func(o any) bool { return same(o, v) }) {
+				out = append(out, v)
+			}
+		}
+	}
+	return out, nil
+}
+
+// overlay lays one object over another: objects in it are laid over each other too, everything else is replaced.
+func overlay(into, over map[string]any) {
+	for k, v := range over {
+		inner, isObject := v.(map[string]any)
+		was, wasObject := into[k].(map[string]any)
+		if isObject && wasObject {
+			merged := maps.Clone(was)
+			overlay(merged, inner)
+			v = merged
+		}
+		into[k] = v
+	}
+}
+
+func intersection(_ *env, args []any) (any, error) {
+	if first, isObject := args[0].(map[string]any); isObject {
+		out := map[string]any{}
+		for k, v := range first {
+			if !slices.ContainsFunc(args, func(a any) bool {
+				of, _ := a.(map[string]any)
+				other, there := of[k]
+				return !there || !same(other, v)
+			}) {
+				out[k] = v
+			}
+		}
+		return out, nil
+	}
+	first, isList := args[0].([]any)
+	if !isList {
+		return nil, fmt.Errorf("arrays or objects are expected, not %s", kindOf(args[0]))
+	}
+	out := []any{}
+	for _, v := range first {
+		if !slices.ContainsFunc(args, func(a any) bool {
+			all, _ := a.([]any)
+			return !slices.ContainsFunc(all, func(o any) bool { return same(o, v) })
+		}) {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+func makeRange(_ *env, args []any) (any, error) {
+	from, err := integer(args[0])
+	if err != nil {
+		return nil, err
+	}
+	count, err := integer(args[1])
+	if err != nil || count < 0 || count > 10000 {
+		return nil, errors.New("the count must be a whole number from 0 to 10000")
+	}
+	out := make([]any, count)
+	for i := range out {
+		out[i] = from + int64(i)
+	}
+	return out, nil
+}

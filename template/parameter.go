@@ -1,0 +1,125 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// readParameters takes the value of each declared parameter from what was given, or its default.
+func (t *Template) readParameters(given map[string]any, p *problems) {
+	declared, _ := t.doc["parameters"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if _, there := property(declared, name); !there {
+			p.add("parameters."+name, errors.New("a value is given for this parameter, and the template does not declare it"))
+		}
+	}
+	waiting := slices.Sorted(maps.Keys(declared))
+	for progress := true; progress && len(waiting) > 0; { // defaults may use parameters that come later
+		progress = false
+		var later []string
+		for _, name := range waiting {
+			fields, _ := declared[name].(map[string]any)
+			v, wait, err := t.parameterValue(name, fields, given)
+			switch {
+			case wait:
+				later = append(later, name)
+				continue
+			case err != nil:
+				p.add("parameters."+name, err)
+			default:
+				t.parameters[name] = v
+			}
+			progress = true
+		}
+		waiting = later
+	}
+	for _, name := range waiting {
+		p.add("parameters."+name+".defaultValue", errors.New("it needs parameters that have no value, or itself"))
+	}
+}
+
+// parameterValue finds and checks one value. wait says that its default needs a parameter which is not there yet.
+func (t *Template) parameterValue(name string, fields map[string]any, given map[string]any) (v any, wait bool, err error) {
+	typ, _ := fields["type"].(string)
+	t.secure[name] = isSecure(typ)
+	v, there := property(given, name)
+	if !there {
+		raw, hasDefault := fields["defaultValue"]
+		if !hasDefault {
+			if nullable, _ := fields["nullable"].(bool); nullable {
+				return nil, false, nil
+			}
+			return nil, false, errors.New("no value is given, and it has no default")
+		}
+		e := &env{t: t, inDefault: true}
+		if v, err = e.value(raw); err != nil {
+			return nil, strings.Contains(err.Error(), "has no value here"), under("defaultValue", err)
+		}
+	}
+	return v, false, checkParameter(v, typ, fields)
+}
+
+func isSecure(typ string) bool {
+	return strings.EqualFold(typ, "securestring") || strings.EqualFold(typ, "secureobject")
+}
+
+// checkParameter holds a value against its declaration. What it says never has the value in it.
+func checkParameter(v any, typ string, fields map[string]any) error {
+	fits, known := false, true
+	switch strings.ToLower(typ) {
+	case "string", "securestring":
+		_, fits = v.(string)
+	case "int":
+		_, fits = v.(int64)
+	case "bool":
+		_, fits = v.(bool)
+	case "array":
+		_, fits = v.([]any)
+	case "object", "secureobject":
+		_, fits = v.(map[string]any)
+	default:
+		known = false
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("its type '%.30s' is none of string, secureString, int, bool, array, object, secureObject", typ)
+	case !fits:
+		return fmt.Errorf("it is %s, and its type is %s", kindOf(v), typ)
+	}
+	if allowed, isList := fields["allowedValues"].([]any); isList && !slices.ContainsFunc(allowed, func(a any) bool { return same(a, v) }) {
+		all := []string{}
+		for _, a := range allowed {
+			s, _ := asText(a)
+			all = append(all, fmt.Sprint(s))
+		}
+		return fmt.Errorf("the value is none of those allowed: %s", strings.Join(all, ", "))
+	}
+	return errors.Join(bound(v, fields, "Value"), bound(v, fields, "Length"))
+}
+
+// bound checks minValue and maxValue, or minLength and maxLength.
+func bound(v any, fields map[string]any, what string) error {
+	var n int64
+	if i, isInt := v.(int64); what == "Value" && isInt {
+		n = i
+	} else if what == "Value" {
+		return nil
+	} else {
+		l, err := length(v)
+		if err != nil {
+			return nil // numbers have no length
+		}
+		n = int64(l)
+	}
+	name := strings.ToLower(what)
+	if least, isInt := fields["min"+what].(int64); isInt && n < least {
+		return fmt.Errorf("its %s is less than min%s (%d)", name, what, least)
+	}
+	if most, isInt := fields["max"+what].(int64); isInt && n > most {
+		return fmt.Errorf("its %s is more than max%s (%d)", name, what, most)
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// TypeDeployment is the type of a deployment, and of a template nested in another.
+const TypeDeployment = "Microsoft.Resources/deployments"
+
+const maxResources = 800 // ARM's own bound
+
+// Plan is what a template will make: its resources, each with the places of those it depends on.
+type Plan struct {
+	Resources []*Resource
+	t         *Template
+	absent    []*Resource // whose condition is false: known by name, and never made
+}
+
+// Resource is one of them. Name, type and order are known; its body is evaluated when its turn comes.
+type Resource struct {
+	Type, Name, APIVersion string // Type is whole ("Microsoft.X/a/b"), and Name has a part for each ("x/y")
+	SubscriptionID, Group  string // where it is made; Group is empty at the scope of the subscription
+	Symbol                 string // its symbolic name, if the template has such
+	Existing               bool   // it is only referred to
+	DependsOn              []int  // places in Plan.Resources; each is less than this one's own
+	Path                   string // JSON path in the template
+
+	plan   *Plan
+	raw    map[string]any
+	env    *env
+	loop   string   // name of the copy loop that made it
+	needs  []string // dependsOn, as written
+	inside *Resource
+}
+
+// ID is the resource's id.
+func (r *Resource) ID() string {
+	root := "/subscriptions/" + r.SubscriptionID
+	if strings.EqualFold(r.Type, "Microsoft.Resources/resourceGroups") {
+		return root + "/resourceGroups/" + r.Name
+	}
+	if r.Group != "" {
+		root += "/resourceGroups/" + r.Group
+	}
+	return root + "/providers/" + typedPath(strings.Split(r.Type, "/"), strings.Split(r.Name, "/"))
+}
+
+// Plan finds out what will be made, and in which order. It evaluates everything but bodies.
+func (t *Template) Plan() (*Plan, error) {
+	plan := &Plan{t: t}
+	var p problems
+	e := t.env()
+	e.plan = plan
+	switch all := t.doc["resources"].(type) {
+	case []any:
+		for i, raw := range all {
+			plan.expand(e, raw, place{path: fmt.Sprintf("resources[%d]", i)}, &p)
+		}
+	case map[string]any:
+		for _, symbol := range slices.Sorted(maps.Keys(all)) {
+			plan.expand(e, all[symbol], place{path: "resources." + symbol, symbol: symbol}, &p)
+		}
+	default:
+		p.add("resources", errors.New("it must be an array, or an object of symbolic names"))
+	}
+	if len(plan.Resources) > maxResources {
+		p.add("resources", fmt.Errorf("%d resources are more than the %d that a template may have", len(plan.Resources), maxResources))
+	}
+	if p.error() == nil {
+		plan.twins(&p)
+		plan.order(&p)
+	}
+	return plan, p.error()
+}
+
+// place is where a resource is written.
+type place struct {
+	path, symbol, loop string
+	inside             *Resource
+}
+
+// expand adds a resource, all turns of its loop, and the children that are written inside it.
+func (plan *Plan) expand(e *env, raw any, at place, p *problems) {
+	fields, isObject := raw.(map[string]any)
+	if !isObject {
+		p.add(at.path, fmt.Errorf("a resource is an object, not %s", kindOf(raw)))
+		return
+	}
+	loop, isLoop := fields["copy"].(map[string]any)
+	if !isLoop {
+		plan.one(e, fields, at, p)
+		return
+	}
+	name, err := e.value(loop["name"])
+	text, isText := name.(string)
+	if err != nil || !isText || text == "" {
+		p.add(at.path+".copy", orElse(err, "it needs a name"))
+		return
+	}
+	count, err := e.count(loop["count"])
+	if err != nil {
+		p.add(at.path+".copy", err)
+		return
+	}
+	batch := int64(0)
+	if mode, _ := loop["mode"].(string); strings.EqualFold(mode, "serial") {
+		if batch, _ = loop["batchSize"].(int64); batch < 1 {
+			batch = 1
+		}
+	}
+	at.loop = text
+	first := len(plan.Resources)
+	for i := range count {
+		before := len(plan.Resources)
+		plan.one(e.within(text, i), fields, at, p)
+		if batch > 0 && i >= batch && before < len(plan.Resources) { // after everything of the batch before
+			from := first + int(i/batch-1)*int(batch)
+			for j := from; j < from+int(batch) && j < before; j++ {
+				plan.Resources[before].needs = append(plan.Resources[before].needs, plan.Resources[j].ID())
+			}
+		}
+	}
+}
+
+// one adds a single resource with its children.
+func (plan *Plan) one(e *env, fields map[string]any, at place, p *problems) {
+	r := &Resource{Path: at.path, Symbol: at.symbol, plan: plan, raw: fields, env: e, loop: at.loop, inside: at.inside}
+	if len(plan.Resources) > maxResources {
+		return // told by Plan
+	}
+	if err := r.identify(); err != nil {
+		p.add(at.path, err)
+		return
+	}
+	wanted, err := e.condition(fields["condition"])
+	if err != nil {
+		p.add(at.path, err)
+		return
+	}
+	if wanted {
+		plan.Resources = append(plan.Resources, r)
+	} else {
+		plan.absent = append(plan.absent, r)
+	}
+	if strings.EqualFold(r.Type, TypeDeployment) {
+		return // what is inside a nested template is its own
+	}
+	children, _ := fields["resources"].([]any)
+	for i, c := range children {
+		if wanted {
+			plan.expand(e, c, place{path: fmt.Sprintf("%s.resources[%d]", at.path, i), inside: r, loop: at.loop}, p)
+		}
+	}
+}
+
+// identify finds name, type, place and needs.
+func (r *Resource) identify() error {
+	get := func(key string, required bool) (string, error) {
+		v, err := r.env.value(r.raw[key])
+		s, isText := v.(string)
+		switch {
+		case err != nil:
+			return "", under(key, err)
+		case v == nil && !required:
+			return "", nil
+		case !isText || s == "" && required:
+			return "", under(key, fmt.Errorf("it must be a string that is not empty, not %s", kindOf(v)))
+		}
+		return s, nil
+	}
+	var errs [5]error
+	r.Type, errs[0] = get("type", true)
+	r.Name, errs[1] = get("name", true)
+	r.APIVersion, errs[2] = get("apiVersion", true)
+	r.SubscriptionID, errs[3] = get("subscriptionId", false)
+	r.Group, errs[4] = get("resourceGroup", false)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	if r.inside != nil {
+		r.Type, r.Name = r.inside.Type+"/"+r.Type, r.inside.Name+"/"+r.Name
+	}
+	if names := strings.Count(r.Name, "/") + 1; strings.Count(r.Type, "/") != names || strings.Contains("/"+r.Name+"/", "//") {
+		return under("name", fmt.Errorf("the type '%.120s' takes %d name(s), and '%.120s' has %d", r.Type, strings.Count(r.Type, "/"), r.Name, names))
+	}
+	scope := r.plan.t.scope // not that of the environment, which of a nested template may be its parent's
+	if r.SubscriptionID == "" {
+		r.SubscriptionID = scope.SubscriptionID
+	}
+	if r.Group == "" && !strings.EqualFold(r.Type, "Microsoft.Resources/resourceGroups") {
+		r.Group = scope.Group
+	}
+	r.Existing, _ = r.raw["existing"].(bool)
+	return r.readNeeds()
+}
+
+func (r *Resource) readNeeds() error {
+	if r.raw["dependsOn"] == nil {
+		return nil
+	}
+	v, err := r.env.value(r.raw["dependsOn"])
+	if err != nil {
+		return under("dependsOn", err)
+	}
+	all, isList := v.([]any)
+	if !isList {
+		return under("dependsOn", fmt.Errorf("it is an array of names or ids, not %s", kindOf(v)))
+	}
+	for i, d := range all {
+		s, isText := d.(string)
+		if !isText {
+			return under(fmt.Sprintf("dependsOn[%d]", i), fmt.Errorf("it must be a string, not %s", kindOf(d)))
+		}
+		r.needs = append(r.needs, s)
+	}
+	return nil
+}
+
+// answers says whether a name in a template means this resource.
+func (r *Resource) answers(name string) bool {
+	last := r.Name[strings.LastIndex(r.Name, "/")+1:]
+	for _, own := range []string{r.Symbol, r.ID(), r.Name, last, r.Type + "/" + r.Name, typedPath(strings.Split(r.Type, "/"), strings.Split(r.Name, "/")), r.loop} {
+		if own != "" && strings.EqualFold(own, strings.TrimSuffix(name, "/")) {
+			return true
+		}
+	}
+	return false
+}
+
+// find is the resource that a name means; nil when there is none.
+func (plan *Plan) find(name string) *Resource {
+	if plan == nil {
+		return nil
+	}
+	for _, r := range plan.Resources {
+		if r.answers(name) {
+			return r
+		}
+	}
+	return nil
+}
+
+// twins finds resources that are written twice.
+func (plan *Plan) twins(p *problems) {
+	seen := map[string]*Resource{}
+	for _, r := range plan.Resources {
+		key := strings.ToLower(r.ID())
+		if other := seen[key]; other != nil && !r.Existing && !other.Existing {
+			p.add(r.Path, fmt.Errorf("it is the same resource as %s ('%s')", other.Path, r.Name))
+		}
+		seen[key] = r
+	}
+}

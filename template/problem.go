@@ -1,0 +1,63 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"berth.dev/berth"
+)
+
+// CodeInvalidTemplate is what ARM calls a template that cannot be right.
+const CodeInvalidTemplate berth.Code = "InvalidTemplate"
+
+// located is an error with the JSON path at which it was met.
+type located struct {
+	path string
+	err  error
+}
+
+func (l located) Error() string { return l.err.Error() }
+func (l located) Unwrap() error { return l.err }
+
+// under says that an error was met below a key or an element.
+func under(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if l, ok := errors.AsType[located](err); ok {
+		sep := "."
+		if strings.HasPrefix(l.path, "[") {
+			sep = ""
+		}
+		return located{key + sep + l.path, l.err}
+	}
+	return located{key, err}
+}
+
+// problems gathers everything that is wrong, so that it can be told at once.
+type problems struct{ all []berth.Error }
+
+func (p *problems) add(path string, err error) {
+	if err == nil {
+		return
+	}
+	if l, ok := errors.AsType[located](under(path, err)); ok {
+		path, err = l.path, l.err
+	}
+	p.all = append(p.all, berth.Error{Code: CodeInvalidTemplate, Target: path, Message: fmt.Sprintf("%s: %v.", path, err)})
+}
+
+// error is nil when nothing is wrong, and else one error with a detail for each.
+func (p *problems) error() error {
+	switch len(p.all) {
+	case 0:
+		return nil
+	case 1:
+		e := p.all[0]
+		e.Message = "Deployment template validation failed: " + e.Message
+		e.Details = []berth.Error{p.all[0]}
+		return &e
+	}
+	return &berth.Error{Code: CodeInvalidTemplate, Message: fmt.Sprintf("Deployment template validation failed in %d places.", len(p.all)), Details: p.all}
+}

@@ -1,0 +1,263 @@
+// Package template evaluates the deployment template language of Azure Resource Manager. It is pure: it reads no clock, no
+// store and no network. Templates are strangers' input, so everything in it is bounded.
+//
+//	t, err := Parse(document, values, scope)   // parameters are checked and complete
+//	plan, err := t.Plan()                      // names, conditions, loops and order are known
+//	body, err := plan.Resources[i].Body(rt)    // once everything it depends on exists
+//	outputs, err := t.Outputs(plan, rt)
+//
+// Errors are *berth.Error with the code InvalidTemplate and a detail, with its JSON path, for everything that is wrong.
+package template
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Template is a document with its parameters in their places.
+type Template struct {
+	doc        map[string]any
+	scope      Scope
+	parameters map[string]any // by declared name
+	secure     map[string]bool
+	variables  map[string]any // those that were asked for
+	busy       map[string]bool
+	functions  map[string]userFunction // by namespace.name in lower case
+	outer      *env                    // of a nested template whose expressions are evaluated in its parent
+	steps      int
+}
+
+// userFunction is a function that the template defines.
+type userFunction struct {
+	parameters []string
+	output     any
+}
+
+// known are the keys of a template; another is most likely a mistake in writing.
+var known = []string{"$schema", "contentVersion", "languageVersion", "apiProfile", "metadata", "definitions", "imports", "parameters", "variables", "functions", "resources", "outputs"}
+
+// Parse reads a template document (as a JSON decoder gives it) and puts values in for its parameters. All that is wrong with
+// either is told at once.
+func Parse(document, values map[string]any, scope Scope) (*Template, error) {
+	doc, _ := Normal(document).(map[string]any)
+	t := &Template{doc: doc, scope: scope, parameters: map[string]any{}, secure: map[string]bool{}, variables: map[string]any{}, busy: map[string]bool{}, functions: map[string]userFunction{}}
+	var p problems
+	if len(doc) == 0 {
+		p.add("template", errors.New("the template is empty or not an object"))
+		return nil, p.error()
+	}
+	for k := range doc {
+		if !slices.Contains(known, k) {
+			p.add(k, fmt.Errorf("a template has no key of this name; it has %s", strings.Join(known, ", ")))
+		}
+	}
+	if _, there := doc["resources"]; !there {
+		p.add("resources", errors.New("a template must have resources, be it an empty array"))
+	}
+	t.readFunctions(&p)
+	given, _ := Normal(values).(map[string]any)
+	t.readParameters(given, &p)
+	return t, p.error()
+}
+
+// Values takes the values out of a deployment's parameters, {"name": {"value": …}}.
+func Values(parameters map[string]any) (map[string]any, error) {
+	var p problems
+	out := map[string]any{}
+	for name, v := range parameters {
+		fields, _ := v.(map[string]any)
+		value, there := fields["value"]
+		switch {
+		case there:
+			out[name] = value
+		case fields["reference"] != nil:
+			p.add("parameters."+name, errors.New("a reference to a key vault is not supported: Berth keeps key vaults as records only; give the value itself"))
+		default:
+			p.add("parameters."+name, errors.New(`a parameter is given as {"value": …}`))
+		}
+	}
+	return out, p.error()
+}
+
+func (t *Template) readFunctions(p *problems) {
+	spaces, _ := t.doc["functions"].([]any)
+	for i, s := range spaces {
+		space, _ := s.(map[string]any)
+		name, _ := space["namespace"].(string)
+		members, _ := space["members"].(map[string]any)
+		if name == "" || members == nil {
+			p.add(fmt.Sprintf("functions[%d]", i), errors.New("it needs a namespace and members"))
+			continue
+		}
+		for k, m := range members {
+			fields, _ := m.(map[string]any)
+			output, _ := fields["output"].(map[string]any)
+			f := userFunction{output: output["value"]}
+			list, _ := fields["parameters"].([]any)
+			for _, a := range list {
+				argument, _ := a.(map[string]any)
+				n, _ := argument["name"].(string)
+				f.parameters = append(f.parameters, n)
+			}
+			t.functions[strings.ToLower(name+"."+k)] = f
+		}
+	}
+}
+
+// Parameters are the values of all parameters. Those that IsSecure says must be kept secret.
+func (t *Template) Parameters() map[string]any { return maps.Clone(t.parameters) }
+
+// Shown are the parameters as a deployment shows them: secure ones without their value.
+func (t *Template) Shown() map[string]any {
+	out := map[string]any{}
+	for name, v := range t.parameters {
+		typ := t.parameterType(name)
+		if t.secure[name] {
+			out[name] = map[string]any{"type": typ}
+			continue
+		}
+		out[name] = map[string]any{"type": typ, "value": v}
+	}
+	return out
+}
+
+func (t *Template) parameterType(name string) string {
+	declared, _ := t.doc["parameters"].(map[string]any)
+	fields, _ := declared[name].(map[string]any)
+	typ, _ := fields["type"].(string)
+	return typ
+}
+
+// IsSecure says whether a parameter is a securestring or secureObject.
+func (t *Template) IsSecure(name string) bool { return t.secure[name] }
+
+// env is what expressions of this template see.
+func (t *Template) env() *env {
+	if t.outer != nil {
+		e := *t.outer
+		return &e
+	}
+	return &env{t: t}
+}
+
+func (t *Template) parameter(name string) (any, error) {
+	if v, there := property(t.parameters, name); there {
+		return v, nil
+	}
+	declared, _ := t.doc["parameters"].(map[string]any)
+	for k := range declared {
+		if strings.EqualFold(k, name) { // it has no value, or its default needs this one: told elsewhere, or a cycle
+			return nil, fmt.Errorf("the parameter '%.60s' has no value here", name)
+		}
+	}
+	return nil, fmt.Errorf("the template declares no parameter '%.60s'", name)
+}
+
+// variable is evaluated when it is first asked for.
+func (t *Template) variable(name string) (any, error) {
+	all, _ := t.doc["variables"].(map[string]any)
+	key := strings.ToLower(name)
+	if v, done := t.variables[key]; done {
+		return v, nil
+	}
+	if t.busy[key] {
+		return nil, fmt.Errorf("the variable '%.60s' is defined by itself", name)
+	}
+	t.busy[key] = true
+	defer delete(t.busy, key)
+	e := &env{t: t}
+	raw, there := property(all, name)
+	if !there {
+		looped, err := t.loopedVariable(e, all, name)
+		if err != nil {
+			return nil, err
+		}
+		t.variables[key] = looped
+		return looped, nil
+	}
+	v, err := e.value(raw)
+	if err != nil {
+		if l, ok := errors.AsType[located](err); ok { // its own path says nothing to who uses it
+			err = l.err
+		}
+		return nil, fmt.Errorf("in the variable '%.60s': %w", name, err)
+	}
+	t.variables[key] = v
+	return v, nil
+}
+
+// loopedVariable is one that variables.copy makes.
+func (t *Template) loopedVariable(e *env, all map[string]any, name string) (any, error) {
+	loops, _ := all["copy"].([]any)
+	for _, l := range loops {
+		fields, _ := l.(map[string]any)
+		if n, _ := fields["name"].(string); strings.EqualFold(n, name) {
+			made := map[string]any{}
+			if err := e.copies([]any{l}, made); err != nil {
+				return nil, err
+			}
+			return made[n], nil
+		}
+	}
+	return nil, fmt.Errorf("the template has no variable '%.60s'", name)
+}
+
+// Outputs are what a deployment answers, {"name": {"type", "value"}}. Secure ones have no value.
+func (t *Template) Outputs(plan *Plan, rt Runtime) (map[string]any, error) {
+	var p problems
+	out := map[string]any{}
+	declared, _ := t.doc["outputs"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
+		fields, _ := declared[name].(map[string]any)
+		e := t.env()
+		e.plan, e.runtime = plan, rt
+		v, wanted, err := e.output(fields)
+		if err != nil {
+			p.add("outputs."+name, err)
+			continue
+		}
+		if !wanted {
+			continue
+		}
+		typ, _ := fields["type"].(string)
+		out[name] = map[string]any{"type": typ, "value": v}
+		if isSecure(typ) {
+			out[name] = map[string]any{"type": typ}
+		}
+	}
+	return out, p.error()
+}
+
+func (e *env) output(fields map[string]any) (v any, wanted bool, err error) {
+	if wanted, err = e.condition(fields["condition"]); err != nil || !wanted {
+		return nil, false, err
+	}
+	if loop, isLoop := fields["copy"].(map[string]any); isLoop {
+		made := map[string]any{}
+		one := maps.Clone(loop)
+		one["name"] = "output"
+		err = e.copies([]any{one}, made)
+		return made["output"], true, err
+	}
+	v, err = e.value(fields["value"])
+	return v, true, under("value", err)
+}
+
+// condition is true where there is none.
+func (e *env) condition(raw any) (bool, error) {
+	if raw == nil {
+		return true, nil
+	}
+	v, err := e.value(raw)
+	if err != nil {
+		return false, under("condition", err)
+	}
+	yes, isBool := v.(bool)
+	if !isBool {
+		return false, under("condition", fmt.Errorf("it is %s, not true or false", kindOf(v)))
+	}
+	return yes, nil
+}

@@ -1,0 +1,350 @@
+package template
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+var textFunctions = map[string]function{
+	"tolower":        {1, 1, on(strings.ToLower)},
+	"toupper":        {1, 1, on(strings.ToUpper)},
+	"trim":           {1, 1, on(strings.TrimSpace)},
+	"replace":        {3, 3, func(_ *env, a []any) (any, error) { s, err := texts(a); return three(s, err, strings.ReplaceAll) }},
+	"startswith":     {2, 2, pair(func(a, b string) any { return strings.HasPrefix(strings.ToLower(a), strings.ToLower(b)) })},
+	"endswith":       {2, 2, pair(func(a, b string) any { return strings.HasSuffix(strings.ToLower(a), strings.ToLower(b)) })},
+	"indexof":        {2, 2, position(strings.Index)},
+	"lastindexof":    {2, 2, position(strings.LastIndex)},
+	"substring":      {2, 3, substring},
+	"padleft":        {2, 3, padLeft},
+	"format":         {1, -1, format},
+	"split":          {2, 2, split},
+	"join":           {2, 2, join},
+	"string":         {1, 1, func(_ *env, a []any) (any, error) { return asText(a[0]) }},
+	"bool":           {1, 1, asBool},
+	"int":            {1, 1, asInt},
+	"float":          {1, 1, asFloat},
+	"json":           {1, 1, asJSON},
+	"base64":         {1, 1, on(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })},
+	"base64tostring": {1, 1, try(fromBase64)},
+	"base64tojson": {1, 1, func(e *env, a []any) (any, error) {
+		s, err := try(fromBase64)(e, a)
+		if err != nil {
+			return nil, err
+		}
+		return asJSON(e, []any{s})
+	}},
+	"uri":                  {2, 2, joinURI},
+	"uricomponent":         {1, 1, on(func(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") })},
+	"uricomponenttostring": {1, 1, try(url.PathUnescape)},
+	"datauri": {1, 1, on(func(s string) string {
+		return "data:text/plain;charset=utf8;base64," + base64.StdEncoding.EncodeToString([]byte(s))
+	})},
+	"datauritostring": {1, 1, try(func(s string) (string, error) {
+		_, data, found := strings.Cut(s, ";base64,")
+		if !found {
+			return "", errors.New("that is not a data URI in base64")
+		}
+		return fromBase64(data)
+	})},
+}
+
+func on(f func(string) string) func(*env, []any) (any, error) {
+	return try(func(s string) (string, error) { return f(s), nil })
+}
+
+func try(f func(string) (string, error)) func(*env, []any) (any, error) {
+	return func(_ *env, args []any) (any, error) {
+		s, err := text(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return f(s)
+	}
+}
+
+func pair(f func(a, b string) any) func(*env, []any) (any, error) {
+	return func(_ *env, args []any) (any, error) {
+		s, err := texts(args)
+		if err != nil {
+			return nil, err
+		}
+		return f(s[0], s[1]), nil
+	}
+}
+
+func three(s []string, err error, f func(a, b, c string) string) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	if s[1] == "" {
+		return s[0], nil
+	}
+	if n := strings.Count(s[0], s[1]); len(s[0])+n*len(s[2]) > maxText {
+		return nil, fmt.Errorf("the text becomes longer than %d bytes", maxText)
+	}
+	return f(s[0], s[1], s[2]), nil
+}
+
+// position finds a string in a string, or a value in an array: -1 where it is not.
+func position(find func(s, part string) int) func(*env, []any) (any, error) {
+	return func(_ *env, args []any) (any, error) {
+		if list, isList := args[0].([]any); isList {
+			for i, v := range list {
+				if same(v, args[1]) {
+					return int64(i), nil
+				}
+			}
+			return int64(-1), nil
+		}
+		s, err := texts(args)
+		if err != nil {
+			return nil, err
+		}
+		return int64(find(strings.ToLower(s[0]), strings.ToLower(s[1]))), nil
+	}
+}
+
+func substring(_ *env, args []any) (any, error) {
+	s, err := text(args[0])
+	if err != nil {
+		return nil, err
+	}
+	from, err := integer(args[1])
+	if err != nil {
+		return nil, err
+	}
+	letters := []rune(s)
+	length := int64(len(letters)) - from
+	if len(args) == 3 {
+		if length, err = integer(args[2]); err != nil {
+			return nil, err
+		}
+	}
+	if from < 0 || length < 0 || from > int64(len(letters)) || length > int64(len(letters))-from {
+		return nil, fmt.Errorf("%d characters from %d on are more than the %d that the string has", length, from, len(letters))
+	}
+	return string(letters[from : from+length]), nil
+}
+
+func padLeft(_ *env, args []any) (any, error) {
+	s, err := asText(args[0])
+	if err != nil {
+		return nil, err
+	}
+	width, err := integer(args[1])
+	if err != nil || width > maxText {
+		return nil, fmt.Errorf("the width must be a whole number of at most %d", maxText)
+	}
+	with := " "
+	if len(args) == 3 {
+		if with, err = text(args[2]); err != nil || len([]rune(with)) != 1 {
+			return nil, errors.New("it is padded with one character")
+		}
+	}
+	missing := int(width) - len([]rune(s.(string)))
+	return strings.Repeat(with, max(missing, 0)) + s.(string), nil
+}
+
+// format is format('{0} of {1}', …). Braces are doubled to stand for themselves; a format behind a colon is refused unless
+// it is one of numbers' (N0, D3, …) that Berth knows: D with a width.
+func format(_ *env, args []any) (any, error) {
+	pattern, err := text(args[0])
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		if (c == '{' || c == '}') && i+1 < len(pattern) && pattern[i+1] == c {
+			b.WriteByte(c)
+			i++
+			continue
+		}
+		if c != '{' {
+			b.WriteByte(c)
+			continue
+		}
+		end := strings.IndexByte(pattern[i:], '}')
+		if end < 0 {
+			return nil, errors.New("a brace is not closed in the format")
+		}
+		s, err := formatted(pattern[i+1:i+end], args[1:])
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(s)
+		if i += end; b.Len() > maxText {
+			return nil, fmt.Errorf("the text becomes longer than %d bytes", maxText)
+		}
+	}
+	return b.String(), nil
+}
+
+func formatted(place string, args []any) (string, error) {
+	index, how, _ := strings.Cut(place, ":")
+	n, err := strconv.Atoi(index)
+	if err != nil || n < 0 || n >= len(args) {
+		return "", fmt.Errorf("the format names argument {%.20s}, and there are %d", place, len(args))
+	}
+	if how != "" {
+		width, err := strconv.Atoi(how[1:])
+		i, isInt := args[n].(int64)
+		if how[0]|0x20 != 'd' || err != nil || !isInt || width > 99 {
+			return "", fmt.Errorf("the format {%.20s} is not supported: only whole numbers as in {0:D3}", place)
+		}
+		return fmt.Sprintf("%0*d", width, i), nil
+	}
+	s, err := asText(args[n])
+	if err != nil {
+		return "", err
+	}
+	return s.(string), nil
+}
+
+func split(_ *env, args []any) (any, error) {
+	s, err := text(args[0])
+	if err != nil {
+		return nil, err
+	}
+	at := []string{}
+	switch by := args[1].(type) {
+	case string:
+		at = append(at, by)
+	case []any:
+		if at, err = texts(by); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("it is split at a string or an array of strings, not at %s", kindOf(by))
+	}
+	parts := []string{s}
+	for _, by := range at {
+		if by == "" {
+			return nil, errors.New("it cannot be split at nothing")
+		}
+		var next []string
+		for _, p := range parts {
+			next = append(next, strings.Split(p, by)...)
+		}
+		parts = next
+	}
+	return list(parts), nil
+}
+
+func list(parts []string) []any {
+	out := make([]any, len(parts))
+	for i, p := range parts {
+		out[i] = p
+	}
+	return out
+}
+
+func join(_ *env, args []any) (any, error) {
+	all, isList := args[0].([]any)
+	by, err := text(args[1])
+	if !isList || err != nil {
+		return nil, errors.New("it joins an array with a string")
+	}
+	parts := make([]string, len(all))
+	for i, v := range all {
+		s, err := asText(v)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = s.(string)
+	}
+	return strings.Join(parts, by), nil
+}
+
+// asText writes a value as ARM's string() does: a string as it is, everything else as JSON; true and false as True and False.
+func asText(v any) (any, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case bool:
+		if v {
+			return "True", nil
+		}
+		return "False", nil
+	}
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
+func asBool(_ *env, args []any) (any, error) {
+	switch v := args[0].(type) {
+	case bool:
+		return v, nil
+	case int64:
+		return v != 0, nil
+	case string:
+		switch strings.ToLower(v) {
+		case "true", "1":
+			return true, nil
+		case "false", "0":
+			return false, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is neither true nor false", kindOf(args[0]))
+}
+
+func asInt(_ *env, args []any) (any, error) {
+	switch v := args[0].(type) {
+	case int64:
+		return v, nil
+	case float64:
+		return int64(v), nil
+	case string:
+		if n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not a whole number", kindOf(args[0]))
+}
+
+func asFloat(_ *env, args []any) (any, error) {
+	if s, isText := args[0].(string); isText {
+		if f, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil {
+			return f, nil
+		}
+		return nil, errors.New("the string is not a number")
+	}
+	return number(args[0])
+}
+
+func asJSON(_ *env, args []any) (any, error) {
+	s, err := text(args[0])
+	if err != nil {
+		return nil, err
+	}
+	return decode([]byte(s))
+}
+
+func fromBase64(s string) (string, error) {
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return "", errors.New("the string is not base64")
+	}
+	return string(b), nil
+}
+
+func joinURI(_ *env, args []any) (any, error) {
+	s, err := texts(args)
+	if err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(s[0])
+	if err != nil {
+		return nil, errors.New("the first argument is not an address")
+	}
+	ref, err := url.Parse(s[1])
+	if err != nil {
+		return nil, errors.New("the second argument is not a relative address")
+	}
+	return base.ResolveReference(ref).String(), nil
+}
