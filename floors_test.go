@@ -27,8 +27,8 @@ var floors = map[string][]string{
 	"provider/providertest": {"kube", "catalog"},                                                  //
 	"azext":                 {},                                                                   // packs files
 	"client":                {"wire"},                                                             //
-	"arm":                   {"wire", "store", "rules", "catalog", "identity"},                    // never reconcile: they meet in the store
-	"reconcile":             {"store", "rules", "catalog", "kube"},                                // never arm, never a provider by name
+	"arm":                   {"wire", "store", "rules", "catalog", "identity", "template"},        // never reconcile: they meet in the store
+	"reconcile":             {"store", "rules", "catalog", "kube", "template"},                    // never arm, never a provider by name
 	"app":                   {"arm", "reconcile", "store", "identity", "provider/local", "azext"}, // the only place that wires
 	"app/apptest":           {"app"},                                                              // a true server for tests
 	"cmd/berth":             {"app", "client"},                                                    // flags, then app or client

@@ -39,7 +39,7 @@ type Resource struct {
 	Fault *Error
 }
 
-// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster and *Record.
+// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster, *Deployment and *Record.
 type Body interface {
 	// ResourceType is the ARM type, such as TypeCompute.
 	ResourceType() string
@@ -56,6 +56,8 @@ func NewBody(typ string) Body {
 		return &Compute{}
 	case TypeCluster:
 		return &Cluster{}
+	case TypeDeployment:
+		return &Deployment{}
 	}
 	if t, isRecord := recordType(typ); isRecord {
 		return &Record{Type: t}

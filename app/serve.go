@@ -124,17 +124,17 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.store.TakeOver(ctx); err != nil {
 		return err
 	}
-	if err := s.startEngine(ctx, credentials.TenantID); err != nil {
+	s.metrics = newMetrics(s.store)
+	handler := arm.New(arm.Options{
+		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
+		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
+	})
+	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {
 		return err
 	}
-	s.metrics = newMetrics(s.store)
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
-	handler := arm.New(arm.Options{
-		Store: s.store, Authority: authority, Log: s.log, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
-	})
 	return s.serveHTTPS(certificate, handler)
 }
 
@@ -223,7 +223,7 @@ func (s *server) hostsWithPort() []string {
 
 // startEngine starts the provider with its clusters, and the loop that works on wishes. id is what this Berth signs its
 // clusters with: it must stay the same when the address changes.
-func (s *server) startEngine(ctx context.Context, id string) error {
+func (s *server) startEngine(ctx context.Context, id string, through reconcile.Resources) error {
 	clusters, err := local.New(local.Options{Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Logger: s.log, Clock: s.clock})
 	if err != nil {
 		return err
@@ -236,7 +236,7 @@ func (s *server) startEngine(ctx context.Context, id string) error {
 		defer cancel()
 		return clusters.Stop(ctx)
 	})
-	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id})
+	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {

@@ -32,6 +32,7 @@ func init() {
 			actions: actions{"listKeys": computeKeys}},
 		{typ: berth.TypeCluster, created: http.StatusCreated, put: putCluster, patch: patchTags, remove: removeAlways, encode: encodeCluster,
 			actions: actions{"listClusterUserCredential": clusterUser, "listClusterAdminCredential": clusterAdmin}},
+		{typ: berth.TypeDeployment, created: http.StatusCreated, put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment},
 	}...) {
 		kinds[strings.ToLower(k.typ)] = k
 	}
@@ -46,6 +47,9 @@ func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
 	return wire.Compute(r, faultStatus(r.Fault))
 }
 func encodeCluster(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Cluster(r) }
+func encodeDeployment(_ *Server, _ *request, r *berth.Resource) wire.Object {
+	return wire.Deployment(r)
+}
 func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
 	return wire.Workspace(r, q.base, s.Authority.TenantID())
 }

@@ -11,7 +11,7 @@ import (
 
 // served lists the resource types of each namespace, as provider listings show them.
 var served = map[string][]string{
-	"Microsoft.Resources":               {"subscriptions", "resourceGroups", "tenants"},
+	"Microsoft.Resources":               {"subscriptions", "resourceGroups", "tenants", "deployments"},
 	"Microsoft.MachineLearningServices": {"workspaces", "workspaces/computes", "locations/operationsStatuses"},
 	"Microsoft.ContainerService":        {"managedClusters", "managedClusters/agentPools", "locations/orchestrators", "locations/kubernetesVersions"},
 }

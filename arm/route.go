@@ -85,6 +85,10 @@ func (s *Server) routeGroup(q *request, rest []string) (*response, error) {
 	switch strings.ToLower(rest[1]) {
 	case "resources":
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listResources(q, group) })
+	case "deployments": // an older address of theirs, which az still uses for operations
+		if len(rest) >= 3 {
+			return s.routeResource(q, group, append([]string{"Microsoft.Resources"}, rest[1:]...))
+		}
 	case "providers":
 		if len(rest) >= 4 {
 			return s.routeResource(q, group, rest[2:])
@@ -116,6 +120,10 @@ func (s *Server) routeResource(q *request, group berth.ID, rest []string) (*resp
 		q.kindName = berth.TypeNodePool
 		return s.nodePool(q, id)
 	}
+	if id.Is(berth.TypeDeployment + "/operations") {
+		q.kindName = berth.TypeDeployment
+		return s.deploymentOperation(q, id)
+	}
 	if id.Is(berth.TypeSubnet) {
 		q.kindName = berth.TypeSubnet
 		return s.subnet(q, id)
@@ -144,6 +152,10 @@ func (s *Server) kind(q *request, id berth.ID) (*kind, error) {
 }
 
 func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*response, error) {
+	if q.Method == http.MethodPost && id.Is(berth.TypeDeployment) {
+		q.kindName = berth.TypeDeployment
+		return s.deploymentAction(q, id, word)
+	}
 	if q.Method == http.MethodPost && !id.IsGroup() && len(id.Names) > 0 {
 		k, err := s.kind(q, id)
 		if err != nil {
@@ -155,6 +167,10 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 	if member.Is(berth.TypeNodePool) {
 		q.kindName = berth.TypeNodePool
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listNodePools(q, id) })
+	}
+	if member.Is(berth.TypeDeployment + "/operations") {
+		q.kindName = berth.TypeDeployment
+		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.deploymentOperations(q, id) })
 	}
 	if member.Is(berth.TypeSubnet) {
 		q.kindName = berth.TypeSubnet

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
 	"berth.dev/berth/identity"
@@ -27,6 +28,7 @@ type Options struct {
 	Store        *store.Store
 	Authority    *identity.Authority
 	Log          *slog.Logger
+	Clock        clockwork.Clock             // what deployments call now; the real one when nil
 	Subscription string                      // the one subscription there is: a GUID
 	Endpoint     string                      // https address of this server, without a trailing slash
 	Hosts        []string                    // other names (host or host:port) under which clients may reach it
@@ -50,6 +52,9 @@ type Server struct {
 
 // New makes a server.
 func New(o Options) *Server {
+	if o.Clock == nil {
+		o.Clock = clockwork.NewRealClock()
+	}
 	s := &Server{Options: o, hosts: map[string]bool{}}
 	for _, h := range o.Hosts {
 		s.hosts[strings.ToLower(h)] = true

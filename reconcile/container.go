@@ -23,23 +23,27 @@ func containerPhases(removes bool) []phase {
 // computesRemoved comes first: a compute that made a cluster takes it along, and one that took a cluster up lets go of
 // it in order while it still answers.
 func computesRemoved(ctx context.Context, s *scope) (verdict, error) {
-	return s.removeAll(ctx, func(id berth.ID) bool { return id.Is(berth.TypeCompute) })
+	return s.removeAll(ctx, s.inside(), func(id berth.ID) bool { return id.Is(berth.TypeCompute) })
 }
 
 func childrenRemoved(ctx context.Context, s *scope) (verdict, error) {
-	return s.removeAll(ctx, func(id berth.ID) bool { return true })
+	return s.removeAll(ctx, s.inside(), func(berth.ID) bool { return true })
 }
 
 func containerGone(context.Context, *scope) (verdict, error) {
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
-// removeAll wishes the removal of what is inside and waits for it.
-func (s *scope) removeAll(ctx context.Context, which func(berth.ID) bool) (verdict, error) {
-	q := store.Query{Parent: s.id()}
+// inside is what a resource holds: of a group all of it, of others their children.
+func (s *scope) inside() store.Query {
 	if s.id().IsGroup() {
-		q = store.Query{Group: s.id()}
+		return store.Query{Group: s.id()}
 	}
+	return store.Query{Parent: s.id()}
+}
+
+// removeAll wishes the removal of what a query finds and waits for it.
+func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.ID) bool) (verdict, error) {
 	inside, err := s.Store.All(ctx, q)
 	if err != nil {
 		return verdict{}, err

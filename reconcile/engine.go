@@ -32,6 +32,8 @@ type Options struct {
 	Clock    clockwork.Clock
 	Log      *slog.Logger
 	ServerID string // stands in ownership records: which Berth attached a cluster
+	// Resources is how deployments make what their templates name; nil where there are none.
+	Resources Resources
 }
 
 // Engine is the only loop.

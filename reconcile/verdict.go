@@ -137,6 +137,8 @@ func phasesOf(c *store.Claim) ([]phase, error) {
 		return computePhases(c, removes, check), nil
 	case *berth.Cluster:
 		return clusterPhases(removes, check), nil
+	case *berth.Deployment:
+		return deploymentPhases(removes), nil
 	case *berth.Workspace, *berth.Group, *berth.Record:
 		return containerPhases(removes), nil
 	}

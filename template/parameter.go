@@ -46,7 +46,7 @@ func (t *Template) parameterValue(name string, fields map[string]any, given map[
 	typ, _ := fields["type"].(string)
 	t.secure[name] = isSecure(typ)
 	v, there := property(given, name)
-	if !there {
+	if !there || v == nil { // clients send null for what they leave to its default
 		raw, hasDefault := fields["defaultValue"]
 		if !hasDefault {
 			if nullable, _ := fields["nullable"].(bool); nullable {

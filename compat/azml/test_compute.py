@@ -2,7 +2,7 @@ import os
 
 import pytest
 from azure.ai.ml import MLClient
-from azure.ai.ml.entities import KubernetesCompute
+from azure.ai.ml.entities import KubernetesCompute, Workspace
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
 
@@ -66,3 +66,9 @@ def test_delete_workspace(ml, berth):
     berth("ml", "workspace", "create", "-n", "short", "-g", "myresourcegroup")
     ml.workspaces.begin_delete("short", delete_dependent_resources=False).result()
     assert "short" not in [w.name for w in ml.workspaces.list()]
+
+
+@operation("workspaces.begin_create")
+def test_create_workspace(ml):
+    made = ml.workspaces.begin_create(Workspace(name="bysdk", location="westus", display_name="By the SDK")).result()
+    assert made.name == "bysdk" and made.display_name == "By the SDK"

@@ -30,3 +30,11 @@ def test_details(ws):
 def test_missing(auth, group, subscription):
     with pytest.raises(ProjectSystemException, match="Workspace not found"):
         Workspace(subscription, group, "nosuchworkspace", auth=auth)
+
+
+@operation("Workspace.create: by a template deployment, with its companions as records; Workspace.delete")
+def test_create(auth, group, subscription, berth):
+    made = Workspace.create("bysdk", auth=auth, subscription_id=subscription, resource_group=group, location="westus", show_output=False)
+    assert made.location == "westus" and made.get_details()["keyVault"]
+    made.delete(delete_dependent_resources=True)
+    assert "bysdk" not in Workspace.list(subscription, auth=auth)

@@ -1,0 +1,67 @@
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"berth.dev/berth/identity"
+)
+
+// Call is a request that comes from inside: a deployment makes its resources by the same rules as everybody else.
+type Call struct {
+	Caller  string // application id of whom it is done for
+	Method  string
+	Path    string // of the resource
+	Version string // api-version
+	Body    any    // nil for none
+	Query   url.Values
+}
+
+// Answer is what came of it.
+type Answer struct {
+	Operation string         // id of the operation that was begun; empty when it is done
+	Body      map[string]any // nil when there is none
+}
+
+// Do answers a call as if it had come over the network from a caller who has signed in. Errors are those that a client gets.
+func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
+	query := url.Values{"api-version": {c.Version}}
+	address := s.Endpoint + (&url.URL{Path: c.Path, RawQuery: query.Encode()}).String()
+	r, err := http.NewRequestWithContext(ctx, c.Method, address, http.NoBody)
+	if err != nil {
+		return Answer{}, err
+	}
+	q := &request{Request: r, id: uuid.NewString(), base: s.Endpoint, caller: identity.Caller{AppID: c.Caller}}
+	if c.Body != nil {
+		if q.body, err = json.Marshal(c.Body); err != nil {
+			return Answer{}, err
+		}
+	}
+	res, err := s.route(q, cleanPath(r.URL.Path))
+	if err != nil {
+		return Answer{}, err
+	}
+	return answerOf(res)
+}
+
+func answerOf(res *response) (a Answer, err error) {
+	if at, err := url.Parse(res.header["Azure-AsyncOperation"]); err == nil && at.Path != "" {
+		a.Operation = path.Base(at.Path)
+	}
+	text, done := res.body.([]byte)
+	if !done {
+		if text, err = json.Marshal(res.body); err != nil {
+			return a, err
+		}
+	}
+	if strings.HasPrefix(string(text), "{") {
+		err = json.Unmarshal(text, &a.Body)
+	}
+	return a, err
+}

@@ -1,0 +1,218 @@
+package arm
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"berth.dev/berth"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/template"
+	"berth.dev/berth/wire"
+)
+
+// deploying is a template that a request brings, understood.
+type deploying struct {
+	in       wire.DeploymentPut
+	template *template.Template
+	plan     *template.Plan
+	askedAt  template.Scope
+}
+
+// readDeployment reads and checks a template with its parameters, before anything is made of it. Everything that is wrong
+// is told at once.
+func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
+	d := &deploying{}
+	if err := wire.Decode(wire.Relaxed(q.body), &d.in); err != nil {
+		return nil, err
+	}
+	p := d.in.Properties
+	switch {
+	case p.TemplateLink != nil || p.ParametersLink != nil:
+		return nil, &berth.Error{Code: template.CodeInvalidTemplate, Target: "properties.templateLink", Message: "Templates and parameters behind links are not fetched: send them in properties.template and properties.parameters (az does so with --template-file)."}
+	case p.Mode != "" && !strings.EqualFold(p.Mode, berth.ModeIncremental) && !strings.EqualFold(p.Mode, berth.ModeComplete):
+		return nil, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode is Incremental or Complete."}
+	}
+	group, err := s.load(q, berth.GroupID(id.Subscription, id.Group))
+	if err != nil {
+		return nil, err
+	}
+	values, err := template.Values(p.Parameters)
+	if err != nil {
+		return nil, err
+	}
+	d.askedAt = template.Scope{
+		SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Group: group.ID.Group, GroupLocation: group.Location, GroupTags: group.Tags,
+		Deployment: id.Name(), Endpoint: s.Endpoint, Now: s.Clock.Now().UTC(),
+	}
+	if d.template, err = template.Parse(p.Template, values, d.askedAt); err != nil {
+		return nil, err
+	}
+	if d.plan, err = d.template.Plan(); err != nil {
+		return nil, err
+	}
+	return d, s.deployable(d.plan, d.askedAt, 0)
+}
+
+// maxNesting is how deep templates may stand in templates.
+const maxNesting = 5
+
+// deployable checks what the language itself cannot know: whether there are such resource types, in all nested templates
+// that can be read already.
+func (s *Server) deployable(plan *template.Plan, scope template.Scope, depth int) error {
+	var wrong []berth.Error
+	for _, r := range plan.Resources {
+		nested := strings.EqualFold(r.Type, berth.TypeDeployment)
+		if kindOf(r.Type) == nil && !deployablePart(r.Type) {
+			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type", Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
+		}
+		if !strings.EqualFold(r.SubscriptionID, s.Subscription) {
+			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId", Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
+		}
+		if _, err := r.Body(nil); err != nil && !nested && !template.Late(err) {
+			wrong = append(wrong, details(err)...)
+		}
+		if nested {
+			wrong = append(wrong, s.nestedDeployable(r, scope, depth)...)
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &berth.Error{Code: template.CodeInvalidTemplate, Message: "Deployment template validation failed: " + wrong[0].Message, Details: wrong}
+}
+
+func (s *Server) nestedDeployable(r *template.Resource, scope template.Scope, depth int) []berth.Error {
+	if depth >= maxNesting {
+		return []berth.Error{{Code: template.CodeInvalidTemplate, Target: r.Path, Message: r.Path + ": templates are nested too deep."}}
+	}
+	scope.Group, scope.Deployment = r.Group, r.Name
+	t, err := r.Nested(nil, scope)
+	if template.Late(err) {
+		return nil // its parameters come from what is made before it
+	}
+	if err == nil {
+		var plan *template.Plan
+		if plan, err = t.Plan(); err == nil {
+			err = s.deployable(plan, scope, depth+1)
+		}
+	}
+	return details(err)
+}
+
+// deployablePart are types that are a part of another resource.
+func deployablePart(typ string) bool {
+	return strings.EqualFold(typ, berth.TypeNodePool) || strings.EqualFold(typ, berth.TypeSubnet)
+}
+
+func details(err error) []berth.Error {
+	if err == nil {
+		return nil
+	}
+	e, isOurs := err.(*berth.Error) //nolint:errorlint // template and arm give it unwrapped
+	switch {
+	case !isOurs:
+		return []berth.Error{{Code: template.CodeInvalidTemplate, Message: err.Error()}}
+	case len(e.Details) > 0:
+		return e.Details
+	}
+	return []berth.Error{*e}
+}
+
+func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+	d, err := s.readDeployment(q, id)
+	if err != nil {
+		return nil, err
+	}
+	mode := berth.ModeIncremental
+	if strings.EqualFold(d.in.Properties.Mode, berth.ModeComplete) {
+		mode = berth.ModeComplete
+	}
+	plain, secret := map[string]any{}, map[string]any{}
+	for name, v := range d.template.Parameters() {
+		if d.template.IsSecure(name) {
+			secret[name] = v
+		} else {
+			plain[name] = v
+		}
+	}
+	kept, err := json.Marshal(secret)
+	if err != nil {
+		return nil, err
+	}
+	r := &berth.Resource{ID: id, Location: d.askedAt.GroupLocation, Tags: keepTags(d.in.Tags, old), Body: &berth.Deployment{Spec: berth.DeploymentSpec{
+		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(), AskedAt: d.askedAt.Now, TenantID: d.askedAt.TenantID, Endpoint: d.askedAt.Endpoint,
+	}}}
+	w := store.Wish{Resource: r, Secrets: map[string][]byte{berth.SecretParameters: kept}}
+	return &plan{wish: w, violations: rules.Tags(r.Tags)}, nil
+}
+
+// deploymentAction answers what can be asked of a deployment, some of it before there is one.
+func (s *Server) deploymentAction(q *request, id berth.ID, word string) (*response, error) {
+	switch strings.ToLower(word) {
+	case "validate":
+		return s.validateDeployment(q, id)
+	case "whatif":
+		return s.whatIf(q, id)
+	}
+	r, err := s.load(q, id)
+	if err != nil {
+		return nil, err
+	}
+	d := r.Body.(*berth.Deployment)
+	switch strings.ToLower(word) {
+	case "exporttemplate":
+		return ok(wire.Object{"template": d.Spec.Template}), nil
+	case "cancel":
+		return s.cancelDeployment(q, r)
+	}
+	return nil, berth.Errorf(berth.CodeInvalidResourceType, "A deployment has no action '%.60s'; it has validate, whatIf, cancel and exportTemplate.", word)
+}
+
+// cancelDeployment stops a deployment from beginning anything more. What it has begun goes on.
+func (s *Server) cancelDeployment(q *request, r *berth.Resource) (*response, error) {
+	err := s.Store.Cancel(q.Context(), r, berth.Errorf(berth.CodeCanceled, "The deployment was canceled. What it had begun by then goes on by itself."))
+	if err != nil {
+		return nil, err
+	}
+	return &response{status: http.StatusNoContent}, nil
+}
+
+func (s *Server) validateDeployment(q *request, id berth.ID) (*response, error) {
+	d, err := s.readDeployment(q, id)
+	if err != nil {
+		return nil, err
+	}
+	made := []any{}
+	for _, r := range d.plan.Resources {
+		made = append(made, wire.Object{"id": r.ID()})
+	}
+	return ok(wire.Object{"id": id.String(), "name": id.Name(), "type": berth.TypeDeployment, "properties": wire.Object{
+		"provisioningState": "Succeeded", "mode": d.in.Properties.Mode, "parameters": d.template.Shown(), "validatedResources": made, "correlationId": q.id, "timestamp": wire.Time(d.askedAt.Now),
+		"duration": "PT0S", "providers": []any{}, "dependencies": []any{},
+	}}), nil
+}
+
+func (s *Server) deploymentOperations(q *request, id berth.ID) (*response, error) {
+	r, err := s.load(q, id)
+	if err != nil {
+		return nil, err
+	}
+	return ok(wire.Object{"value": wire.DeploymentOperations(r, faultStatus)}), nil
+}
+
+func (s *Server) deploymentOperation(q *request, id berth.ID) (*response, error) {
+	r, err := s.load(q, id.Parent())
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range wire.DeploymentOperations(r, faultStatus) {
+		if o.(wire.Object)["operationId"] == id.Name() {
+			return ok(o), nil
+		}
+	}
+	return nil, berth.Errorf(berth.CodeNotFound, "The deployment '%s' has no operation '%.60s'.", id.Parent().Name(), id.Name())
+}

@@ -1,0 +1,88 @@
+package wire
+
+import (
+	"fmt"
+	"time"
+
+	"berth.dev/berth"
+)
+
+// DeploymentPut is the body of PUT, validate and whatIf of a deployment.
+type DeploymentPut struct {
+	Location   *string           `json:"location"`
+	Tags       map[string]string `json:"tags"`
+	Properties struct {
+		Mode           string         `json:"mode"`
+		Template       map[string]any `json:"template"`
+		TemplateLink   map[string]any `json:"templateLink"`
+		Parameters     map[string]any `json:"parameters"`
+		ParametersLink map[string]any `json:"parametersLink"`
+	} `json:"properties"`
+}
+
+// Deployment answers a deployment. The template is not part of it; exportTemplate answers that.
+func Deployment(r *berth.Resource) Object {
+	d := r.Body.(*berth.Deployment)
+	end := d.Status.EndedAt
+	if end.IsZero() {
+		end = r.ModifiedAt
+	}
+	state := r.State
+	if !state.Terminal() && state != berth.StateDeleting {
+		state = "Running"
+	}
+	made := []Object{}
+	for _, s := range d.Status.Steps {
+		if s.State == berth.StateSucceeded {
+			made = append(made, Object{"id": s.ID})
+		}
+	}
+	properties := Object{
+		"provisioningState": state, "mode": d.Spec.Mode, "parameters": orEmpty(d.Spec.Shown), "outputs": orEmpty(d.Status.Outputs),
+		"timestamp": Time(end), "duration": duration(end.Sub(d.Spec.AskedAt)), "correlationId": d.Spec.Run, "templateHash": fmt.Sprint(r.Generation),
+		"providers": []any{}, "dependencies": []any{}, "outputResources": made, "error": nil,
+	}
+	if r.Fault != nil {
+		properties["error"] = r.Fault
+	}
+	return Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeDeployment, "tags": tags(r.Tags), "properties": properties}
+}
+
+func orEmpty(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
+}
+
+// duration is in the form of ISO 8601.
+func duration(d time.Duration) string { return fmt.Sprintf("PT%.7fS", max(d, 0).Seconds()) }
+
+// DeploymentOperations answers what a deployment did, resource by resource. status says which HTTP status an error has.
+func DeploymentOperations(r *berth.Resource, status func(*berth.Error) int) []any {
+	out := []any{}
+	for i, s := range r.Body.(*berth.Deployment).Status.Steps {
+		code := "OK"
+		if s.Err != nil {
+			code = fmt.Sprint(status(s.Err))
+		}
+		state := s.State
+		if !state.Terminal() {
+			state = "Running"
+		}
+		end := s.EndedAt
+		if end.IsZero() {
+			end = s.StartedAt
+		}
+		properties := Object{
+			"provisioningOperation": "Create", "provisioningState": state, "timestamp": Time(end), "duration": duration(end.Sub(s.StartedAt)),
+			"statusCode": code, "targetResource": Object{"id": s.ID, "resourceType": s.Type, "resourceName": s.Name},
+		}
+		if s.Err != nil {
+			properties["statusMessage"] = Object{"status": "Failed", "error": s.Err}
+		}
+		id := fmt.Sprintf("%s%04d", r.Body.(*berth.Deployment).Spec.Run, i)
+		out = append(out, Object{"id": r.ID.String() + "/operations/" + id, "operationId": id, "properties": properties})
+	}
+	return out
+}
