@@ -40,6 +40,7 @@ type stage struct {
 	http     *http.Client
 	store    *store.Store
 	clock    *clockwork.FakeClock
+	arm      *arm.Server
 	provider berth.Provider
 	begun    []string // addresses of the operations that answers announced
 }
@@ -84,7 +85,7 @@ func (s *stage) must(err error) {
 // serve starts the front door and takes a token for it.
 func (s *stage) serve() {
 	s.t.Helper()
-	var handler http.Handler
+	var handler *arm.Server
 	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	s.t.Cleanup(web.Close)
 	s.url, s.http = web.URL, web.Client()
@@ -97,14 +98,23 @@ func (s *stage) serve() {
 	s.must(err)
 	s.token, err = authority.Issue(client, s.url)
 	s.must(err)
-	handler = arm.New(arm.Options{Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler),
+	handler = arm.New(arm.Options{Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
 		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping})
+	s.arm = handler
+}
+
+// through lets deployments go through the front door, as app does it.
+type through struct{ arm *arm.Server }
+
+func (t through) Do(ctx context.Context, q reconcile.ResourceRequest) (reconcile.ResourceAnswer, error) {
+	a, err := t.arm.Do(ctx, arm.Call{Caller: q.Caller, Method: q.Method, Path: q.ID, Version: q.Version, Body: q.Body})
+	return reconcile.ResourceAnswer{Operation: a.Operation, Body: a.Body}, err
 }
 
 // work lets an engine run until stop is called. Between two settlings there is none: what an answer shows must not depend
 // on how far another goroutine has come.
 func (s *stage) work() (stop func()) {
-	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: s.provider, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: tenantID})
+	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: s.provider, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: tenantID, Resources: through{s.arm}})
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(run) }()

@@ -19,6 +19,10 @@ func (s *Server) whatIf(q *request, id berth.ID) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.template.Mask()
+	if d.plan, err = d.template.Plan(); err != nil {
+		return nil, err
+	}
 	changes := []any{}
 	named := map[string]bool{}
 	for _, r := range d.plan.Resources {

@@ -134,6 +134,23 @@ func (t *Template) parameterType(name string) string {
 // IsSecure says whether a parameter is a securestring or secureObject.
 func (t *Template) IsSecure(name string) bool { return t.secure[name] }
 
+// Mask puts stars in the places of secure values, for who shows what a template would make.
+func (t *Template) Mask() {
+	for name, secure := range t.secure {
+		switch v := t.parameters[name].(type) {
+		case string:
+			if secure && v != "" {
+				t.parameters[name] = "*******"
+			}
+		case map[string]any:
+			if secure {
+				t.parameters[name] = map[string]any{}
+			}
+		}
+	}
+	clear(t.variables)
+}
+
 // env is what expressions of this template see.
 func (t *Template) env() *env {
 	if t.outer != nil {
