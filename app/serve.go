@@ -22,6 +22,7 @@ import (
 
 	"berth.dev/berth/arm"
 	"berth.dev/berth/azext"
+	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
@@ -77,15 +78,17 @@ func newLogger(c Config, to io.Writer) (*slog.Logger, error) {
 
 // server is what runs. stops holds how to undo each step of start, in order.
 type server struct {
-	config   Config
-	clock    clockwork.Clock
-	log      *slog.Logger
-	info     Info
-	listener net.Listener
-	store    *store.Store
-	metrics  *metrics
-	stops    []func() error
-	failed   chan error
+	config    Config
+	clock     clockwork.Clock
+	log       *slog.Logger
+	info      Info
+	listener  net.Listener
+	store     *store.Store
+	metrics   *metrics
+	directory *identity.Directory
+	keys      *identity.Keys
+	stops     []func() error
+	failed    chan error
 }
 
 func (s *server) stop() error {
@@ -113,15 +116,15 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	authority, credentials, err := s.authority()
-	if err != nil {
-		return err
-	}
 	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), s.clock); err != nil {
 		return err
 	}
 	s.onStop(s.store.Close)
 	if err := s.store.TakeOver(ctx); err != nil {
+		return err
+	}
+	authority, credentials, err := s.authority(ctx)
+	if err != nil {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
@@ -135,7 +138,8 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
-	return s.serveHTTPS(certificate, handler)
+	callers := graph.New(graph.Options{Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log})
+	return s.serveHTTPS(certificate, s.handler(handler, callers))
 }
 
 // lockDataDir makes the data folder and takes it: one server per folder.
@@ -182,28 +186,37 @@ func (s *server) listen() error {
 	return nil
 }
 
-// authority makes the local token authority and the credentials of the first start.
-func (s *server) authority() (*identity.Authority, identity.Credentials, error) {
-	c, made, err := identity.LoadOrMakeCredentials(s.config.DataDir, s.info.Endpoint, s.info.CAFile)
+// authority makes the local token authority, the directory of those who may sign in, and the credentials of the first start.
+func (s *server) authority(ctx context.Context) (*identity.Authority, identity.Credentials, error) {
+	c, isNew, err := identity.LoadOrMakeCredentials(s.config.DataDir, s.info.Endpoint, s.info.CAFile)
 	if err != nil {
 		return nil, c, err
 	}
 	s.info.CredentialsFile = filepath.Join(s.config.DataDir, "credentials.json")
-	if made {
-		s.log.Info("made credentials", "file", s.info.CredentialsFile)
-	}
-	key, err := identity.LoadOrMakeSigningKey(s.config.DataDir)
-	if err != nil {
+	if s.directory, err = identity.OpenDirectory(ctx, s.store, s.clock); err != nil {
 		return nil, c, err
 	}
-	client := c.Client()
+	// A data folder of an older Berth has credentials and no applications.
+	if isNew || len(s.directory.List()) == 0 {
+		if err := s.directory.Seed(ctx, c); err != nil {
+			return nil, c, err
+		}
+	}
+	if err := c.Keep(s.config.DataDir); err != nil {
+		return nil, c, err
+	}
+	if isNew {
+		s.log.Info("made credentials", "file", s.info.CredentialsFile)
+	}
+	if s.keys, err = identity.LoadOrMakeKeys(s.config.DataDir, s.clock); err != nil {
+		return nil, c, err
+	}
 	var audiences []string
 	for _, h := range s.hostsWithPort() {
 		audiences = append(audiences, "https://"+h)
 	}
 	a, err := identity.New(identity.Options{
-		Issuer: s.info.Endpoint, TenantID: c.TenantID, Key: key, Clock: s.clock, Audiences: audiences,
-		Clients: func(id string) (identity.Client, bool) { return client, strings.EqualFold(id, client.ID) },
+		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Audiences: audiences, Log: s.log, Applications: s.directory.Find,
 	})
 	return a, c, err
 }
@@ -276,9 +289,9 @@ func (s *server) certificate() (certificates, error) {
 	return ca.GetCertificate(s.config.names(), s.clock)
 }
 
-func (s *server) serveHTTPS(certificate certificates, arm http.Handler) error {
+func (s *server) serveHTTPS(certificate certificates, handler http.Handler) error {
 	web := &http.Server{
-		Handler:           s.handler(arm),
+		Handler:           handler,
 		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
@@ -294,7 +307,7 @@ func (s *server) serveHTTPS(certificate certificates, arm http.Handler) error {
 
 // handler serves what is not ARM beside it. There is no http.ServeMux: it answers doubled slashes with a redirect, and
 // clients' PUTs die of it.
-func (s *server) handler(arm http.Handler) http.Handler {
+func (s *server) handler(arm, callers http.Handler) http.Handler {
 	metrics, extensions := s.metrics.handler(), azext.Handler(s.info.Endpoint)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -303,6 +316,8 @@ func (s *server) handler(arm http.Handler) http.Handler {
 			metrics.ServeHTTP(w, r)
 		case reads && strings.HasPrefix(r.URL.Path, azext.Path):
 			extensions.ServeHTTP(w, r)
+		case strings.HasPrefix(r.URL.Path, graph.Path):
+			callers.ServeHTTP(w, r)
 		default:
 			arm.ServeHTTP(w, r)
 		}

@@ -1,7 +1,6 @@
 package arm_test
 
 import (
-	"crypto/ecdsa"
 	"net/http"
 	"os"
 	"strings"
@@ -10,19 +9,25 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"berth.dev/berth"
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/identity"
 )
 
-// issuer makes tokens as the server does, with the key and at the time that a test says.
-func (f *front) issuer(key *ecdsa.PrivateKey, at time.Time, tenant string) string {
+// issuer makes tokens as the server does, with the keys in a folder and at the time that a test says.
+func (f *front) issuer(keysIn string, at time.Time, tenant string) string {
 	f.t.Helper()
-	client := identity.Client{ID: f.ClientID, Name: "x", ObjectID: f.ClientID}
-	if c, _, err := identity.LoadOrMakeCredentials(f.Dir, f.Endpoint, f.Info.CAFile); err == nil {
-		client = c.Client()
+	c, _, err := identity.LoadOrMakeCredentials(f.Dir, f.Endpoint, f.Info.CAFile)
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	a, err := identity.New(identity.Options{Issuer: f.Endpoint, TenantID: tenant, Key: key, Clock: clockwork.NewFakeClockAt(at),
-		Clients: func(string) (identity.Client, bool) { return client, true }})
+	client, clock := c.Application(), clockwork.NewFakeClockAt(at)
+	keys, err := identity.LoadOrMakeKeys(keysIn, clock)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	a, err := identity.New(identity.Options{Issuer: f.Endpoint, TenantID: tenant, Keys: keys, Clock: clock,
+		Applications: func(string) (berth.Application, bool) { return client, true }})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -33,18 +38,9 @@ func (f *front) issuer(key *ecdsa.PrivateKey, at time.Time, tenant string) strin
 	return token
 }
 
-func (f *front) key(dir string) *ecdsa.PrivateKey {
-	f.t.Helper()
-	key, err := identity.LoadOrMakeSigningKey(dir)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return key
-}
-
 func TestCallers(t *testing.T) {
 	f := newFront(t)
-	own, foreign := f.key(f.Dir), f.key(t.TempDir())
+	own, foreign := f.Dir, t.TempDir()
 	now := time.Now()
 	part := strings.SplitN(f.Token, ".", 3)
 	for name, c := range map[string]struct{ authorization, code, word string }{

@@ -2,9 +2,6 @@ package arm_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"io"
 	"log/slog"
 	"net/http"
@@ -90,11 +87,11 @@ func (s *stage) serve() {
 	s.t.Cleanup(web.Close)
 	s.url, s.http = web.URL, web.Client()
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	keys, err := identity.LoadOrMakeKeys(s.t.TempDir(), s.clock)
 	s.must(err)
-	client := identity.Client{ID: clientID, Name: "scenario", ObjectID: clientID}
-	authority, err := identity.New(identity.Options{Issuer: s.url, TenantID: tenantID, Key: key, Clock: s.clock,
-		Clients: func(id string) (identity.Client, bool) { return client, strings.EqualFold(id, clientID) }})
+	client := berth.Application{ID: clientID, Name: "scenario", ObjectID: clientID}
+	authority, err := identity.New(identity.Options{Issuer: s.url, TenantID: tenantID, Keys: keys, Clock: s.clock,
+		Applications: func(id string) (berth.Application, bool) { return client, strings.EqualFold(id, clientID) }})
 	s.must(err)
 	s.token, err = authority.Issue(client, s.url)
 	s.must(err)

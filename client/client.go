@@ -129,7 +129,7 @@ const (
 // withVersion adds the api-version that belongs to the path, unless it has one.
 func withVersion(path string) string {
 	before, query, _ := strings.Cut(path, "?")
-	if strings.Contains(query, "api-version=") {
+	if strings.Contains(query, "api-version=") || strings.HasPrefix(before, graphPath+"/") {
 		return path
 	}
 	version := versionResources

@@ -1,72 +1,50 @@
-// Package identity knows who is calling: it issues and verifies access tokens, and keeps what that needs on disk (the
-// certificate authority, the signing key, the first client's credentials).
+// Package identity knows who is calling: it keeps the applications that may sign in, issues and verifies access tokens, and
+// keeps what that needs on disk (the certificate authority, the signing keys, the first client's credentials).
 package identity
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth"
 )
 
 // tokenLife is how long an access token is good.
 const tokenLife = time.Hour
 
-// Client is an application that may sign in.
-type Client struct {
-	ID         string // a GUID, in lower case
-	Name       string
-	SecretHash []byte // HashSecret of its secret; empty: it cannot sign in
-	ObjectID   string // of its service principal
-}
-
-// HashSecret is what is kept of a client secret.
-//
-// It is plain SHA-256, and that is enough because every secret is 256 random bits of our own (NewSecret): there is no
-// dictionary to try, and a slow hash would only make each sign-in slow. Secrets that people choose would need a slow one.
-func HashSecret(secret string) []byte {
-	sum := sha256.Sum256([]byte(secret))
-	return sum[:]
-}
-
-func (c Client) hasSecret(secret string) bool {
-	return subtle.ConstantTimeCompare(HashSecret(secret), c.SecretHash) == 1
-}
-
 // Options is what an Authority is made of.
 type Options struct {
 	Issuer   string // public base URL of the server, "https://berth.example:8443"
 	TenantID string // a GUID
-	Key      *ecdsa.PrivateKey
-	// Clients finds a client by its id, which is given in lower case. It is asked at each request, so it must be fast.
-	Clients   func(id string) (Client, bool)
-	Clock     clockwork.Clock
-	Audiences []string // accepted in tokens besides Issuer and Azure's names for Resource Manager
+	Keys     *Keys
+	// Applications finds an application by its client id, in any casing. It is asked at each request, so it must be fast.
+	Applications func(id string) (berth.Application, bool)
+	Clock        clockwork.Clock
+	Log          *slog.Logger // told of refused sign-ins; nil for none
+	Audiences    []string     // accepted in tokens besides Issuer and Azure's names for Resource Manager
 }
 
 // Authority issues tokens to the clients of one tenant and verifies them.
 type Authority struct {
 	base      string // no trailing slash
 	tenant    string // lower case
-	clients   func(id string) (Client, bool)
+	find      func(id string) (berth.Application, bool)
 	clock     clockwork.Clock
+	log       *slog.Logger
 	audiences map[string]bool // by audienceKey
-	public    jose.JSONWebKey
-	signer    jose.Signer
+	keys      *Keys
 	cache     tokenCache
+	throttle  throttle
 }
 
 // New makes an Authority.
@@ -79,24 +57,19 @@ func New(o Options) (*Authority, error) {
 	if len(o.TenantID) != 36 || uuid.Validate(o.TenantID) != nil {
 		return nil, fmt.Errorf("the tenant id %q is not a GUID", o.TenantID)
 	}
-	if o.Key == nil || o.Key.Curve != elliptic.P256() || o.Clients == nil || o.Clock == nil {
-		return nil, errors.New("an authority needs a P-256 key, clients and a clock")
+	if o.Keys == nil || o.Applications == nil || o.Clock == nil {
+		return nil, errors.New("an authority needs keys, applications and a clock")
 	}
-	a := &Authority{base: base, tenant: strings.ToLower(o.TenantID), clients: o.Clients, clock: o.Clock, audiences: map[string]bool{}}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &Authority{base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, clock: o.Clock, log: o.Log, keys: o.Keys, audiences: map[string]bool{}}
 	// The first is what clients ask for when they are pointed here, the others what some insist on all the same.
 	accepted := []string{base, "https://management.azure.com", "https://management.core.windows.net"}
 	for _, aud := range append(accepted, o.Audiences...) {
 		a.audiences[audienceKey(aud)] = true
 	}
-	a.public = jose.JSONWebKey{Key: &o.Key.PublicKey, Algorithm: string(jose.ES256), Use: "sig"}
-	thumbprint, err := a.public.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	a.public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
-	private := jose.JSONWebKey{Key: o.Key, Algorithm: string(jose.ES256), KeyID: a.public.KeyID}
-	a.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: private}, (&jose.SignerOptions{}).WithType("JWT"))
-	return a, err
+	return a, nil
 }
 
 // TenantID is the tenant that this authority serves.
@@ -124,7 +97,7 @@ type claims struct {
 
 // Issue makes an access token for a client. The audience is anything: a token that is not for Resource Manager is of no
 // use here, but clients ask for some (Microsoft Graph) at start-up and must get them.
-func (a *Authority) Issue(c Client, audience string) (string, error) {
+func (a *Authority) Issue(c berth.Application, audience string) (string, error) {
 	now := a.clock.Now()
 	uti := make([]byte, 16)
 	rand.Read(uti) // never fails: it ends the program rather than give bad randomness
@@ -150,7 +123,7 @@ func (a *Authority) sign(c claims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	jws, err := a.signer.Sign(payload)
+	jws, err := a.keys.signer().Sign(payload)
 	if err != nil {
 		return "", err
 	}

@@ -1,10 +1,10 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth"
 )
 
 const (
@@ -29,9 +31,10 @@ var testNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type world struct {
 	*Authority
 	clock  *clockwork.FakeClock
-	key    *ecdsa.PrivateKey
+	key    *ecdsa.PrivateKey // that signs
 	secret string
-	client Client
+	client berth.Application
+	log    bytes.Buffer
 
 	mu      sync.Mutex
 	removed bool
@@ -39,10 +42,16 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{clock: clockwork.NewFakeClockAt(testNow), key: newKey(t), secret: NewSecret()}
-	w.client = Client{ID: testClient, Name: "test", SecretHash: HashSecret(w.secret), ObjectID: "0b1ec700-0000-4000-8000-000000000001"}
-	a, err := New(Options{Issuer: testBase + "/", TenantID: strings.ToUpper(testTenant), Key: w.key, Clients: w.lookup,
-		Clock: w.clock, Audiences: []string{"api://extra"}})
+	w := &world{clock: clockwork.NewFakeClockAt(testNow), secret: NewSecret()}
+	w.client = berth.Application{ID: testClient, Name: "test", ObjectID: "0b1ec700-0000-4000-8000-000000000001",
+		Credentials: []berth.Credential{{KeyID: "1", Hash: HashSecret(w.secret), Hint: hint(w.secret)}}}
+	keys, err := LoadOrMakeKeys(t.TempDir(), w.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.key = keys.list[0].private
+	a, err := New(Options{Issuer: testBase + "/", TenantID: strings.ToUpper(testTenant), Keys: keys, Applications: w.lookup,
+		Clock: w.clock, Audiences: []string{"api://extra"}, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,10 +59,13 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) lookup(id string) (Client, bool) {
+func (w *world) lookup(id string) (berth.Application, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.client, id == w.client.ID && !w.removed
+	if w.removed || !strings.EqualFold(id, w.client.ID) {
+		return berth.Application{}, false
+	}
+	return w.client, true
 }
 
 func (w *world) remove() {
@@ -64,7 +76,7 @@ func (w *world) remove() {
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := generateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +160,7 @@ func decode(t *testing.T, w *world, token string) (c claims) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if jws.Signatures[0].Protected.KeyID != w.public.KeyID {
+	if jws.Signatures[0].Protected.KeyID != w.keys.list[0].public.KeyID {
 		t.Errorf("kid %q", jws.Signatures[0].Protected.KeyID)
 	}
 	payload, err := jws.Verify(&w.key.PublicKey)
@@ -203,7 +215,7 @@ func TestTokenRefused(t *testing.T) {
 		{"unknown client", tokenV2, encoded("client_id", "nobody"), 400, "unauthorized_client", 700016},
 		{"no grant", tokenV2, encoded("grant_type", ""), 400, "invalid_request", 900144},
 		{"no client", tokenV2, encoded("client_id", ""), 400, "invalid_request", 900144},
-		{"no secret", tokenV2, encoded("client_secret", ""), 400, "invalid_request", 900144},
+		{"no secret", tokenV2, encoded("client_secret", ""), 401, "invalid_client", 7000218},
 		{"no scope", tokenV2, encoded("scope", ""), 400, "invalid_request", 900144},
 		{"resource on v2", tokenV2, encoded("scope", "", "resource", testBase), 400, "invalid_request", 900144},
 		{"no resource", "/adfs/oauth2/token", encoded("scope", ""), 400, "invalid_request", 900144},
@@ -261,7 +273,7 @@ func TestTokenRefusedByHeader(t *testing.T) {
 	if rec.Code != 401 || !strings.HasPrefix(rec.Header().Get("WWW-Authenticate"), "Basic") || body["correlation_id"] != testTenant {
 		t.Errorf("basic: %d %v %v", rec.Code, rec.Header(), body)
 	}
-	w.client.SecretHash = nil
+	w.client.Credentials = nil
 	if rec, _ := w.do(t, post(tokenV2, w.form().Encode())); rec.Code != 401 {
 		t.Errorf("a client without secret signed in: %d", rec.Code)
 	}
@@ -294,7 +306,7 @@ func TestOpenID(t *testing.T) {
 	var set jose.JSONWebKeySet
 	keys := httptest.NewRecorder()
 	w.Route("/adfs/discovery/v2.0/keys").ServeHTTP(keys, httptest.NewRequest(http.MethodGet, "/adfs/discovery/v2.0/keys", nil))
-	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 || !set.Keys[0].IsPublic() || set.Keys[0].KeyID != w.public.KeyID {
+	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 || !set.Keys[0].IsPublic() || set.Keys[0].KeyID != w.keys.list[0].public.KeyID {
 		t.Errorf("keys: %v %s", err, keys.Body)
 	}
 	if strings.Contains(keys.Body.String(), `"d"`) {
@@ -303,11 +315,11 @@ func TestOpenID(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	good := Options{Issuer: testBase, TenantID: testTenant, Key: newKey(t), Clients: func(string) (Client, bool) { return Client{}, false }, Clock: clockwork.NewFakeClock()}
+	good := Options{Issuer: testBase, TenantID: testTenant, Keys: &Keys{}, Applications: newWorld(t).lookup, Clock: clockwork.NewFakeClock()}
 	for name, change := range map[string]func(*Options){
 		"no url": func(o *Options) { o.Issuer = "berth:8443" }, "query": func(o *Options) { o.Issuer += "?x" },
-		"no tenant": func(o *Options) { o.TenantID = "adfs" }, "no key": func(o *Options) { o.Key = nil },
-		"no clock": func(o *Options) { o.Clock = nil }, "no clients": func(o *Options) { o.Clients = nil },
+		"no tenant": func(o *Options) { o.TenantID = "adfs" }, "no key": func(o *Options) { o.Keys = nil },
+		"no clock": func(o *Options) { o.Clock = nil }, "no applications": func(o *Options) { o.Applications = nil },
 	} {
 		o := good
 		change(&o)

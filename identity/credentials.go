@@ -1,8 +1,7 @@
 package identity
 
 import (
-	"crypto/rand"
-	"encoding/base64"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,12 +11,14 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"berth.dev/berth"
 )
 
 // CloudName is what clients call this cloud. "AzureCloud" would not do: azureml-core overwrites its login endpoint.
 const CloudName = "Berth"
 
-// minSecret is the fewest characters a secret in the file may have: only random secrets are safe under HashSecret.
+// minSecret is the fewest characters a secret in the file may have.
 const minSecret = 32
 
 // Credentials is all that a client needs to talk to this server. It prints and logs without its secret; JSON, being the
@@ -32,44 +33,53 @@ type Credentials struct {
 	CloudName      string `json:"cloudName"`
 }
 
-// LoadOrMakeCredentials reads dir/credentials.json, and makes it at the first start. Ids and secret stay what they are;
-// endpoint and caFile follow the arguments.
-func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, made bool, err error) {
-	path := filepath.Join(dir, "credentials.json")
+// LoadOrMakeCredentials reads dir/credentials.json. Ids and secret stay what they are; endpoint and caFile follow the
+// arguments. At the first start they are made anew, and isNew is true: the directory must learn of them (Directory.Seed)
+// before Keep writes them, so that a kill in between leaves no credentials that nobody knows. A file without clientId and
+// clientSecret gets a new client: the way back for who has lost the secret.
+func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew bool, err error) {
+	path := credentialsFile(dir)
 	data, err := readFile(path, modeSecret)
-	if errors.Is(err, fs.ErrNotExist) {
-		c = newCredentials(endpoint, caFile)
-		return c, true, c.write(path)
-	}
-	if err != nil {
-		return Credentials{}, false, err
-	}
-	if err := c.parse(data); err != nil {
-		return Credentials{}, false, fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have new ids and a new secret made, which every client must then be given", path, err)
-	}
-	if c.Endpoint == endpoint && c.CAFile == caFile && c.CloudName == CloudName {
-		return c, false, nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c, isNew = newCredentials(), true
+	case err != nil:
+		return c, false, err
+	default:
+		err := json.Unmarshal(data, &c)
+		if c.ClientID == "" && c.ClientSecret == "" {
+			c.ClientID, c.ClientSecret, isNew = uuid.NewString(), NewSecret(), true
+		}
+		if err := cmp.Or(err, c.check()); err != nil {
+			return Credentials{}, false, fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have new ids and a new secret made, which every client must then be given", path, err)
+		}
 	}
 	c.Endpoint, c.CAFile, c.CloudName = endpoint, caFile, CloudName
-	return c, false, c.write(path)
+	return c, isNew, nil
 }
 
-func newCredentials(endpoint, caFile string) Credentials {
+// Keep writes the credentials to dir/credentials.json, unless they are there.
+func (c Credentials) Keep(dir string) error {
+	path := credentialsFile(dir)
+	var there Credentials
+	if data, err := readFile(path, modeSecret); err == nil && json.Unmarshal(data, &there) == nil && there == c {
+		return nil
+	}
+	return c.write(path)
+}
+
+func credentialsFile(dir string) string { return filepath.Join(dir, "credentials.json") }
+
+func newCredentials() Credentials {
 	return Credentials{
-		Endpoint:       endpoint,
 		TenantID:       uuid.NewString(),
 		SubscriptionID: uuid.NewString(),
 		ClientID:       uuid.NewString(),
 		ClientSecret:   NewSecret(),
-		CAFile:         caFile,
-		CloudName:      CloudName,
 	}
 }
 
-func (c *Credentials) parse(data []byte) error {
-	if err := json.Unmarshal(data, c); err != nil {
-		return err
-	}
+func (c Credentials) check() error {
 	ids := []struct{ name, value string }{{"tenantId", c.TenantID}, {"subscriptionId", c.SubscriptionID}, {"clientId", c.ClientID}}
 	for _, id := range ids {
 		if len(id.value) != 36 || uuid.Validate(id.value) != nil {
@@ -93,18 +103,15 @@ func (c Credentials) write(path string) error {
 	return nil
 }
 
-// Client is the client that these credentials belong to. Its object id follows from tenant and client, so that it is the
-// same at every start.
-func (c Credentials) Client() Client {
-	object := uuid.NewSHA1(uuid.MustParse(c.TenantID), []byte("servicePrincipal:"+strings.ToLower(c.ClientID)))
-	return Client{ID: strings.ToLower(c.ClientID), Name: "berth-admin", SecretHash: HashSecret(c.ClientSecret), ObjectID: object.String()}
-}
-
-// NewSecret makes a client secret of 256 random bits, in characters that need no escaping in forms, headers or shells.
-func NewSecret() string {
-	b := make([]byte, 32)
-	rand.Read(b) // never fails: it ends the program rather than give bad randomness
-	return base64.RawURLEncoding.EncodeToString(b)
+// Application is the application that these credentials belong to, without a credential. Its object ids follow from tenant
+// and client, so that they are the same whenever it is made.
+func (c Credentials) Application() berth.Application {
+	tenant, id := uuid.MustParse(c.TenantID), strings.ToLower(c.ClientID)
+	return berth.Application{
+		ID: id, Name: "berth-admin",
+		ObjectID:       uuid.NewSHA1(tenant, []byte("servicePrincipal:"+id)).String(),
+		RegistrationID: uuid.NewSHA1(tenant, []byte("application:"+id)).String(),
+	}
 }
 
 // String implements fmt.Stringer, without the secret.

@@ -15,7 +15,7 @@ func TestCredentialsAreMadeOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "credentials.json")
 	first, made, err := LoadOrMakeCredentials(dir, testBase, "/ca.pem")
-	if err != nil || !made || mode(t, path) != 0o600 {
+	if err != nil || !made || first.Keep(dir) != nil || mode(t, path) != 0o600 {
 		t.Fatal(made, err, mode(t, path))
 	}
 	if first.CloudName != "Berth" || len(first.ClientSecret) != 43 || first.TenantID == first.ClientID {
@@ -23,13 +23,13 @@ func TestCredentialsAreMadeOnce(t *testing.T) {
 	}
 	stat, _ := os.Stat(path)
 	same, made, err := LoadOrMakeCredentials(dir, testBase, "/ca.pem")
-	if after, _ := os.Stat(path); err != nil || made || same != first || !os.SameFile(stat, after) {
+	if after, _ := os.Stat(path); err != nil || same.Keep(dir) != nil || made || same != first || !os.SameFile(stat, after) {
 		t.Error("changed for nothing", err)
 	}
 	moved, made, err := LoadOrMakeCredentials(dir, "https://new", "/new.pem")
 	want := first
 	want.Endpoint, want.CAFile = "https://new", "/new.pem"
-	if err != nil || made || moved != want {
+	if err != nil || made || moved != want || moved.Keep(dir) != nil {
 		t.Errorf("moved: %v %v %v", moved, made, err)
 	}
 	var onDisk Credentials
@@ -37,14 +37,26 @@ func TestCredentialsAreMadeOnce(t *testing.T) {
 	if json.Unmarshal(data, &onDisk) != nil || onDisk != want || mode(t, path) != 0o600 {
 		t.Errorf("on disk: %v", onDisk)
 	}
-	client := first.Client()
-	if client.ID != first.ClientID || !client.hasSecret(first.ClientSecret) || client.hasSecret("") || client.ObjectID != moved.Client().ObjectID {
-		t.Errorf("%+v", client)
+	if a := first.Application(); a.ID != first.ClientID || a.ObjectID != moved.Application().ObjectID || a.ObjectID == a.RegistrationID {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Who has lost the secret takes clientId and clientSecret out of the file, and keeps tenant and subscription.
+func TestCredentialsAreMadeAnew(t *testing.T) {
+	for name, lines := range map[string]string{"absent": "", "empty": `"clientId": "", "clientSecret": "", `} {
+		dir := t.TempDir()
+		old := newCredentials()
+		put("credentials.json", "{"+lines+`"tenantId": "`+old.TenantID+`", "subscriptionId": "`+old.SubscriptionID+`"}`)(t, dir)
+		got, made, err := LoadOrMakeCredentials(dir, testBase, "")
+		if err != nil || !made || got.TenantID != old.TenantID || got.SubscriptionID != old.SubscriptionID || got.check() != nil {
+			t.Errorf("%s: %v %v %v", name, got, made, err)
+		}
 	}
 }
 
 func TestCredentialsRefused(t *testing.T) {
-	good := newCredentials(testBase, "")
+	good := newCredentials()
 	with := func(change func(*Credentials)) string {
 		c := good
 		change(&c)
@@ -85,7 +97,7 @@ func TestCredentialsRefused(t *testing.T) {
 }
 
 func TestCredentialsDoNotShowTheSecret(t *testing.T) {
-	c := newCredentials(testBase, "/ca.pem")
+	c := newCredentials()
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "c", c, "p", &c)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "c", c, "p", &c)

@@ -8,34 +8,27 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 )
 
-// LoadOrMakeSigningKey reads the key that signs tokens, dir/signing-key.pem, and makes it at the first start.
-//
-// It is a P-256 key (ES256): made in 18 µs where RSA 2048 takes 61 ms at the first start, and clients only decode the tokens, so
-// none of them asks for RS256.
-func LoadOrMakeSigningKey(dir string) (*ecdsa.PrivateKey, error) {
-	path := filepath.Join(dir, "signing-key.pem")
-	key, err := loadKey(path, "remove it to have a new key made; tokens issued until then are no longer accepted, and clients ask for new ones")
-	if errors.Is(err, fs.ErrNotExist) {
-		return makeKey(path)
-	}
-	return key, err
+const keyType = "PRIVATE KEY"
+
+func generateKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
+func keyBlock(key *ecdsa.PrivateKey) (*pem.Block, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return &pem.Block{Type: keyType, Bytes: der}, err
 }
 
 func makeKey(path string) (*ecdsa.PrivateKey, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := generateKey()
 	if err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	block, err := keyBlock(key)
 	if err != nil {
 		return nil, err
 	}
-	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := writeFile(path, data, modeSecret); err != nil {
+	if err := writeFile(path, pem.EncodeToMemory(block), modeSecret); err != nil {
 		return nil, fmt.Errorf("keep a new key: %w", err)
 	}
 	return key, nil
@@ -47,20 +40,25 @@ func loadKey(path, remedy string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	damaged := func(why any) error {
-		return fmt.Errorf("%s is damaged (%v): restore it from a backup, or %s", path, why, remedy)
-	}
 	block, _ := pem.Decode(data)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, damaged("no PEM block PRIVATE KEY in it")
+	key, err := parseKey(block)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w): restore it from a backup, or %s", path, err, remedy)
+	}
+	return key, nil
+}
+
+func parseKey(block *pem.Block) (*ecdsa.PrivateKey, error) {
+	if block == nil || block.Type != keyType {
+		return nil, errors.New("no PEM block PRIVATE KEY in it")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, damaged(err)
+		return nil, err
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != elliptic.P256() {
-		return nil, damaged("not an ECDSA P-256 key")
+		return nil, errors.New("not an ECDSA P-256 key")
 	}
 	return key, nil
 }

@@ -49,6 +49,7 @@ type configuration struct {
 	DeviceCode      string   `json:"device_authorization_endpoint"`
 	Keys            string   `json:"jwks_uri"`
 	TokenAuth       []string `json:"token_endpoint_auth_methods_supported"`
+	AssertionAlgs   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	Grants          []string `json:"grant_types_supported"`
 	ResponseTypes   []string `json:"response_types_supported"`
 	ResponseModes   []string `json:"response_modes_supported"`
@@ -68,7 +69,8 @@ func (a *Authority) OpenIDHandler() http.Handler {
 			Token:           at + "/oauth2/v2.0/token",
 			DeviceCode:      at + "/oauth2/v2.0/devicecode",
 			Keys:            at + "/discovery/v2.0/keys",
-			TokenAuth:       []string{"client_secret_post", "client_secret_basic"},
+			TokenAuth:       []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
+			AssertionAlgs:   algorithmNames(),
 			Grants:          []string{"client_credentials"},
 			ResponseTypes:   []string{"code", "id_token", "code id_token"},
 			ResponseModes:   []string{"query", "fragment", "form_post"},
@@ -80,9 +82,9 @@ func (a *Authority) OpenIDHandler() http.Handler {
 	})
 }
 
-// KeysHandler serves the public key of the tokens as a JSON web key set.
+// KeysHandler serves the public keys of the tokens as a JSON web key set.
 func (a *Authority) KeysHandler() http.Handler {
-	return a.document(func(string) any { return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{a.public}} })
+	return a.document(func(string) any { return a.keys.public() })
 }
 
 // document serves JSON that depends on nothing but the tenant.

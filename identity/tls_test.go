@@ -241,20 +241,3 @@ func TestOpenSSLStrict(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
-
-func TestSigningKey(t *testing.T) {
-	dir := t.TempDir()
-	key, err := LoadOrMakeSigningKey(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "signing-key.pem")
-	again, err := LoadOrMakeSigningKey(dir)
-	if err != nil || !again.Equal(key) || mode(t, path) != 0o600 {
-		t.Errorf("%v, mode %o", err, mode(t, path))
-	}
-	put("signing-key.pem", "junk")(t, dir)
-	if _, err := LoadOrMakeSigningKey(dir); err == nil || !strings.Contains(err.Error(), "signing-key.pem is damaged") {
-		t.Errorf("%v", err)
-	}
-}

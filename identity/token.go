@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"berth.dev/berth"
 )
 
 const (
@@ -98,7 +101,7 @@ func (a *Authority) tokenBody(token, audience string, v1 bool) any {
 }
 
 type grant struct {
-	client   Client
+	client   berth.Application
 	audience string
 }
 
@@ -116,23 +119,63 @@ func (a *Authority) grant(w http.ResponseWriter, r *http.Request, v1 bool) (g gr
 		return g, oauthError{http.StatusBadRequest, "unsupported_grant_type", 70003,
 			fmt.Sprintf("The app requested an unsupported grant type '%s'. This server supports 'client_credentials' only.", shown(form.Get("grant_type")))}
 	}
-	id, secret, bad := clientOf(r, form)
+	id, proof, bad := proofOf(r, form)
 	if bad.code != 0 {
 		return g, bad
 	}
 	if g.audience, bad = audienceOf(form, v1); bad.code != 0 {
 		return g, bad
 	}
-	known := false
-	if g.client, known = a.clients(strings.ToLower(id)); !known {
-		return g, oauthError{http.StatusBadRequest, "unauthorized_client", 700016,
-			fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. Use the clientId of this server's credentials.", shown(id), a.tenant)}
-	}
-	if !g.client.hasSecret(secret) {
-		return g, oauthError{http.StatusUnauthorized, "invalid_client", 7000215,
-			fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value of the app '%s'.", g.client.ID)}
-	}
+	g.client, bad = a.signIn(w, r, id, proof)
 	return g, bad
+}
+
+// signIn finds who asks and holds the proof against what is known of it, unless too many proofs were wrong already.
+func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p proof) (berth.Application, oauthError) {
+	app, known := a.find(id)
+	now, key := a.clock.Now(), throttleKey(r, app.ID)
+	if rest := a.throttle.wait(key, now); rest > 0 {
+		seconds := int(math.Ceil(rest.Seconds()))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		return app, oauthError{http.StatusTooManyRequests, "invalid_request", 90055,
+			fmt.Sprintf("Too many sign-ins from this address have failed. Try again in %d seconds.", seconds)}
+	}
+	bad := a.judgeProof(app, p)
+	if !known {
+		bad = oauthError{http.StatusBadRequest, "unauthorized_client", 700016,
+			fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. Use the clientId of this server's credentials, or one that 'berth ad sp list' shows.", shown(id), a.tenant)}
+	}
+	if bad.code != 0 {
+		a.throttle.failed(key, now)
+		a.log.Warn("a sign-in was refused", "client", shown(id), "from", r.RemoteAddr, "code", fmt.Sprintf("AADSTS%d", bad.code))
+	}
+	return app, bad
+}
+
+// proof is what a client shows: a secret or a signed assertion.
+type proof struct{ secret, assertion string }
+
+func (a *Authority) judgeProof(app berth.Application, p proof) oauthError {
+	if p.assertion != "" {
+		return a.proves(app, p.assertion)
+	}
+	now := a.clock.Now()
+	for _, c := range app.Credentials {
+		if c.Hash == "" || c.Hint != hint(p.secret) || !secretMatches(c.Hash, p.secret) {
+			continue
+		}
+		switch {
+		case c.Good(now):
+			return oauthError{}
+		case now.Before(c.Start):
+			return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
+				fmt.Sprintf("The provided client secret of the app '%s' begins at %s, and the server's clock says %s.", app.ID, stamp(c.Start), stamp(now))}
+		}
+		return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
+			fmt.Sprintf("The provided client secret keys for app '%s' are expired (at %s; the server's clock says %s). Make a new one: berth ad sp reset --id %s.", app.ID, stamp(c.End), stamp(now), app.ID)}
+	}
+	return oauthError{http.StatusUnauthorized, "invalid_client", 7000215,
+		fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value of the app '%s', not its id.", app.ID)}
 }
 
 // readForm reads the body only: a secret in the query would end in logs.
@@ -154,28 +197,34 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, oauthError) {
 	return r.PostForm, oauthError{}
 }
 
-// clientOf finds id and secret in the form or in HTTP Basic, where RFC 6749 wants both form-encoded.
-func clientOf(r *http.Request, form url.Values) (id, secret string, bad oauthError) {
-	id, secret = form.Get("client_id"), form.Get("client_secret")
+// proofOf finds who asks and by what it proves that: an assertion, or a secret in the form or in HTTP Basic, where RFC 6749
+// wants both form-encoded.
+func proofOf(r *http.Request, form url.Values) (id string, p proof, bad oauthError) {
+	id, p = form.Get("client_id"), proof{secret: form.Get("client_secret"), assertion: form.Get("client_assertion")}
 	user, password, basic := r.BasicAuth()
 	if basic {
 		u, err1 := url.QueryUnescape(user)
-		p, err2 := url.QueryUnescape(password)
+		s, err2 := url.QueryUnescape(password)
 		switch {
 		case err1 != nil || err2 != nil:
-			return "", "", malformed("the Basic credentials are not form-encoded.")
-		case secret != "" || (id != "" && id != u):
-			return "", "", malformed("the client is named both in the body and in the Authorization header.")
+			return "", p, malformed("the Basic credentials are not form-encoded.")
+		case p.secret != "" || p.assertion != "" || (id != "" && id != u):
+			return "", p, malformed("the client is named both in the body and in the Authorization header.")
 		}
-		id, secret = u, p
+		id, p.secret = u, s
 	}
+	kind := form.Get("client_assertion_type")
 	switch {
 	case id == "":
-		return "", "", missing("client_id")
-	case secret == "":
-		return "", "", missing("client_secret")
+		bad = missing("client_id")
+	case p.secret != "" && p.assertion != "":
+		bad = malformed("both a client_secret and a client_assertion are given.")
+	case p.assertion != "" && kind != assertionType:
+		bad = malformed("client_assertion_type must be '" + assertionType + "'.")
+	case p.secret == "" && p.assertion == "":
+		bad = oauthError{http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
 	}
-	return id, secret, oauthError{}
+	return id, p, bad
 }
 
 // audienceOf is the one resource asked for. ADFS has the v1 path and takes scope, so v1 here takes either.

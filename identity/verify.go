@@ -46,9 +46,12 @@ func (a *Authority) Verify(token string) (Caller, error) {
 			return Caller{}, err
 		}
 	}
+	if hit && a.keys.find(found.keyID) == nil {
+		return Caller{}, errSignature() // the key was forgotten in the meantime
+	}
 	// The client is looked up every time, cached or not: one that is removed stops at once. The object id tells a client
 	// from another that was made later under the same id.
-	client, known := a.clients(found.appID)
+	client, known := a.find(found.appID)
 	if !known || client.ObjectID != found.objectID {
 		return Caller{}, invalid("The application '%s' that this access token was issued to no longer exists here. Sign in with a client that exists.", found.appID)
 	}
@@ -79,15 +82,26 @@ func (a *Authority) check(token string, now time.Time) (verified, error) {
 	if err != nil {
 		return verified{}, invalid("The access token is not a JSON web token signed with ES256, as the ones issued here are. %s", signInAgain)
 	}
-	payload, err := jws.Verify(a.public.Key)
+	keyID := jws.Signatures[0].Protected.KeyID
+	key := a.keys.find(keyID)
+	if key == nil {
+		return verified{}, errSignature()
+	}
+	payload, err := jws.Verify(key)
 	if err != nil {
-		return verified{}, invalid("The signature of the access token is not of this server. If the server was set up anew, take its new credentials; then sign in again.")
+		return verified{}, errSignature()
 	}
 	var c claims
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return verified{}, invalid("The claims of the access token cannot be read. %s", signInAgain)
 	}
-	return a.judge(c, now)
+	v, err := a.judge(c, now)
+	v.keyID = keyID
+	return v, err
+}
+
+func errSignature() error {
+	return invalid("The signature of the access token is not of this server, or its key is no longer in use. If the server was set up anew, take its new credentials; then sign in again.")
 }
 
 // judge holds the claims of a rightly signed token against the clock and this server.
@@ -111,6 +125,7 @@ func (a *Authority) judge(c claims, now time.Time) (verified, error) {
 // verified is what a token proved.
 type verified struct {
 	appID, objectID string
+	keyID           string    // of the key that signed it
 	expires         time.Time // leeway included
 }
 

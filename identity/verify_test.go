@@ -37,6 +37,13 @@ func (w *world) forge(t testing.TB, change func(*claims)) string {
 
 func signWith(t testing.TB, alg jose.SignatureAlgorithm, key, payload any) string {
 	t.Helper()
+	if private, ours := key.(*ecdsa.PrivateKey); ours { // under its right name, so that the signature is what decides
+		named, err := newSigningKey(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key = jose.JSONWebKey{Key: private, KeyID: named.public.KeyID}
+	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{EmbedJWK: alg == jose.ES256}).WithType("JWT"))
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +128,7 @@ func refusals(t testing.TB, w *world) map[string]refusal {
 		"no signature":       {parts[0] + "." + parts[1] + ".", berth.CodeInvalidToken},
 		"two parts":          {parts[0] + "." + parts[1], berth.CodeInvalidToken},
 		"other key":          {signWith(t, jose.ES256, newKey(t), w.claimsOf()), berth.CodeInvalidToken},
+		"other key, our kid": {signWith(t, jose.ES256, jose.JSONWebKey{Key: newKey(t), KeyID: w.keys.list[0].public.KeyID}, w.claimsOf()), berth.CodeInvalidToken},
 		"trailing garbage":   {good + ".x", berth.CodeInvalidToken},
 		"longer signature":   {good + "AAAA", berth.CodeInvalidToken},
 		"line break":         {good + "\n", berth.CodeInvalidToken},

@@ -79,7 +79,8 @@ func In(t testing.TB, dir string, change ...func(*app.Config)) *Server {
 		}
 	})
 	t.Cleanup(s.stop)
-	s.logIn()
+	s.trust()
+	s.Token = s.NewToken(s.Endpoint + "/.default")
 	return s
 }
 
@@ -118,8 +119,8 @@ func upwards(parts ...string) string {
 	return filepath.Join(append([]string{dir}, parts...)...)
 }
 
-// logIn makes a client that trusts the server's own authority, and takes a token from the real endpoint.
-func (s *Server) logIn() {
+// trust makes a client that trusts the server's own authority, and reads who it is.
+func (s *Server) trust() {
 	s.t.Helper()
 	text, err := os.ReadFile(s.Info.CredentialsFile)
 	s.must(err)
@@ -131,7 +132,6 @@ func (s *Server) logIn() {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 32}
 	s.t.Cleanup(transport.CloseIdleConnections)
 	s.http = &http.Client{Transport: transport, Timeout: Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	s.Token = s.NewToken(s.Endpoint + "/.default")
 }
 
 // NewToken takes a token for a scope.

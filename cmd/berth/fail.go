@@ -23,6 +23,11 @@ type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// notFoundError is a thing that the command looked for in vain.
+type notFoundError struct{ error }
+
+func notFound(format string, args ...any) error { return notFoundError{fmt.Errorf(format, args...)} }
+
 // interruptedError is Ctrl-C while an operation was waited for.
 type interruptedError struct{ operation string }
 
@@ -51,7 +56,7 @@ func (c *cli) exitCode(err error) int {
 		c.say("Add --help to see what the command takes.\n")
 		return exitUsage
 	}
-	if client.IsNotFound(err) {
+	if _, ok := errors.AsType[notFoundError](err); ok || client.IsNotFound(err) {
 		return exitNotFound
 	}
 	return exitFailed

@@ -1,0 +1,39 @@
+package berth
+
+import (
+	"slices"
+	"time"
+)
+
+// Application is a caller: a program that may sign in. Microsoft Entra makes two objects of it, the application and its
+// service principal, and clients ask for either; here they are one, with both ids.
+type Application struct {
+	ID             string       `json:"id"`             // what it signs in with (appId, client id): a GUID, lower case
+	ObjectID       string       `json:"objectId"`       // of its service principal: the oid of its tokens
+	RegistrationID string       `json:"registrationId"` // of the application object
+	Name           string       `json:"name"`
+	CreatedAt      time.Time    `json:"createdAt"`
+	Credentials    []Credential `json:"credentials,omitempty"`
+}
+
+// Credential is one way for an application to prove itself: a secret, of which a slow hash is kept, or a certificate.
+type Credential struct {
+	KeyID       string    `json:"keyId"` // a GUID
+	Name        string    `json:"name,omitempty"`
+	Hash        string    `json:"hash,omitempty"`        // of a secret: argon2id in PHC form
+	Hint        string    `json:"hint,omitempty"`        // the first characters of the secret, for people to tell secrets apart
+	Certificate []byte    `json:"certificate,omitempty"` // X.509, DER
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end,omitzero"` // zero: it does not end
+}
+
+// Good says whether the credential is good at a time.
+func (c Credential) Good(at time.Time) bool {
+	return !at.Before(c.Start) && (c.End.IsZero() || at.Before(c.End))
+}
+
+// Clone is a copy that shares no list of credentials with the original.
+func (a Application) Clone() Application {
+	a.Credentials = slices.Clone(a.Credentials)
+	return a
+}

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"context"
+	"net/url"
+	"time"
+)
+
+// graphPath is where callers are managed, as in Microsoft Graph.
+const graphPath = "/v1.0"
+
+// CreateApplication makes a caller that cannot sign in yet. certificate, in base64, may be empty.
+func (c *Client) CreateApplication(ctx context.Context, name, certificate string) (Object, error) {
+	body := Object{"displayName": name}
+	if certificate != "" {
+		body["keyCredentials"] = keyCredentials(nil, certificate)
+	}
+	var out Object
+	err := c.Post(ctx, graphPath+"/applications", body, &out)
+	return out, err
+}
+
+func keyCredentials(kept []any, certificate string) []any {
+	return append(kept, Object{"type": "AsymmetricX509Cert", "usage": "Verify", "key": certificate})
+}
+
+// Applications are the callers. With an id, which may be any of its three, only the one; none when there is no such.
+func (c *Client) Applications(ctx context.Context, id string) ([]Object, error) {
+	all, err := c.List(ctx, graphPath+"/servicePrincipals")
+	if err != nil || id == "" {
+		return all, err
+	}
+	for _, a := range all {
+		if a["appId"] == id || a["id"] == id {
+			return []Object{a}, nil
+		}
+	}
+	return nil, nil
+}
+
+func principalPath(a Object) string {
+	id, _ := a["id"].(string)
+	return graphPath + "/servicePrincipals/" + url.PathEscape(id)
+}
+
+// AddPassword makes a secret for a caller that Applications found, good until a time, and answers it for the only time.
+func (c *Client) AddPassword(ctx context.Context, a Object, name string, until time.Time) (secret string, err error) {
+	var out struct {
+		SecretText string `json:"secretText"`
+	}
+	err = c.Post(ctx, principalPath(a)+"/addPassword", Object{"passwordCredential": Object{"displayName": name, "endDateTime": until.UTC().Format(time.RFC3339)}}, &out)
+	return out.SecretText, err
+}
+
+// RemovePassword takes a secret away.
+func (c *Client) RemovePassword(ctx context.Context, a Object, keyID string) error {
+	return c.Post(ctx, principalPath(a)+"/removePassword", Object{"keyId": keyID}, nil)
+}
+
+// SetCertificates leaves a caller those of its certificates that are in kept, and gives it a new one unless that is empty.
+func (c *Client) SetCertificates(ctx context.Context, a Object, kept []any, certificate string) error {
+	keys := append([]any{}, kept...)
+	if certificate != "" {
+		keys = keyCredentials(keys, certificate)
+	}
+	_, err := c.Patch(ctx, principalPath(a), Object{"keyCredentials": keys}, nil)
+	return err
+}
+
+// DeleteApplication ends a caller that Applications found: its tokens stop at once.
+func (c *Client) DeleteApplication(ctx context.Context, a Object) error {
+	_, err := c.Delete(ctx, principalPath(a))
+	return err
+}
+
+// SigningKeys are the keys whose tokens are believed.
+func (c *Client) SigningKeys(ctx context.Context) ([]Object, error) {
+	return c.List(ctx, graphPath+"/berth/signingKeys")
+}
+
+// RotateSigningKey lets a new key sign tokens. With forgetOld those of the old keys end at once.
+func (c *Client) RotateSigningKey(ctx context.Context, forgetOld bool) ([]Object, error) {
+	var out struct {
+		Value []Object `json:"value"`
+	}
+	err := c.Post(ctx, graphPath+"/berth/rotateSigningKey", Object{"forgetOld": forgetOld}, &out)
+	return out.Value, err
+}

@@ -1,0 +1,202 @@
+// Package graph is the part of Microsoft Graph by which callers are managed: applications, service principals and their
+// credentials, as `az ad` and `berth ad` ask for them. An application and its service principal are one here: both have the
+// same credentials, and to delete either deletes both.
+package graph
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"berth.dev/berth"
+	"berth.dev/berth/identity"
+)
+
+// Path is what the addresses of this API begin with.
+const Path = "/v1.0/"
+
+const maxBody = 256 << 10
+
+// Options is what the API works with.
+type Options struct {
+	Authority *identity.Authority
+	Directory *identity.Directory
+	Keys      *identity.Keys
+	Endpoint  string // https address of this server, without a trailing slash
+	Log       *slog.Logger
+}
+
+type server struct{ Options }
+
+// answer is a status and a body; nil for none.
+type answer struct {
+	status int
+	body   any
+}
+
+type handler func(r *http.Request) (answer, error)
+
+// New makes the API.
+func New(o Options) http.Handler {
+	s := &server{o}
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handler{
+		"GET /v1.0/{kind}":                      s.list,
+		"POST /v1.0/{kind}":                     s.create,
+		"GET /v1.0/{kind}/{id}":                 s.show,
+		"PATCH /v1.0/{kind}/{id}":               s.change,
+		"DELETE /v1.0/{kind}/{id}":              s.remove,
+		"GET /v1.0/{kind}/{id}/owners":          s.owners,
+		"POST /v1.0/{kind}/{id}/addPassword":    s.addPassword,
+		"POST /v1.0/{kind}/{id}/removePassword": s.removePassword,
+		"GET /v1.0/berth/signingKeys":           s.keys,
+		"POST /v1.0/berth/rotateSigningKey":     s.rotate,
+		Path:                                    s.nothing,
+	} {
+		mux.Handle(pattern, s.handle(h))
+	}
+	guarded := o.Authority.Require(mux, s.fail)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("request-id", uuid.NewString())
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) handle(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, err := h(r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if r.Method != http.MethodGet {
+			caller, _ := identity.CallerFrom(r.Context())
+			s.Log.Info("callers changed", "method", r.Method, "path", r.URL.Path, "by", caller.AppID)
+		}
+		s.write(w, a)
+	})
+}
+
+func (s *server) write(w http.ResponseWriter, a answer) {
+	w.Header().Set("Cache-Control", "no-store") // secrets are in some
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if a.body == nil {
+		w.WriteHeader(a.status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(a.status)
+	_ = json.NewEncoder(w).Encode(a.body) // the client went away: nobody is left to tell
+}
+
+// failures is how Graph calls what went wrong.
+var failures = map[berth.Code]struct {
+	status int
+	code   string
+}{
+	berth.CodeBadRequest:           {http.StatusBadRequest, "Request_BadRequest"},
+	berth.CodeNotFound:             {http.StatusNotFound, "Request_ResourceNotFound"},
+	berth.CodeConflict:             {http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue"},
+	berth.CodeTooLarge:             {http.StatusRequestEntityTooLarge, "Request_BadRequest"},
+	berth.CodeStorageFull:          {http.StatusInsufficientStorage, "Directory_QuotaExceeded"},
+	berth.CodeAuthenticationFailed: {http.StatusUnauthorized, "InvalidAuthenticationToken"},
+	berth.CodeInvalidToken:         {http.StatusUnauthorized, "InvalidAuthenticationToken"},
+	berth.CodeExpiredToken:         {http.StatusUnauthorized, "InvalidAuthenticationToken"},
+}
+
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	id := w.Header().Get("request-id")
+	status, code, message := http.StatusInternalServerError, "Service_InternalServerError",
+		"Something unexpected happened in Berth. The server's log has the reason under the id "+id+"."
+	e, ours := errors.AsType[*berth.Error](err)
+	if f, known := failures[berth.ErrorCode(err)]; ours && known {
+		status, code, message = f.status, f.code, e.Message
+	} else {
+		s.Log.Error("unexpected error", "id", id, "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", identity.Challenge(s.Endpoint, s.Authority.TenantID(), err))
+	}
+	s.write(w, answer{status, map[string]any{"error": map[string]any{"code": code, "message": message,
+		"innerError": map[string]any{"date": time.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id}}}})
+}
+
+// kind is what an address is about: an application or its service principal.
+func (s *server) kind(r *http.Request) (k kind, err error) {
+	k, known := kinds[r.PathValue("kind")]
+	if !known {
+		_, err = s.nothing(r)
+	}
+	return k, err
+}
+
+// find is the application that an address names by one of its object ids.
+func (s *server) find(r *http.Request) (kind, berth.Application, error) {
+	k, err := s.kind(r)
+	if err != nil {
+		return k, berth.Application{}, err
+	}
+	id := r.PathValue("id")
+	for _, a := range s.Directory.List() {
+		if strings.EqualFold(k.id(a), id) {
+			return k, a, nil
+		}
+	}
+	return k, berth.Application{}, berth.Errorf(berth.CodeNotFound, "Resource '%.64s' does not exist or one of its queried reference-property objects are not present.", id)
+}
+
+func (s *server) nothing(r *http.Request) (answer, error) {
+	return answer{}, berth.Errorf(berth.CodeNotFound, "Berth has no '%s %.120s'. Of Microsoft Graph it has applications and servicePrincipals with their passwords and keys: no users, groups, owners or permissions.", r.Method, r.URL.Path)
+}
+
+func (s *server) list(r *http.Request) (answer, error) {
+	k, err := s.kind(r)
+	if err != nil {
+		return answer{}, err
+	}
+	match, err := parseFilter(r.URL.Query().Get("$filter"))
+	if err != nil {
+		return answer{}, err
+	}
+	value := []any{}
+	for _, a := range s.Directory.List() {
+		if match(a) {
+			value = append(value, k.view(s, a))
+		}
+	}
+	return answer{http.StatusOK, map[string]any{"@odata.context": s.Endpoint + "/v1.0/$metadata#" + r.PathValue("kind"), "value": value}}, nil
+}
+
+// conditions are the filters that az and the SDKs send.
+var conditions = []struct {
+	form *regexp.Regexp
+	test func(a berth.Application, value string) bool
+}{
+	{regexp.MustCompile(`^displayName eq '(.*)'$`), func(a berth.Application, v string) bool { return strings.EqualFold(a.Name, v) }},
+	{regexp.MustCompile(`^startswith\(displayName,\s*'(.*)'\)$`), func(a berth.Application, v string) bool {
+		return strings.HasPrefix(strings.ToLower(a.Name), strings.ToLower(v))
+	}},
+	{regexp.MustCompile(`^appId eq '?([^']*)'?$`), func(a berth.Application, v string) bool { return strings.EqualFold(a.ID, v) }},
+	{regexp.MustCompile(`^servicePrincipalNames/any\(\w+:\s*\w+ eq '(.*)'\)$`), func(a berth.Application, v string) bool { return strings.EqualFold(a.ID, v) }},
+	{regexp.MustCompile(`^identifierUris/any\(\w+:\s*\w+ eq '(.*)'\)$`), func(berth.Application, string) bool { return false }}, // there are none here
+}
+
+func parseFilter(text string) (func(berth.Application) bool, error) {
+	if text == "" {
+		return func(berth.Application) bool { return true }, nil
+	}
+	for _, c := range conditions {
+		if m := c.form.FindStringSubmatch(strings.TrimSpace(text)); m != nil && !strings.Contains(strings.ReplaceAll(m[1], "''", ""), "'") {
+			value := strings.ReplaceAll(m[1], "''", "'")
+			return func(a berth.Application) bool { return c.test(a, value) }, nil
+		}
+	}
+	return nil, berth.Errorf(berth.CodeBadRequest, "The $filter '%.120s' is not one that Berth knows: displayName eq '…', startswith(displayName,'…'), appId eq '…', servicePrincipalNames/any(c:c eq '…').", text)
+}

@@ -1,0 +1,177 @@
+package graph_test
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"berth.dev/berth/app/apptest"
+)
+
+type object = apptest.Object
+
+// front is a server and somebody who manages its callers.
+type front struct {
+	*apptest.Server
+	t *testing.T
+}
+
+func (f *front) send(status int, method, path string, body any) object {
+	f.t.Helper()
+	r := f.Send(apptest.Request{Method: method, Path: path, Body: body, Raw: true})
+	if r.Status != status {
+		f.t.Fatalf("%s %s: %d %s, want %d", method, path, r.Status, r.Text, status)
+	}
+	return r.Body
+}
+
+func (f *front) list(path string) []object {
+	f.t.Helper()
+	var out []object
+	for _, v := range f.send(http.StatusOK, "GET", path, nil)["value"].([]any) {
+		out = append(out, v.(object))
+	}
+	return out
+}
+
+// signIn asks for a token with a secret and answers the status.
+func (f *front) signIn(id, secret string) int {
+	f.t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {f.Endpoint + "/.default"}}
+	r := f.Send(apptest.Request{Method: "POST", Path: "/" + f.TenantID + "/oauth2/v2.0/token", Raw: true, Body: form.Encode(),
+		Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Authorization": ""}})
+	if r.Status == http.StatusOK {
+		f.Token = r.Body["access_token"].(string)
+	}
+	return r.Status
+}
+
+func TestLifeOfACaller(t *testing.T) {
+	f := &front{Server: apptest.New(t), t: t}
+	admin := f.list("/v1.0/servicePrincipals")[0]
+	made := f.send(http.StatusCreated, "POST", "/v1.0/applications", object{"displayName": "ci"})
+	id := made["appId"].(string)
+	principal := f.send(http.StatusCreated, "POST", "/v1.0/servicePrincipals", object{"appId": id, "accountEnabled": true})
+	at := "/v1.0/servicePrincipals/" + principal["id"].(string)
+	if made["id"] == principal["id"] || f.signIn(id, "") == http.StatusOK {
+		t.Error("one id for two objects, or a sign-in without a credential")
+	}
+	password := f.send(http.StatusOK, "POST", at+"/addPassword", object{"passwordCredential": object{"displayName": "rbac", "endDateTime": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
+	secret := password["secretText"].(string)
+	for _, filter := range []string{"displayName eq 'ci'", "startswith(displayName,'C')", "appId eq '" + id + "'", "servicePrincipalNames/any(c:c eq '" + id + "')"} {
+		if found := f.list("/v1.0/servicePrincipals?$filter=" + url.QueryEscape(filter)); len(found) != 1 || found[0]["appId"] != id {
+			t.Errorf("%s: %v", filter, found)
+		}
+	}
+	if r := f.Send(apptest.Request{Method: "GET", Path: at, Raw: true}); strings.Contains(r.Text, secret) || !strings.Contains(r.Text, `"hint":"`+secret[:3]) {
+		t.Errorf("shown again, or without a hint: %s", r.Text)
+	}
+	if f.signIn(id, secret) != http.StatusOK {
+		t.Fatal("the new caller cannot sign in")
+	}
+	f.Want(http.StatusOK, f.Do("GET", "/subscriptions", nil))
+	f.send(http.StatusConflict, "DELETE", at, nil) // itself
+	f.send(http.StatusNoContent, "DELETE", "/v1.0/servicePrincipals/"+admin["id"].(string), nil)
+	if f.signIn(f.ClientID, f.ClientSecret) == http.StatusOK {
+		t.Error("a deleted caller signs in")
+	}
+
+	f.Stop()
+	noSecretIn(t, f.Dir, f.Log.String(), secret, f.ClientSecret)
+
+	// What was done stays done. credentials.json still names the deleted client, and that does not bring it back.
+	file := filepath.Join(f.Dir, "credentials.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped := strings.NewReplacer(f.ClientID, id, f.ClientSecret, secret).Replace(string(text))
+	if err := os.WriteFile(file, []byte(swapped), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.Server = apptest.In(t, f.Dir)
+	if found := f.list("/v1.0/applications"); len(found) != 1 || found[0]["displayName"] != "ci" {
+		t.Errorf("after a restart: %v", found)
+	}
+}
+
+// noSecretIn: of secrets only hashes are kept, and they are in no log. credentials.json is for the client.
+func noSecretIn(t *testing.T, dir, log string, secrets ...string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "berth.db*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log += string(data)
+	}
+	for _, s := range secrets {
+		if strings.Contains(log, s) {
+			t.Error("a secret is in the database or the log")
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	f := &front{Server: apptest.New(t), t: t}
+	own := "/v1.0/applications/" + f.list("/v1.0/applications")[0]["id"].(string)
+	past := object{"passwordCredential": object{"endDateTime": "2020-01-01T00:00:00Z"}}
+	for name, c := range map[string]struct {
+		method, path string
+		body         any
+		status       int
+		code, words  string
+	}{
+		"users":            {"GET", "/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
+		"nowhere":          {"GET", "/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
+		"unknown id":       {"GET", "/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"strange filter":   {"GET", "/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
+		"quote in filter":  {"GET", "/v1.0/applications?$filter=displayName%20eq%20'a'%20or%20'b'", nil, 400, "Request_BadRequest", "displayName eq"},
+		"no name":          {"POST", "/v1.0/applications", object{}, 400, "Request_BadRequest", "displayName"},
+		"unknown property": {"POST", "/v1.0/applications", object{"displayName": "x", "identifierUris": []string{"api://x"}}, 400, "Request_BadRequest", "identifierUris"},
+		"not JSON":         {"POST", "/v1.0/applications", "{", 400, "Request_BadRequest", "cannot be read"},
+		"too large":        {"POST", "/v1.0/applications", `{"displayName":"` + strings.Repeat("x", 300<<10) + `"}`, 413, "Request_BadRequest", "larger than"},
+		"junk key":         {"POST", "/v1.0/applications", object{"displayName": "x", "keyCredentials": []object{{"key": "AAAA"}}}, 400, "Request_BadRequest", "not an X.509"},
+		"switched off":     {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "switched off"},
+		"no application":   {"POST", "/v1.0/servicePrincipals", object{"appId": "x"}, 400, "Request_BadRequest", "does not reference an application"},
+		"in the past":      {"POST", own + "/addPassword", past, 400, "Request_BadRequest", "ended"},
+		"unknown password": {"POST", own + "/removePassword", object{"keyId": "x"}, 404, "Request_ResourceNotFound", "no credential"},
+		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "nobody deletes itself"},
+	} {
+		r := f.Send(apptest.Request{Method: c.method, Path: c.path, Body: c.body, Raw: true})
+		e, _ := r.Body["error"].(object)
+		if r.Status != c.status || e["code"] != c.code || !strings.Contains(e["message"].(string), c.words) {
+			t.Errorf("%s: %d %s", name, r.Status, r.Text)
+		}
+	}
+	if n := len(f.list("/v1.0/applications")); n != 1 {
+		t.Errorf("%d applications: something refused was made", n)
+	}
+	anonymous := f.Send(apptest.Request{Method: "GET", Path: "/v1.0/applications", Raw: true, Header: map[string]string{"Authorization": ""}})
+	if anonymous.Status != http.StatusUnauthorized || !strings.HasPrefix(anonymous.Header.Get("WWW-Authenticate"), "Bearer") {
+		t.Errorf("anonymous: %d %s", anonymous.Status, anonymous.Text)
+	}
+}
+
+func TestSigningKeys(t *testing.T) {
+	f := &front{Server: apptest.New(t), t: t}
+	old := f.Token
+	if keys := f.send(http.StatusOK, "POST", "/v1.0/berth/rotateSigningKey", nil)["value"].([]any); len(keys) != 2 {
+		t.Errorf("%v", keys)
+	}
+	f.send(http.StatusOK, "GET", "/v1.0/berth/signingKeys", nil) // with a token of the old key
+	f.send(http.StatusOK, "POST", "/v1.0/berth/rotateSigningKey", object{"forgetOld": true})
+	f.send(http.StatusUnauthorized, "GET", "/v1.0/berth/signingKeys", nil)
+	if f.signIn(f.ClientID, f.ClientSecret) != http.StatusOK || f.Token == old {
+		t.Error("no new token")
+	}
+	f.send(http.StatusOK, "GET", "/v1.0/berth/signingKeys", nil)
+}

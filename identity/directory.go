@@ -1,0 +1,236 @@
+package identity
+
+import (
+	"cmp"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth"
+)
+
+const (
+	// maxCredentials bounds how long one sign-in can take: each secret with the right beginning costs a slow hash.
+	maxCredentials = 20
+	maxName        = 120
+	minRSA         = 2048 // bits
+)
+
+// Keeper keeps applications through restarts. The store is one.
+type Keeper interface {
+	Applications(ctx context.Context) ([]berth.Application, error)
+	PutApplication(ctx context.Context, a berth.Application) error
+	DeleteApplication(ctx context.Context, id string) error
+}
+
+// Directory knows who may sign in. It answers from memory, because every request asks, and writes through to its Keeper.
+type Directory struct {
+	keeper Keeper
+	clock  clockwork.Clock
+
+	change sync.Mutex // one change at a time, from reading to keeping
+	mu     sync.RWMutex
+	byID   map[string]berth.Application
+}
+
+// OpenDirectory reads what is kept.
+func OpenDirectory(ctx context.Context, keeper Keeper, clock clockwork.Clock) (*Directory, error) {
+	all, err := keeper.Applications(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &Directory{keeper: keeper, clock: clock, byID: map[string]berth.Application{}}
+	for _, a := range all {
+		d.byID[a.ID] = a
+	}
+	return d, nil
+}
+
+// Find is the application with a client id, in any casing. What it answers is shared: it is not to be changed.
+func (d *Directory) Find(id string) (berth.Application, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	a, ok := d.byID[strings.ToLower(id)]
+	return a, ok
+}
+
+// List is all applications, by name.
+func (d *Directory) List() []berth.Application {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	all := make([]berth.Application, 0, len(d.byID))
+	for _, a := range d.byID {
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b berth.Application) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// Seed takes in the first client of a data folder.
+func (d *Directory) Seed(ctx context.Context, c Credentials) error {
+	a := c.Application()
+	a.CreatedAt = d.Now()
+	a.Credentials = []berth.Credential{{KeyID: uuid.NewString(), Name: "credentials.json", Hash: HashSecret(c.ClientSecret), Hint: hint(c.ClientSecret), Start: d.Now()}}
+	d.change.Lock()
+	defer d.change.Unlock()
+	return d.keep(ctx, a)
+}
+
+// Add makes an application that cannot sign in yet: it has no credential.
+func (d *Directory) Add(ctx context.Context, name string) (berth.Application, error) {
+	if err := checkName(name); err != nil {
+		return berth.Application{}, err
+	}
+	a := berth.Application{ID: uuid.NewString(), ObjectID: uuid.NewString(), RegistrationID: uuid.NewString(), Name: name, CreatedAt: d.Now()}
+	d.change.Lock()
+	defer d.change.Unlock()
+	return a, d.keep(ctx, a)
+}
+
+// Rename gives an application another name.
+func (d *Directory) Rename(ctx context.Context, id, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return d.alter(ctx, id, func(a *berth.Application) error { a.Name = name; return nil })
+}
+
+func checkName(name string) error {
+	if strings.TrimSpace(name) == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return berth.Errorf(berth.CodeBadRequest, "The displayName of an application has 1 to %d characters, on one line.", maxName)
+	}
+	return nil
+}
+
+// AddSecret makes a secret for an application and answers it, for the only time.
+func (d *Directory) AddSecret(ctx context.Context, id string, wish berth.Credential) (secret string, kept berth.Credential, err error) {
+	secret = NewSecret()
+	wish.Hash, wish.Hint = HashSecret(secret), hint(secret)
+	kept, err = d.addCredential(ctx, id, wish)
+	return secret, kept, err
+}
+
+// AddCertificate lets an application sign in with a key of its own, of which wish.Certificate holds the public half.
+func (d *Directory) AddCertificate(ctx context.Context, id string, wish berth.Credential) (berth.Credential, error) {
+	cert, err := x509.ParseCertificate(wish.Certificate)
+	if err != nil {
+		return wish, berth.Errorf(berth.CodeBadRequest, "The key of the credential is not an X.509 certificate in base64.")
+	}
+	switch key := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if key.N.BitLen() < minRSA {
+			return wish, berth.Errorf(berth.CodeBadRequest, "The RSA key of the certificate has %d bits; at least %d are needed.", key.N.BitLen(), minRSA)
+		}
+	case *ecdsa.PublicKey:
+	default:
+		return wish, berth.Errorf(berth.CodeBadRequest, "The key of the certificate is neither RSA nor ECDSA.")
+	}
+	// The certificate ends when it says so, whatever was wished.
+	if wish.End.IsZero() || wish.End.After(cert.NotAfter) {
+		wish.End = cert.NotAfter
+	}
+	wish.Name = cmp.Or(wish.Name, cert.Subject.String())
+	return d.addCredential(ctx, id, wish)
+}
+
+func (d *Directory) addCredential(ctx context.Context, id string, c berth.Credential) (berth.Credential, error) {
+	now := d.Now()
+	c.KeyID = uuid.NewString()
+	if c.Start.IsZero() {
+		c.Start = now
+	}
+	switch {
+	case !c.End.IsZero() && !c.End.After(now):
+		return c, berth.Errorf(berth.CodeBadRequest, "The credential would have ended at %s already; it is %s now.", stamp(c.End), stamp(now))
+	case !c.End.IsZero() && !c.End.After(c.Start):
+		return c, berth.Errorf(berth.CodeBadRequest, "The credential would end at %s, before it begins at %s.", stamp(c.End), stamp(c.Start))
+	case len(c.Name) > maxName:
+		return c, berth.Errorf(berth.CodeBadRequest, "The displayName of a credential has at most %d characters.", maxName)
+	}
+	return c, d.alter(ctx, id, func(a *berth.Application) error {
+		if len(a.Credentials) >= maxCredentials {
+			return berth.Errorf(berth.CodeBadRequest, "'%s' has %d credentials, the most there may be. Remove one first.", a.Name, maxCredentials)
+		}
+		a.Credentials = append(a.Credentials, c)
+		return nil
+	})
+}
+
+// RemoveCredential takes a credential away; tokens that it got end with their hour.
+func (d *Directory) RemoveCredential(ctx context.Context, id, keyID string) error {
+	return d.alter(ctx, id, func(a *berth.Application) error {
+		n := len(a.Credentials)
+		a.Credentials = slices.DeleteFunc(a.Credentials, func(c berth.Credential) bool { return strings.EqualFold(c.KeyID, keyID) })
+		if len(a.Credentials) == n {
+			return berth.Errorf(berth.CodeNotFound, "'%s' has no credential with the keyId '%s'.", a.Name, shown(keyID))
+		}
+		return nil
+	})
+}
+
+// Remove ends an application: its tokens stop at once. The last that can sign in stays, or nobody could make another.
+func (d *Directory) Remove(ctx context.Context, id string) error {
+	d.change.Lock()
+	defer d.change.Unlock()
+	a, ok := d.Find(id)
+	if !ok {
+		return notFound(id)
+	}
+	if !slices.ContainsFunc(d.List(), func(o berth.Application) bool { return o.ID != a.ID && d.canSignIn(o) }) {
+		return berth.Errorf(berth.CodeConflict, "'%s' is the last application that can sign in: without it nobody could. Make another first.", a.Name)
+	}
+	if err := d.keeper.DeleteApplication(ctx, a.ID); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.byID, a.ID)
+	return nil
+}
+
+func (d *Directory) canSignIn(a berth.Application) bool {
+	return slices.ContainsFunc(a.Credentials, func(c berth.Credential) bool { return c.End.IsZero() || d.Now().Before(c.End) })
+}
+
+// alter changes a copy and keeps it: on the disk first, then for those who ask.
+func (d *Directory) alter(ctx context.Context, id string, change func(*berth.Application) error) error {
+	d.change.Lock()
+	defer d.change.Unlock()
+	a, ok := d.Find(id)
+	if !ok {
+		return notFound(id)
+	}
+	a = a.Clone()
+	if err := change(&a); err != nil {
+		return err
+	}
+	return d.keep(ctx, a)
+}
+
+func (d *Directory) keep(ctx context.Context, a berth.Application) error {
+	if err := d.keeper.PutApplication(ctx, a); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.byID[a.ID] = a
+	return nil
+}
+
+func notFound(id string) error {
+	return berth.Errorf(berth.CodeNotFound, "No application has the id '%s'.", shown(id))
+}
+
+// Now is the time in whole seconds, as clients write and read it.
+func (d *Directory) Now() time.Time { return d.clock.Now().UTC().Truncate(time.Second) }

@@ -1,0 +1,47 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"berth.dev/berth"
+)
+
+// Applications are all that may sign in, in the order of their ids.
+func (s *Store) Applications(ctx context.Context) (all []berth.Application, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT id, body FROM applications ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id, body string
+		if err := rows.Scan(&id, &body); err != nil {
+			return nil, err
+		}
+		var a berth.Application
+		if err := json.Unmarshal([]byte(body), &a); err != nil {
+			return nil, fmt.Errorf("the application %s: %w", id, err)
+		}
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}
+
+// PutApplication keeps an application, in the place of the one with its id.
+func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
+	return s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO applications (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", a.ID, toJSON(a))
+		return err
+	})
+}
+
+// DeleteApplication forgets an application. One that is not there is no error.
+func (s *Store) DeleteApplication(ctx context.Context, id string) error {
+	return s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM applications WHERE id = ?", id)
+		return err
+	})
+}
