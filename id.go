@@ -15,7 +15,8 @@ const (
 	maxIDLength       = 2048
 )
 
-// ID names one ARM resource: a resource group, or a resource inside one.
+// ID names one ARM resource: a resource group, a resource inside one, or a deployment at the scope of the subscription,
+// which has no group.
 //
 // The casing of the names is the caller's and is kept; two IDs are the same resource when their Keys are equal
 // (ARM compares ids without regard to case).
@@ -40,7 +41,8 @@ func NewID(subscription, group, typ string, names ...string) ID {
 	return ID{Subscription: subscription, Group: group, Namespace: parts[0], Types: parts[1:], Names: names}
 }
 
-// ParseID reads "/subscriptions/S/resourceGroups/G[/providers/NS/type/name…]" in any casing of the fixed words.
+// ParseID reads "/subscriptions/S/resourceGroups/G[/providers/NS/type/name…]" in any casing of the fixed words, and
+// "/subscriptions/S/providers/Microsoft.Resources/deployments/name…".
 func ParseID(s string) (ID, error) {
 	if len(s) > maxIDLength {
 		return ID{}, fmt.Errorf("a resource id has at most %d characters; this one has %d", maxIDLength, len(s))
@@ -60,11 +62,14 @@ func ParseID(s string) (ID, error) {
 			return bad("a part has a character that names cannot have")
 		}
 	}
-	if !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") {
+	ofSubscription := len(parts) >= 6 && strings.EqualFold(strings.Join(parts[2:5], "/"), "providers/"+TypeDeployment)
+	if !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") && !ofSubscription {
 		return bad("it does not begin with /subscriptions/{id}/resourceGroups/{group}")
 	}
-	id := ID{Subscription: parts[1], Group: parts[3]}
-	rest := parts[4:]
+	id, rest := ID{Subscription: parts[1]}, parts[2:]
+	if !ofSubscription {
+		id.Group, rest = parts[3], parts[4:]
+	}
 	if len(rest) == 0 {
 		return id, nil
 	}
@@ -102,10 +107,12 @@ func (id ID) Name() string {
 	return id.Names[len(id.Names)-1]
 }
 
-// Parent is the resource this one lives in: the enclosing resource, the group, or (of a group) the zero ID.
+// Parent is the resource this one lives in: the enclosing resource, the group, or the zero ID of what lives in none.
 func (id ID) Parent() ID {
 	switch {
 	case id.IsGroup():
+		return ID{}
+	case len(id.Names) == 1 && id.Group == "":
 		return ID{}
 	case len(id.Names) == 1:
 		return GroupID(id.Subscription, id.Group)
@@ -125,7 +132,10 @@ func (id ID) Child(typ, name string) ID {
 // String writes the id as ARM does.
 func (id ID) String() string {
 	parts := make([]string, 0, 7+2*len(id.Names))
-	parts = append(parts, "", "subscriptions", id.Subscription, "resourceGroups", id.Group)
+	parts = append(parts, "", "subscriptions", id.Subscription)
+	if id.Group != "" || id.IsGroup() {
+		parts = append(parts, "resourceGroups", id.Group)
+	}
 	if !id.IsGroup() {
 		parts = append(parts, "providers", id.Namespace)
 		for i := range id.Names {

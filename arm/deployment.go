@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -36,17 +37,13 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 	case p.Mode != "" && !strings.EqualFold(p.Mode, berth.ModeIncremental) && !strings.EqualFold(p.Mode, berth.ModeComplete):
 		return nil, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode is Incremental or Complete."}
 	}
-	group, err := s.load(q, berth.GroupID(id.Subscription, id.Group))
-	if err != nil {
+	var err error
+	if d.askedAt, err = s.deployedAt(q, id, d.in); err != nil {
 		return nil, err
 	}
 	values, err := template.Values(p.Parameters)
 	if err != nil {
 		return nil, err
-	}
-	d.askedAt = template.Scope{
-		SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Group: group.ID.Group, GroupLocation: group.Location, GroupTags: group.Tags,
-		Deployment: id.Name(), Endpoint: s.Endpoint, Now: s.Clock.Now().UTC(),
 	}
 	if d.template, err = template.Parse(p.Template, values, d.askedAt); err != nil {
 		return nil, err
@@ -54,7 +51,26 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 	if d.plan, err = d.template.Plan(); err != nil {
 		return nil, err
 	}
-	return d, s.deployable(d.plan, d.askedAt, 0)
+	return d, s.deployable(q, d.plan, d.askedAt, 0)
+}
+
+// deployedAt is what a template sees of where it is deployed to: a group, or the subscription, where it needs a location.
+func (s *Server) deployedAt(q *request, id berth.ID, in wire.DeploymentPut) (template.Scope, error) {
+	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint, Now: s.Clock.Now().UTC()}
+	if id.Group == "" {
+		if strings.EqualFold(in.Properties.Mode, berth.ModeComplete) {
+			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode Complete is for resource groups; at the scope of the subscription there is Incremental only."}
+		}
+		var err error
+		at.Location, err = location(in.Location, nil, "")
+		return at, err
+	}
+	group, err := s.load(q, berth.GroupID(id.Subscription, id.Group))
+	if err != nil {
+		return at, err
+	}
+	at.Group, at.GroupLocation, at.GroupTags = group.ID.Group, group.Location, group.Tags
+	return at, nil
 }
 
 // maxNesting is how deep templates may stand in templates.
@@ -62,12 +78,15 @@ const maxNesting = 5
 
 // deployable checks what the language itself cannot know: whether there are such resource types, in all nested templates
 // that can be read already.
-func (s *Server) deployable(plan *template.Plan, scope template.Scope, depth int) error {
+func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scope, depth int) error {
 	var wrong []berth.Error
 	for _, r := range plan.Resources {
 		nested := strings.EqualFold(r.Type, berth.TypeDeployment)
 		if kindOf(r.Type) == nil && !deployablePart(r.Type) {
 			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type", Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
+		}
+		if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
+			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path, Message: "'" + r.Type + "' belongs into a resource group: put it into a nested deployment with resourceGroup."})
 		}
 		if !strings.EqualFold(r.SubscriptionID, s.Subscription) {
 			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId", Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
@@ -76,7 +95,7 @@ func (s *Server) deployable(plan *template.Plan, scope template.Scope, depth int
 			wrong = append(wrong, details(err)...)
 		}
 		if nested {
-			wrong = append(wrong, s.nestedDeployable(r, scope, depth)...)
+			wrong = append(wrong, s.nestedDeployable(q, r, scope, depth)...)
 		}
 	}
 	if len(wrong) == 0 {
@@ -85,11 +104,11 @@ func (s *Server) deployable(plan *template.Plan, scope template.Scope, depth int
 	return &berth.Error{Code: template.CodeInvalidTemplate, Message: "Deployment template validation failed: " + wrong[0].Message, Details: wrong}
 }
 
-func (s *Server) nestedDeployable(r *template.Resource, scope template.Scope, depth int) []berth.Error {
+func (s *Server) nestedDeployable(q *request, r *template.Resource, scope template.Scope, depth int) []berth.Error {
 	if depth >= maxNesting {
 		return []berth.Error{{Code: template.CodeInvalidTemplate, Target: r.Path, Message: r.Path + ": templates are nested too deep."}}
 	}
-	scope.Group, scope.Deployment = r.Group, r.Name
+	scope = s.nestedScope(q, r, scope)
 	t, err := r.Nested(nil, scope)
 	if template.Late(err) {
 		return nil // its parameters come from what is made before it
@@ -97,10 +116,23 @@ func (s *Server) nestedDeployable(r *template.Resource, scope template.Scope, de
 	if err == nil {
 		var plan *template.Plan
 		if plan, err = t.Plan(); err == nil {
-			err = s.deployable(plan, scope, depth+1)
+			err = s.deployable(q, plan, scope, depth+1)
 		}
 	}
 	return details(err)
+}
+
+// nestedScope is what a nested template sees, as far as it is known already: its group may be made before it.
+func (s *Server) nestedScope(q *request, r *template.Resource, outer template.Scope) template.Scope {
+	outer.Deployment = r.Name
+	if r.Group == outer.Group {
+		return outer
+	}
+	outer.Group, outer.GroupLocation, outer.GroupTags = r.Group, outer.Location, nil
+	if g, err := s.Store.Get(q.Context(), berth.GroupID(s.Subscription, r.Group)); err == nil {
+		outer.Group, outer.GroupLocation, outer.GroupTags = g.ID.Group, g.Location, g.Tags
+	}
+	return outer
 }
 
 // deployablePart are types that are a part of another resource.
@@ -143,7 +175,7 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	if err != nil {
 		return nil, err
 	}
-	r := &berth.Resource{ID: id, Location: d.askedAt.GroupLocation, Tags: keepTags(d.in.Tags, old), Body: &berth.Deployment{Spec: berth.DeploymentSpec{
+	r := &berth.Resource{ID: id, Location: cmp.Or(d.askedAt.GroupLocation, d.askedAt.Location), Tags: keepTags(d.in.Tags, old), Body: &berth.Deployment{Spec: berth.DeploymentSpec{
 		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(), AskedAt: d.askedAt.Now, TenantID: d.askedAt.TenantID, Endpoint: d.askedAt.Endpoint,
 	}}}
 	w := store.Wish{Resource: r, Secrets: map[string][]byte{berth.SecretParameters: kept}}

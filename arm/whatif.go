@@ -19,22 +19,9 @@ func (s *Server) whatIf(q *request, id berth.ID) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.template.Mask()
-	if d.plan, err = d.template.Plan(); err != nil {
+	w := &prospect{Server: s, q: q, changes: []any{}, named: map[string]bool{}}
+	if err := w.look(d.template, d.askedAt); err != nil {
 		return nil, err
-	}
-	changes := []any{}
-	named := map[string]bool{}
-	for _, r := range d.plan.Resources {
-		named[strings.ToLower(r.ID())] = true
-		if r.Existing || strings.EqualFold(r.Type, berth.TypeDeployment) {
-			continue
-		}
-		change, err := s.wouldChange(q, r)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, change)
 	}
 	if strings.EqualFold(d.in.Properties.Mode, berth.ModeComplete) {
 		all, err := s.Store.All(q.Context(), store.Query{Group: berth.GroupID(id.Subscription, id.Group)})
@@ -42,12 +29,66 @@ func (s *Server) whatIf(q *request, id berth.ID) (*response, error) {
 			return nil, err
 		}
 		for _, r := range all {
-			if !named[r.ID.Key()] && !r.ID.Is(berth.TypeDeployment) {
-				changes = append(changes, wire.Object{"resourceId": r.ID.String(), "changeType": "Delete", "before": wire.Generic(r)})
+			if !w.named[r.ID.Key()] && !r.ID.Is(berth.TypeDeployment) {
+				w.changes = append(w.changes, wire.Object{"resourceId": r.ID.String(), "changeType": "Delete", "before": wire.Generic(r)})
 			}
 		}
 	}
-	return ok(wire.Object{"status": "Succeeded", "properties": wire.Object{"correlationId": q.id, "changes": changes}}), nil
+	return ok(wire.Object{"status": "Succeeded", "properties": wire.Object{"correlationId": q.id, "changes": w.changes}}), nil
+}
+
+// prospect is what would come of a template, those nested in it included.
+type prospect struct {
+	*Server
+	q       *request
+	changes []any
+	named   map[string]bool // keys of everything that the templates name
+}
+
+func (w *prospect) look(t *template.Template, scope template.Scope) error {
+	t.Mask()
+	plan, err := t.Plan()
+	if err != nil {
+		return err
+	}
+	for _, r := range plan.Resources {
+		w.named[strings.ToLower(r.ID())] = true
+		if r.Existing {
+			continue
+		}
+		if strings.EqualFold(r.Type, berth.TypeDeployment) {
+			err = w.lookInside(r, scope)
+		} else {
+			err = w.one(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *prospect) lookInside(r *template.Resource, scope template.Scope) error {
+	scope = w.nestedScope(w.q, r, scope)
+	t, err := r.Nested(nil, scope)
+	if template.Late(err) {
+		w.changes = append(w.changes, unsupported(r))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return w.look(t, scope)
+}
+
+func (w *prospect) one(r *template.Resource) error {
+	change, err := w.wouldChange(w.q, r)
+	w.changes = append(w.changes, change)
+	return err
+}
+
+func unsupported(r *template.Resource) wire.Object {
+	return wire.Object{"resourceId": r.ID(), "before": nil, "after": nil, "changeType": "Unsupported", "unsupportedReason": "It depends on what is only known once other resources exist."}
 }
 
 // wouldChange compares one resource as the template wants it with what is there.
@@ -55,8 +96,7 @@ func (s *Server) wouldChange(q *request, r *template.Resource) (any, error) {
 	body, err := r.Body(nil)
 	out := wire.Object{"resourceId": r.ID(), "before": nil, "after": nil}
 	if template.Late(err) {
-		out["changeType"], out["unsupportedReason"] = "Unsupported", "It depends on what is only known once other resources exist."
-		return out, nil
+		return unsupported(r), nil
 	}
 	if err != nil {
 		return nil, err

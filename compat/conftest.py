@@ -56,27 +56,89 @@ def existing(berth, group):
 
 
 @pytest.fixture(scope="session")
-def kubectl():
-    """Asks a cluster as kubectl would: with the file, its authority and its credential, and nothing else."""
-    return ask_cluster
+def certificate(berth, tmp_path_factory):
+    """A caller that signs in with a certificate: its client id, and the file with certificate and key."""
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("certificate"))
+    try:
+        made = berth("ad", "sp", "create-for-rbac", "-n", "by-certificate", "--create-cert")
+    finally:
+        os.chdir(before)
+    return made["appId"], made["fileWithCertAndPrivateKey"]
 
 
-def ask_cluster(kubeconfig, path):
-    import base64
+@pytest.fixture(scope="session")
+def ending(berth):
+    """A caller whose secret ends in a moment: its client id and secret."""
+    import datetime
+
+    made = berth("ad", "sp", "create-for-rbac", "-n", "ending")
+    e = os.environ
+    token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"])
+    principal = berth("ad", "sp", "show", "--id", made["appId"])["id"]
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+    wish = {"passwordCredential": {"displayName": "short", "endDateTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    url = f"{e['BERTH_TEST_ENDPOINT']}/v1.0/servicePrincipals/{principal}/addPassword"
+    return made["appId"], ask(url, json.dumps(wish).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"})["secretText"]
+
+
+@pytest.fixture(scope="session")
+def foreign_token(tmp_path_factory):
+    """A token of another Berth: what is left when a data folder was made anew."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    line = ["berth", "serve", "--data-dir", str(folder), "--listen", "127.0.0.1:0", "--debug-listen", "off", "--log-format", "json"]
+    server = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    try:
+        for log in server.stderr:
+            if json.loads(log)["msg"] == "berth is ready":
+                break
+        with open(folder / "credentials.json", encoding="utf-8") as f:
+            c = json.load(f)
+        yield ask_token(c["endpoint"], c["tenantId"], c["clientId"], c["clientSecret"], c["caFile"])
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def ask_token(endpoint, tenant, client, secret, authority=None):
+    import urllib.parse
+
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": endpoint + "/.default"}
+    return ask(f"{endpoint}/{tenant}/oauth2/v2.0/token", urllib.parse.urlencode(form).encode(), {}, authority)["access_token"]
+
+
+def ask(url, body, headers, authority=None):
     import ssl
-    import tempfile
     import urllib.request
 
-    import yaml
-
-    with open(kubeconfig, encoding="utf-8") as f:
-        config = yaml.safe_load(f)
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("certificate", "key"):
-            with open(os.path.join(folder, name), "wb") as f:
-                f.write(base64.b64decode(user[f"client-{name}-data"]))
-        context.load_cert_chain(os.path.join(folder, "certificate"), os.path.join(folder, "key"))
-    with urllib.request.urlopen(cluster["server"] + path, context=context) as answer:
+    request = urllib.request.Request(url, data=body, headers=headers)
+    with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=authority)) as answer:
         return json.load(answer)
+
+
+def until(words, attempt, tries=40):
+    """Tries again until it is refused with these words, and gives the refusal; a second more is needed at most."""
+    for _ in range(tries):
+        try:
+            attempt()
+        except Exception as e:  # pylint: disable=broad-except
+            assert words in str(e), str(e)
+            return str(e)
+    raise AssertionError(f"never refused with {words}")
+
+
+@pytest.fixture(scope="session")
+def refused_in_the_end():
+    return until
+
+
+@pytest.fixture(scope="session")
+def kubectl():
+    """The real kubectl, with the file that a client gave and nothing else. Gives what it reads."""
+    return run_kubectl
+
+
+def run_kubectl(kubeconfig, *args):
+    done = subprocess.run(["kubectl", "--kubeconfig", str(kubeconfig), *args, "-o", "json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

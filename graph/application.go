@@ -105,6 +105,7 @@ type key struct {
 	Type       string  `json:"type"`
 	Usage      string  `json:"usage"`
 	Identifier any     `json:"customKeyIdentifier"`
+	OData      string  `json:"@odata.type"` // az names the type with each
 }
 
 func read(r *http.Request) (wish, error) {

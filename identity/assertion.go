@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -95,7 +96,7 @@ func (a *Authority) certificateOf(app berth.Application, header jose.Header) (be
 	names := []string{header.KeyID}
 	for _, field := range []jose.HeaderKey{"x5t", "x5t#S256"} {
 		if name, isText := header.ExtraHeaders[field].(string); isText {
-			names = append(names, strings.TrimRight(name, "="))
+			names = append(names, name)
 		}
 	}
 	ended := oauthError{}
@@ -117,11 +118,18 @@ func (a *Authority) certificateOf(app berth.Application, header jose.Header) (be
 
 func named(der []byte, names []string) bool {
 	short, long := sha1.Sum(der), sha256.Sum256(der) //nolint:gosec // see the import
+	// MSAL for Go writes one of them in the alphabet that is not for addresses, some write padding.
+	plain := strings.NewReplacer("+", "-", "/", "_", "=", "")
 	for _, name := range names {
 		switch {
 		case name == "":
-		case name == base64.RawURLEncoding.EncodeToString(short[:]), name == base64.RawURLEncoding.EncodeToString(long[:]), strings.EqualFold(name, fmt.Sprintf("%x", short)):
+		case strings.EqualFold(name, hex.EncodeToString(short[:])):
 			return true
+		default:
+			name = plain.Replace(name)
+			if name == base64.RawURLEncoding.EncodeToString(short[:]) || name == base64.RawURLEncoding.EncodeToString(long[:]) {
+				return true
+			}
 		}
 	}
 	return false

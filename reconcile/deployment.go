@@ -111,6 +111,12 @@ func (s *scope) readTemplate(ctx context.Context) (*deploying, *template.Templat
 
 // place is what a template sees of the group that it is deployed to.
 func (d *deploying) place(group, name string) (template.Scope, error) {
+	spec := d.deployment().Spec
+	at := template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt, Deployment: name}
+	if group == "" {
+		at.Location = d.claim.Resource.Location
+		return at, nil
+	}
 	g, err := d.Store.Get(d.ctx, berth.GroupID(d.id().Subscription, group))
 	if errors.Is(err, store.ErrNotFound) {
 		return template.Scope{}, berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", group)
@@ -118,9 +124,8 @@ func (d *deploying) place(group, name string) (template.Scope, error) {
 	if err != nil {
 		return template.Scope{}, err
 	}
-	spec := d.deployment().Spec
-	return template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt,
-		Group: g.ID.Group, GroupLocation: g.Location, GroupTags: g.Tags, Deployment: name}, nil
+	at.Group, at.GroupLocation, at.GroupTags = g.ID.Group, g.Location, g.Tags
+	return at, nil
 }
 
 // run looks after all resources of a template. done says that all have succeeded.

@@ -70,6 +70,10 @@ func joinID(root string, args []any) (any, error) {
 	if len(types)-1 != len(names) {
 		return nil, fmt.Errorf("the type '%.120s' takes %d name(s), not %d", all[0], len(types)-1, len(names))
 	}
+	// Azure writes /providers/Microsoft.Resources/resourceGroups/{name} here, which no other place of Resource Manager does.
+	if strings.EqualFold(all[0], "Microsoft.Resources/resourceGroups") {
+		return root + "/resourceGroups/" + names[0], nil
+	}
 	return root + "/providers/" + typedPath(types, names), nil
 }
 

@@ -45,7 +45,11 @@ func Deployment(r *berth.Resource) Object {
 	if r.Fault != nil {
 		properties["error"] = r.Fault
 	}
-	return Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeDeployment, "tags": tags(r.Tags), "properties": properties}
+	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeDeployment, "tags": tags(r.Tags), "properties": properties}
+	if r.ID.Group == "" {
+		out["location"] = r.Location
+	}
+	return out
 }
 
 func orEmpty(m map[string]any) map[string]any {

@@ -69,7 +69,7 @@ def test_credentials(az, tmp_path, kubectl):
     for extra in ([], ["--admin"]):
         file = tmp_path / f"config{len(extra)}"
         az("aks", "get-credentials", *CLUSTER, "made", "-f", str(file), *extra, parse=False)
-        assert len(kubectl(file, "/api/v1/nodes")["items"]) == 1
+        assert len(kubectl(file, "get", "nodes")["items"]) == 1
 
 
 @operation("az aks get-upgrades")

@@ -38,7 +38,7 @@ def test_create(extended):
 def test_life(extended, kubectl, tmp_path):
     assert extended("ml", "computetarget", "list", "--query", "[].name") == ["myaks"]
     extended("ml", "computetarget", "get-credentials", "-n", "myaks", "--admin", "-f", str(tmp_path / "config"), parse=False)
-    assert len(kubectl(tmp_path / "config", "/api/v1/nodes")["items"]) == 3
+    assert len(kubectl(tmp_path / "config", "get", "nodes")["items"]) == 3
     changed = extended("ml", "computetarget", "update", "aks", "-n", "myaks", "--ssl-leaf-domain-label", "contoso")
     assert changed["properties"]["properties"]["sslConfiguration"]["status"] == "Auto"
     extended("ml", "computetarget", "delete", "-n", "myaks")

@@ -4,7 +4,7 @@ import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import KubernetesCompute, Workspace
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
-from azure.identity import ClientSecretCredential
+from azure.identity import CertificateCredential, ClientSecretCredential
 
 operation = pytest.mark.operation
 
@@ -59,6 +59,27 @@ def test_detach(ml):
 def test_wrong_secret(group, subscription):
     with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
         MLClient(credential("not-the-secret"), subscription, group, "myworkspace", cloud="Berth").workspaces.get("myworkspace")
+
+
+def by_certificate(certificate, group, subscription):
+    e, (client, file) = os.environ, certificate
+    proof = CertificateCredential(e["AZURE_TENANT_ID"], client, file, authority=e["AZURE_AUTHORITY_HOST"], disable_instance_discovery=True)
+    return MLClient(proof, subscription, group, "myworkspace", cloud="Berth")
+
+
+@operation("CertificateCredential: a sign-in with a certificate")
+def test_certificate(certificate, group, subscription):
+    assert by_certificate(certificate, group, subscription).workspaces.get("myworkspace").name == "myworkspace"
+
+
+@operation("a clock that is two hours slow is told as such, at a sign-in with a certificate")
+def test_clock(certificate, group, subscription, monkeypatch):
+    import time
+
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 7200)
+    with pytest.raises(ClientAuthenticationError, match="AADSTS700024.*server's clock"):
+        by_certificate(certificate, group, subscription).workspaces.get("myworkspace")
 
 
 @operation("workspaces.begin_delete")

@@ -64,7 +64,7 @@ def test_credentials(ws, kubectl, tmp_path):
     for name, text in AksCompute(ws, "params").get_credentials().items():
         if name.endswith("KubeConfig"):
             (tmp_path / name).write_text(text)
-            assert len(kubectl(tmp_path / name, "/api/v1/nodes")["items"]) == 1
+            assert len(kubectl(tmp_path / name, "get", "nodes")["items"]) == 1
 
 
 @operation("update(AksUpdateConfiguration) with enable_ssl by certificate")

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -106,10 +108,11 @@ func TestGo(t *testing.T) {
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): create; Get, list, ListKeys", a.create)
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): scale", a.scale)
 	operation(t, "ComputeClient.BeginDelete (Delete)", a.remove)
-	operation(t, "ManagedClustersClient: BeginCreateOrUpdate, Get, list, credentials, versions", a.cluster)
+	operation(t, "ManagedClustersClient: BeginCreateOrUpdate, Get, list, versions, credentials: kubectl works with them", a.cluster)
 	operation(t, "AgentPoolsClient: list, Get, BeginCreateOrUpdate (scale)", a.pool)
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): attach; a second attach is refused; BeginDelete (Detach)", a.attach)
 	operation(t, "ManagedClustersClient.BeginDelete", a.removeCluster)
+	operation(t, "ClientCertificateCredential: a sign-in with a certificate", byCertificate)
 	operation(t, "a wrong secret is told as such", func(t *testing.T, ctx context.Context) {
 		_, err := sign(t, "not-the-secret").GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"}})
 		if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
@@ -195,6 +198,14 @@ func (a *azure) cluster(t *testing.T, ctx context.Context) {
 	if len(page.Value) != 1 || len(user.Kubeconfigs) != 1 || len(admin.Kubeconfigs) != 1 || len(versions.Values) < 3 {
 		t.Errorf("%d clusters, %d and %d credentials, %d versions", len(page.Value), len(user.Kubeconfigs), len(admin.Kubeconfigs), len(versions.Values))
 	}
+	for _, config := range [][]byte{user.Kubeconfigs[0].Value, admin.Kubeconfigs[0].Value} {
+		file := filepath.Join(t.TempDir(), "config")
+		must(t, os.WriteFile(file, config, 0o600))
+		out, err := exec.Command("kubectl", "--kubeconfig", file, "get", "nodes", "-o", "name").CombinedOutput()
+		if err != nil || strings.Count(string(out), "node/") != 1 {
+			t.Errorf("kubectl: %v\n%s", err, out)
+		}
+	}
 }
 
 func (a *azure) pool(t *testing.T, ctx context.Context) {
@@ -235,4 +246,22 @@ func (a *azure) removeCluster(t *testing.T, ctx context.Context) {
 	if _, err := a.clusters.Get(ctx, group, "mine", nil); status(err) != http.StatusNotFound {
 		t.Errorf("%v", err)
 	}
+}
+
+func byCertificate(t *testing.T, ctx context.Context) {
+	create := exec.Command("berth", "ad", "sp", "create-for-rbac", "-n", "by-certificate", "--create-cert")
+	create.Dir = t.TempDir()
+	out, err := create.Output()
+	must(t, err)
+	var made struct{ AppID, FileWithCertAndPrivateKey string }
+	must(t, json.Unmarshal(out, &made))
+	data, err := os.ReadFile(made.FileWithCertAndPrivateKey)
+	must(t, err)
+	certs, key, err := azidentity.ParseCertificates(data, nil)
+	must(t, err)
+	c, err := azidentity.NewClientCertificateCredential(os.Getenv("AZURE_TENANT_ID"), made.AppID, certs, key,
+		&azidentity.ClientCertificateCredentialOptions{ClientOptions: options(), DisableInstanceDiscovery: true})
+	must(t, err)
+	_, err = c.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"}})
+	must(t, err)
 }

@@ -1,7 +1,10 @@
 "use strict";
 const assert = require("node:assert");
 const { execFileSync } = require("node:child_process");
-const { ClientSecretCredential } = require("@azure/identity");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { ClientCertificateCredential, ClientSecretCredential } = require("@azure/identity");
 const { AzureMachineLearningWorkspaces } = require("@azure/arm-machinelearning");
 const { ContainerServiceClient } = require("@azure/arm-containerservice");
 const { operation } = require("./operation.js");
@@ -13,6 +16,8 @@ const sign = (secret) =>
 const credential = sign(e.AZURE_CLIENT_SECRET);
 const ml = new AzureMachineLearningWorkspaces(credential, e.AZURE_SUBSCRIPTION_ID, { endpoint: e.AZURE_AUTHORITY_HOST });
 const aks = new ContainerServiceClient(credential, e.AZURE_SUBSCRIPTION_ID, { endpoint: e.AZURE_AUTHORITY_HOST });
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "berth-node-"));
+process.on("exit", () => fs.rmSync(folder, { recursive: true }));
 const berth = (...args) => execFileSync("berth", args, { encoding: "utf8" });
 
 const all = async (pages) => {
@@ -55,10 +60,13 @@ operation("managedClusters.createOrUpdate, get, list, listByResourceGroup", asyn
   assert.deepStrictEqual((await all(aks.managedClusters.listByResourceGroup(group))).map((c) => c.name), ["mine"]);
 });
 
-operation("managedClusters.listClusterUserCredentials, listClusterAdminCredentials", async () => {
+operation("managedClusters.listClusterUserCredentials, listClusterAdminCredentials: kubectl works with them", async () => {
   for (const list of ["listClusterUserCredentials", "listClusterAdminCredentials"]) {
     const { kubeconfigs } = await aks.managedClusters[list](group, "mine");
-    assert.match(Buffer.from(kubeconfigs[0].value).toString(), /current-context/);
+    const file = path.join(folder, list);
+    fs.writeFileSync(file, Buffer.from(kubeconfigs[0].value), { mode: 0o600 });
+    const nodes = JSON.parse(execFileSync("kubectl", ["--kubeconfig", file, "get", "nodes", "-o", "json"], { encoding: "utf8" }));
+    assert.strictEqual(nodes.items.length, 1);
   }
 });
 
@@ -92,4 +100,10 @@ operation("managedClusters.delete", async () => {
 
 operation("a wrong secret is told as such", async () => {
   await assert.rejects(sign("not-the-secret").getToken(e.AZURE_AUTHORITY_HOST + "/.default"), /AADSTS7000215/);
+});
+
+operation("ClientCertificateCredential: a sign-in with a certificate", async () => {
+  const made = JSON.parse(execFileSync("berth", ["ad", "sp", "create-for-rbac", "-n", "by-certificate", "--create-cert"], { encoding: "utf8", cwd: folder, stdio: ["ignore", "pipe", "ignore"] }));
+  const proof = new ClientCertificateCredential(made.tenant, made.appId, made.fileWithCertAndPrivateKey, { authorityHost: e.AZURE_AUTHORITY_HOST, disableInstanceDiscovery: true });
+  for (const scope of ["/.default", "//.default"]) assert.ok((await proof.getToken(e.AZURE_AUTHORITY_HOST + scope)).token); // two tokens, and MSAL signs once
 });

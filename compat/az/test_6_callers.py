@@ -1,0 +1,71 @@
+"""Who may sign in: az ad sp, certificates, and what a user reads when it does not work."""
+
+import os
+import subprocess
+import time
+
+import pytest
+from cli import AZ, Refused, run_az
+
+operation = pytest.mark.operation
+
+
+def sign_in(folder, client, *proof):
+    run_az("login", "--service-principal", "-u", client, *proof, "--tenant", os.environ["AZURE_TENANT_ID"], env={"AZURE_CONFIG_DIR": str(folder)})
+    return run_az("group", "list", env={"AZURE_CONFIG_DIR": str(folder)})
+
+
+@operation("az ad sp create-for-rbac, and a login with the password that it prints")
+def test_create(az, tmp_path):
+    made = az("ad", "sp", "create-for-rbac", "-n", "byaz")
+    assert made["tenant"] == os.environ["AZURE_TENANT_ID"]
+    assert sign_in(tmp_path, made["appId"], "-p", made["password"]) is not None
+
+
+@operation("az ad sp list, show, credential reset, credential list")
+def test_manage(az, tmp_path):
+    [found] = az("ad", "sp", "list", "--display-name", "byaz")
+    assert az("ad", "sp", "show", "--id", found["appId"])["displayName"] == "byaz"
+    fresh = az("ad", "sp", "credential", "reset", "--id", found["appId"])
+    assert len(az("ad", "sp", "credential", "list", "--id", found["appId"])) == 1
+    assert sign_in(tmp_path, found["appId"], "-p", fresh["password"]) is not None
+
+
+@operation("az ad sp delete: its token ends at once")
+def test_delete(az, tmp_path):
+    made = az("ad", "sp", "create-for-rbac", "-n", "short")
+    sign_in(tmp_path, made["appId"], "-p", made["password"])
+    az("ad", "sp", "delete", "--id", made["appId"])
+    with pytest.raises(Refused, match="no longer exists here"):
+        run_az("group", "list", env={"AZURE_CONFIG_DIR": str(tmp_path)})
+
+
+@operation("az ad sp create-for-rbac --create-cert; az login --certificate")
+def test_certificate(az, tmp_path):
+    made = az("ad", "sp", "create-for-rbac", "-n", "withcert", "--create-cert")
+    assert sign_in(tmp_path, made["appId"], "--certificate", made["fileWithCertAndPrivateKey"]) is not None
+
+
+@operation("refusals: a secret that has ended")
+def test_ended(ending, tmp_path, refused_in_the_end):
+    client, secret = ending
+    folders = iter(range(100))  # in a folder that it knows az takes the token from there
+    told = refused_in_the_end("AADSTS7000222", lambda: sign_in(tmp_path / str(next(folders)), client, "-p", secret))
+    assert "expired" in told
+
+
+@operation("refusals: a clock that is two hours slow, at a login with a certificate")
+def test_clock(certificate, tmp_path):
+    client, file = certificate
+    slow = "import runpy, sys, time; now = time.time; time.time = lambda: now() - 7200; sys.argv[0] = 'az'; runpy.run_module('azure.cli', run_name='__main__', alter_sys=True)"
+    line = [os.path.join(os.path.dirname(AZ), "python"), "-c", slow, "login", "--service-principal", "-u", client, "--certificate", file, "--tenant", os.environ["AZURE_TENANT_ID"]]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env={**os.environ, "AZURE_CONFIG_DIR": str(tmp_path)})
+    assert done.returncode != 0 and "AADSTS700024" in done.stderr and time.strftime("%Y-%m-%d %H:", time.gmtime()) in done.stderr, done.stderr
+
+
+@operation("refusals: a token of another server")
+def test_foreign(az, foreign_token):
+    with pytest.raises(Refused) as got:
+        az("rest", "--url", os.environ["BERTH_TEST_ENDPOINT"] + "/subscriptions?api-version=2022-12-01", "--skip-authorization-header", "--headers", "Authorization=Bearer " + foreign_token)
+    for word in ("InvalidAuthenticationToken", "not of this server", "new credentials"):
+        assert word in str(got.value), str(got.value)
