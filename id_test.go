@@ -97,6 +97,26 @@ func TestChild(t *testing.T) {
 	berth.NewID("S-1", "g", berth.TypeCompute, "only one")
 }
 
+// A deployment at the scope of the subscription has no group.
+func TestIDOfSubscription(t *testing.T) {
+	const text = "/subscriptions/S-1/providers/Microsoft.Resources/deployments/whole"
+	for _, s := range []string{text, strings.ToUpper(text), text + "/operations/1"} {
+		id, err := berth.ParseID(s)
+		if err != nil || id.Group != "" || id.IsGroup() || id.Key() != strings.ToLower(s) {
+			t.Errorf("%s: %+v %v", s, id, err)
+		}
+	}
+	id, _ := berth.ParseID(text)
+	if p := id.Parent(); !p.IsZero() || !id.Is(berth.TypeDeployment) || id.Name() != "whole" {
+		t.Errorf("parent %v, type %s", p, id.Type())
+	}
+	for _, s := range []string{"/subscriptions/S-1/providers/Microsoft.Resources/deployments", "/subscriptions/S-1/providers/Microsoft.Storage/storageAccounts/a"} {
+		if id, err := berth.ParseID(s); err == nil {
+			t.Errorf("%s: %+v", s, id)
+		}
+	}
+}
+
 func TestIDInJSON(t *testing.T) {
 	type thing struct{ ID, None berth.ID }
 	in := thing{ID: berth.NewID("S-1", "Team-RG", berth.TypeCompute, "Vision", "Gpu")}
@@ -116,7 +136,7 @@ func TestIDInJSON(t *testing.T) {
 func FuzzParseID(f *testing.F) {
 	for _, s := range []string{
 		groupText, wsText, computeText, strings.ToUpper(computeText), groupText + "/", "//" + groupText, "/subscriptions/a/resourceGroups/b/providers/c/d",
-		"/subscriptions/ /resourceGroups/é", groupText + "/providers/N/t/a%2fb", groupText + "/providers/N/t/n/providers/M/u/m", "", "/",
+		"/subscriptions/ /resourceGroups/é", "/subscriptions/a/providers/Microsoft.Resources/deployments/b", groupText + "/providers/N/t/a%2fb", groupText + "/providers/N/t/n/providers/M/u/m", "", "/",
 	} {
 		f.Add(s)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func TestCrash(t *testing.T) {
 		c.start()
 	}
 	c.settle()
-	for _, wish := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach} { // and it works as it did before
+	for _, wish := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach, c.deploy} { // and it works as it did before
 		wish()
 		c.settle()
 	}
@@ -161,8 +162,10 @@ func (c *crash) wish() {
 		c.create(name)
 	case n < 19:
 		c.createOwn()
-	case n < 25:
+	case n < 23:
 		c.attach()
+	case n < 25:
+		c.deploy()
 	case n < 28:
 		c.accept(c.client.DeleteCompute(c.ctx, named("taken"), client.ActionDetach))
 	case n < 29:
@@ -185,6 +188,19 @@ func (c *crash) createOwn() {
 
 func (c *crash) attach() {
 	_, op, err := c.client.PutCompute(c.ctx, named("taken"), apptest.AttachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	c.accept(op, err)
+}
+
+// deploy makes by a template what the other wishes make one by one.
+func (c *crash) deploy() {
+	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
+	cluster, compute := apptest.ClusterOf(1+c.random.IntN(2), size), apptest.AttachTo(own, "DevTest")
+	cluster["type"], cluster["apiVersion"], cluster["name"] = berth.TypeCluster, "2024-05-01", "own"
+	compute["type"], compute["apiVersion"], compute["name"] = berth.TypeCompute, apptest.Version, jobWorkspace+"/taken"
+	compute["dependsOn"] = []string{"own"}
+	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeDeployment, "template")), client.Object{"properties": client.Object{
+		"mode": "Incremental", "template": client.Object{"resources": []client.Object{compute, cluster}},
+	}}, nil)
 	c.accept(op, err)
 }
 
@@ -214,7 +230,7 @@ func (c *crash) settle() {
 	}
 }
 
-// all lists the computes and clusters.
+// all lists the computes, clusters and deployments.
 func (c *crash) all() []client.Object {
 	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
 	if err != nil {
@@ -224,7 +240,11 @@ func (c *crash) all() []client.Object {
 	if err != nil {
 		c.Fatal(err)
 	}
-	return append(computes, clusters...)
+	deployments, err := c.client.List(c.ctx, client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeDeployment)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return append(append(computes, clusters...), deployments...)
 }
 
 func (c *crash) operationsEnded() {
@@ -245,9 +265,12 @@ func (c *crash) operationsEnded() {
 	c.Logf("how they ended: %v", ends)
 }
 
-// expected failures are those that the driver itself brings about, by deleting a cluster that is just being attached.
+// expected failures are those that the driver itself brings about, by deleting what is just being made or attached.
 func expected(e *berth.Error) bool {
-	return e != nil && (e.Code == berth.CodeNotFound || e.Code == berth.CodeConflict)
+	if e == nil || e.Code != "DeploymentFailed" {
+		return e != nil && (e.Code == berth.CodeNotFound || e.Code == berth.CodeConflict || e.Code == berth.CodeCanceled)
+	}
+	return !slices.ContainsFunc(e.Details, func(d berth.Error) bool { return !expected(&d) })
 }
 
 // clustersAnswer asks every cluster that is said to be there.

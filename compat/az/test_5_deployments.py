@@ -93,3 +93,18 @@ def test_network(az):
     assert az("network", "vnet", "subnet", "show", *GROUP, "--vnet-name", "mynetwork", "-n", "second", "--query", "name") == "second"
     assert az("network", "vnet", "subnet", "list", *GROUP, "--vnet-name", "mynetwork", "--query", "[].name") == ["default", "second"]
     assert len(az("network", "vnet", "show", *GROUP, "-n", "mynetwork")["subnets"]) == 2
+
+
+@operation("az deployment sub validate, what-if, create, show, list, delete; operation sub list")
+def test_subscription(az):
+    given = ("-l", "westus", *file("subscription.json"), "--parameters", "group=madebytemplate", "workspace=inside")
+    assert az("deployment", "sub", "validate", *given)["error"] is None
+    assert [c["changeType"] for c in az("deployment", "sub", "what-if", *given, "--no-pretty-print")["changes"]] == ["Create", "Create"]
+    made = az("deployment", "sub", "create", "-n", "whole", *given)
+    assert made["location"] == "westus" and outputs(made)["workspace"].endswith("/resourceGroups/madebytemplate/providers/Microsoft.MachineLearningServices/workspaces/inside")
+    assert az("deployment", "sub", "show", "-n", "whole", "--query", "properties.provisioningState") == "Succeeded"
+    assert az("deployment", "sub", "list", "--query", "[].name") == ["whole"]
+    assert len(az("deployment", "operation", "sub", "list", "-n", "whole")) == 3
+    az("deployment", "sub", "delete", "-n", "whole")
+    assert az("deployment", "sub", "list") == []
+    az("group", "delete", "-n", "madebytemplate", "-y")

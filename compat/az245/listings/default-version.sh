@@ -1,0 +1,1 @@
+az aks get-versions -l westus --query "orchestrators[?default == `true`].orchestratorVersion" -o table
