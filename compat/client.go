@@ -49,12 +49,13 @@ var clients = []client{
 	},
 }
 
-// python is a client that comes from PyPI, in a virtual environment of its own: they do not bear each other.
+// python is a client that comes from PyPI, in a virtual environment of its own: they do not bear each other. Of its many
+// files few are ever used, so none is compiled until it is.
 func python(name, title, version string) client {
 	return client{
 		name: name, title: title, pins: "requirements.txt", version: version,
 		steps: func(at place) [][]string {
-			return [][]string{{"python3.11", "-m", "venv", "--clear", at.home}, {at.home + "/bin/pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"}}
+			return [][]string{{"python3.11", "-m", "venv", "--clear", at.home}, {at.home + "/bin/pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "-r", "requirements.txt"}}
 		},
 		command: func(at place) []string {
 			return []string{at.home + "/bin/python", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", at.tests}
@@ -123,7 +124,7 @@ func (c client) test(ctx context.Context, root string) (report, error) {
 	command := c.command(at)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = at.tests, os.Stdout, os.Stderr
-	cmd.Env = append(s.env, "COMPAT_REPORT="+file, "COMPAT_CLIENT="+at.home, "NODE_PATH="+at.home+"/node_modules")
+	cmd.Env = append(s.env, "COMPAT_REPORT="+file, "COMPAT_CLIENT="+at.home, "NODE_PATH="+at.home+"/node_modules", "PYTHONPYCACHEPREFIX="+at.home+"/pycache")
 	failed := cmd.Run()
 	if r.operations, err = readReport(file); err != nil {
 		return r, errors.Join(failed, err)

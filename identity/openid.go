@@ -8,7 +8,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// adfs is an alias of the tenant: with it, older clients skip a discovery that would go to login.microsoftonline.com.
+// adfs is an alias of the tenant: with it, older clients skip a discovery that would go to login.microsoftonline.com. They
+// take the tenant to use from the issuer in its document, so that names the alias; tokens have the tenant's own issuer.
 const adfs = "adfs"
 
 // Route finds the handler of a path of this authority ("/{tenant}/…"), and nil for the paths of others. It is a function
@@ -63,8 +64,12 @@ type configuration struct {
 func (a *Authority) OpenIDHandler() http.Handler {
 	return a.document(func(tenant string) any {
 		at := a.base + "/" + tenant
+		issuer := a.issuer()
+		if tenant == adfs {
+			issuer = at
+		}
 		return configuration{
-			Issuer:          a.issuer(),
+			Issuer:          issuer,
 			Authorization:   at + "/oauth2/v2.0/authorize",
 			Token:           at + "/oauth2/v2.0/token",
 			DeviceCode:      at + "/oauth2/v2.0/devicecode",
