@@ -50,6 +50,7 @@ compat-write: build ## the same, and write docs/compatibility.md
 
 bench: build ## measure, and print ratios taken in one run
 	@$(GO) run ./bench
+	@$(GO) run ./compat -times
 
 crash: build ## kill the server N times and see that nothing is lost: make crash N=1000
 	@BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" BERTH_CRASH_KILLS=$(N) $(GO) test -trimpath -timeout 12h -run TestCrash -v ./app/...

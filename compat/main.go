@@ -19,10 +19,21 @@ import (
 func main() {
 	only := flag.String("only", "", "run these clients, separated by commas: "+names())
 	write := flag.Bool("write", false, "write docs/compatibility.md instead of comparing with it")
+	justTimes := flag.Bool("times", false, "measure how long a cluster takes by each installed client, and test nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *write); err != nil {
+	do := func() error { return run(ctx, *only, *write) }
+	if *justTimes {
+		do = func() error {
+			root, err := filepath.Abs(".")
+			if err != nil {
+				return err
+			}
+			return measure(ctx, root)
+		}
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "compat:", err)
 		os.Exit(1)
 	}

@@ -16,9 +16,10 @@ import (
 
 // server is a `berth serve` for one client, and the environment that `berth env` makes for it.
 type server struct {
-	cmd *exec.Cmd
-	dir string
-	env []string
+	cmd   *exec.Cmd
+	berth string // the program
+	dir   string
+	env   []string
 }
 
 func startServer(ctx context.Context, root string) (*server, error) {
@@ -26,7 +27,7 @@ func startServer(ctx context.Context, root string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
+	s := &server{dir: dir, berth: filepath.Join(root, "bin", "berth")}
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -36,14 +37,14 @@ func startServer(ctx context.Context, root string) (*server, error) {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
-	berth, data := filepath.Join(root, "bin", "berth"), filepath.Join(dir, "data")
-	s.cmd = exec.Command(berth, "serve", "--data-dir", data, "--listen", address, "--debug-listen", "off")
+	data := filepath.Join(dir, "data")
+	s.cmd = exec.Command(s.berth, "serve", "--data-dir", data, "--listen", address, "--debug-listen", "off")
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; the server is stopped in order
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := s.environment(ctx, berth, data); err != nil {
+	if err := s.environment(ctx, data); err != nil {
 		err = fmt.Errorf("%w; the server's log:\n%s", err, s.tail())
 		s.stop()
 		return nil, err
@@ -61,12 +62,12 @@ func freeAddress() (string, error) {
 
 // environment waits for the server and asks for what a user would eval. Nothing of the caller's own Azure settings comes
 // through, and the clients' own files go to a home of their own.
-func (s *server) environment(ctx context.Context, berth, data string) error {
+func (s *server) environment(ctx context.Context, data string) error {
 	home := filepath.Join(s.dir, "home")
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return err
 	}
-	base := []string{"HOME=" + home, "PATH=" + filepath.Dir(berth) + string(os.PathListSeparator) + os.Getenv("PATH"), "BERTH_DATA_DIR=" + data, "LANG=C.UTF-8"}
+	base := []string{"HOME=" + home, "PATH=" + filepath.Dir(s.berth) + string(os.PathListSeparator) + os.Getenv("PATH"), "BERTH_DATA_DIR=" + data, "LANG=C.UTF-8"}
 	for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOSUMDB"} {
 		out, err := exec.CommandContext(ctx, "go", "env", name).Output()
 		if err != nil {
@@ -76,13 +77,13 @@ func (s *server) environment(ctx context.Context, berth, data string) error {
 	}
 	var last error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		show := exec.CommandContext(ctx, berth, "group", "list", "-o", "none")
+		show := exec.CommandContext(ctx, s.berth, "group", "list", "-o", "none")
 		show.Env = base
 		if out, err := show.CombinedOutput(); err != nil {
 			last = errors.New(strings.TrimSpace(string(out)))
 			continue
 		}
-		print := exec.CommandContext(ctx, berth, "env", "--shell", "json")
+		print := exec.CommandContext(ctx, s.berth, "env", "--shell", "json")
 		print.Env = base
 		out, err := print.Output()
 		if err != nil {
