@@ -16,17 +16,18 @@ import (
 
 // Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
 type Config struct {
-	DataDir     string   `json:"dataDir"`     // everything that Berth keeps
-	Listen      string   `json:"listen"`      // host:port of the HTTPS listener
-	PublicURL   string   `json:"publicUrl"`   // https address under which clients reach it; from Listen when empty
-	Hosts       []string `json:"hosts"`       // further names for the certificate
-	TLSCert     string   `json:"tlsCert"`     // certificate of one's own authority; one of Berth's when empty
-	TLSKey      string   `json:"tlsKey"`      // its key
-	TLSCA       string   `json:"tlsCa"`       // the authority, for clients; the system's when empty
-	DebugListen string   `json:"debugListen"` // loopback host:port for /metrics and /debug/; "off" for none
-	KubeBinary  string   `json:"kubeBinary"`  // berth-kube; looked for beside berth and in PATH when empty
-	LogFormat   string   `json:"logFormat"`   // text | json
-	LogLevel    string   `json:"logLevel"`    // debug | info | warn | error
+	DataDir       string   `json:"dataDir"`       // everything that Berth keeps
+	Listen        string   `json:"listen"`        // host:port of the HTTPS listener
+	PublicURL     string   `json:"publicUrl"`     // https address under which clients reach it; from Listen when empty
+	Hosts         []string `json:"hosts"`         // further names for the certificate
+	TLSCert       string   `json:"tlsCert"`       // certificate of one's own authority; one of Berth's when empty
+	TLSKey        string   `json:"tlsKey"`        // its key
+	TLSCA         string   `json:"tlsCa"`         // the authority, for clients; the system's when empty
+	TemplateHosts []string `json:"templateHosts"` // hosts from which templates may be fetched by a link
+	DebugListen   string   `json:"debugListen"`   // loopback host:port for /metrics and /debug/; "off" for none
+	KubeBinary    string   `json:"kubeBinary"`    // berth-kube; looked for beside berth and in PATH when empty
+	LogFormat     string   `json:"logFormat"`     // text | json
+	LogLevel      string   `json:"logLevel"`      // debug | info | warn | error
 }
 
 // DefaultConfig is what is used where nothing is said.
@@ -70,6 +71,7 @@ var settings = []setting{
 	{flag: "tls-cert", usage: "PEM file of a certificate from your own authority (default: one that Berth makes)", text: func(c *Config) *string { return &c.TLSCert }},
 	{flag: "tls-key", usage: "PEM file of that certificate's key", text: func(c *Config) *string { return &c.TLSKey }},
 	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
+	{flag: "template-host", usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)", list: func(c *Config) *[]string { return &c.TemplateHosts }},
 	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
 	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},

@@ -130,6 +130,7 @@ func (s *server) start(ctx context.Context) error {
 	s.metrics = newMetrics(s.store)
 	handler := arm.New(arm.Options{
 		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
+		TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {
@@ -261,6 +262,9 @@ func (s *server) startEngine(ctx context.Context, id string, through reconcile.R
 	s.onStop(func() error { cancel(); <-done; return nil })
 	return nil
 }
+
+// stay follows no redirect.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // certificates finds the certificate for a handshake.
 type certificates = func(*tls.ClientHelloInfo) (*tls.Certificate, error)

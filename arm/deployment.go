@@ -30,11 +30,11 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 	if err := wire.Decode(wire.Relaxed(q.body), &d.in); err != nil {
 		return nil, err
 	}
+	if err := s.followLinks(q.Context(), &d.in); err != nil {
+		return nil, err
+	}
 	p := d.in.Properties
-	switch {
-	case p.TemplateLink != nil || p.ParametersLink != nil:
-		return nil, &berth.Error{Code: template.CodeInvalidTemplate, Target: "properties.templateLink", Message: "Templates and parameters behind links are not fetched: send them in properties.template and properties.parameters (az does so with --template-file)."}
-	case p.Mode != "" && !strings.EqualFold(p.Mode, berth.ModeIncremental) && !strings.EqualFold(p.Mode, berth.ModeComplete):
+	if p.Mode != "" && !strings.EqualFold(p.Mode, berth.ModeIncremental) && !strings.EqualFold(p.Mode, berth.ModeComplete) {
 		return nil, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode is Incremental or Complete."}
 	}
 	var err error

@@ -34,6 +34,7 @@ type stage struct {
 	t        *testing.T
 	url      string
 	token    string
+	links    string // address from which templates may be fetched
 	http     *http.Client
 	store    *store.Store
 	clock    *clockwork.FakeClock
@@ -95,7 +96,10 @@ func (s *stage) serve() {
 	s.must(err)
 	s.token, err = authority.Issue(client, s.url)
 	s.must(err)
-	handler = arm.New(arm.Options{Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
+	links := httptest.NewTLSServer(http.FileServer(http.Dir(filepath.Join("testdata", "links"))))
+	s.t.Cleanup(links.Close)
+	s.links = links.URL
+	handler = arm.New(arm.Options{TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(), Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
 		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping})
 	s.arm = handler
 }

@@ -37,7 +37,7 @@ func play(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	s := newStage(t)
-	vars := variables{"endpoint": s.url, "subscription": subscriptionID, "tenant": tenantID, "client": clientID, "group": s.group(), "workspace": s.workspace()}
+	vars := variables{"endpoint": s.url, "subscription": subscriptionID, "tenant": tenantID, "client": clientID, "group": s.group(), "workspace": s.workspace(), "links": s.links}
 	for i, file := range files {
 		if !strings.HasPrefix(file.Name(), fmt.Sprintf("%02d-", i+1)) || filepath.Ext(file.Name()) != ".http" {
 			t.Fatalf("step %d is called %s; it must be %02d-what.http", i+1, file.Name(), i+1)

@@ -28,12 +28,15 @@ type Options struct {
 	Store        *store.Store
 	Authority    *identity.Authority
 	Log          *slog.Logger
-	Clock        clockwork.Clock             // what deployments call now; the real one when nil
-	Subscription string                      // the one subscription there is: a GUID
-	Endpoint     string                      // https address of this server, without a trailing slash
-	Hosts        []string                    // other names (host or host:port) under which clients may reach it
-	Observe      func(o Observation)         // told of each request: for metrics; may be nil
-	Ready        func(context.Context) error // why the server is not ready; nil when it is
+	Clock        clockwork.Clock // what deployments call now; the real one when nil
+	Subscription string          // the one subscription there is: a GUID
+	Endpoint     string          // https address of this server, without a trailing slash
+	Hosts        []string        // other names (host or host:port) under which clients may reach it
+	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.
+	TemplateHosts []string
+	Links         *http.Client
+	Observe       func(o Observation)         // told of each request: for metrics; may be nil
+	Ready         func(context.Context) error // why the server is not ready; nil when it is
 }
 
 // Observation is one answered request.
