@@ -102,3 +102,13 @@ def test_untrusted(tmp_path):
 @operation("a metadata address with a wrong port is told as such")
 def test_wrong_port(tmp_path):
     assert "refused" in run_script(tmp_path, ARM_CLOUD_METADATA_URL="https://127.0.0.1:1/metadata/endpoints?api-version=2019-05-01")
+
+
+@operation("a clock that is two hours slow or fast does no harm: a secret knows no time")
+def test_clock(sign_in, subscription, group, monkeypatch):
+    import time
+
+    now = time.time
+    for off in (-7200, 7200):
+        monkeypatch.setattr(time, "time", lambda off=off: now() + off)
+        assert Workspace(subscription, group, "myworkspace", auth=sign_in()).name == "myworkspace"
