@@ -25,6 +25,8 @@ const (
 type Compute struct {
 	Spec   ComputeSpec   `json:"spec"`
 	Status ComputeStatus `json:"status"`
+	// Warnings are what the rules had to say to the last wish without refusing it.
+	Warnings []Error `json:"warnings,omitempty"`
 }
 
 // ResourceType implements Body.

@@ -15,6 +15,7 @@ import (
 )
 
 // putCompute: without resourceId a cluster is made (create); with one, the cluster that it names is taken up (attach).
+// What cannot be read of a wish is told together with what the rules say to the rest.
 func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
 	var in wire.ComputePut
 	if err := wire.Decode(q.body, &in); err != nil {
@@ -27,16 +28,18 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	where, err := location(in.Location, old, ws.Location)
-	if err != nil {
-		return nil, err
-	}
 	facts := rules.ComputeFacts{WorkspaceLocation: ws.Location, Subscription: s.Subscription}
-	spec, key, err := computeSpec(id, &in, old, &facts)
+	where, err := location(in.Location, old, ws.Location)
+	violations, isOurs := rules.Of(err)
+	if err != nil && !isOurs {
+		return nil, err
+	}
+	spec, key, unread, err := computeSpec(id, &in, old, &facts)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.clusterFacts(q, spec, &facts); err != nil {
+	violations = append(violations, unread...)
+	if err := s.computeFacts(q, id, spec, &facts); err != nil {
 		return nil, err
 	}
 	facts.SSLKey = key != "" || facts.Exists != nil && facts.Exists.Spec.SSL != nil && facts.Exists.Spec.SSL.Status == "Enabled"
@@ -46,11 +49,12 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 			spec.Location = facts.ClusterLocation
 		}
 	}
-	violations := rules.Compute(id.Name(), *spec, facts)
+	violations = append(violations, rules.Compute(id.Name(), *spec, facts)...)
+	violations = append(violations, rules.Tags(keepTags(in.Tags, old))...)
 	if spec.Attached { // an echo of what was observed: the cluster itself knows better
 		spec.AgentCount, spec.VMSize = 0, ""
 	}
-	body := &berth.Compute{Spec: *spec}
+	body := &berth.Compute{Spec: *spec, Warnings: rules.Told(violations, true)}
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
@@ -58,7 +62,26 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if key != "" {
 		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
 	}
-	return &plan{wish: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
+	return &plan{wish: w, violations: violations}, nil
+}
+
+// validateCompute says what a PUT would be told, and does nothing.
+func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
+	old, err := s.Store.Get(q.Context(), id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	var violations []rules.Violation
+	p, err := putCompute(s, q, id, old)
+	if err != nil {
+		isOurs := false
+		if violations, isOurs = rules.Of(err); !isOurs {
+			return nil, err
+		}
+	} else {
+		violations = p.violations
+	}
+	return ok(wire.Validation(rules.Told(violations, false), rules.Told(violations, true))), nil
 }
 
 func (s *Server) parentMissing(q *request, id berth.ID) error {
@@ -68,33 +91,32 @@ func (s *Server) parentMissing(q *request, id berth.ID) error {
 	return berth.Errorf(berth.CodeParentNotFound, "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", id.Type(), id.Parent())
 }
 
-// computeSpec is the old spec, or the defaults, with what the request names written over.
-func computeSpec(id berth.ID, in *wire.ComputePut, old *berth.Resource, facts *rules.ComputeFacts) (*berth.ComputeSpec, string, error) {
-	spec := &berth.ComputeSpec{}
+// computeSpec is the old spec, or the defaults, with what the request names written over. unread is what of it could not be
+// read; the error is for what leaves nothing to be judged.
+func computeSpec(id berth.ID, in *wire.ComputePut, old *berth.Resource, facts *rules.ComputeFacts) (spec *berth.ComputeSpec, key string, unread []rules.Violation, err error) {
+	spec = &berth.ComputeSpec{}
 	if old != nil {
 		facts.Exists = old.Body.(*berth.Compute)
 		*spec = facts.Exists.Spec
 	}
 	typ, err := computeType(in.Properties.ComputeType)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	spec.Type = typ
-	if err := resourceID(id, in, old, spec); err != nil {
-		return nil, "", err
-	}
+	unread, _ = rules.Of(resourceID(id, in, old, spec))
 	if l := in.Properties.ComputeLocation; l != nil && *l != "" {
 		name, known := catalog.CanonicalLocation(*l)
 		if !known {
-			return nil, "", &berth.Error{Code: berth.CodeLocationUnavailable, Target: "properties.computeLocation", Message: "The location '" + *l + "' is not known."}
+			unread = append(unread, rules.Violation{Code: berth.CodeLocationUnavailable, Target: "properties.computeLocation", Message: "The location '" + *l + "' is not known."})
 		}
 		spec.Location = name
 	} else if spec.Location == "" && !spec.Attached {
 		spec.Location = facts.WorkspaceLocation
 	}
-	key := in.Merge(spec)
+	key = in.Merge(spec)
 	rules.ComputeDefaults(spec)
-	return spec, key, nil
+	return spec, key, unread, nil
 }
 
 func computeType(s string) (berth.ComputeType, error) {
@@ -121,6 +143,7 @@ func resourceID(id berth.ID, in *wire.ComputePut, old *berth.Resource, spec *ber
 	}
 	cluster, err := berth.ParseID(sent)
 	if err != nil {
+		spec.Attached = spec.Attached || old == nil
 		return &berth.Error{Code: berth.CodeInvalidID, Target: "properties.resourceId", Message: err.Error() + "."}
 	}
 	if old == nil {
@@ -139,8 +162,20 @@ func suffix() string {
 	return hex.EncodeToString(b)
 }
 
-// clusterFacts reads what the store knows of the cluster that is to be attached.
-func (s *Server) clusterFacts(q *request, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
+// computeFacts reads what the store knows: of computes with the same name, and of the cluster that is to be attached.
+func (s *Server) computeFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
+	if facts.Exists == nil {
+		others, err := s.Store.All(q.Context(), store.Query{Type: berth.TypeCompute, Subscription: s.Subscription, Name: id.Name()})
+		if err != nil {
+			return err
+		}
+		for _, o := range others {
+			ws, err := s.Store.Get(q.Context(), o.ID.Parent())
+			if err == nil && ws.Location == facts.WorkspaceLocation && ws.ID.Key() != id.Parent().Key() {
+				facts.Namesake = o.ID
+			}
+		}
+	}
 	facts.ClusterID = spec.ClusterID
 	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) {
 		return nil
@@ -154,7 +189,11 @@ func (s *Server) clusterFacts(q *request, spec *berth.ComputeSpec, facts *rules.
 	}
 	facts.Cluster, facts.ClusterState, facts.ClusterLocation = r.Body.(*berth.Cluster), r.State, r.Location
 	spec.ClusterID = r.ID
-	return nil
+	taken, err := s.Store.Taken(q.Context(), r.ID, id)
+	if taken != nil {
+		facts.Taken = taken
+	}
+	return err
 }
 
 // removeCompute: delete takes the cluster along that Berth made; detach leaves it. What the user brought is never deleted.

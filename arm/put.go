@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/rules"
@@ -70,7 +71,7 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 	if old != nil {
 		w.Verb, w.Base = berth.VerbUpdate, old.Generation
 		if s.noEffect(q, old, w) {
-			return s.accepted(q, k, http.StatusOK, old, old.OperationID), nil
+			return warned(s.accepted(q, k, http.StatusOK, old, old.OperationID), p.violations), nil
 		}
 	}
 	r, op, err := s.Store.Accept(q.Context(), w)
@@ -85,19 +86,57 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 	if op != nil {
 		operation = op.ID
 	}
-	return s.accepted(q, k, status, r, operation), nil
+	return warned(s.accepted(q, k, status, r, operation), p.violations), nil
+}
+
+// warned tells the warnings in the header that Kubernetes uses for its own.
+func warned(res *response, vs []rules.Violation) *response {
+	var all []string
+	for _, w := range rules.Told(vs, true) {
+		all = append(all, `299 berth "`+headerText(w.Message)+`"`)
+	}
+	if len(all) > 0 {
+		res.header["Warning"] = strings.Join(all, ", ")
+	}
+	return res
+}
+
+// headerText is text as headers bear it: printable ASCII, without quotation marks of its own.
+func headerText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"' || r == '\\':
+			return '\''
+		case r == '×':
+			return 'x'
+		case r < 0x20 || r > 0x7e:
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // noEffect says that the same was asked again of a resource that is as it was asked for. Its operation must still be
 // there, because clients poll it.
 func (s *Server) noEffect(q *request, old *berth.Resource, w store.Wish) bool {
 	same := old.State == berth.StateSucceeded && old.Location == w.Resource.Location && len(w.Secrets) == 0 &&
-		sameTags(old.Tags, w.Resource.Tags) && reflect.DeepEqual(old.Body, w.Resource.Body)
+		sameTags(old.Tags, w.Resource.Tags) && reflect.DeepEqual(wished(old.Body), wished(w.Resource.Body))
 	if !same || old.OperationID == "" {
 		return same
 	}
 	_, err := s.Store.Operation(q.Context(), old.OperationID)
 	return err == nil
+}
+
+// wished is a body without what the rules said to it, which may change while the wish stays.
+func wished(b berth.Body) berth.Body {
+	c, isCompute := b.(*berth.Compute)
+	if !isCompute {
+		return b
+	}
+	plain := *c
+	plain.Warnings = nil
+	return &plain
 }
 
 func sameTags(a, b map[string]string) bool {

@@ -156,6 +156,10 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 		q.kindName = berth.TypeDeployment
 		return s.deploymentAction(q, id, word)
 	}
+	if q.Method == http.MethodPost && id.Is(berth.TypeCompute) && strings.EqualFold(word, "validate") {
+		q.kindName = berth.TypeCompute
+		return s.validateCompute(q, id)
+	}
 	if q.Method == http.MethodPost && !id.IsGroup() && len(id.Names) > 0 {
 		k, err := s.kind(q, id)
 		if err != nil {

@@ -112,7 +112,7 @@ func (a *answer) body() any {
 }
 
 // told are the headers that an answer must not have unless its step says so; a step may name others too.
-var told = []string{"Allow", "Azure-AsyncOperation", "ETag", "Location", "Retry-After"}
+var told = []string{"Allow", "Azure-AsyncOperation", "ETag", "Location", "Retry-After", "Warning"}
 
 func (a *answer) telling() []string {
 	var out []string

@@ -30,6 +30,7 @@ type Options struct {
 	HTTPClient  *http.Client // nil: one that trusts Credentials.CAFile
 	UserAgent   string       // "berth" when empty
 	Trace       io.Writer    // requests and answers are written here, without their secrets; nil for none
+	Warn        func(string) // told what the server has to say to a wish that it accepted; may be nil
 	TokenFile   string       // keeps the token between runs, mode 0600; empty: in memory only
 	// PollMax caps how long Wait sleeps between two looks; zero follows the server's Retry-After.
 	PollMax time.Duration

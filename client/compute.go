@@ -31,6 +31,20 @@ func (c *Client) put(ctx context.Context, path string, body Object) (Object, *Op
 	return out, op, err
 }
 
+// Validation is what a wish would be told.
+type Validation struct {
+	Valid      bool          `json:"valid"`
+	Violations []berth.Error `json:"violations"` // what forbids it
+	Warnings   []berth.Error `json:"warnings"`   // what is only said
+}
+
+// ValidateCompute asks what PutCompute would be told, and does nothing.
+func (c *Client) ValidateCompute(ctx context.Context, n ComputeName, body Object) (Validation, error) {
+	var out Validation
+	err := c.Post(ctx, c.computePath(n)+"/validate", body, &out)
+	return out, err
+}
+
 // GetCompute reads a compute.
 func (c *Client) GetCompute(ctx context.Context, n ComputeName) (Object, error) {
 	return c.object(ctx, c.computePath(n))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"time"
 )
 
@@ -165,5 +166,20 @@ func (c *Client) send(req *http.Request, data []byte) (*Response, error) {
 	}
 	out := &Response{Status: res.StatusCode, Header: res.Header, body: body}
 	c.traceResponse(out, time.Since(start))
+	c.warn(out)
 	return out, nil
+}
+
+var warningText = regexp.MustCompile(`299 berth "([^"]*)"`)
+
+// warn passes on what the server says to a wish that it accepted.
+func (c *Client) warn(res *Response) {
+	if c.options.Warn == nil {
+		return
+	}
+	for _, header := range res.Header.Values("Warning") {
+		for _, m := range warningText.FindAllStringSubmatch(header, -1) {
+			c.options.Warn(m[1])
+		}
+	}
 }

@@ -25,7 +25,9 @@ type ComputeFacts struct {
 	Cluster           *berth.Cluster // nil when there is none by that id
 	ClusterState      berth.State
 	ClusterLocation   string
-	SSLKey            bool // a private key came along, or is kept
+	SSLKey            bool     // a private key came along, or is kept
+	Namesake          berth.ID // a compute of this name in another workspace of the region; zero for none
+	Taken             error    // why the cluster cannot be taken up: somebody has it; nil when it is free
 }
 
 // ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
@@ -71,7 +73,7 @@ func ComputeDefaults(s *berth.ComputeSpec) {
 func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 	out := shape(w, f)
 	if f.Exists == nil {
-		out = append(out, name(n)...)
+		out = append(append(out, name(n)...), namesake(n, f)...)
 	}
 	if w.Type == berth.ComputeKubernetes {
 		return append(append(out, attachable(w, f)...), namespace(w)...)
@@ -91,6 +93,15 @@ func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 		out = append(out, warning("properties.computeLocation", "The cluster is made in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", w.Location, f.WorkspaceLocation)...)
 	}
 	return out
+}
+
+// namesake: the document wants a name to be unique in the region too, where its studio only warns; later editions speak of
+// the workspace alone.
+func namesake(n string, f ComputeFacts) []Violation {
+	if f.Namesake.IsZero() {
+		return nil
+	}
+	return warning("name", "Another workspace in %s, '%s', has a compute called '%s' too: easily taken for one another.", f.WorkspaceLocation, f.Namesake.Parent().Name(), n)
 }
 
 // shape refuses what an update cannot change: the service creates and attaches once, and scales by node count only.
@@ -180,6 +191,8 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	const target = "properties.resourceId"
 	id := w.ClusterID
 	switch {
+	case w.Attached && id.IsZero():
+		return nil // it could not be read, and that is told
 	case !w.Attached:
 		return violation(berth.CodeInvalidRequest, target, "A compute of type %s takes up a cluster that exists: give its resourceId.", w.Type)
 	case id.Is("Microsoft.Kubernetes/connectedClusters"):
@@ -193,7 +206,13 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	case f.ClusterState == berth.StateDeleting || f.ClusterState == berth.StateFailed:
 		return violation(berth.CodeConflict, target, "The cluster '%s' is %s; only a working cluster can be attached.", id.Name(), f.ClusterState)
 	}
-	return append(bigEnough(w, f), version(f.Cluster)...)
+	return append(append(free(f), bigEnough(w, f)...), version(f.Cluster)...)
+}
+
+// free: one cluster, one compute. A second attachment would break the first (the service's document).
+func free(f ComputeFacts) []Violation {
+	out, _ := Of(f.Taken)
+	return out
 }
 
 func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {

@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,19 +28,14 @@ func invalid(target, format string, args ...any) []Violation {
 }
 
 func warning(target, format string, args ...any) []Violation {
-	v := invalid(target, format, args...)
+	v := violation(berth.CodeWarning, target, format, args...)
 	v[0].Warning = true
 	return v
 }
 
 // AsError makes one error of all violations that are not warnings; nil when there are none.
 func AsError(vs []Violation) *berth.Error {
-	var details []berth.Error
-	for _, v := range vs {
-		if !v.Warning {
-			details = append(details, berth.Error{Code: v.Code, Target: v.Target, Message: v.Message})
-		}
-	}
+	details := Told(vs, false)
 	switch len(details) {
 	case 0:
 		return nil
@@ -57,13 +53,22 @@ func AsError(vs []Violation) *berth.Error {
 	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request breaks %d rules, at %s; nothing was changed. Each is told in the details.", len(details), strings.Join(fields, ", ")), Details: details}
 }
 
-// Warnings are the messages of the warnings.
-func Warnings(vs []Violation) []string {
-	var out []string
+// Told are the violations that are warnings, or those that are not, as they are shown.
+func Told(vs []Violation, warnings bool) []berth.Error {
+	var out []berth.Error
 	for _, v := range vs {
-		if v.Warning {
-			out = append(out, v.Message)
+		if v.Warning == warnings {
+			out = append(out, berth.Error{Code: v.Code, Target: v.Target, Message: v.Message})
 		}
 	}
 	return out
+}
+
+// Of makes a violation of an error that was found on the way to the rules; false for one that is not for users.
+func Of(err error) ([]Violation, bool) {
+	e, isOurs := errors.AsType[*berth.Error](err)
+	if !isOurs {
+		return nil, false
+	}
+	return []Violation{{Code: e.Code, Target: e.Target, Message: e.Message}}, true
 }

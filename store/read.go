@@ -76,6 +76,7 @@ type Query struct {
 	Subscription string
 	Group        berth.ID // those in the group (the group itself is not in it)
 	Parent       berth.ID // direct children
+	Name         string   // the last name, in any casing
 	After        string   // the key after which to go on, from List
 	Limit        int      // at most MaxPage; MaxPage when 0
 }
@@ -124,6 +125,9 @@ func (q Query) where() (string, []any) {
 	if !q.Parent.IsZero() {
 		add("parent_key = ?", q.Parent.Key())
 	}
+	if q.Name != "" {
+		add(`key LIKE ? ESCAPE '\'`, "%/"+strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(q.Name)))
+	}
 	return strings.Join(conditions, " AND "), args
 }
 
@@ -154,6 +158,20 @@ func (s *Store) Holder(ctx context.Context, cluster berth.ID) (berth.ID, error) 
 		return berth.ID{}, err
 	}
 	return berth.ParseID(id)
+}
+
+// Taken says why a compute cannot take up a cluster: another has it. Nil when none has.
+func (s *Store) Taken(ctx context.Context, cluster, by berth.ID) (taken *berth.Error, err error) {
+	var key, holder string
+	var since int64
+	err = s.read.QueryRowContext(ctx, "SELECT holder_key, holder_id, since FROM holds WHERE cluster_key = ?", cluster.Key()).Scan(&key, &holder, &since)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && key == by.Key() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return AlreadyAttached(cluster, holder, fromMicros(since)), nil
 }
 
 // Secret reads one secret of a resource. ErrNotFound when it has none by that name.

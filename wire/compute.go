@@ -122,8 +122,10 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
-	o := envelope(r, properties)
-	return o
+	if len(c.Warnings) > 0 {
+		properties["warnings"] = c.Warnings
+	}
+	return envelope(r, properties)
 }
 
 func innerProperties(c *berth.Compute) Object {

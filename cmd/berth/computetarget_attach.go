@@ -15,7 +15,7 @@ type attachOptions struct {
 	cluster, purpose string
 	balancer         balancerOptions
 	tls              tlsOptions
-	noWait           bool
+	noWait, dryRun   bool
 }
 
 func (c *cli) computeAttach() *cobra.Command {
@@ -28,6 +28,9 @@ func (c *cli) computeAttach() *cobra.Command {
 		cl, err := c.connect()
 		if err != nil {
 			return err
+		}
+		if o.dryRun {
+			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
 		c.note("Attaching compute resource...")
 		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
@@ -45,6 +48,7 @@ func (c *cli) computeAttach() *cobra.Command {
 	o.balancer.flags(cmd)
 	o.tls.flags(cmd)
 	noWaitFlag(cmd, &o.noWait)
+	dryRunFlag(cmd, &o.dryRun)
 	return o.on(c, cmd)
 }
 

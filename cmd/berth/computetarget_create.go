@@ -18,7 +18,7 @@ type createOptions struct {
 	tls             tlsOptions
 	network         networkOptions
 	description     string
-	noWait          bool
+	noWait, dryRun  bool
 }
 
 func (c *cli) computeCreate() *cobra.Command {
@@ -32,6 +32,9 @@ func (c *cli) computeCreate() *cobra.Command {
 		body, err := o.body(cl.Subscription(), cmd.Flags().Changed("agent-count"))
 		if err != nil {
 			return err
+		}
+		if o.dryRun {
+			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
 		c.note("Provisioning compute resources...")
 		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
@@ -54,6 +57,7 @@ func (c *cli) computeCreate() *cobra.Command {
 	o.tls.flags(cmd)
 	o.network.flags(cmd)
 	noWaitFlag(cmd, &o.noWait)
+	dryRunFlag(cmd, &o.dryRun)
 	return o.on(c, cmd)
 }
 

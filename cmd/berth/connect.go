@@ -84,7 +84,7 @@ func (c *cli) clientFor(cr client.Credentials) (*client.Client, error) {
 	if cr.SubscriptionID == "" {
 		return nil, errors.New("the credentials name no subscription; give one with --subscription or BERTH_SUBSCRIPTION_ID")
 	}
-	o := client.Options{Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID)}
+	o := client.Options{Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID), Warn: func(text string) { c.warn("%s", text) }}
 	if c.debug {
 		o.Trace = c.err
 	}

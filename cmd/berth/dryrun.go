@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth/client"
+)
+
+func dryRunFlag(cmd *cobra.Command, dryRun *bool) {
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "check it against every rule, and do nothing")
+}
+
+// dryRun says what the rules have to say. It fails when they forbid the wish, so that scripts can ask.
+func (c *cli) dryRun(ctx context.Context, cl *client.Client, n client.ComputeName, body client.Object) error {
+	v, err := cl.ValidateCompute(ctx, n, body)
+	if err != nil {
+		return err
+	}
+	for _, w := range v.Warnings {
+		c.warn("%s: %s", w.Target, w.Message)
+	}
+	if err := c.emit(v, validationTable); err != nil || v.Valid {
+		return err
+	}
+	c.say("%s\n", c.paint(red, "It would be refused; nothing was made."))
+	return errSilent
+}
+
+func validationTable(v any) []row {
+	var rows []row
+	for _, kind := range []struct{ key, word string }{{"violations", "refused"}, {"warnings", "warning"}} {
+		o, _ := v.(client.Object)
+		list, _ := o[kind.key].([]any)
+		for _, item := range list {
+			e, _ := item.(client.Object)
+			rows = append(rows, row{{"Rule", kind.word}, {"Field", str(e, "target")}, {"Message", str(e, "message")}})
+		}
+	}
+	if rows == nil {
+		rows = []row{{{"Rule", "ok"}, {"Field", ""}, {"Message", "Nothing forbids it."}}}
+	}
+	return rows
+}
