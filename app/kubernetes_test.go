@@ -110,7 +110,9 @@ func TestKubernetes(t *testing.T) {
 
 // seal makes a compute with a secret of the user's, for restart to find again.
 func seal(s *site) {
-	ssl := apptest.Object{"status": "Enabled", "cname": "scoring.example", "cert": "-----BEGIN CERTIFICATE-----", "key": sslKey}
+	cert, key := apptest.Certificate(s.t, "scoring.example")
+	sealed = strings.Split(key, "\n")[1]
+	ssl := apptest.Object{"status": "Enabled", "cname": "scoring.example", "cert": cert, "key": key}
 	s.put(s.compute("sealed"), apptest.AKS(apptest.Object{"clusterPurpose": "DevTest", "agentCount": 2, "sslConfiguration": ssl}))
 }
 

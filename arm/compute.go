@@ -28,7 +28,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	facts := rules.ComputeFacts{WorkspaceLocation: ws.Location, Subscription: s.Subscription}
+	facts := rules.ComputeFacts{WorkspaceLocation: ws.Location, Subscription: s.Subscription, Now: s.Clock.Now(), Renew: in.Renews()}
 	where, err := location(in.Location, old, ws.Location)
 	violations, isOurs := rules.Of(err)
 	if err != nil && !isOurs {
@@ -42,7 +42,9 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err := s.computeFacts(q, id, spec, &facts); err != nil {
 		return nil, err
 	}
-	facts.SSLKey = key != "" || facts.Exists != nil && facts.Exists.Spec.SSL != nil && facts.Exists.Spec.SSL.Status == "Enabled"
+	if err := s.keyFacts(q, id, key, &facts); err != nil {
+		return nil, err
+	}
 	if spec.Attached && spec.Location == "" {
 		spec.Location = ws.Location
 		if facts.ClusterLocation != "" {
@@ -160,6 +162,23 @@ func suffix() string {
 	b := make([]byte, 5)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
+}
+
+// keyFacts finds the private key: the one that came along, or the one that is kept.
+func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.ComputeFacts) error {
+	if sent != "" {
+		facts.SSLKey, facts.SSLKeyPEM = true, []byte(sent)
+		return nil
+	}
+	if facts.Exists == nil || facts.Exists.Spec.SSL == nil || facts.Exists.Spec.SSL.Status != "Enabled" {
+		return nil
+	}
+	key, err := s.Store.Secret(q.Context(), id, berth.SecretSSLKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	facts.SSLKey, facts.SSLKeyPEM = err == nil, key
+	return err
 }
 
 // computeFacts reads what the store knows: of computes with the same name, and of the cluster that is to be attached.

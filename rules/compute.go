@@ -2,6 +2,7 @@ package rules
 
 import (
 	"strings"
+	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -25,7 +26,10 @@ type ComputeFacts struct {
 	Cluster           *berth.Cluster // nil when there is none by that id
 	ClusterState      berth.State
 	ClusterLocation   string
+	Now               time.Time
 	SSLKey            bool     // a private key came along, or is kept
+	SSLKeyPEM         []byte   // that key; nil when it is not at hand
+	Renew             bool     // the certificate is to be renewed
 	Namesake          berth.ID // a compute of this name in another workspace of the region; zero for none
 	Taken             error    // why the cluster cannot be taken up: somebody has it; nil when it is free
 }

@@ -22,10 +22,13 @@ func loadBalancer(w berth.ComputeSpec) []Violation {
 // ssl: Enabled brings a certificate, Auto a leaf domain label; never both.
 func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	s := w.SSL
+	const target = tlsField
+	if f.Renew && (s == nil || s.LeafDomainLabel == "") {
+		return invalid(target+".renew", "Only a certificate that was made for a leaf domain label can be renewed, and this compute has none.")
+	}
 	if s == nil {
 		return nil
 	}
-	const target = inner + "sslConfiguration"
 	switch s.Status {
 	case "Disabled":
 		return nil
@@ -36,7 +39,7 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		if s.CNAME == "" || s.Certificate == "" || !f.SSLKey {
 			return invalid(target, "Not all SSL information is there: cname, cert and key are needed together.")
 		}
-		return nil
+		return ownCertificate(s, f)
 	case "Auto":
 		switch {
 		case s.LeafDomainLabel == "":

@@ -91,6 +91,12 @@ func mergeSSL(spec *berth.ComputeSpec, s *SSL) string {
 	return s.Key
 }
 
+// Renews says whether the request wants a certificate renewed.
+func (p *ComputePut) Renews() bool {
+	in := p.Properties.Properties
+	return in != nil && in.SSL != nil && in.SSL.Renew
+}
+
 // set takes over a string that says something: clients send "" and null for "the default".
 func set(to *string, from *string) {
 	if from != nil && *from != "" {
