@@ -37,6 +37,7 @@ const (
 	CodeUnsupportedMedia        Code = "UnsupportedMediaType"
 	CodeMethodNotAllowed        Code = "MethodNotAllowed"
 	CodeBadRequest              Code = "BadRequest"
+	CodeDisallowedByPolicy      Code = "RequestDisallowedByPolicy"
 	CodeWarning                 Code = "Warning" // told, and no reason to refuse
 	CodeConflict                Code = "Conflict"
 	CodeBusy                    Code = "OperationNotAllowed"

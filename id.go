@@ -15,8 +15,8 @@ const (
 	maxIDLength       = 2048
 )
 
-// ID names one ARM resource: a resource group, a resource inside one, or a deployment at the scope of the subscription,
-// which has no group.
+// ID names one ARM resource: a resource group, a resource inside one, or one at the scope of the subscription, which has no
+// group.
 //
 // The casing of the names is the caller's and is kept; two IDs are the same resource when their Keys are equal
 // (ARM compares ids without regard to case).
@@ -42,7 +42,7 @@ func NewID(subscription, group, typ string, names ...string) ID {
 }
 
 // ParseID reads "/subscriptions/S/resourceGroups/G[/providers/NS/type/name…]" in any casing of the fixed words, and
-// "/subscriptions/S/providers/Microsoft.Resources/deployments/name…".
+// "/subscriptions/S/providers/NS/type/name…" of the types that stand there too (OfSubscription).
 func ParseID(s string) (ID, error) {
 	if len(s) > maxIDLength {
 		return ID{}, fmt.Errorf("a resource id has at most %d characters; this one has %d", maxIDLength, len(s))
@@ -62,7 +62,7 @@ func ParseID(s string) (ID, error) {
 			return bad("a part has a character that names cannot have")
 		}
 	}
-	ofSubscription := len(parts) >= 6 && strings.EqualFold(strings.Join(parts[2:5], "/"), "providers/"+TypeDeployment)
+	ofSubscription := len(parts) >= 6 && strings.EqualFold(parts[2], "providers") && OfSubscription(parts[3]+"/"+parts[4])
 	if !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") && !ofSubscription {
 		return bad("it does not begin with /subscriptions/{id}/resourceGroups/{group}")
 	}
@@ -81,6 +81,11 @@ func ParseID(s string) (ID, error) {
 		id.Types, id.Names = append(id.Types, rest[i]), append(id.Names, rest[i+1])
 	}
 	return id, nil
+}
+
+// OfSubscription says whether resources of a type can stand at the scope of the subscription as well as in a group.
+func OfSubscription(typ string) bool {
+	return strings.EqualFold(typ, TypeDeployment) || strings.EqualFold(typ, TypePolicyAssignment)
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

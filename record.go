@@ -5,6 +5,7 @@ import "strings"
 // RecordTypes are the types that Berth keeps without making anything of them: what workspaces, templates and networks
 // refer to. They can be written, read and listed like any resource, and say of themselves that they are records.
 var RecordTypes = []string{
+	TypePolicyAssignment,
 	"Microsoft.ContainerRegistry/registries",
 	"Microsoft.Insights/components",
 	"Microsoft.KeyVault/vaults",
@@ -19,6 +20,9 @@ const (
 	TypeNetwork = "Microsoft.Network/virtualNetworks"
 	TypeSubnet  = "Microsoft.Network/virtualNetworks/subnets"
 )
+
+// TypePolicyAssignment is a policy on a group or on the subscription. The rules heed those that forbid public IPs.
+const TypePolicyAssignment = "Microsoft.Authorization/policyAssignments"
 
 // Record is a resource that is kept as it was written. Nothing stands behind it.
 type Record struct {

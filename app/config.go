@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,22 +13,25 @@ import (
 
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
+
+	"berth.dev/berth/catalog"
 )
 
 // Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
 type Config struct {
-	DataDir       string   `json:"dataDir"`       // everything that Berth keeps
-	Listen        string   `json:"listen"`        // host:port of the HTTPS listener
-	PublicURL     string   `json:"publicUrl"`     // https address under which clients reach it; from Listen when empty
-	Hosts         []string `json:"hosts"`         // further names for the certificate
-	TLSCert       string   `json:"tlsCert"`       // certificate of one's own authority; one of Berth's when empty
-	TLSKey        string   `json:"tlsKey"`        // its key
-	TLSCA         string   `json:"tlsCa"`         // the authority, for clients; the system's when empty
-	TemplateHosts []string `json:"templateHosts"` // hosts from which templates may be fetched by a link
-	DebugListen   string   `json:"debugListen"`   // loopback host:port for /metrics and /debug/; "off" for none
-	KubeBinary    string   `json:"kubeBinary"`    // berth-kube; looked for beside berth and in PATH when empty
-	LogFormat     string   `json:"logFormat"`     // text | json
-	LogLevel      string   `json:"logLevel"`      // debug | info | warn | error
+	DataDir       string   `json:"dataDir"`            // everything that Berth keeps
+	Listen        string   `json:"listen"`             // host:port of the HTTPS listener
+	PublicURL     string   `json:"publicUrl"`          // https address under which clients reach it; from Listen when empty
+	Hosts         []string `json:"hosts"`              // further names for the certificate
+	TLSCert       string   `json:"tlsCert"`            // certificate of one's own authority; one of Berth's when empty
+	TLSKey        string   `json:"tlsKey"`             // its key
+	TLSCA         string   `json:"tlsCa"`              // the authority, for clients; the system's when empty
+	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched by a link
+	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: what clusters with authorized IP ranges must let in
+	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
+	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; looked for beside berth and in PATH when empty
+	LogFormat     string   `json:"logFormat"`          // text | json
+	LogLevel      string   `json:"logLevel"`           // debug | info | warn | error
 }
 
 // DefaultConfig is what is used where nothing is said.
@@ -72,6 +76,7 @@ var settings = []setting{
 	{flag: "tls-key", usage: "PEM file of that certificate's key", text: func(c *Config) *string { return &c.TLSKey }},
 	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
 	{flag: "template-host", usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)", list: func(c *Config) *[]string { return &c.TemplateHosts }},
+	{flag: "control-plane-range", usage: "location=range that this server comes from, such as westeurope=203.0.113.0/28 (repeatable)", list: func(c *Config) *[]string { return &c.ControlPlane }},
 	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
 	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
@@ -159,8 +164,26 @@ func (c *Config) check() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("--log-format must be text or json, not %q", c.LogFormat)
 	}
+	if _, err := c.controlPlane(); err != nil {
+		return err
+	}
 	_, err := c.level()
 	return err
+}
+
+// controlPlane reads the ranges that this server comes from, by location.
+func (c *Config) controlPlane() (map[string][]netip.Prefix, error) {
+	out := map[string][]netip.Prefix{}
+	for _, text := range c.ControlPlane {
+		where, cidr, _ := strings.Cut(text, "=")
+		location, known := catalog.CanonicalLocation(where)
+		p, err := netip.ParsePrefix(cidr)
+		if !known || err != nil {
+			return nil, fmt.Errorf("--control-plane-range %q is not location=range, such as westeurope=203.0.113.0/28", text)
+		}
+		out[location] = append(out[location], p.Masked())
+	}
+	return out, nil
 }
 
 func (c *Config) level() (slog.Level, error) {

@@ -127,10 +127,14 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ranges, err := s.config.controlPlane()
+	if err != nil {
+		return err
+	}
 	s.metrics = newMetrics(s.store)
 	handler := arm.New(arm.Options{
 		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {

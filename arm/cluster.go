@@ -27,6 +27,10 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
+	policy, err := s.noPublicIPs(q, id)
+	if err != nil {
+		return nil, err
+	}
 	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: id.Name()}}
 	var was *berth.ClusterSpec
 	if old != nil {
@@ -36,7 +40,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	body.Spec.Location = where
 	asked := clusterSpec(in, profile, &body.Spec)
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{wish: store.Wish{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, was, asked), rules.Tags(r.Tags)...)}, nil
+	return &plan{wish: store.Wish{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, rules.ClusterFacts{Old: was, Asked: asked, Policy: policy}), rules.Tags(r.Tags)...)}, nil
 }
 
 // clusterSpec writes what the request names over spec, and says which version was asked for in which words.

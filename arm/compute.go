@@ -181,40 +181,6 @@ func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.Com
 	return err
 }
 
-// computeFacts reads what the store knows: of computes with the same name, and of the cluster that is to be attached.
-func (s *Server) computeFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
-	if facts.Exists == nil {
-		others, err := s.Store.All(q.Context(), store.Query{Type: berth.TypeCompute, Subscription: s.Subscription, Name: id.Name()})
-		if err != nil {
-			return err
-		}
-		for _, o := range others {
-			ws, err := s.Store.Get(q.Context(), o.ID.Parent())
-			if err == nil && ws.Location == facts.WorkspaceLocation && ws.ID.Key() != id.Parent().Key() {
-				facts.Namesake = o.ID
-			}
-		}
-	}
-	facts.ClusterID = spec.ClusterID
-	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) {
-		return nil
-	}
-	r, err := s.Store.Get(q.Context(), spec.ClusterID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	facts.Cluster, facts.ClusterState, facts.ClusterLocation = r.Body.(*berth.Cluster), r.State, r.Location
-	spec.ClusterID = r.ID
-	taken, err := s.Store.Taken(q.Context(), r.ID, id)
-	if taken != nil {
-		facts.Taken = taken
-	}
-	return err
-}
-
 // removeCompute: delete takes the cluster along that Berth made; detach leaves it. What the user brought is never deleted.
 func removeCompute(q *request, old *berth.Resource) (berth.Verb, error) {
 	attached := old.Body.(*berth.Compute).Spec.Attached

@@ -19,6 +19,7 @@ var statuses = map[berth.Code]int{
 	berth.CodeInvalidToken:            http.StatusUnauthorized,
 	berth.CodeExpiredToken:            http.StatusUnauthorized,
 	berth.CodeForbidden:               http.StatusForbidden,
+	berth.CodeDisallowedByPolicy:      http.StatusForbidden,
 	berth.CodeInvalidResourceType:     http.StatusNotFound,
 	berth.CodeInvalidNamespace:        http.StatusNotFound,
 	berth.CodeSubscriptionNotFound:    http.StatusNotFound,

@@ -26,7 +26,7 @@ func (s *Server) missing(q *request, id berth.ID) error {
 		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", id.Group)
 	}
 	if id.Group == "" {
-		return berth.Errorf(berth.CodeNotFound, "The deployment '%s' was not found in the subscription.", id.Name())
+		return berth.Errorf(berth.CodeNotFound, "The Resource '%s/%s' was not found in the subscription.", id.Type(), id.Name())
 	}
 	if _, err := s.Store.Get(q.Context(), group); errors.Is(err, store.ErrNotFound) {
 		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", id.Group)
@@ -46,7 +46,7 @@ func (s *Server) get(q *request, k *kind, id berth.ID) (*response, error) {
 // list answers the resources of a kind inside parent; in the whole subscription when parent is zero.
 func (s *Server) list(q *request, k *kind, parent berth.ID) (*response, error) {
 	query := store.Query{Type: k.typ, Subscription: s.Subscription, Parent: parent}
-	if parent.IsZero() && k.typ == berth.TypeDeployment {
+	if parent.IsZero() && berth.OfSubscription(k.typ) {
 		query.Group = berth.GroupID(s.Subscription, "") // those of the subscription itself
 	}
 	if !parent.IsZero() {

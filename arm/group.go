@@ -168,7 +168,7 @@ func (s *Server) listLocations(*request) (*response, error) {
 // routeProvider routes what stands behind /subscriptions/{id}/providers.
 func (s *Server) routeProvider(q *request, rest []string) (*response, error) {
 	q.kindName = "providers"
-	if len(rest) > 2 && strings.EqualFold(rest[0]+"/"+rest[1], berth.TypeDeployment) {
+	if len(rest) > 2 && berth.OfSubscription(rest[0]+"/"+rest[1]) {
 		return s.routeResource(q, berth.ID{Subscription: s.Subscription}, rest)
 	}
 	switch len(rest) {

@@ -29,7 +29,11 @@ func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	where, err := location(sent, old, "")
+	otherwise := ""
+	if typ == berth.TypePolicyAssignment { // which has one only with an identity
+		otherwise = "global"
+	}
+	where, err := location(sent, old, otherwise)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,7 +100,7 @@ func (s *stage) serve() {
 	links := httptest.NewTLSServer(http.FileServer(http.Dir(filepath.Join("testdata", "links"))))
 	s.t.Cleanup(links.Close)
 	s.links = links.URL
-	handler = arm.New(arm.Options{TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(), Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
+	handler = arm.New(arm.Options{ControlPlane: map[string][]netip.Prefix{"westeurope": {netip.MustParsePrefix("198.51.100.0/28")}, "northeurope": {netip.MustParsePrefix("203.0.113.0/28")}}, TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(), Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
 		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping})
 	s.arm = handler
 }

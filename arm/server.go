@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -32,6 +33,8 @@ type Options struct {
 	Subscription string          // the one subscription there is: a GUID
 	Endpoint     string          // https address of this server, without a trailing slash
 	Hosts        []string        // other names (host or host:port) under which clients may reach it
+	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.
+	ControlPlane map[string][]netip.Prefix
 	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.
 	TemplateHosts []string
 	Links         *http.Client

@@ -83,6 +83,17 @@ def ending(berth):
 
 
 @pytest.fixture(scope="session")
+def network(berth, subscription):
+    """The network of the document's listings: mynetwork with the subnet default, in mygroup."""
+    e = os.environ
+    berth("group", "create", "-n", "mygroup", "-l", "westus")
+    token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"])
+    wish = {"location": "westus", "properties": {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}, "subnets": [{"name": "default", "properties": {"addressPrefix": "10.1.0.0/24"}}]}}
+    url = f"{e['BERTH_TEST_ENDPOINT']}/subscriptions/{subscription}/resourceGroups/mygroup/providers/Microsoft.Network/virtualNetworks/mynetwork?api-version=2024-01-01"
+    return ask(url, json.dumps(wish).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"}, method="PUT")["id"]
+
+
+@pytest.fixture(scope="session")
 def foreign_token(tmp_path_factory):
     """A token of another Berth: what is left when a data folder was made anew."""
     folder = tmp_path_factory.mktemp("elsewhere")
@@ -107,11 +118,11 @@ def ask_token(endpoint, tenant, client, secret, authority=None):
     return ask(f"{endpoint}/{tenant}/oauth2/v2.0/token", urllib.parse.urlencode(form).encode(), {}, authority)["access_token"]
 
 
-def ask(url, body, headers, authority=None):
+def ask(url, body, headers, authority=None, method="POST"):
     import ssl
     import urllib.request
 
-    request = urllib.request.Request(url, data=body, headers=headers)
+    request = urllib.request.Request(url, data=body, headers=headers, method=method)
     with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=authority)) as answer:
         return json.load(answer)
 

@@ -7,14 +7,25 @@ import (
 	"berth.dev/berth/catalog"
 )
 
-// Cluster checks a managed cluster that is to be created or updated. old is nil on create; asked is the version in the
-// words of the request.
-func Cluster(n string, w berth.ClusterSpec, old *berth.ClusterSpec, asked string) []Violation {
+// ClusterFacts is what the rules must know besides the wish.
+type ClusterFacts struct {
+	Old    *berth.ClusterSpec // nil on create
+	Asked  string             // the version in the words of the request
+	Policy berth.ID           // a policy assignment that forbids public IPs; zero for none
+}
+
+// Cluster checks a managed cluster that is to be created or updated.
+func Cluster(n string, w berth.ClusterSpec, f ClusterFacts) []Violation {
+	old := f.Old
 	var out []Violation
 	if old == nil && !clusterName.MatchString(n) {
 		out = append(out, violation(berth.CodeInvalidName, "name", "The cluster name '%.80s' is not possible: it must have 1 to 63 letters, digits, '-' or '_', and begin and end with a letter or digit.", n)...)
 	}
-	out = append(out, clusterVersion(w, old, asked)...)
+	out = append(out, clusterVersion(w, old, f.Asked)...)
+	out = append(out, authorizedRanges(w)...)
+	if old == nil {
+		out = append(out, publicIPForCluster(w, f.Policy)...)
+	}
 	if len(w.Pools) != 1 {
 		return append(out, poolCount(w)...)
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,11 +28,15 @@ type ComputeFacts struct {
 	ClusterState      berth.State
 	ClusterLocation   string
 	Now               time.Time
-	SSLKey            bool     // a private key came along, or is kept
-	SSLKeyPEM         []byte   // that key; nil when it is not at hand
-	Renew             bool     // the certificate is to be renewed
-	Namesake          berth.ID // a compute of this name in another workspace of the region; zero for none
-	Taken             error    // why the cluster cannot be taken up: somebody has it; nil when it is free
+	SSLKey            bool           // a private key came along, or is kept
+	SSLKeyPEM         []byte         // that key; nil when it is not at hand
+	Renew             bool           // the certificate is to be renewed
+	NoSubnet          bool           // the network has no such subnet, or there is no such network
+	Subnets           []netip.Prefix // of the network that the subnet is in
+	Policy            berth.ID       // a policy assignment that forbids public IPs; zero for none
+	ControlPlane      []netip.Prefix // where Berth comes from, for the workspace's region and its pair
+	Namesake          berth.ID       // a compute of this name in another workspace of the region; zero for none
+	Taken             error          // why the cluster cannot be taken up: somebody has it; nil when it is free
 }
 
 // ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
@@ -84,7 +89,8 @@ func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 	}
 	out = append(out, loadBalancer(w)...)
 	out = append(out, ssl(w, f)...)
-	out = append(out, network(w.Network)...)
+	out = append(out, network(w.Network, f)...)
+	out = append(out, publicIPForCompute(w, f.Policy)...)
 	out = append(out, purpose(w)...)
 	if w.Attached {
 		return append(out, attachable(w, f)...)
@@ -210,7 +216,8 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	case f.ClusterState == berth.StateDeleting || f.ClusterState == berth.StateFailed:
 		return violation(berth.CodeConflict, target, "The cluster '%s' is %s; only a working cluster can be attached.", id.Name(), f.ClusterState)
 	}
-	return append(append(free(f), bigEnough(w, f)...), version(f.Cluster)...)
+	out := append(free(f), bigEnough(w, f)...)
+	return append(append(out, version(f.Cluster)...), reachable(f)...)
 }
 
 // free: one cluster, one compute. A second attachment would break the first (the service's document).

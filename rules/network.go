@@ -59,8 +59,9 @@ var banned = []netip.Prefix{
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"), netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
 }
 
-// network: all fields or none; the DNS address lies in the service range and is not its first; ranges do not overlap.
-func network(n *berth.NetworkSpec) []Violation {
+// network: all fields or none; the subnet is there; the DNS address lies in the service range and is not its first; no range
+// overlaps another or a subnet of the network (VNET, AKS).
+func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	if n == nil {
 		return nil
 	}
@@ -68,8 +69,12 @@ func network(n *berth.NetworkSpec) []Violation {
 		return invalid(networking, "Not all virtual network information is there: subnetId, serviceCidr, dnsServiceIP and dockerBridgeCidr are needed together.")
 	}
 	var out []Violation
-	if id, err := berth.ParseID(n.SubnetID); err != nil || !id.Is("Microsoft.Network/virtualNetworks/subnets") {
+	id, err := berth.ParseID(n.SubnetID)
+	switch {
+	case err != nil || !id.Is(berth.TypeSubnet):
 		out = append(out, invalid(networking+".subnetId", "'%.120s' does not name a subnet.", n.SubnetID)...)
+	case f.NoSubnet:
+		out = append(out, violation(berth.CodeNotFound, networking+".subnetId", "There is no subnet '%s' in a virtual network '%s' of resource group '%s'. Make it first (az network vnet create), or name another.", id.Name(), id.Parent().Name(), id.Group)...)
 	}
 	service, serviceErr := netip.ParsePrefix(n.ServiceCIDR)
 	if serviceErr != nil || !service.Addr().Is4() {
@@ -85,14 +90,26 @@ func network(n *berth.NetworkSpec) []Violation {
 		out = append(out, invalid(networking+".serviceCidr", "The service range %s is too large: it must be smaller than a /12.", service)...)
 	}
 	out = append(out, dns(n.DNSServiceIP, service)...)
+	out = append(out, apart(networking+".serviceCidr", "service range", service, f.Subnets)...)
 	bridge, err := netip.ParsePrefix(n.DockerBridgeCIDR)
 	switch {
 	case err != nil || !bridge.Addr().Is4():
 		out = append(out, invalid(networking+".dockerBridgeCidr", "'%s' is not an IPv4 range such as 172.17.0.1/16.", n.DockerBridgeCIDR)...)
+	case len(apart(networking+".dockerBridgeCidr", "Docker bridge range", bridge.Masked(), f.Subnets)) > 0:
+		out = append(out, apart(networking+".dockerBridgeCidr", "Docker bridge range", bridge.Masked(), f.Subnets)...)
 	case bridge.Masked().Overlaps(service):
 		out = append(out, invalid(networking+".dockerBridgeCidr", "The Docker bridge range %s overlaps the service range %s. Choose one that does not.", bridge, service)...)
 	}
 	return out
+}
+
+func apart(target, what string, p netip.Prefix, subnets []netip.Prefix) []Violation {
+	for _, s := range subnets {
+		if s.Overlaps(p) {
+			return invalid(target, "The %s %s overlaps the subnet %s of the virtual network. Choose one that does not.", what, p, s)
+		}
+	}
+	return nil
 }
 
 func dns(text string, service netip.Prefix) []Violation {

@@ -171,7 +171,7 @@ func TestCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := berth.ClusterSpec{Version: "1.36.0", Pools: []berth.NodePool{good}}
 			c.change(&w)
-			check(t, Cluster(c.name, w, nil, c.asked), c.want, "")
+			check(t, Cluster(c.name, w, ClusterFacts{Asked: c.asked}), c.want, "")
 		})
 	}
 }

@@ -9,6 +9,16 @@ import (
 // recordNote stands in every record, so that nobody takes it for the real thing.
 const recordNote = "Kept by Berth as a record: nothing stands behind it."
 
+// policyNote stands in policy assignments: the rules read them.
+const policyNote = "Berth heeds assignments of built-in policies that forbid public IPs; others are only kept."
+
+func note(typ string) string {
+	if typ == berth.TypePolicyAssignment {
+		return policyNote
+	}
+	return recordNote
+}
+
 // RecordPut reads a resource that is only kept: the envelope's keys, and all others as they are.
 func RecordPut(body []byte) (location *string, tags map[string]string, fields map[string]any, err error) {
 	var in struct {
@@ -37,7 +47,7 @@ func RecordPut(body []byte) (location *string, tags map[string]string, fields ma
 func Record(r *berth.Resource) Object {
 	body := r.Body.(*berth.Record)
 	properties := maps.Clone(body.Properties())
-	properties["provisioningState"], properties["berthNote"] = r.State, recordNote
+	properties["provisioningState"], properties["berthNote"] = r.State, note(body.Type)
 	o := envelope(r, properties)
 	for k, v := range body.Fields {
 		if k != "properties" {

@@ -95,13 +95,13 @@ def test_delete(ws):
 
 
 @operation("provisioning_configuration with the six VNet fields")
-def test_vnet(ws, berth):
+def test_vnet(ws, berth, network):
     config = AksCompute.provisioning_configuration(
         vnet_resourcegroup_name="mygroup", vnet_name="mynetwork", subnet_name="default", service_cidr="10.0.0.0/16", dns_service_ip="10.0.0.10", docker_bridge_cidr="172.17.0.1/16")
     made = create(ws, "vnet", config)
-    network = berth("ml", "computetarget", "show", "-n", "vnet", "-w", "myworkspace", "-g", "myresourcegroup")["properties"]["properties"]["aksNetworkingConfiguration"]
-    assert network["subnetId"].endswith("/resourceGroups/mygroup/providers/Microsoft.Network/virtualNetworks/mynetwork/subnets/default")
-    assert (network["serviceCidr"], network["dnsServiceIP"], network["dockerBridgeCidr"]) == ("10.0.0.0/16", "10.0.0.10", "172.17.0.1/16")
+    got = berth("ml", "computetarget", "show", "-n", "vnet", "-w", "myworkspace", "-g", "myresourcegroup")["properties"]["properties"]["aksNetworkingConfiguration"]
+    assert got["subnetId"].endswith("/resourceGroups/mygroup/providers/Microsoft.Network/virtualNetworks/mynetwork/subnets/default")
+    assert (got["serviceCidr"], got["dnsServiceIP"], got["dockerBridgeCidr"]) == ("10.0.0.0/16", "10.0.0.10", "172.17.0.1/16")
     delete(made)
 
 
