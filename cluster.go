@@ -1,16 +1,33 @@
 package berth
 
-// Cluster is a managed cluster: one Kubernetes cluster that a provider makes and keeps.
+import "time"
+
+// TypeConnected is the type of a cluster that lives elsewhere and was connected.
+const TypeConnected = "Microsoft.Kubernetes/connectedClusters"
+
+// Cluster is one Kubernetes cluster: a managed one, which a provider makes and keeps, or one that was given to Berth by a
+// kubeconfig, as a connected cluster or imported as a managed one.
 type Cluster struct {
-	Spec   ClusterSpec   `json:"spec"`
-	Status ClusterStatus `json:"status"`
+	Connected bool          `json:"connected,omitempty"` // it is of TypeConnected
+	Spec      ClusterSpec   `json:"spec"`
+	Status    ClusterStatus `json:"status"`
 }
 
 // ResourceType implements Body.
-func (*Cluster) ResourceType() string { return TypeCluster }
+func (c *Cluster) ResourceType() string {
+	if c.Connected {
+		return TypeConnected
+	}
+	return TypeCluster
+}
 
 // ClusterSpec is what was asked of a cluster, with the defaults filled in.
 type ClusterSpec struct {
+	// Given says that the cluster was not made here: it was given by a kubeconfig, and is never deleted or scaled. Such a
+	// cluster has neither version nor pools here, but says in its status what it has.
+	Given bool `json:"given,omitempty"`
+	// Run is another for each kubeconfig that is given: the same wish with a new credential is a new wish.
+	Run string `json:"run,omitempty"`
 	Version   string     `json:"version"`   // full: "1.36.0"
 	DNSPrefix string     `json:"dnsPrefix"` // first label of the FQDN
 	Pools     []NodePool `json:"pools"`     // exactly one today: a second pool is refused
@@ -42,4 +59,11 @@ type ClusterStatus struct {
 	ReadyNodes int    `json:"readyNodes,omitempty"`
 	Simulated  bool   `json:"simulated,omitempty"` // the nodes are simulated (the local provider)
 	Message    string `json:"message,omitempty"`
+	// Of a given cluster.
+	UID          string    `json:"uid,omitempty"` // of its kube-system namespace
+	Nodes        int       `json:"nodes,omitempty"`
+	VCPUs        int       `json:"vcpus,omitempty"`
+	VMSize       string    `json:"vmSize,omitempty"`
+	TokenExpires time.Time `json:"tokenExpires,omitzero"`
+	SeenAt       time.Time `json:"seenAt,omitzero"`
 }

@@ -56,6 +56,8 @@ func NewBody(typ string) Body {
 		return &Compute{}
 	case TypeCluster:
 		return &Cluster{}
+	case TypeConnected:
+		return &Cluster{Connected: true}
 	case TypeDeployment:
 		return &Deployment{}
 	}
@@ -78,5 +80,7 @@ const (
 	SecretAdmin  = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig, named as AKS names it
 	SecretUser   = "user-kubeconfig"  // of a cluster: the same rights under the names that users' kubeconfigs have
 	SecretToken  = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
+	SecretGiven  = "given-kubeconfig" // of a given cluster: what the user gave, until it was used
+	SecretOwn    = "own-kubeconfig"   // of a given cluster: a kubeconfig with the token of Berth's own service account
 	SecretSSLKey = "ssl-key"          // of a compute: the PEM private key of its certificate
 )

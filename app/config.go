@@ -28,6 +28,7 @@ type Config struct {
 	TLSCA         string   `json:"tlsCa"`              // the authority, for clients; the system's when empty
 	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched by a link
 	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: what clusters with authorized IP ranges must let in
+	ClusterRanges []string `json:"clusterRanges"`      // loopback and link-local ranges that connected clusters may be in
 	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
 	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; looked for beside berth and in PATH when empty
 	LogFormat     string   `json:"logFormat"`          // text | json
@@ -77,6 +78,7 @@ var settings = []setting{
 	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
 	{flag: "template-host", usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)", list: func(c *Config) *[]string { return &c.TemplateHosts }},
 	{flag: "control-plane-range", usage: "location=range that this server comes from, such as westeurope=203.0.113.0/28 (repeatable)", list: func(c *Config) *[]string { return &c.ControlPlane }},
+	{flag: "cluster-range", usage: "range of addresses that connected clusters may have although it is loopback or link-local (repeatable)", list: func(c *Config) *[]string { return &c.ClusterRanges }},
 	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
 	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
@@ -167,8 +169,22 @@ func (c *Config) check() error {
 	if _, err := c.controlPlane(); err != nil {
 		return err
 	}
+	if _, err := c.clusterRanges(); err != nil {
+		return err
+	}
 	_, err := c.level()
 	return err
+}
+
+func (c *Config) clusterRanges() (out []netip.Prefix, err error) {
+	for _, text := range c.ClusterRanges {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--cluster-range %q is not a range such as 127.0.0.0/8", text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 // controlPlane reads the ranges that this server comes from, by location.

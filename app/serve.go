@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 	"berth.dev/berth/azext"
 	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/store"
@@ -134,7 +136,7 @@ func (s *server) start(ctx context.Context) error {
 	s.metrics = newMetrics(s.store)
 	handler := arm.New(arm.Options{
 		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		Judge: judge, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {
@@ -254,7 +256,11 @@ func (s *server) startEngine(ctx context.Context, id string, through reconcile.R
 		defer cancel()
 		return clusters.Stop(ctx)
 	})
-	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through})
+	guard, err := s.guard()
+	if err != nil {
+		return err
+	}
+	engine := reconcile.New(reconcile.Options{Guard: guard, Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
@@ -265,6 +271,23 @@ func (s *server) startEngine(ctx context.Context, id string, through reconcile.R
 	}()
 	s.onStop(func() error { cancel(); <-done; return nil })
 	return nil
+}
+
+// guard keeps clusters that callers name away from what only this machine may reach, and from this server itself.
+func (s *server) guard() (*kube.Guard, error) {
+	allowed, err := s.config.clusterRanges()
+	g := &kube.Guard{Allowed: allowed}
+	for _, address := range []string{s.listener.Addr().String(), s.config.DebugListen} {
+		if at, err := netip.ParseAddrPort(address); err == nil {
+			g.Own = append(g.Own, at)
+		}
+	}
+	return g, err
+}
+
+func judge(kubeconfig []byte) error {
+	_, err := kube.Judge(kubeconfig)
+	return err
 }
 
 // stay follows no redirect.

@@ -17,6 +17,13 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
+	if in.Properties.Kubeconfig != nil || old != nil && old.Body.(*berth.Cluster).Spec.Given {
+		given := wire.GivenPut{Location: in.Location, Tags: in.Tags}
+		if in.Properties.Kubeconfig != nil {
+			given.Properties.Kubeconfig = *in.Properties.Kubeconfig
+		}
+		return s.putGiven(q, id, old, given)
+	}
 	otherwise := ""
 	if group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); err == nil {
 		otherwise = group.Location
@@ -93,11 +100,19 @@ func clusterAdmin(s *Server, q *request, r *berth.Resource) (*response, error) {
 type credentialKind struct{ name, secret string }
 
 func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) (*response, error) {
+	if r.Body.(*berth.Cluster).Spec.Given {
+		return nil, notKept(r.ID)
+	}
 	config, err := s.kubeconfig(q, r.ID, kind.secret)
 	if err != nil {
 		return nil, err
 	}
 	return &response{status: http.StatusOK, body: wire.Kubeconfigs(kind.name, config), header: map[string]string{"Cache-Control": "no-store"}}, nil
+}
+
+// notKept: Berth's own account in a given cluster is nobody else's.
+func notKept(cluster berth.ID) error {
+	return berth.Errorf(berth.CodeConflict, "'%s' was given to Berth by a kubeconfig, which is not kept. Use the one you have.", cluster.Name())
 }
 
 // clusterProfile answers upgradeProfiles/default.

@@ -182,7 +182,7 @@ func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.Com
 }
 
 // removeCompute: delete takes the cluster along that Berth made; detach leaves it. What the user brought is never deleted.
-func removeCompute(q *request, old *berth.Resource) (berth.Verb, error) {
+func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, error) {
 	attached := old.Body.(*berth.Compute).Spec.Attached
 	switch action := q.URL.Query().Get("underlyingResourceAction"); {
 	case strings.EqualFold(action, "Detach"), action == "" && attached:
@@ -218,6 +218,9 @@ func computeKeys(s *Server, q *request, r *berth.Resource) (*response, error) {
 }
 
 func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte, error) {
+	if r, err := s.Store.Get(q.Context(), cluster); err == nil && r.Body.(*berth.Cluster).Spec.Given {
+		return nil, notKept(cluster)
+	}
 	config, err := s.Store.Secret(q.Context(), cluster, which)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' has no credentials yet. Wait until it is Succeeded.", cluster.Name())

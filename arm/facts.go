@@ -82,7 +82,7 @@ func subnetRanges(network *berth.Resource) (out []netip.Prefix) {
 // clusterFacts reads what is known of the cluster that is to be attached.
 func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
 	facts.ClusterID = spec.ClusterID
-	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) {
+	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) && !spec.ClusterID.Is(berth.TypeConnected) {
 		return nil
 	}
 	r, err := s.Store.Get(q.Context(), spec.ClusterID)

@@ -14,7 +14,7 @@ type kind struct {
 	created int // status of a PUT that makes one
 	put     func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error)
 	patch   func(s *Server, q *request, old *berth.Resource) (*plan, error)
-	remove  func(q *request, old *berth.Resource) (berth.Verb, error)
+	remove  func(s *Server, q *request, old *berth.Resource) (berth.Verb, error)
 	encode  func(s *Server, q *request, r *berth.Resource) wire.Object
 	actions map[string]func(s *Server, q *request, r *berth.Resource) (*response, error)
 }
@@ -30,8 +30,9 @@ func init() {
 		{typ: berth.TypeWorkspace, created: http.StatusOK, put: putWorkspace, patch: patchWorkspace, remove: removeAlways, encode: encodeWorkspace},
 		{typ: berth.TypeCompute, created: http.StatusCreated, put: putCompute, patch: patchTags, remove: removeCompute, encode: encodeCompute,
 			actions: actions{"listKeys": computeKeys}},
-		{typ: berth.TypeCluster, created: http.StatusCreated, put: putCluster, patch: patchTags, remove: removeAlways, encode: encodeCluster,
+		{typ: berth.TypeCluster, created: http.StatusCreated, put: putCluster, patch: patchTags, remove: removeCluster, encode: encodeCluster,
 			actions: actions{"listClusterUserCredential": clusterUser, "listClusterAdminCredential": clusterAdmin}},
+		{typ: berth.TypeConnected, created: http.StatusCreated, put: putConnected, patch: patchTags, remove: removeCluster, encode: encodeConnected},
 		{typ: berth.TypeDeployment, created: http.StatusCreated, put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment},
 	}...) {
 		kinds[strings.ToLower(k.typ)] = k
@@ -54,4 +55,4 @@ func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
 	return wire.Workspace(r, q.base, s.Authority.TenantID())
 }
 
-func removeAlways(*request, *berth.Resource) (berth.Verb, error) { return berth.VerbDelete, nil }
+func removeAlways(*Server, *request, *berth.Resource) (berth.Verb, error) { return berth.VerbDelete, nil }

@@ -13,6 +13,7 @@ import (
 var served = map[string][]string{
 	"Microsoft.Resources":               {"subscriptions", "resourceGroups", "tenants", "deployments"},
 	"Microsoft.MachineLearningServices": {"workspaces", "workspaces/computes", "locations/operationsStatuses"},
+	"Microsoft.Kubernetes":              {"connectedClusters"},
 	"Microsoft.ContainerService":        {"managedClusters", "managedClusters/agentPools", "locations/orchestrators", "locations/kubernetesVersions"},
 }
 

@@ -168,7 +168,7 @@ func (s *Server) remove(q *request, k *kind, id berth.ID) (*response, error) {
 	if err := q.match(wire.ETag(old.Generation)); err != nil {
 		return nil, err
 	}
-	verb, err := k.remove(q, old)
+	verb, err := k.remove(s, q, old)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/arm"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/fake"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/store"
@@ -100,9 +101,14 @@ func (s *stage) serve() {
 	links := httptest.NewTLSServer(http.FileServer(http.Dir(filepath.Join("testdata", "links"))))
 	s.t.Cleanup(links.Close)
 	s.links = links.URL
-	handler = arm.New(arm.Options{ControlPlane: map[string][]netip.Prefix{"westeurope": {netip.MustParsePrefix("198.51.100.0/28")}, "northeurope": {netip.MustParsePrefix("203.0.113.0/28")}}, TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(), Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
+	handler = arm.New(arm.Options{Judge: judge, ControlPlane: map[string][]netip.Prefix{"westeurope": {netip.MustParsePrefix("198.51.100.0/28")}, "northeurope": {netip.MustParsePrefix("203.0.113.0/28")}}, TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(), Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
 		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping})
 	s.arm = handler
+}
+
+func judge(kubeconfig []byte) error {
+	_, err := kube.Judge(kubeconfig)
+	return err
 }
 
 // through lets deployments go through the front door, as app does it.

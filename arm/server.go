@@ -33,6 +33,8 @@ type Options struct {
 	Subscription string          // the one subscription there is: a GUID
 	Endpoint     string          // https address of this server, without a trailing slash
 	Hosts        []string        // other names (host or host:port) under which clients may reach it
+	// Judge says what is wrong with a kubeconfig, before anything connects by it.
+	Judge func(kubeconfig []byte) error
 	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.
 	ControlPlane map[string][]netip.Prefix
 	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.

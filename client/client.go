@@ -124,6 +124,7 @@ const (
 	versionResources     = "2021-04-01"
 	versionML            = "2024-04-01"
 	versionContainers    = "2025-02-01"
+	versionConnected     = "2024-01-01"
 	versionOrchestrators = "2019-04-01"
 )
 
@@ -139,6 +140,8 @@ func withVersion(path string) string {
 		version = versionOrchestrators
 	case strings.Contains(lower, "/providers/microsoft.machinelearningservices"):
 		version = versionML
+	case strings.Contains(lower, "/providers/microsoft.kubernetes/"):
+		version = versionConnected
 	case strings.Contains(lower, "/providers/microsoft.containerservice"):
 		version = versionContainers
 	}

@@ -23,6 +23,29 @@ func (c *Client) GetCluster(ctx context.Context, group, name string) (Object, er
 	return c.object(ctx, c.clusterPath(group, name))
 }
 
+// ConnectCluster gives Berth a cluster that lives elsewhere: the kubeconfig is used once. id says as what: a connected
+// cluster, or a managed one, which the SDK v1 finds by name.
+func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, location string, kubeconfig []byte) (Object, *Operation, error) {
+	body := Object{"properties": Object{"kubeconfig": string(kubeconfig)}}
+	if location != "" {
+		body["location"] = location
+	}
+	return c.put(ctx, Path(id), body)
+}
+
+// Resource reads any resource by its id.
+func (c *Client) Resource(ctx context.Context, id berth.ID) (Object, error) { return c.object(ctx, Path(id)) }
+
+// DeleteResource deletes any resource by its id.
+func (c *Client) DeleteResource(ctx context.Context, id berth.ID) (*Operation, error) {
+	return c.Delete(ctx, Path(id))
+}
+
+// ListConnected lists the connected clusters of a group; of the subscription when group is empty.
+func (c *Client) ListConnected(ctx context.Context, group string) ([]Object, error) {
+	return c.List(ctx, c.collection(group, berth.TypeConnected))
+}
+
 // ListClusters lists the managed clusters of a group; of the subscription when group is empty.
 func (c *Client) ListClusters(ctx context.Context, group string) ([]Object, error) {
 	return c.List(ctx, c.collection(group, berth.TypeCluster))

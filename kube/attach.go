@@ -36,6 +36,8 @@ type Attachment struct {
 	// Server is which Berth this is. With it, two servers that give computes the same id do not take each other's things
 	// for their own; empty compares by id alone.
 	Server string `json:"server,omitempty"`
+	// Limited says that Berth works there with a connection's rights, which do not let it list secrets.
+	Limited bool `json:"limited,omitempty"`
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
@@ -87,6 +89,9 @@ func (c *Conn) Attach(ctx context.Context, a Attachment) error {
 		if err := c.put(ctx, a, t); err != nil {
 			return err
 		}
+	}
+	if a.Limited {
+		return c.ensureCount(ctx, a)
 	}
 	return nil
 }

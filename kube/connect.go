@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Timeout   time.Duration // of one request, from the first byte out to the last byte in; 5 s when zero
 	UserAgent string        // "berth" when empty
+	Guard     *Guard        // for clusters that strangers name; nil for Berth's own
 }
 
 // Conn is a connection to one cluster, for any number of goroutines. Close gives its sockets back.
@@ -65,7 +66,7 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 	if c.UserAgent == "" {
 		c.UserAgent = "berth"
 	}
-	shared, err := acquireTransport(c)
+	shared, err := acquireTransport(c, o.Guard)
 	if err != nil {
 		return nil, fmt.Errorf("the kubeconfig's certificates cannot be used: %w", err)
 	}
@@ -101,6 +102,7 @@ var (
 	nodes           = resource{"/api/v1", "nodes"}
 	pods            = resource{"/api/v1", "pods"}
 	configMaps      = resource{"/api/v1", "configmaps"}
+	resourceQuotas  = resource{"/api/v1", "resourcequotas"}
 	serviceAccounts = resource{"/api/v1", "serviceaccounts"}
 	clusterRoles    = resource{"/apis/rbac.authorization.k8s.io/v1", "clusterroles"}
 	clusterBindings = resource{"/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"}

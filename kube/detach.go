@@ -65,9 +65,12 @@ func (c *Conn) leaveNamespace(ctx context.Context, a Attachment) (note string, e
 		return "", ignoreNotFound(err)
 	}
 	if !a.isOwn(&ns) || ns.DeletionTimestamp != nil {
-		return "", nil
+		return "", c.dropCount(ctx, a)
 	}
 	theirs, unseen, err := c.contents(ctx, a.Namespace)
+	if err == nil && len(theirs)+len(unseen) > 0 {
+		err = c.dropCount(ctx, a)
+	}
 	switch {
 	case err != nil:
 		return "", err
@@ -94,7 +97,7 @@ func few(names []string) string {
 // kubernetesOwn are resources, or single objects, that Kubernetes itself puts into namespaces: traces, not work.
 var kubernetesOwn = map[string]bool{
 	"events": true, "endpoints": true, "endpointslices": true, "leases": true, "controllerrevisions": true,
-	"configmaps/kube-root-ca.crt": true, "serviceaccounts/default": true,
+	"configmaps/kube-root-ca.crt": true, "serviceaccounts/default": true, "resourcequotas/" + countName: true,
 }
 
 // contents lists what is in a namespace besides what Kubernetes puts into every one: "pods/web-1". Kinds that the
@@ -109,6 +112,14 @@ func (c *Conn) contents(ctx context.Context, namespace string) (theirs, unseen [
 		switch {
 		case apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err): // removed since discovery
 		case err != nil && Unreachable(err) && strings.Count(k.root, ".") > 0: // an extension's own server is down
+			unseen = append(unseen, k.name)
+		case apierrors.IsForbidden(err) && k.name == "secrets": // a connection has few rights, and none on these
+			if n, known := c.secrets(ctx, namespace); known && n > 0 {
+				theirs = append(theirs, fmt.Sprintf("secrets (%d)", n))
+			} else if !known {
+				unseen = append(unseen, k.name)
+			}
+		case apierrors.IsForbidden(err):
 			unseen = append(unseen, k.name)
 		case err != nil:
 			return nil, nil, fmt.Errorf("the %s in the namespace '%s' could not be listed: %w", k.name, namespace, err)

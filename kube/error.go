@@ -40,3 +40,6 @@ func ignoreNotFound(err error) error {
 	}
 	return err
 }
+
+// Denied says that the cluster does not take the credential, or that it may not do what was asked.
+func Denied(err error) bool { return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -169,3 +170,6 @@ func (c *Conn) PodPhase(ctx context.Context, name string) (string, error) {
 	err := c.get(ctx, pods.in("default", name), &p)
 	return string(p.Status.Phase), ignoreNotFound(err)
 }
+
+// CheckAddress is what a guard says to an address.
+func CheckAddress(g *Guard, at netip.AddrPort) error { return g.check(at) }

@@ -14,13 +14,17 @@ import (
 // Token asks for a short-lived token of the service account that Attach made. It works as administrator and with the
 // account's own token. Kubernetes gives no token for less than ten minutes.
 func (c *Conn) Token(ctx context.Context, namespace string, ttl time.Duration) (token string, expires time.Time, err error) {
+	return c.token(ctx, serviceAccounts.in(namespace, accountName), ttl)
+}
+
+func (c *Conn) token(ctx context.Context, of place, ttl time.Duration) (token string, expires time.Time, err error) {
 	seconds := int64(ttl.Seconds())
 	wish := &authenticationv1.TokenRequest{
 		TypeMeta: metav1.TypeMeta{Kind: "TokenRequest", APIVersion: "authentication.k8s.io/v1"},
 		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds},
 	}
 	var got authenticationv1.TokenRequest
-	r := c.request("POST", serviceAccounts.in(namespace, accountName)).Suffix("token")
+	r := c.request("POST", of).Suffix("token")
 	if err := send(ctx, r, wish, &got); err != nil {
 		return "", time.Time{}, err
 	}

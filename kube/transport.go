@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -43,13 +44,13 @@ type sharedTransport struct {
 }
 
 // acquireTransport finds the transport for a cluster or makes one. Who gets it releases it.
-func acquireTransport(c *rest.Config) (*sharedTransport, error) {
+func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 	host, err := url.Parse(c.Host)
 	if err != nil {
 		return nil, err
 	}
 	t := c.TLSClientConfig
-	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData)}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData), fmt.Sprintf("%p", guard)}, "\x00")))
 	key := hex.EncodeToString(sum[:])
 	transportsMu.Lock()
 	defer transportsMu.Unlock()
@@ -59,7 +60,7 @@ func acquireTransport(c *rest.Config) (*sharedTransport, error) {
 		if err != nil {
 			return nil, err
 		}
-		s = &sharedTransport{Transport: newTransport(config), key: key}
+		s = &sharedTransport{Transport: newTransport(config, guard), key: key}
 		transports[key] = s
 	}
 	if s.timer != nil {
@@ -70,17 +71,21 @@ func acquireTransport(c *rest.Config) (*sharedTransport, error) {
 	return s, nil
 }
 
-func newTransport(config *tls.Config) *http.Transport {
+func newTransport(config *tls.Config, guard *Guard) *http.Transport {
 	if config == nil { // a token and the system's authorities
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	return &http.Transport{
+	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 		// A connection that died without a word is found out by a ping, not by the next user's timeout.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 	}
+	if guard != nil { // a proxy would dial for us, and unguarded
+		t.Proxy, t.DialContext = nil, guard.dial
+	}
+	return t
 }
 
 func (s *sharedTransport) release() {

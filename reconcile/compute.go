@@ -191,7 +191,11 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	defer conn.Close()
-	err = conn.Attach(ctx, s.attachment())
+	put := s.attachment()
+	if put.Limited, err = s.isGiven(ctx, c.Spec.ClusterID); err != nil {
+		return verdict{}, err
+	}
+	err = conn.Attach(ctx, put)
 	if errors.Is(err, kube.ErrNamespaceEnding) {
 		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone", s.attachment().Namespace)
 	}
@@ -208,11 +212,11 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	if s.Clock.Now().Add(tokenLife / 2).Before(c.Status.TokenExpires) {
 		return verdict{}, nil
 	}
-	admin, err := s.Provider.Kubeconfig(ctx, c.Spec.ClusterID)
+	admin, guard, err := s.kubeconfig(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(admin)
+	conn, err := s.connect(admin, guard)
 	if err != nil {
 		return verdict{}, err
 	}

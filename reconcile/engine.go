@@ -31,7 +31,8 @@ type Options struct {
 	Provider berth.Provider
 	Clock    clockwork.Clock
 	Log      *slog.Logger
-	ServerID string // stands in ownership records: which Berth attached a cluster
+	ServerID string      // stands in ownership records: which Berth attached a cluster
+	Guard    *kube.Guard // which addresses given clusters may have
 	// Resources is how deployments make what their templates name; nil where there are none.
 	Resources Resources
 }
@@ -39,7 +40,7 @@ type Options struct {
 // Engine is the only loop.
 type Engine struct {
 	Options
-	connect func(kubeconfig []byte) (*kube.Conn, error)
+	connect func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error)
 	wake    chan struct{}
 	slots   chan struct{}
 
@@ -55,7 +56,9 @@ type Engine struct {
 func New(o Options) *Engine {
 	return &Engine{
 		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), workers: map[*worker]struct{}{},
-		connect: func(kubeconfig []byte) (*kube.Conn, error) { return kube.Connect(kubeconfig, kube.Options{}) },
+		connect: func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error) {
+			return kube.Connect(kubeconfig, kube.Options{Guard: guard})
+		},
 	}
 }
 

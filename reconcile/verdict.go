@@ -136,6 +136,9 @@ func phasesOf(c *store.Claim) ([]phase, error) {
 	case *berth.Compute:
 		return computePhases(c, removes, check), nil
 	case *berth.Cluster:
+		if c.Resource.Body.(*berth.Cluster).Spec.Given {
+			return givenPhases(removes, check), nil
+		}
 		return clusterPhases(removes, check), nil
 	case *berth.Deployment:
 		return deploymentPhases(removes), nil
@@ -168,6 +171,9 @@ func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 }
 
 func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) error {
+	if cluster, isCluster := c.Resource.Body.(*berth.Cluster); isCluster && cluster.Spec.Given {
+		o.Forget = append(o.Forget, berth.SecretGiven) // it was for this once, whatever came of it
+	}
 	if err := e.Store.Finish(ctx, c, o); err != nil {
 		return err
 	}

@@ -7,6 +7,14 @@ import (
 	"berth.dev/berth/catalog"
 )
 
+// ClusterName checks the name of a managed or connected cluster.
+func ClusterName(n string) []Violation {
+	if clusterName.MatchString(n) {
+		return nil
+	}
+	return violation(berth.CodeInvalidName, "name", "The cluster name '%.80s' is not possible: it must have 1 to 63 letters, digits, '-' or '_', and begin and end with a letter or digit.", n)
+}
+
 // ClusterFacts is what the rules must know besides the wish.
 type ClusterFacts struct {
 	Old    *berth.ClusterSpec // nil on create
@@ -18,8 +26,8 @@ type ClusterFacts struct {
 func Cluster(n string, w berth.ClusterSpec, f ClusterFacts) []Violation {
 	old := f.Old
 	var out []Violation
-	if old == nil && !clusterName.MatchString(n) {
-		out = append(out, violation(berth.CodeInvalidName, "name", "The cluster name '%.80s' is not possible: it must have 1 to 63 letters, digits, '-' or '_', and begin and end with a letter or digit.", n)...)
+	if old == nil {
+		out = append(out, ClusterName(n)...)
 	}
 	out = append(out, clusterVersion(w, old, f.Asked)...)
 	out = append(out, authorizedRanges(w)...)

@@ -205,10 +205,8 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		return nil // it could not be read, and that is told
 	case !w.Attached:
 		return violation(berth.CodeInvalidRequest, target, "A compute of type %s takes up a cluster that exists: give its resourceId.", w.Type)
-	case id.Is("Microsoft.Kubernetes/connectedClusters"):
-		return violation(berth.CodeInvalidID, target, "Connected clusters (Microsoft.Kubernetes/connectedClusters) are not served yet. Give the id of a managed cluster.")
-	case !id.Is(berth.TypeCluster):
-		return violation(berth.CodeInvalidID, target, "'%s' does not name a managed cluster. It must be /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}.", id)
+	case !id.Is(berth.TypeCluster) && !id.Is(berth.TypeConnected):
+		return violation(berth.CodeInvalidID, target, "'%s' does not name a managed or connected cluster. It must be /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}, or …/Microsoft.Kubernetes/connectedClusters/{name}.", id)
 	case !strings.EqualFold(id.Subscription, f.Subscription):
 		return violation(berth.CodeInvalidID, target, "The cluster is in subscription '%s', and only clusters of the workspace's own subscription '%s' can be attached.", id.Subscription, f.Subscription)
 	case f.Cluster == nil:
@@ -231,6 +229,9 @@ func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
 		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", f.ClusterLocation, f.WorkspaceLocation)
 	}
+	if f.Cluster.Spec.Given && w.Type == berth.ComputeAKS {
+		return append(out, givenEnough(w.Purpose, f.Cluster.Status)...)
+	}
 	if w.Type != berth.ComputeAKS || len(f.Cluster.Spec.Pools) == 0 {
 		return out
 	}
@@ -243,10 +244,29 @@ func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	return append(out, vs...)
 }
 
+// givenEnough is the same rule for a cluster that is known by what it says of itself: its nodes may be of many sizes.
+func givenEnough(p berth.Purpose, s berth.ClusterStatus) []Violation {
+	const target = inner + "clusterPurpose"
+	switch {
+	case len(purpose(berth.ComputeSpec{Purpose: p})) > 0 || s.Nodes == 0:
+		return nil // told by another rule, or not seen yet
+	case p == berth.DevTest && s.VCPUs < 2:
+		return warning(target, "A DevTest cluster should have at least 2 vCPUs; this one has %d.", s.VCPUs)
+	case p != berth.DevTest && s.VCPUs < ProductionVCPUs:
+		return invalid(target, "A cluster for %s needs at least %d vCPUs; its %d node(s) have %d together. Add nodes, use larger ones, or attach it with the purpose DevTest.", p, ProductionVCPUs, s.Nodes, s.VCPUs)
+	case p != berth.DevTest && s.Nodes < productionNodes:
+		return warning(target, "A cluster for %s should have at least %d nodes, so that it survives the loss of one; this one has %d.", p, productionNodes, s.Nodes)
+	}
+	return nil
+}
+
 func version(c *berth.Cluster) []Violation {
 	v := c.Status.Version
 	if v == "" {
 		v = c.Spec.Version
+	}
+	if v == "" {
+		return nil // a cluster that is being connected: the engine waits for it and judges it then
 	}
 	ok, preview := catalog.Supported(v)
 	switch {

@@ -118,8 +118,8 @@ func TestAttach(t *testing.T) {
 		"preview":            {id, managed(3, "Standard_D3_v2", "1.37.2"), berth.StateSucceeded, berth.FastProd, "", ""},
 		"not there":          {id, nil, "", berth.FastProd, "properties.resourceId", "no cluster 'c'"},
 		"failed":             {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateFailed, berth.FastProd, "properties.resourceId", "Failed"},
-		"another type":       {berth.NewID(subscription, "rg", "Microsoft.Compute/virtualMachines", "v"), nil, "", berth.FastProd, "properties.resourceId", "managed cluster"},
-		"connected":          {berth.NewID(subscription, "rg", "Microsoft.Kubernetes/connectedClusters", "v"), nil, "", berth.FastProd, "properties.resourceId", "not served yet"},
+		"another type":       {berth.NewID(subscription, "rg", "Microsoft.Compute/virtualMachines", "v"), nil, "", berth.FastProd, "properties.resourceId", "managed or connected cluster"},
+		"connected":          {berth.NewID(subscription, "rg", berth.TypeConnected, "v"), nil, "", berth.FastProd, "properties.resourceId", "There is no cluster"},
 		"other subscription": {berth.NewID("other", "rg", berth.TypeCluster, "c"), nil, "", berth.FastProd, "properties.resourceId", "subscription"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,5 +200,34 @@ func TestNamesAndTags(t *testing.T) {
 		want string
 	}{{map[string]string{"a": "b"}, ""}, {many, "tags"}, {map[string]string{"a/b": ""}, "tags"}, {map[string]string{"a": strings.Repeat("v", 257)}, "tags.a"}} {
 		check(t, Tags(c.tags), c.want, "")
+	}
+}
+
+// A given cluster is judged by what it says of itself.
+func TestGivenCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		purpose      berth.Purpose
+		nodes, vcpus int
+		says         string // empty: nothing
+		warning      bool
+	}{
+		"twelve vCPUs":    {berth.FastProd, 3, 12, "", false},
+		"eleven":          {berth.FastProd, 3, 11, "3 node(s) have 11 together", false},
+		"two large nodes": {berth.FastProd, 2, 32, "at least 3 nodes", true},
+		"DevTest":         {berth.DevTest, 1, 2, "", false},
+		"tiny DevTest":    {berth.DevTest, 1, 1, "at least 2 vCPUs", true},
+		"not seen yet":    {berth.FastProd, 0, 0, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cluster := &berth.Cluster{Connected: true, Spec: berth.ClusterSpec{Given: true}, Status: berth.ClusterStatus{Version: "1.36.4", Nodes: c.nodes, VCPUs: c.vcpus}}
+			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: berth.NewID(subscription, "rg", berth.TypeConnected, "c"), Purpose: c.purpose}
+			ComputeDefaults(&w)
+			vs := Compute("myaks", w, ComputeFacts{Subscription: subscription, Cluster: cluster, ClusterState: berth.StateSucceeded})
+			switch {
+			case c.says == "" && len(vs) == 0:
+			case c.says == "" || len(vs) != 1 || vs[0].Warning != c.warning || !strings.Contains(vs[0].Message, c.says):
+				t.Errorf("got %+v; want %q", vs, c.says)
+			}
+		})
 	}
 }

@@ -17,6 +17,7 @@ type Outcome struct {
 	CheckAt time.Time    // when to look at the settled resource again; zero for never
 	Residue *Residue     // what a detach could not clean
 	Secrets map[string][]byte
+	Forget  []string // names of secrets that are not needed any more
 }
 
 // Residue is what a detach left in a cluster that did not answer.
@@ -45,6 +46,11 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		}
 		for name, value := range o.Secrets {
 			if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
+				return err
+			}
+		}
+		for _, name := range o.Forget {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM secrets WHERE resource_key = ? AND name = ?", r.ID.Key(), name); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,7 @@ type ClusterPut struct {
 	Properties struct {
 		KubernetesVersion *string          `json:"kubernetesVersion"`
 		DNSPrefix         *string          `json:"dnsPrefix"`
+		Kubeconfig        *string          `json:"kubeconfig"` // of a cluster that lives elsewhere; write-only
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
 	} `json:"properties"`
 }
@@ -90,6 +91,10 @@ func Cluster(r *berth.Resource) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
+	if c.Spec.Given {
+		given(properties, c)
+		properties["kubernetesVersion"], properties["nodeResourceGroup"] = orNull(c.Status.Version), nil
+	}
 	o := envelope(r, properties)
 	o["sku"] = Object{"name": "Base", "tier": "Free"}
 	o["identity"] = Object{"type": "SystemAssigned"}
@@ -106,7 +111,11 @@ func defaultNetwork() Object {
 
 func pools(r *berth.Resource, c *berth.Cluster) []Object {
 	out := []Object{}
-	for _, p := range c.Spec.Pools {
+	all := c.Spec.Pools
+	if c.Spec.Given && c.Status.Nodes > 0 { // its nodes seen as one pool
+		all = []berth.NodePool{{Name: "nodes", Count: c.Status.Nodes, VMSize: c.Status.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}}
+	}
+	for _, p := range all {
 		fields := poolFields(r, c, p)
 		fields["name"] = p.Name
 		out = append(out, fields)

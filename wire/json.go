@@ -107,6 +107,13 @@ func orNull(s string) any {
 	return s
 }
 
+func timeOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return Time(t)
+}
+
 func orNullInt(n int) any {
 	if n == 0 {
 		return nil

@@ -151,6 +151,22 @@ func (s *Server) WaitOperation(r *Response) Object {
 	return last.Body
 }
 
+// Fails follows an operation that must fail with a code, in words that hold these.
+func (s *Server) Fails(r *Response, code string, words ...string) {
+	s.t.Helper()
+	op := s.WaitOperation(r)
+	e, _ := op["error"].(Object)
+	message, _ := e["message"].(string)
+	if op["status"] != "Failed" || e["code"] != code {
+		s.t.Errorf("the operation ended so: %v", op)
+	}
+	for _, w := range words {
+		if !strings.Contains(message, w) {
+			s.t.Errorf("the failure does not say %q: %s", w, message)
+		}
+	}
+}
+
 // Succeed follows an operation that must succeed.
 func (s *Server) Succeed(r *Response) Object {
 	s.t.Helper()

@@ -8,7 +8,7 @@ import (
 
 func (c *cli) aksCommand() *cobra.Command {
 	return family("aks", "Kubernetes clusters",
-		c.aksCreate(), c.aksShow(), c.aksList(), c.aksScale(), c.aksDelete(), c.aksCredentials(), c.aksVersions(), c.aksUpgrades(),
+		c.aksCreate(), c.aksImport(), c.aksShow(), c.aksList(), c.aksScale(), c.aksDelete(), c.aksCredentials(), c.aksVersions(), c.aksUpgrades(),
 		family("nodepool", "Node pools of a cluster", c.nodepoolList()))
 }
 

@@ -1,0 +1,290 @@
+package app_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/app/apptest"
+	"berth.dev/berth/kube"
+)
+
+// foreign is a cluster that Berth did not make: a berth-kube that was started by hand.
+type foreign struct {
+	t      *testing.T
+	config []byte // its administrator's kubeconfig
+	conn   *kube.Conn
+	http   *http.Client
+	url    string
+}
+
+func startForeign(t *testing.T) *foreign {
+	t.Helper()
+	dir := t.TempDir()
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(apptest.KubeBinary(t), "serve", "--dir", dir, "--api-port", port, "--kubernetes-version", "1.36")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
+	f := &foreign{t: t}
+	f.until("the cluster to answer", func() bool {
+		if f.config, err = os.ReadFile(filepath.Join(dir, "admin.kubeconfig")); err != nil {
+			return false
+		}
+		if f.conn == nil {
+			if f.conn, err = kube.Connect(f.config, kube.Options{}); err != nil {
+				return false
+			}
+		}
+		return f.conn.Healthy(t.Context()) == nil
+	})
+	t.Cleanup(f.conn.Close)
+	f.raw()
+	for i := range 3 {
+		if err := f.conn.CreateNode(t.Context(), kube.NodeSpec{Name: fmt.Sprintf("node-%d", i), VCPUs: 4, MemoryMiB: 8192, MaxPods: 10, KubeletVersion: "v1.36.0", Architecture: "amd64"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+func (f *foreign) until(what string, done func() bool) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), apptest.Patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for ; !done(); <-tick.C {
+		if ctx.Err() != nil {
+			f.t.Fatalf("waited too long for %s", what)
+		}
+	}
+}
+
+// raw makes a client that asks as the administrator, without any of Berth's own code.
+func (f *foreign) raw() {
+	f.t.Helper()
+	var c struct {
+		Clusters []struct {
+			Cluster struct {
+				Server string
+				CA     []byte `json:"certificate-authority-data"`
+			}
+		}
+		Users []struct {
+			User struct {
+				Cert []byte `json:"client-certificate-data"`
+				Key  []byte `json:"client-key-data"`
+			}
+		}
+	}
+	if err := yaml.Unmarshal(f.config, &c); err != nil {
+		f.t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(c.Users[0].User.Cert, c.Users[0].User.Key)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(c.Clusters[0].Cluster.CA)
+	f.url = c.Clusters[0].Cluster.Server
+	f.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}
+	f.t.Cleanup(f.http.CloseIdleConnections)
+}
+
+// contents is every object that Berth could have made or touched, by its kind and UID, with what is in it.
+func (f *foreign) contents() map[string]string {
+	f.t.Helper()
+	out := map[string]string{}
+	for _, path := range []string{
+		"/api/v1/namespaces", "/api/v1/serviceaccounts", "/api/v1/configmaps", "/api/v1/secrets", "/api/v1/resourcequotas",
+		"/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+		"/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+	} {
+		res, err := f.http.Get(f.url + path)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		var list struct{ Items []map[string]any }
+		if err != nil || json.Unmarshal(text, &list) != nil {
+			f.t.Fatalf("%s: %v %s", path, err, text)
+		}
+		for _, o := range list.Items {
+			whole, _ := json.Marshal(o)
+			m := o["metadata"].(map[string]any)
+			out[fmt.Sprint(path, " ", m["namespace"], "/", m["name"])] = string(whole)
+		}
+	}
+	return out
+}
+
+// settled is what is there once Kubernetes has made all that it makes by itself.
+func (f *foreign) settled() (all map[string]string) {
+	f.t.Helper()
+	f.until("what Kubernetes makes by itself", func() bool {
+		all = f.contents()
+		count := func(part string) (n int) {
+			for key := range all {
+				if strings.Contains(key, part) {
+					n++
+				}
+			}
+			return n
+		}
+		return count("kube-root-ca.crt") == 4 && count("/default") >= 4 && count("clusterroles ") > 50 && maps.Equal(all, f.contents())
+	})
+	return all
+}
+
+func allowLoopback(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} }
+
+func given(kubeconfig string) apptest.Object {
+	return apptest.Object{"location": "westeurope", "properties": apptest.Object{"kubeconfig": kubeconfig}}
+}
+
+// TestGivenCluster connects a cluster that Berth did not make, attaches it, lets it go, and finds it as it was.
+func TestGivenCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a cluster")
+	}
+	f := startForeign(t)
+	s := &site{Server: apptest.New(t, allowLoopback), t: t, ctx: t.Context()}
+	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
+	before := f.settled()
+	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
+	s.put(edge, given(string(f.config)))
+	got := s.get(edge)
+	s.equal(got, "properties.connectivityStatus", "Connected")
+	s.equal(got, "properties.totalCoreCount", 12.0)
+	if answer := s.Do(http.MethodGet, edge, nil).Text + s.Log.String(); strings.Contains(answer, "kubeconfig") || strings.Contains(answer, "-----BEGIN") {
+		t.Errorf("the kubeconfig is shown: %s", answer)
+	}
+	s.put(s.compute("far"), apptest.AttachTo(edge, "FastProd"))
+	far := s.get(s.compute("far"))
+	s.equal(far, "properties.provisioningState", "Succeeded")
+	s.equal(far, "properties.properties.agentCount", 3.0)
+	s.Refused(s.Do(http.MethodPut, s.compute("again"), apptest.AttachTo(edge, "DevTest")), http.StatusConflict, "ClusterAlreadyAttached", "'far'")
+	s.Refused(s.Do(http.MethodPost, s.compute("far")+"/listKeys", nil), http.StatusConflict, "Conflict", "not kept")
+	s.Refused(s.Do(http.MethodDelete, edge, nil), http.StatusConflict, "Conflict", "Detach it there first", "'far'")
+	again := s.Group(jobGroup) + "/providers/Microsoft.ContainerService/managedClusters/again"
+	s.Fails(s.Do(http.MethodPut, again, given(string(f.config))), "Conflict", "connected already, as "+edge)
+	s.Succeed(s.Do(http.MethodDelete, again, nil))
+
+	s.Succeed(s.Do(http.MethodDelete, s.compute("far")+"?underlyingResourceAction=Detach", nil))
+	s.Succeed(s.Do(http.MethodDelete, edge, nil))
+	f.until("Kubernetes to take the namespaces away", func() bool { return maps.Equal(f.contents(), before) || noBerth(f.contents()) })
+	after := f.contents()
+	for _, key := range slices.Sorted(maps.Keys(after)) {
+		if before[key] != after[key] {
+			t.Errorf("%s is not as it was:\n%s\n%s", key, before[key], after[key])
+		}
+	}
+	if len(after) != len(before) {
+		t.Errorf("%d objects, and there were %d", len(after), len(before))
+	}
+
+	// As a managed cluster it is found by its name, and to delete it there leaves it alone.
+	s.put(again, given(string(f.config)))
+	got = s.get(again)
+	s.equal(got, "properties.kubernetesVersion", "1.36.0")
+	s.equal(got, "properties.agentPoolProfiles.0.count", 3.0)
+	s.Succeed(s.Do(http.MethodDelete, again, nil))
+	if err := f.conn.Healthy(t.Context()); err != nil {
+		t.Errorf("the cluster was deleted: %v", err)
+	}
+}
+
+func noBerth(contents map[string]string) bool {
+	for key, text := range contents {
+		if strings.Contains(key+text, "berth") {
+			return false
+		}
+	}
+	return true
+}
+
+// kubeconfigTo is a kubeconfig for a server, with more in its cluster and its user.
+func kubeconfigTo(server, cluster, user string) string {
+	return "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
+		"clusters: [{name: c, cluster: {server: '" + server + "'" + cluster + "}}]\nusers: [{name: c, user: {token: s3cr3t-token" + user + "}}]\n"
+}
+
+// TestGivenRefused: what a kubeconfig could make the server do is refused, before anything connects.
+func TestGivenRefused(t *testing.T) {
+	s := &site{Server: apptest.New(t), t: t, ctx: t.Context()}
+	s.MakeWorkspace(jobGroup, jobWorkspace)
+	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
+	const good = "https://203.0.113.1:6443"
+	for name, c := range map[string]struct{ config, word string }{
+		"nothing":         {"", "takes its kubeconfig"},
+		"no YAML":         {"{", "not valid YAML"},
+		"no context":      {"apiVersion: v1\nkind: Config\n", "current-context"},
+		"exec":            {kubeconfigTo(good, "", ", exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, interactiveMode: Never}"), "'exec'"},
+		"auth-provider":   {kubeconfigTo(good, "", ", auth-provider: {name: gcp}"), "'auth-provider'"},
+		"tokenFile":       {kubeconfigTo(good, "", ", tokenFile: /etc/passwd"), "'tokenFile'"},
+		"client key":      {kubeconfigTo(good, "", ", client-key: /etc/shadow"), "'client-key'"},
+		"authority file":  {kubeconfigTo(good, ", certificate-authority: /etc/passwd", ""), "'certificate-authority'"},
+		"proxy":           {kubeconfigTo(good, ", proxy-url: 'http://127.0.0.1:1'", ""), "'proxy-url'"},
+		"impersonation":   {kubeconfigTo(good, "", ", as: system:admin"), "'as'"},
+		"trusts anybody":  {kubeconfigTo(good, ", insecure-skip-tls-verify: true", ""), "'insecure-skip-tls-verify'"},
+		"http":            {kubeconfigTo("http://203.0.113.1", "", ""), "plain https"},
+		"two documents":   {kubeconfigTo(good, "", "") + "---\n" + kubeconfigTo(good, "", ""), "several YAML documents"},
+		"far too large":   {kubeconfigTo(good, "", "") + "#" + strings.Repeat("x", 300<<10), "at most"},
+		"user in the URL": {kubeconfigTo("https://me:pw@203.0.113.1", "", ""), "plain https"},
+	} {
+		r := s.Do(http.MethodPut, edge, given(c.config))
+		if r.Status != http.StatusBadRequest {
+			t.Fatalf("%s is accepted: %s", name, r.Text)
+		}
+		s.Refused(r, http.StatusBadRequest, "BadRequest", "properties.kubeconfig", c.word)
+		if strings.Contains(r.Text, "s3cr3t") {
+			t.Errorf("%s: the answer shows a secret: %s", name, r.Text)
+		}
+	}
+	// Addresses are judged when they are dialled: a name may lead anywhere.
+	for name, c := range map[string]struct{ server, word string }{
+		"loopback":           {"https://127.0.0.1:6443", "this machine itself"},
+		"loopback by name":   {"https://localhost:6443", "this machine itself"},
+		"loopback in IPv6":   {"https://[::1]:6443", "this machine itself"},
+		"mapped into IPv6":   {"https://[::ffff:127.0.0.1]:6443", "this machine itself"},
+		"cloud metadata":     {"https://169.254.169.254", "link-local"},
+		"unspecified":        {"https://0.0.0.0:6443", "this machine itself"},
+		"Berth's own door":   {s.Endpoint, "is Berth itself"},
+		"metadata over IPv6": {"https://[fd00:ec2::254]", "link-local"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := s.Server.As(t)
+			at.Fails(at.Do(http.MethodPut, edge, given(kubeconfigTo(c.server, "", ""))), "BadRequest", c.word)
+		})
+	}
+	open := apptest.New(t, allowLoopback)
+	open.MakeWorkspace(jobGroup, jobWorkspace)
+	open.Fails(open.Do(http.MethodPut, open.Group(jobGroup)+"/providers/Microsoft.Kubernetes/connectedClusters/self", given(kubeconfigTo(open.Endpoint, "", ""))), "BadRequest", "is Berth itself")
+	if strings.Contains(s.Log.String(), "s3cr3t") || strings.Contains(s.Log.String(), base64.StdEncoding.EncodeToString([]byte("s3cr3t-token"))) {
+		t.Error("the log shows a secret")
+	}
+}

@@ -1,0 +1,81 @@
+package arm
+
+import (
+	"github.com/google/uuid"
+
+	"berth.dev/berth"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
+)
+
+const kubeconfigField = "properties.kubeconfig"
+
+// putConnected is PUT of a connected cluster: a cluster that lives elsewhere, given by a kubeconfig.
+func putConnected(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+	var in wire.GivenPut
+	if err := wire.Decode(q.body, &in); err != nil {
+		return nil, err
+	}
+	return s.putGiven(q, id, old, in)
+}
+
+// putGiven takes in a kubeconfig, and only then: an update without one changes tags.
+func (s *Server) putGiven(q *request, id berth.ID, old *berth.Resource, in wire.GivenPut) (*plan, error) {
+	where, err := location(in.Location, old, s.groupLocation(q, id))
+	violations, isOurs := rules.Of(err)
+	if err != nil && !isOurs {
+		return nil, err
+	}
+	body := &berth.Cluster{Connected: id.Is(berth.TypeConnected)}
+	if old != nil {
+		*body = *old.Body.(*berth.Cluster)
+		if !body.Spec.Given {
+			return nil, &berth.Error{Code: berth.CodeExistsDifferently, Target: kubeconfigField, Message: "'" + id.Name() + "' is a cluster that Berth made; a kubeconfig cannot take its place. Choose another name."}
+		}
+	} else {
+		violations = append(violations, rules.ClusterName(id.Name())...)
+	}
+	body.Spec.Given, body.Spec.Location = true, where
+	w := store.Wish{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}}
+	switch {
+	case in.Properties.Kubeconfig != "":
+		body.Spec.Run = uuid.NewString()
+		w.Secrets = map[string][]byte{berth.SecretGiven: []byte(in.Properties.Kubeconfig)}
+		if err := s.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
+			violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: capital(err.Error()) + "."})
+		}
+	case old == nil:
+		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: "To connect a cluster takes its kubeconfig (berth cluster connect --kubeconfig FILE)."})
+	}
+	return &plan{wish: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
+}
+
+// removeCluster: with a given cluster goes only Berth's own account there, and what a compute has put in would stay for ever.
+func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, error) {
+	if !old.Body.(*berth.Cluster).Spec.Given {
+		return berth.VerbDelete, nil
+	}
+	holder, err := s.Store.Holder(q.Context(), old.ID)
+	if err == nil && !holder.IsZero() {
+		err = berth.Errorf(berth.CodeConflict, "The cluster '%s' is attached, as compute '%s' of workspace '%s'. Detach it there first: afterwards Berth could not take out what it has put in.", old.ID.Name(), holder.Name(), holder.Parent().Name())
+	}
+	return berth.VerbDelete, err
+}
+
+// groupLocation is what a resource takes over when none is given; empty when there is no such group.
+func (s *Server) groupLocation(q *request, id berth.ID) string {
+	if group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); err == nil {
+		return group.Location
+	}
+	return ""
+}
+
+func capital(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return string(s[0]-'a'+'A') + s[1:]
+}
+
+func encodeConnected(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Connected(r) }

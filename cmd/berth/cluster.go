@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
+)
+
+func (c *cli) clusterCommand() *cobra.Command {
+	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterDisconnect())
+}
+
+// connectOptions say which cluster of which kubeconfig is given.
+type connectOptions struct {
+	where
+	file, context string
+	noWait        bool
+}
+
+func (o *connectOptions) flags(cmd *cobra.Command) {
+	o.clusterFlags(cmd)
+	o.locationFlag(cmd, false)
+	f := cmd.Flags()
+	f.StringVar(&o.file, "kubeconfig", "", "kubeconfig to take it from (default $KUBECONFIG, else ~/.kube/config)")
+	f.StringVar(&o.context, "context", "", "context in it (default: its current one)")
+	noWaitFlag(cmd, &o.noWait)
+}
+
+const connectLong = "\n\nThe credential is used once, to make a service account with few rights (berth-connection in the namespace berth-system); Berth\n" +
+	"works with its short-lived tokens and forgets yours. It takes an administrator of the cluster. A kubeconfig that runs a command\n" +
+	"to sign in (exec) cannot be given: make a token for it (kubectl create token) or use a client certificate."
+
+func (c *cli) clusterConnect() *cobra.Command {
+	o := &connectOptions{}
+	cmd := command("connect", "Connect a Kubernetes cluster that lives elsewhere", func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeConnected) })
+	cmd.Long = "Connect a Kubernetes cluster that lives elsewhere, so that it can be attached to workspaces." + connectLong
+	cmd.Example = "  berth cluster connect -n edge -g myresourcegroup --context kind-edge"
+	o.flags(cmd)
+	return o.on(c, cmd)
+}
+
+func (c *cli) aksImport() *cobra.Command {
+	o := &connectOptions{}
+	cmd := command("import", "Take in a Kubernetes cluster that lives elsewhere as a managed one", func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeCluster) })
+	cmd.Long = "Take in a Kubernetes cluster that lives elsewhere as a managed one: az aks show, and attach_configuration(resource_group,\ncluster_name) of the SDK v1, find it by its name. To delete it here leaves the cluster as it is." + connectLong
+	cmd.Example = "  berth aks import -n myexistingcluster -g myresourcegroup --kubeconfig edge.yaml"
+	o.flags(cmd)
+	return o.on(c, cmd)
+}
+
+func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) error {
+	config, err := o.read()
+	if err != nil {
+		return err
+	}
+	cl, err := c.connect()
+	if err != nil {
+		return err
+	}
+	id := cl.ID(o.group, typ, o.name)
+	_, op, err := cl.ConnectCluster(ctx, id, o.location, config)
+	if err != nil || o.noWait {
+		return err
+	}
+	if err := c.wait(ctx, cl, op, "Connecting cluster "+o.name); err != nil {
+		return err
+	}
+	got, err := cl.Resource(ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.emit(flat(got), connectedTable)
+}
+
+// read takes the one context out of a kubeconfig and puts the files that it names into it: they are this machine's, and the
+// server neither sees nor reads them.
+func (o *connectOptions) read() ([]byte, error) {
+	file, err := kubeconfigFile(o.file)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no kubeconfig %s; name one with --kubeconfig", file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var config client.Object
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return nil, fmt.Errorf("%s is not a kubeconfig: %w", file, err)
+	}
+	name := o.context
+	if name == "" {
+		name, _ = config["current-context"].(string)
+	}
+	chosen := entry(config, "contexts", "context", name)
+	if chosen == nil {
+		return nil, fmt.Errorf("%s has no context '%s'; name one with --context", file, name)
+	}
+	clusterName, _ := chosen["cluster"].(string)
+	userName, _ := chosen["user"].(string)
+	cluster, user := entry(config, "clusters", "cluster", clusterName), entry(config, "users", "user", userName)
+	for _, f := range []struct {
+		in   client.Object
+		name string
+	}{{cluster, "certificate-authority"}, {user, "client-certificate"}, {user, "client-key"}} {
+		if err := embed(f.in, f.name, filepath.Dir(file)); err != nil {
+			return nil, err
+		}
+	}
+	return yaml.Marshal(client.Object{
+		"apiVersion": "v1", "kind": "Config", "current-context": "given",
+		"clusters": []any{client.Object{"name": "given", "cluster": cluster}}, "users": []any{client.Object{"name": "given", "user": user}},
+		"contexts": []any{client.Object{"name": "given", "context": client.Object{"cluster": "given", "user": "given"}}},
+	})
+}
+
+// entry finds a named entry in one of the lists of a kubeconfig.
+func entry(config client.Object, list, kind, name string) client.Object {
+	all, _ := config[list].([]any)
+	for _, one := range all {
+		if o, ok := one.(client.Object); ok && o["name"] == name {
+			content, _ := o[kind].(client.Object)
+			return content
+		}
+	}
+	return nil
+}
+
+// embed replaces the name of a file by what is in it.
+func embed(o client.Object, field, dir string) error {
+	path, _ := o[field].(string)
+	if path == "" {
+		return nil
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("the kubeconfig's %s cannot be read: %w", field, err)
+	}
+	delete(o, field)
+	o[field+"-data"] = base64.StdEncoding.EncodeToString(data)
+	return nil
+}
+
+func (c *cli) clusterShow() *cobra.Command {
+	w := &where{}
+	cmd := command("show", "Show a connected cluster", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		got, err := cl.Resource(ctx, cl.ID(w.group, berth.TypeConnected, w.name))
+		if err != nil {
+			return err
+		}
+		return c.emit(flat(got), connectedTable)
+	})
+	w.clusterFlags(cmd)
+	return w.on(c, cmd)
+}
+
+func (c *cli) clusterList() *cobra.Command {
+	w := &where{}
+	cmd := command("list", "List the connected clusters", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		all, err := cl.ListConnected(ctx, w.group)
+		if err != nil {
+			return err
+		}
+		return c.emit(flatAll(all), connectedTable)
+	})
+	w.groupFlag(cmd, false)
+	return w.on(c, cmd)
+}
+
+func (c *cli) clusterDisconnect() *cobra.Command {
+	w := &where{}
+	var yes, noWait bool
+	cmd := command("disconnect", "Take Berth out of a cluster; the cluster stays as it is", func(ctx context.Context) error {
+		if err := c.confirm(yes, "disconnect the cluster "+w.name); err != nil {
+			return err
+		}
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		op, err := cl.DeleteResource(ctx, cl.ID(w.group, berth.TypeConnected, w.name))
+		if err != nil || noWait {
+			return err
+		}
+		return c.wait(ctx, cl, op, "Disconnecting cluster "+w.name)
+	})
+	w.clusterFlags(cmd)
+	yesFlag(cmd, &yes)
+	noWaitFlag(cmd, &noWait)
+	return w.on(c, cmd)
+}
+
+func connectedTable(v any) []row {
+	return each(v, func(o client.Object) row {
+		return row{
+			{"Name", str(o, "name")}, {"ResourceGroup", groupOf(o)}, {"State", str(o, "provisioningState")}, {"Status", str(o, "connectivityStatus")},
+			{"Version", str(o, "kubernetesVersion")}, {"Nodes", str(o, "totalNodeCount")}, {"VCpus", str(o, "totalCoreCount")}, {"Endpoint", str(o, "kubernetesEndpoint")},
+		}
+	})
+}

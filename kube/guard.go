@@ -1,0 +1,91 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Guard says which addresses a cluster that strangers name may have. A server that connects to whatever it is told reaches
+// for its callers what they cannot reach themselves.
+type Guard struct {
+	// Allowed are ranges that are permitted although they are loopback or link-local.
+	Allowed []netip.Prefix
+	// Own are the addresses that this server listens on: it never connects to itself.
+	Own []netip.AddrPort
+}
+
+// check judges one address.
+func (g *Guard) check(at netip.AddrPort) error {
+	ip := at.Addr().Unmap()
+	for _, own := range g.Own {
+		if own.Port() == at.Port() && (own.Addr().Unmap() == ip || own.Addr().IsUnspecified() || own.Addr().IsLoopback() && ip.IsLoopback()) {
+			return &addressError{fmt.Sprintf("%s is Berth itself", at)}
+		}
+	}
+	for _, p := range g.Allowed {
+		if p.Contains(ip) {
+			return nil
+		}
+	}
+	switch {
+	case ip.IsLoopback(), ip.IsUnspecified():
+		return refused(at, "is this machine itself")
+	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip == metadataV6:
+		return refused(at, "is link-local, where clouds keep their secrets")
+	}
+	return nil
+}
+
+// metadataV6 is where one cloud has its metadata in IPv6; the others are link-local.
+var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
+
+// addressError is what the guard refused: it will not be better at the next try.
+type addressError struct{ why string }
+
+func (e *addressError) Error() string { return e.why }
+
+func refused(at netip.AddrPort, why string) error {
+	return &addressError{fmt.Sprintf("%s %s; whoever runs Berth can permit such addresses with --cluster-range", at.Addr(), why)}
+}
+
+// RefusedAddress says why an address was refused by the guard; false for an error that is not the guard's.
+func RefusedAddress(err error) (why string, is bool) {
+	e, is := errors.AsType[*addressError](err)
+	if is {
+		why = e.why
+	}
+	return why, is
+}
+
+// dial resolves a name once and connects to what was judged: a name cannot become another address in between.
+func (g *Guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	for _, ip := range ips {
+		at := netip.AddrPortFrom(ip.Unmap(), uint16(port))
+		if err = g.check(at); err != nil {
+			return nil, err // one bad address among good ones is no accident
+		}
+		var conn net.Conn
+		if conn, err = dialer.DialContext(ctx, network, at.String()); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}

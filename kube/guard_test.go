@@ -1,0 +1,41 @@
+package kube_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"berth.dev/berth/kube"
+)
+
+func TestGuard(t *testing.T) {
+	own := []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8443"), netip.MustParseAddrPort("0.0.0.0:9443")}
+	closed := &kube.Guard{Own: own}
+	open := &kube.Guard{Own: own, Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.10.0/24")}}
+	for address, want := range map[string]struct{ closed, open bool }{
+		"203.0.113.1:6443":          {true, true},
+		"10.0.0.1:6443":             {true, true}, // where clusters live
+		"[2001:db8::1]:6443":        {true, true},
+		"127.0.0.1:6443":            {false, true},
+		"127.9.9.9:6443":            {false, true},
+		"[::1]:6443":                {false, false},
+		"[::ffff:127.0.0.1]:6443":   {false, true},
+		"0.0.0.0:6443":              {false, false},
+		"169.254.169.254:80":        {false, false},
+		"169.254.10.1:6443":         {false, true},
+		"[fe80::1]:6443":            {false, false},
+		"[fd00:ec2::254]:80":        {false, false},
+		"224.0.0.1:6443":            {false, false},
+		"127.0.0.1:8443":            {false, false}, // itself
+		"127.1.2.3:8443":            {false, false},
+		"203.0.113.1:9443":          {false, false}, // listens everywhere, so any address may be its own
+		"[::ffff:203.0.113.1]:6443": {true, true},
+	} {
+		at := netip.MustParseAddrPort(address)
+		if err := kube.CheckAddress(closed, at); (err == nil) != want.closed {
+			t.Errorf("%s, nothing allowed: %v", address, err)
+		}
+		if err := kube.CheckAddress(open, at); (err == nil) != want.open {
+			t.Errorf("%s, loopback allowed: %v", address, err)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"berth.dev/berth"
+	"berth.dev/berth/kube"
+	"berth.dev/berth/store"
+)
+
+// connectionLife is how long Berth's token in a given cluster is good; it is renewed when half of that is over. A server that
+// stands still for longer has to be given the cluster again.
+const connectionLife = 7 * 24 * time.Hour
+
+// givenPhases are the life of a cluster that was given by a kubeconfig. It is never made, scaled or deleted here.
+func givenPhases(removes, check bool) []phase {
+	switch {
+	case removes:
+		return []phase{connectionLeft}
+	case check:
+		return []phase{givenObserved, residuesCleaned}
+	}
+	return []phase{connectionEntered}
+}
+
+// connectionEntered uses the credential that was given, once: to make an account of Berth's own.
+func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
+	given, err := s.Store.Secret(ctx, s.id(), berth.SecretGiven)
+	if errors.Is(err, store.ErrNotFound) { // only tags were changed
+		return verdict{}, nil
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	conn, err := s.connect(given, s.Guard)
+	if err != nil {
+		return verdict{}, berth.Errorf(berth.CodeBadRequest, "The kubeconfig cannot be used: %s.", sentence(err))
+	}
+	defer conn.Close()
+	if err := s.look(ctx, conn); err != nil {
+		return verdict{}, s.refused(err)
+	}
+	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
+		if errors.Is(err, kube.ErrNamespaceEnding) {
+			return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier connection to be gone", kube.ConnectionNamespace)
+		}
+		return verdict{}, s.refused(err)
+	}
+	return verdict{}, s.renew(ctx, conn, given)
+}
+
+// refused turns what a cluster said into something to act on.
+func (s *scope) refused(err error) error {
+	if why, is := kube.RefusedAddress(err); is {
+		return berth.Errorf(berth.CodeBadRequest, "The cluster's address is refused: %s.", why)
+	}
+	if kube.Denied(err) {
+		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect it takes an administrator, once.", sentence(err))
+	}
+	return unreachable(s.id(), err)
+}
+
+// look asks a given cluster who and how large it is. One that was replaced under the same address is not the same.
+func (s *scope) look(ctx context.Context, conn *kube.Conn) error {
+	facts, err := conn.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	st := &s.cluster().Status
+	if st.UID != "" && st.UID != facts.UID {
+		return berth.Errorf(berth.CodeConflict, "Another cluster answers at %s than the one that was connected (its kube-system has another UID). Disconnect it, then connect the new one.", st.Endpoint)
+	}
+	st.UID, st.Version, st.Nodes, st.ReadyNodes, st.VCPUs, st.VMSize = facts.UID, facts.Version, len(facts.Nodes), 0, 0, ""
+	for _, n := range facts.Nodes {
+		st.VCPUs += n.VCPUs
+		if n.InstanceType != "" {
+			st.VMSize = n.InstanceType
+		}
+		if n.Ready {
+			st.ReadyNodes++
+		}
+	}
+	st.SeenAt, st.Message = s.Clock.Now().UTC(), ""
+	return nil
+}
+
+// renew takes a token for Berth's own account, and keeps it with the cluster's address and authority.
+func (s *scope) renew(ctx context.Context, conn *kube.Conn, config []byte) error {
+	token, expires, err := conn.ConnectionToken(ctx, connectionLife)
+	if err != nil {
+		return s.refused(err)
+	}
+	own, err := kube.TokenKubeconfig(config, token, kube.ConnectionNamespace)
+	if err != nil {
+		return err
+	}
+	st := &s.cluster().Status
+	st.TokenExpires = expires
+	if st.Endpoint, err = kube.Judge(own); err != nil {
+		return err
+	}
+	s.keep(berth.SecretOwn, own)
+	return nil
+}
+
+// givenObserved looks at a connected cluster and renews the token in time. One that does not answer stays connected.
+func givenObserved(ctx context.Context, s *scope) (verdict, error) {
+	if s.claim.Resource.State != berth.StateSucceeded {
+		return s.unchanged(), nil
+	}
+	config, guard, err := s.kubeconfig(ctx, s.id())
+	if err != nil {
+		return verdict{}, err
+	}
+	conn, err := s.connect(config, guard)
+	if err != nil {
+		return verdict{}, err
+	}
+	defer conn.Close()
+	st := &s.cluster().Status
+	if err := s.look(ctx, conn); err != nil {
+		if berth.ErrorCode(err) == berth.CodeConflict {
+			return verdict{}, err
+		}
+		st.Message, st.ReadyNodes = sentence(err), 0
+		return s.unchanged(), nil
+	}
+	if s.Clock.Now().Add(connectionLife / 2).Before(st.TokenExpires) {
+		return verdict{}, nil
+	}
+	return verdict{}, s.renew(ctx, conn, config)
+}
+
+// connectionLeft takes Berth out of the cluster again. One that does not answer holds nobody back.
+func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
+	gone := ended(store.Outcome{State: berth.StateSucceeded, Gone: true})
+	conn, err := s.adminConn(ctx, s.id())
+	if err == nil {
+		defer conn.Close()
+		err = conn.Leave(ctx, s.id().String(), s.ServerID)
+	}
+	if err != nil && berth.ErrorCode(err) != berth.CodeConflict {
+		if s.elapsed() < detachPatience {
+			return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
+		}
+		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
+	}
+	if err := s.Store.DropResidue(ctx, s.id(), berth.ID{}); err != nil {
+		return verdict{}, err
+	}
+	return gone, nil
+}
