@@ -27,7 +27,7 @@ type ClusterSpec struct {
 	// cluster has neither version nor pools here, but says in its status what it has.
 	Given bool `json:"given,omitempty"`
 	// Run is another for each kubeconfig that is given: the same wish with a new credential is a new wish.
-	Run string `json:"run,omitempty"`
+	Run       string     `json:"run,omitempty"`
 	Version   string     `json:"version"`   // full: "1.36.0"
 	DNSPrefix string     `json:"dnsPrefix"` // first label of the FQDN
 	Pools     []NodePool `json:"pools"`     // exactly one today: a second pool is refused

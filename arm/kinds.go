@@ -55,4 +55,6 @@ func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
 	return wire.Workspace(r, q.base, s.Authority.TenantID())
 }
 
-func removeAlways(*Server, *request, *berth.Resource) (berth.Verb, error) { return berth.VerbDelete, nil }
+func removeAlways(*Server, *request, *berth.Resource) (berth.Verb, error) {
+	return berth.VerbDelete, nil
+}

@@ -34,7 +34,9 @@ func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, location strin
 }
 
 // Resource reads any resource by its id.
-func (c *Client) Resource(ctx context.Context, id berth.ID) (Object, error) { return c.object(ctx, Path(id)) }
+func (c *Client) Resource(ctx context.Context, id berth.ID) (Object, error) {
+	return c.object(ctx, Path(id))
+}
 
 // DeleteResource deletes any resource by its id.
 func (c *Client) DeleteResource(ctx context.Context, id berth.ID) (*Operation, error) {
