@@ -183,6 +183,7 @@ func TestGivenCluster(t *testing.T) {
 	if answer := s.Do(http.MethodGet, edge, nil).Text + s.Log.String(); strings.Contains(answer, "kubeconfig") || strings.Contains(answer, "-----BEGIN") {
 		t.Errorf("the kubeconfig is shown: %s", answer)
 	}
+	onDisk(t, s.Dir, strings.Split(string(f.config), "client-key-data: ")[1][:64])
 	s.put(s.compute("far"), apptest.AttachTo(edge, "FastProd"))
 	far := s.get(s.compute("far"))
 	s.equal(far, "properties.provisioningState", "Succeeded")
@@ -215,6 +216,20 @@ func TestGivenCluster(t *testing.T) {
 	s.Succeed(s.Do(http.MethodDelete, again, nil))
 	if err := f.conn.Healthy(t.Context()); err != nil {
 		t.Errorf("the cluster was deleted: %v", err)
+	}
+}
+
+// onDisk wants a secret in no file of a data folder.
+func onDisk(t *testing.T, dir, secret string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) < 4 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), secret) {
+			t.Errorf("%s holds the administrator's key", file)
+		}
 	}
 }
 

@@ -45,6 +45,13 @@ func noSecrets(s *site, path, earlierLog string) {
 		text, _ := os.ReadFile(line) // of a process that has ended in the meantime
 		seen["the arguments of a process"] += string(text)
 	}
+	databases, err := filepath.Glob(filepath.Join(s.Dir, "berth.db*"))
+	s.must(err)
+	for _, file := range databases {
+		text, err := os.ReadFile(file)
+		s.must(err)
+		seen[filepath.Base(file)] = string(text)
+	}
 	for where, text := range seen {
 		for i, secret := range secrets {
 			if strings.Contains(text, secret) {

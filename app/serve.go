@@ -28,6 +28,7 @@ import (
 	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
+	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
 
@@ -89,6 +90,7 @@ type server struct {
 	metrics   *metrics
 	directory *identity.Directory
 	keys      *identity.Keys
+	box       *seal.Box
 	stops     []func() error
 	failed    chan error
 }
@@ -118,10 +120,9 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), s.clock); err != nil {
+	if err := s.openStore(ctx); err != nil {
 		return err
 	}
-	s.onStop(s.store.Close)
 	if err := s.store.TakeOver(ctx); err != nil {
 		return err
 	}
@@ -145,8 +146,45 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
-	callers := graph.New(graph.Options{Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log})
+	callers := graph.New(graph.Options{Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log, RotateSecretKey: s.rotateSecretKey})
 	return s.serveHTTPS(certificate, s.handler(handler, callers))
+}
+
+// openStore opens the database and the box that its secrets are sealed with. A rotation of the box's key that was broken off
+// is brought to its end, and so are the secrets of a data folder from before there was a box.
+func (s *server) openStore(ctx context.Context) error {
+	var err error
+	if s.box, err = seal.LoadOrMake(s.config.DataDir); err != nil {
+		return err
+	}
+	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), store.Options{Clock: s.clock, Sealer: s.box}); err != nil {
+		return err
+	}
+	s.onStop(s.store.Close)
+	return s.reseal(ctx)
+}
+
+// reseal seals everything with the newest key, and forgets the others.
+func (s *server) reseal(ctx context.Context) error {
+	n, err := s.store.Reseal(ctx)
+	if err != nil {
+		return fmt.Errorf("the secrets cannot be sealed: %w", err)
+	}
+	if n > 0 {
+		s.log.Info("sealed secrets", "count", n)
+	}
+	if s.box.Rotating() {
+		return s.box.DropOldKeys()
+	}
+	return nil
+}
+
+// rotateSecretKey gives the secrets a new key.
+func (s *server) rotateSecretKey(ctx context.Context) error {
+	if err := s.box.AddKey(); err != nil {
+		return err
+	}
+	return s.reseal(ctx)
 }
 
 // lockDataDir makes the data folder and takes it: one server per folder.

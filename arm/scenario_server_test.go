@@ -21,6 +21,7 @@ import (
 	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/fake"
 	"berth.dev/berth/reconcile"
+	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
 
@@ -53,8 +54,9 @@ func newStage(t *testing.T) *stage {
 func newStageAt(t *testing.T, database string) *stage {
 	t.Helper()
 	s := &stage{t: t, clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))}
-	var err error
-	s.store, err = store.Open(t.Context(), database, s.clock)
+	box, err := seal.Ephemeral()
+	s.must(err)
+	s.store, err = store.Open(t.Context(), database, store.Options{Clock: s.clock, Sealer: box})
 	s.must(err)
 	t.Cleanup(func() { _ = s.store.Close() })
 	clusters := fake.New(s.clock)

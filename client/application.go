@@ -78,6 +78,11 @@ func (c *Client) SigningKeys(ctx context.Context) ([]Object, error) {
 	return c.List(ctx, graphPath+"/berth/signingKeys")
 }
 
+// RotateSecretKey gives the secrets in the server's database a new key.
+func (c *Client) RotateSecretKey(ctx context.Context) error {
+	return c.Post(ctx, graphPath+"/berth/rotateSecretKey", nil, nil)
+}
+
 // RotateSigningKey lets a new key sign tokens. With forgetOld those of the old keys end at once.
 func (c *Client) RotateSigningKey(ctx context.Context, forgetOld bool) ([]Object, error) {
 	var out struct {

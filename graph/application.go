@@ -309,3 +309,7 @@ func (s *server) rotate(r *http.Request) (answer, error) {
 	}
 	return s.keys(r)
 }
+
+func (s *server) rotateSecrets(r *http.Request) (answer, error) {
+	return answer{status: http.StatusNoContent}, s.RotateSecretKey(r.Context())
+}

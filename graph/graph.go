@@ -4,6 +4,7 @@
 package graph
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -30,6 +31,8 @@ type Options struct {
 	Keys      *identity.Keys
 	Endpoint  string // https address of this server, without a trailing slash
 	Log       *slog.Logger
+	// RotateSecretKey gives the secrets in the database a new key.
+	RotateSecretKey func(context.Context) error
 }
 
 type server struct{ Options }
@@ -57,6 +60,7 @@ func New(o Options) http.Handler {
 		"POST /v1.0/{kind}/{id}/removePassword": s.removePassword,
 		"GET /v1.0/berth/signingKeys":           s.keys,
 		"POST /v1.0/berth/rotateSigningKey":     s.rotate,
+		"POST /v1.0/berth/rotateSecretKey":      s.rotateSecrets,
 		Path:                                    s.nothing,
 	} {
 		mux.Handle(pattern, s.handle(h))

@@ -13,6 +13,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/reconcile"
+	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
 
@@ -41,7 +42,11 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 	t.Helper()
 	t.Parallel()
 	clock := clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), clock)
+	box, err := seal.Ephemeral()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), store.Options{Clock: clock, Sealer: box})
 	if err != nil {
 		t.Fatal(err)
 	}

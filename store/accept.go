@@ -33,7 +33,13 @@ type Wish struct {
 func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
-	err := s.tx(ctx, func(tx *txn) error {
+	sealed, release, err := s.seal(w.Resource.ID, w.Secrets)
+	defer release()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.Secrets = sealed
+	err = s.tx(ctx, func(tx *txn) error {
 		old, err := scanResource(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", w.Resource.ID.Key()))
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
@@ -211,9 +217,6 @@ func AlreadyAttached(cluster berth.ID, holder string, since time.Time) *berth.Er
 }
 
 func putSecret(ctx context.Context, tx *txn, id berth.ID, name string, value []byte) error {
-	if value == nil {
-		value = []byte{} // nil would be NULL
-	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO secrets (resource_key, name, value) VALUES (?, ?, ?) ON CONFLICT (resource_key, name) DO UPDATE SET value = excluded.value", id.Key(), name, value)
 	return err
 }

@@ -31,7 +31,12 @@ type Residue struct {
 func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	now := s.clock.Now().UTC()
 	r := c.Resource
-	err := s.tx(ctx, func(tx *txn) error {
+	sealed, release, err := s.seal(r.ID, o.Secrets)
+	defer release()
+	if err != nil {
+		return err
+	}
+	err = s.tx(ctx, func(tx *txn) error {
 		var due any
 		if !o.CheckAt.IsZero() {
 			due = micros(o.CheckAt)
@@ -44,7 +49,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if err := keepResidue(ctx, tx, o.Residue, now); err != nil {
 			return err
 		}
-		for name, value := range o.Secrets {
+		for name, value := range sealed {
 			if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
 				return err
 			}

@@ -174,16 +174,6 @@ func (s *Store) Taken(ctx context.Context, cluster, by berth.ID) (taken *berth.E
 	return AlreadyAttached(cluster, holder, fromMicros(since)), nil
 }
 
-// Secret reads one secret of a resource. ErrNotFound when it has none by that name.
-func (s *Store) Secret(ctx context.Context, id berth.ID, name string) ([]byte, error) {
-	var v []byte
-	err := s.read.QueryRowContext(ctx, "SELECT value FROM secrets WHERE resource_key = ? AND name = ?", id.Key(), name).Scan(&v)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
-	}
-	return v, err
-}
-
 // Counts says how many resources there are by type and state: for metrics.
 func (s *Store) Counts(ctx context.Context) (counts map[[2]string]int, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT type, state, COUNT(*) FROM resources GROUP BY type, state")

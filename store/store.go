@@ -43,10 +43,25 @@ type Event struct {
 	State berth.State
 }
 
+// Sealer makes secrets unreadable at rest. label says what a value belongs to: it opens under no other.
+type Sealer interface {
+	Seal(label string, value []byte) ([]byte, error)
+	Open(label string, sealed []byte) ([]byte, error)
+	Sealed(value []byte) bool // by the key that seals now
+}
+
+// Options is what a Store works with.
+type Options struct {
+	Clock  clockwork.Clock
+	Sealer Sealer
+}
+
 // Store is one SQLite database: one writing connection, several reading ones.
 type Store struct {
 	write, read *sql.DB
 	clock       clockwork.Clock
+	sealer      Sealer
+	sealing     sync.RWMutex // read-locked from the sealing of a secret to its commit; see Reseal
 	// What is asked all the time is parsed once.
 	get, getOp, due, nextDue *sql.Stmt
 
@@ -63,12 +78,12 @@ type Store struct {
 
 // Open opens or makes the database file and brings its schema up to date. A file that is not a database, is damaged, or
 // was written by a newer Berth is refused with a *berth.Error that says what to do; it is never changed.
-func Open(ctx context.Context, path string, clock clockwork.Clock) (*Store, error) {
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := foreign(ctx, path); err != nil {
 		return nil, err
 	}
 	private(path)
-	s := &Store{clock: clock, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
+	s := &Store{clock: o.Clock, sealer: o.Sealer, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
 		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
 	var err error
 	if s.write, err = open(path, 1); err != nil {

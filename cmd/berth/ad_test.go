@@ -67,6 +67,9 @@ func TestCallers(t *testing.T) {
 	if after, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json")); string(after) == string(before) || !strings.Contains(string(after), server.ClientID) {
 		t.Error("credentials.json has not the new secret")
 	}
+	if r := offTerminal("admin", "rotate-key"); r.code != 0 || !strings.Contains(r.err, "new key") {
+		t.Errorf("%+v", r)
+	}
 	do("signing-key", "rotate", "--forget-old") // and with it a new token is taken
 	do("sp", "delete", "--id", id)
 

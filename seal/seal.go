@@ -1,0 +1,205 @@
+// Package seal keeps secrets unreadable at rest: each under a key of its own, which is itself under the key in one file. What
+// it writes is the age format (age-encryption.org/v1), so that a secret can be opened without Berth if need be.
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"filippo.io/age"
+)
+
+const (
+	fileName = "secrets-key.txt"
+	header   = "age-encryption.org/v1"
+	maxFile  = 64 << 10
+)
+
+// Box seals and opens. It may be used by many goroutines at once.
+type Box struct {
+	path string // empty: in memory only
+
+	mu   sync.RWMutex
+	keys []*age.X25519Identity // the first seals; all open
+}
+
+// LoadOrMake reads dir/secrets-key.txt, and makes it at the first start, readable by its owner only.
+func LoadOrMake(dir string) (*Box, error) {
+	b := &Box{path: filepath.Join(dir, fileName)}
+	text, err := read(b.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return b, b.AddKey()
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := age.ParseIdentities(bytes.NewReader(text))
+	if err != nil {
+		return nil, b.damaged(errors.New("no line of it is to be anything but a comment or AGE-SECRET-KEY-…"))
+	}
+	for _, f := range found {
+		key, isX25519 := f.(*age.X25519Identity)
+		if !isX25519 {
+			return nil, b.damaged(errors.New("it holds a key of another kind"))
+		}
+		b.keys = append(b.keys, key)
+	}
+	return b, nil
+}
+
+func (b *Box) damaged(why error) error {
+	return fmt.Errorf("%s is damaged (%w): restore it from a backup; without it the secrets in the database (kubeconfigs, private keys) cannot be opened", b.path, why)
+}
+
+// read refuses a key that others can read: they may know it already, and going on would hide that.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s holds a secret and other users can use it (mode %04o): run chmod 600 %s and start again", path, info.Mode().Perm(), path)
+	}
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// Ephemeral is a box whose key is nowhere but in memory.
+func Ephemeral() (*Box, error) {
+	b := &Box{}
+	return b, b.AddKey()
+}
+
+// AddKey makes a new key that seals from now on. What older ones have sealed is still opened.
+func (b *Box) AddKey() error {
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.replace(append([]*age.X25519Identity{key}, b.keys...))
+}
+
+// DropOldKeys forgets all keys but the one that seals. Everything must have been sealed anew before.
+func (b *Box) DropOldKeys() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.replace(b.keys[:1:1])
+}
+
+// Rotating says whether there are older keys: a rotation that has not come to its end.
+func (b *Box) Rotating() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return len(b.keys) > 1
+}
+
+// replace writes the file before any of the keys is used.
+func (b *Box) replace(keys []*age.X25519Identity) error {
+	if b.path != "" {
+		var text strings.Builder
+		text.WriteString("# Opens the secrets in Berth's database. Keep a copy apart from that of the database.\n")
+		for _, k := range keys {
+			text.WriteString(k.String() + "\n")
+		}
+		if err := write(b.path, text.String()); err != nil {
+			return fmt.Errorf("keep the key of the secrets: %w", err)
+		}
+	}
+	b.keys = keys
+	return nil
+}
+
+// write replaces a file so that a kill at any moment leaves the old one or the new one, whole.
+func write(path, text string) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil || runtime.GOOS == "windows" {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close()) // a rename that a power cut does not undo
+}
+
+// Seal makes a value unreadable. label says what it is the value of: it opens under no other.
+func (b *Box) Seal(label string, value []byte) ([]byte, error) {
+	b.mu.RLock()
+	key := b.keys[0]
+	b.mu.RUnlock()
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, key.Recipient())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(append([]byte(label+"\x00"), value...)); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// Open reads what Seal made. A value that was written before there were keys is answered as it is.
+func (b *Box) Open(label string, sealed []byte) ([]byte, error) {
+	if !bytes.HasPrefix(sealed, []byte(header)) {
+		return sealed, nil
+	}
+	b.mu.RLock()
+	identities := make([]age.Identity, len(b.keys))
+	for i, k := range b.keys {
+		identities[i] = k
+	}
+	b.mu.RUnlock()
+	r, err := age.Decrypt(bytes.NewReader(sealed), identities...)
+	if err != nil {
+		return nil, fmt.Errorf("a secret of %s cannot be opened with the keys in %s: is it the file that belongs to this database?", label, fileName)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("a secret of %s is damaged", label)
+	}
+	value, is := bytes.CutPrefix(plain, []byte(label+"\x00"))
+	if !is {
+		return nil, fmt.Errorf("what stands in the database as a secret of %s belongs elsewhere", label)
+	}
+	return value, nil
+}
+
+// Sealed says whether a value is one that Seal has made with the key that seals now.
+func (b *Box) Sealed(value []byte) bool {
+	if !bytes.HasPrefix(value, []byte(header)) {
+		return false
+	}
+	b.mu.RLock()
+	key := b.keys[0]
+	b.mu.RUnlock()
+	_, err := age.Decrypt(bytes.NewReader(value), key)
+	return err == nil
+}
