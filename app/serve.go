@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,7 +24,6 @@ import (
 	"berth.dev/berth/azext"
 	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
-	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
@@ -150,43 +148,6 @@ func (s *server) start(ctx context.Context) error {
 	return s.serveHTTPS(certificate, s.handler(handler, callers))
 }
 
-// openStore opens the database and the box that its secrets are sealed with. A rotation of the box's key that was broken off
-// is brought to its end, and so are the secrets of a data folder from before there was a box.
-func (s *server) openStore(ctx context.Context) error {
-	var err error
-	if s.box, err = seal.LoadOrMake(s.config.DataDir); err != nil {
-		return err
-	}
-	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), store.Options{Clock: s.clock, Sealer: s.box}); err != nil {
-		return err
-	}
-	s.onStop(s.store.Close)
-	return s.reseal(ctx)
-}
-
-// reseal seals everything with the newest key, and forgets the others.
-func (s *server) reseal(ctx context.Context) error {
-	n, err := s.store.Reseal(ctx)
-	if err != nil {
-		return fmt.Errorf("the secrets cannot be sealed: %w", err)
-	}
-	if n > 0 {
-		s.log.Info("sealed secrets", "count", n)
-	}
-	if s.box.Rotating() {
-		return s.box.DropOldKeys()
-	}
-	return nil
-}
-
-// rotateSecretKey gives the secrets a new key.
-func (s *server) rotateSecretKey(ctx context.Context) error {
-	if err := s.box.AddKey(); err != nil {
-		return err
-	}
-	return s.reseal(ctx)
-}
-
 // lockDataDir makes the data folder and takes it: one server per folder.
 func (s *server) lockDataDir() error {
 	dir, err := filepath.Abs(s.config.DataDir)
@@ -309,23 +270,6 @@ func (s *server) startEngine(ctx context.Context, id string, through reconcile.R
 	}()
 	s.onStop(func() error { cancel(); <-done; return nil })
 	return nil
-}
-
-// guard keeps clusters that callers name away from what only this machine may reach, and from this server itself.
-func (s *server) guard() (*kube.Guard, error) {
-	allowed, err := s.config.clusterRanges()
-	g := &kube.Guard{Allowed: allowed}
-	for _, address := range []string{s.listener.Addr().String(), s.config.DebugListen} {
-		if at, err := netip.ParseAddrPort(address); err == nil {
-			g.Own = append(g.Own, at)
-		}
-	}
-	return g, err
-}
-
-func judge(kubeconfig []byte) error {
-	_, err := kube.Judge(kubeconfig)
-	return err
 }
 
 // stay follows no redirect.
