@@ -184,6 +184,11 @@ func TestGivenCluster(t *testing.T) {
 		t.Errorf("the kubeconfig is shown: %s", answer)
 	}
 	onDisk(t, s.Dir, strings.Split(string(f.config), "client-key-data: ")[1][:64])
+	checked := s.Want(http.StatusOK, s.Do(http.MethodPost, s.compute("far")+"/validate?preflight=true", apptest.AttachTo(edge, "FastProd")))
+	for i, check := range []string{"answers", "version", "capacity", "rights", "owner"} {
+		s.equal(checked.Body, fmt.Sprintf("checks.%d.name", i), check)
+		s.equal(checked.Body, fmt.Sprintf("checks.%d.ok", i), true)
+	}
 	s.put(s.compute("far"), apptest.AttachTo(edge, "FastProd"))
 	far := s.get(s.compute("far"))
 	s.equal(far, "properties.provisioningState", "Succeeded")

@@ -89,6 +89,7 @@ type server struct {
 	directory *identity.Directory
 	keys      *identity.Keys
 	box       *seal.Box
+	engine    *reconcile.Engine
 	stops     []func() error
 	failed    chan error
 }
@@ -135,7 +136,7 @@ func (s *server) start(ctx context.Context) error {
 	s.metrics = newMetrics(s.store)
 	handler := arm.New(arm.Options{
 		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		Judge: judge, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		Judge: judge, Preflight: s.preflight, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {
@@ -259,12 +260,12 @@ func (s *server) startEngine(ctx context.Context, id string, through reconcile.R
 	if err != nil {
 		return err
 	}
-	engine := reconcile.New(reconcile.Options{Guard: guard, Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through})
+	s.engine = reconcile.New(reconcile.Options{Guard: guard, Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := engine.Run(run); err != nil {
+		if err := s.engine.Run(run); err != nil {
 			s.failed <- err
 		}
 	}()

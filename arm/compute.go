@@ -67,13 +67,14 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	return &plan{wish: w, violations: violations}, nil
 }
 
-// validateCompute says what a PUT would be told, and does nothing.
+// validateCompute says what a PUT would be told, and does nothing. With preflight=true the cluster of an attach is asked too.
 func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
 	old, err := s.Store.Get(q.Context(), id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	var violations []rules.Violation
+	var checks []berth.Check
 	p, err := putCompute(s, q, id, old)
 	if err != nil {
 		isOurs := false
@@ -82,8 +83,14 @@ func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
 		}
 	} else {
 		violations = p.violations
+		spec := p.wish.Resource.Body.(*berth.Compute).Spec
+		if spec.Attached && s.Preflight != nil && strings.EqualFold(q.URL.Query().Get("preflight"), "true") {
+			if cluster, err := s.Store.Get(q.Context(), spec.ClusterID); err == nil && cluster.State == berth.StateSucceeded {
+				checks = s.Preflight(q.Context(), id, spec)
+			}
+		}
 	}
-	return ok(wire.Validation(rules.Told(violations, false), rules.Told(violations, true))), nil
+	return ok(wire.Validation(rules.Told(violations, false), rules.Told(violations, true), checks)), nil
 }
 
 func (s *Server) parentMissing(q *request, id berth.ID) error {

@@ -35,6 +35,8 @@ type Options struct {
 	Hosts        []string        // other names (host or host:port) under which clients may reach it
 	// Judge says what is wrong with a kubeconfig, before anything connects by it.
 	Judge func(kubeconfig []byte) error
+	// Preflight asks a cluster that is to be attached what it is; nil where there is nobody to ask it.
+	Preflight func(ctx context.Context, compute berth.ID, spec berth.ComputeSpec) []berth.Check
 	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.
 	ControlPlane map[string][]netip.Prefix
 	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.

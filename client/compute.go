@@ -36,12 +36,13 @@ type Validation struct {
 	Valid      bool          `json:"valid"`
 	Violations []berth.Error `json:"violations"` // what forbids it
 	Warnings   []berth.Error `json:"warnings"`   // what is only said
+	Checks     []berth.Check `json:"checks,omitempty"`
 }
 
-// ValidateCompute asks what PutCompute would be told, and does nothing.
+// ValidateCompute asks what PutCompute would be told, and does nothing. The cluster of an attach is asked too.
 func (c *Client) ValidateCompute(ctx context.Context, n ComputeName, body Object) (Validation, error) {
 	var out Validation
-	err := c.Post(ctx, c.computePath(n)+"/validate", body, &out)
+	err := c.Post(ctx, c.computePath(n)+"/validate?preflight=true", body, &out)
 	return out, err
 }
 

@@ -1,14 +1,24 @@
 package wire
 
-import "berth.dev/berth"
+import (
+	"slices"
 
-// Validation answers what a wish would be told: what forbids it, and what is only said.
-func Validation(violations, warnings []berth.Error) Object {
+	"berth.dev/berth"
+)
+
+// Validation answers what a wish would be told: what forbids it, what is only said, and what its cluster was found to be; no
+// checks when it was not asked.
+func Validation(violations, warnings []berth.Error, checks []berth.Check) Object {
 	list := func(all []berth.Error) []berth.Error {
 		if all == nil {
 			return []berth.Error{}
 		}
 		return all
 	}
-	return Object{"valid": len(violations) == 0, "violations": list(violations), "warnings": list(warnings)}
+	valid := len(violations) == 0 && !slices.ContainsFunc(checks, func(c berth.Check) bool { return !c.OK })
+	out := Object{"valid": valid, "violations": list(violations), "warnings": list(warnings)}
+	if checks != nil {
+		out["checks"] = checks
+	}
+	return out
 }

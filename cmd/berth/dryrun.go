@@ -18,6 +18,13 @@ func (c *cli) dryRun(ctx context.Context, cl *client.Client, n client.ComputeNam
 	if err != nil {
 		return err
 	}
+	for _, check := range v.Checks {
+		mark, colour := "✓", green
+		if !check.OK {
+			mark, colour = "✗", red
+		}
+		c.note("%s %-9s %s", c.paint(colour, mark), check.Name, check.Detail)
+	}
 	for _, w := range v.Warnings {
 		c.warn("%s: %s", w.Target, w.Message)
 	}
@@ -36,6 +43,14 @@ func validationTable(v any) []row {
 		for _, item := range list {
 			e, _ := item.(client.Object)
 			rows = append(rows, row{{"Rule", kind.word}, {"Field", str(e, "target")}, {"Message", str(e, "message")}})
+		}
+	}
+	o, _ := v.(client.Object)
+	checks, _ := o["checks"].([]any)
+	for _, item := range checks {
+		check, _ := item.(client.Object)
+		if check["ok"] != true {
+			rows = append(rows, row{{"Rule", "refused"}, {"Field", str(check, "name")}, {"Message", str(check, "detail")}})
 		}
 	}
 	if rows == nil {
