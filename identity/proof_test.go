@@ -210,3 +210,20 @@ func BenchmarkHashSecret(b *testing.B) {
 		HashSecret("x")
 	}
 }
+
+func FuzzAssertion(f *testing.F) {
+	w := newWorld(f)
+	key := newKey(f)
+	cert := certificate(f, key, testNow.Add(time.Hour))
+	w.client.Credentials = []berth.Credential{{KeyID: "1", Certificate: cert, Start: testNow, End: testNow.Add(time.Hour)}}
+	header := map[jose.HeaderKey]any{"x5t": thumbprint(cert)}
+	good := assert(f, jose.ES256, key, header, nil)
+	f.Add(good)
+	f.Add(assert(f, jose.ES256, key, nil, map[string]any{"aud": []int{1}, "exp": "x"}))
+	f.Add(strings.Replace(good, ".", "..", 1))
+	f.Fuzz(func(t *testing.T, text string) {
+		if bad := w.proves(w.client, text); bad.code == 0 && !strings.HasPrefix(text, good[:strings.LastIndex(good, ".")]) {
+			t.Errorf("accepted %q", text)
+		}
+	})
+}

@@ -125,3 +125,18 @@ func TestSubnets(t *testing.T) {
 		})
 	}
 }
+
+// Ranges and addresses that strangers send never break the rules themselves.
+func FuzzNetwork(f *testing.F) {
+	f.Add("10.0.0.0/16", "10.0.0.10", "172.17.0.1/16", "203.0.113.0/24")
+	f.Add("::/0", "::1", "fe80::1%eth0/64", "::ffff:10.0.0.0/104")
+	f.Fuzz(func(_ *testing.T, service, dns, bridge, authorizedRange string) {
+		n := network4
+		n.ServiceCIDR, n.DNSServiceIP, n.DockerBridgeCIDR = service, dns, bridge
+		subnets := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("fd00::/64")}
+		network(&n, ComputeFacts{Subnets: subnets})
+		spec := clusterWith(authorized(authorizedRange))
+		authorizedRanges(spec)
+		reachable(ComputeFacts{Cluster: &berth.Cluster{Spec: spec}, ControlPlane: subnets})
+	})
+}
