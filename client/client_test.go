@@ -134,6 +134,21 @@ func TestTokenIsAskedForOnceAndKeptInAFile(t *testing.T) {
 	}
 }
 
+// A client that keeps no file asks once too.
+func TestTokenIsKeptInMemory(t *testing.T) {
+	s := newServer(t)
+	s.on("GET "+prefix+"/resourceGroups/g", `{"name":"g"}`)
+	c := s.client(t)
+	for range 3 {
+		if _, err := c.GetGroup(t.Context(), "g"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.logins != 1 {
+		t.Errorf("%d logins; one was enough", s.logins)
+	}
+}
+
 func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 	s := newServer(t)
 	s.on("GET "+prefix+"/resourceGroups/g", `{"name":"g"}`)

@@ -50,7 +50,8 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t.For, c.token = owner, t
+	t.For = owner
+	c.token = t
 	c.keepToken(t)
 	return t.Value, nil
 }
