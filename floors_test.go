@@ -19,9 +19,10 @@ var floors = map[string][]string{
 	"rules":                 {"catalog"},                                                                                              // pure: no store, no clock, no network
 	"wire":                  {"catalog"},                                                                                              // JSON only
 	"store":                 {},                                                                                                       // SQL only
-	"seal":                  {},                                                                                                       // secrets at rest
+	"disk":                  {},                                                                                                       // files beside the database
+	"seal":                  {"disk"},                                                                                                 // secrets at rest
 	"template":              {},                                                                                                       // pure: no store, no clock, no network
-	"identity":              {},                                                                                                       // tokens and certificates only
+	"identity":              {"disk"},                                                                                                 // tokens and certificates only
 	"kube":                  {},                                                                                                       // client-go only
 	"provider/local":        {"kube", "catalog"},                                                                                      // providers never meet
 	"provider/fake":         {"kube", "catalog"},                                                                                      //

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"berth.dev/berth"
+	"berth.dev/berth/disk"
 )
 
 // CloudName is what clients call this cloud. "AzureCloud" would not do: azureml-core overwrites its login endpoint.
@@ -39,7 +40,7 @@ type Credentials struct {
 // clientSecret gets a new client: the way back for who has lost the secret.
 func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew bool, err error) {
 	path := credentialsFile(dir)
-	data, err := readFile(path, modeSecret)
+	data, err := disk.Read(path, disk.Secret)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		c, isNew = newCredentials(), true
@@ -62,7 +63,7 @@ func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew b
 func (c Credentials) Keep(dir string) error {
 	path := credentialsFile(dir)
 	var there Credentials
-	if data, err := readFile(path, modeSecret); err == nil && json.Unmarshal(data, &there) == nil && there == c {
+	if data, err := disk.Read(path, disk.Secret); err == nil && json.Unmarshal(data, &there) == nil && there == c {
 		return nil
 	}
 	return c.write(path)
@@ -97,7 +98,7 @@ func (c Credentials) write(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(path, append(data, '\n'), modeSecret); err != nil {
+	if err := disk.Write(path, append(data, '\n'), disk.Secret); err != nil {
 		return fmt.Errorf("keep the credentials: %w", err)
 	}
 	return nil

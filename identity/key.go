@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"berth.dev/berth/disk"
 )
 
 const keyType = "PRIVATE KEY"
@@ -28,7 +30,7 @@ func makeKey(path string) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(path, pem.EncodeToMemory(block), modeSecret); err != nil {
+	if err := disk.Write(path, pem.EncodeToMemory(block), disk.Secret); err != nil {
 		return nil, fmt.Errorf("keep a new key: %w", err)
 	}
 	return key, nil
@@ -36,7 +38,7 @@ func makeKey(path string) (*ecdsa.PrivateKey, error) {
 
 // loadKey reads a P-256 key; remedy says what to do about a damaged one other than restoring it.
 func loadKey(path, remedy string) (*ecdsa.PrivateKey, error) {
-	data, err := readFile(path, modeSecret)
+	data, err := disk.Read(path, disk.Secret)
 	if err != nil {
 		return nil, err
 	}

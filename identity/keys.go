@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth/disk"
 )
 
 const (
@@ -61,7 +63,7 @@ type KeyInfo struct {
 // LoadOrMakeKeys reads dir/signing-key.pem, the newest key first, and makes it at the first start.
 func LoadOrMakeKeys(dir string, clock clockwork.Clock) (*Keys, error) {
 	k := &Keys{path: filepath.Join(dir, "signing-key.pem"), clock: clock}
-	data, err := readFile(k.path, modeSecret)
+	data, err := disk.Read(k.path, disk.Secret)
 	if errors.Is(err, fs.ErrNotExist) {
 		return k, k.Rotate(false)
 	}
@@ -168,7 +170,7 @@ func (k *Keys) write(list []signingKey) error {
 			return err
 		}
 	}
-	if err := writeFile(k.path, []byte(text.String()), modeSecret); err != nil {
+	if err := disk.Write(k.path, []byte(text.String()), disk.Secret); err != nil {
 		return fmt.Errorf("keep the signing keys: %w", err)
 	}
 	return nil

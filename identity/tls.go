@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth/disk"
 )
 
 const (
@@ -51,7 +53,7 @@ func LoadOrMakeCA(dir string, now time.Time) (*CA, error) {
 	keyFile := filepath.Join(dir, "ca-key.pem")
 	remedy := fmt.Sprintf("remove both %s and %s to have a new authority made, which every client must then be told to trust", ca.File, keyFile)
 
-	certPEM, certErr := readFile(ca.File, modePublic)
+	certPEM, certErr := disk.Read(ca.File, disk.Public)
 	if certErr != nil && !errors.Is(certErr, fs.ErrNotExist) {
 		return nil, certErr
 	}
@@ -104,7 +106,7 @@ func (ca *CA) selfSign(now time.Time) ([]byte, error) {
 		return nil, err
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := writeFile(ca.File, data, modePublic); err != nil {
+	if err := disk.Write(ca.File, data, disk.Public); err != nil {
 		return nil, fmt.Errorf("keep the authority's certificate: %w", err)
 	}
 	return data, nil

@@ -8,19 +8,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
 	"filippo.io/age"
+
+	"berth.dev/berth/disk"
 )
 
 const (
 	fileName = "secrets-key.txt"
 	header   = "age-encryption.org/v1"
-	maxFile  = 64 << 10
 )
 
 // Box seals and opens. It may be used by many goroutines at once.
@@ -34,7 +33,7 @@ type Box struct {
 // LoadOrMake reads dir/secrets-key.txt, and makes it at the first start, readable by its owner only.
 func LoadOrMake(dir string) (*Box, error) {
 	b := &Box{path: filepath.Join(dir, fileName)}
-	text, err := read(b.path)
+	text, err := disk.Read(b.path, disk.Secret)
 	if errors.Is(err, fs.ErrNotExist) {
 		return b, b.AddKey()
 	}
@@ -57,23 +56,6 @@ func LoadOrMake(dir string) (*Box, error) {
 
 func (b *Box) damaged(why error) error {
 	return fmt.Errorf("%s is damaged (%w): restore it from a backup; without it the secrets in the database (kubeconfigs, private keys) cannot be opened", b.path, why)
-}
-
-// read refuses a key that others can read: they may know it already, and going on would hide that.
-func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s holds a secret and other users can use it (mode %04o): run chmod 600 %s and start again", path, info.Mode().Perm(), path)
-	}
-	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
 // Ephemeral is a box whose key is nowhere but in memory.
@@ -115,36 +97,12 @@ func (b *Box) replace(keys []*age.X25519Identity) error {
 		for _, k := range keys {
 			text.WriteString(k.String() + "\n")
 		}
-		if err := write(b.path, text.String()); err != nil {
+		if err := disk.Write(b.path, []byte(text.String()), disk.Secret); err != nil {
 			return fmt.Errorf("keep the key of the secrets: %w", err)
 		}
 	}
 	b.keys = keys
 	return nil
-}
-
-// write replaces a file so that a kill at any moment leaves the old one or the new one, whole.
-func write(path, text string) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil || runtime.GOOS == "windows" {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close()) // a rename that a power cut does not undo
 }
 
 // Seal makes a value unreadable. label says what it is the value of: it opens under no other.

@@ -1,4 +1,5 @@
-package identity
+// Package disk writes and reads the small files that Berth keeps beside its database: keys, certificates, credentials.
+package disk
 
 import (
 	"errors"
@@ -10,21 +11,25 @@ import (
 	"runtime"
 )
 
+// What a file may be read by.
 const (
-	modeSecret = fs.FileMode(0o600)
-	modePublic = fs.FileMode(0o644)
+	Secret = fs.FileMode(0o600) // its owner only
+	Public = fs.FileMode(0o644) // everybody
+)
+
+const (
 	// maxFile is far above anything kept here; it bounds what a wrong file can make us read.
 	maxFile = 1 << 20
 )
 
-// writeFile replaces a file so that a kill at any moment leaves the old one or the new one, whole. The temporary file has
+// Write replaces a file so that a kill at any moment leaves the old one or the new one, whole. The temporary file has
 // a fixed name: what a kill left behind is overwritten next time and never piles up.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
+func Write(path string, data []byte, mode fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, modeSecret)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, Secret)
 	if err != nil {
 		return err
 	}
@@ -57,9 +62,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readFile reads a file written by writeFile. A secret that other users of the machine can read is refused: it may be
+// Read reads a file written by Write. A secret that other users of the machine can read is refused: it may be
 // known to them already, and going on would hide that.
-func readFile(path string, mode fs.FileMode) ([]byte, error) {
+func Read(path string, mode fs.FileMode) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -72,7 +77,7 @@ func readFile(path string, mode fs.FileMode) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	if mode == modeSecret && runtime.GOOS != "windows" && info.Mode()&0o077 != 0 {
+	if mode == Secret && runtime.GOOS != "windows" && info.Mode()&0o077 != 0 {
 		return nil, fmt.Errorf("%s holds a secret and other users can use it (mode %04o): run chmod 600 %s and start again",
 			path, info.Mode().Perm(), path)
 	}
