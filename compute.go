@@ -80,4 +80,5 @@ type ComputeStatus struct {
 	VMSize       string    `json:"vmSize,omitempty"` // as observed in the cluster
 	TokenExpires time.Time `json:"tokenExpires,omitzero"`
 	Message      string    `json:"message,omitempty"` // what is being done or waited for, in the user's words
+	Health       Health    `json:"health,omitzero"`   // as seen while it is settled
 }

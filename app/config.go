@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
@@ -29,6 +30,7 @@ type Config struct {
 	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched by a link
 	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: what clusters with authorized IP ranges must let in
 	ClusterRanges []string `json:"clusterRanges"`      // loopback and link-local ranges that connected clusters may be in
+	HealthEvery   string   `json:"healthInterval"`     // how often each cluster is looked at, such as 30s
 	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
 	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; looked for beside berth and in PATH when empty
 	LogFormat     string   `json:"logFormat"`          // text | json
@@ -37,7 +39,7 @@ type Config struct {
 
 // DefaultConfig is what is used where nothing is said.
 func DefaultConfig() Config {
-	return Config{DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", DebugListen: "127.0.0.1:8444", LogFormat: "text", LogLevel: "info"}
+	return Config{DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444", LogFormat: "text", LogLevel: "info"}
 }
 
 // defaultDataDir is where the platform keeps users' data.
@@ -79,6 +81,7 @@ var settings = []setting{
 	{flag: "template-host", usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)", list: func(c *Config) *[]string { return &c.TemplateHosts }},
 	{flag: "control-plane-range", usage: "location=range that this server comes from, such as westeurope=203.0.113.0/28 (repeatable)", list: func(c *Config) *[]string { return &c.ControlPlane }},
 	{flag: "cluster-range", usage: "range of addresses that connected clusters may have although it is loopback or link-local (repeatable)", list: func(c *Config) *[]string { return &c.ClusterRanges }},
+	{flag: "health-interval", usage: "how often each cluster is looked at", text: func(c *Config) *string { return &c.HealthEvery }},
 	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
 	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
@@ -172,8 +175,16 @@ func (c *Config) check() error {
 	if _, err := c.clusterRanges(); err != nil {
 		return err
 	}
+	if d, err := time.ParseDuration(c.HealthEvery); err != nil || d < time.Second {
+		return fmt.Errorf("--health-interval %q is not a time of at least a second, such as 30s or 2m", c.HealthEvery)
+	}
 	_, err := c.level()
 	return err
+}
+
+func (c *Config) healthInterval() time.Duration {
+	d, _ := time.ParseDuration(c.HealthEvery) // checked
+	return d
 }
 
 func (c *Config) clusterRanges() (out []netip.Prefix, err error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"berth.dev/berth"
 	"berth.dev/berth/arm"
 	"berth.dev/berth/store"
 )
@@ -29,7 +30,7 @@ func newMetrics(st *store.Store) *metrics {
 		Name: "berth_http_request_seconds", Help: "Time to answer a request, by method, resource type and status.",
 		Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5},
 	}, []string{"method", "kind", "status"})}
-	m.registry.MustRegister(m.requests, &resourceCount{store: st}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, &resourceCount{store: st}, &conditionGauge{store: st}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -66,6 +67,34 @@ func (c *resourceCount) Collect(ch chan<- prometheus.Metric) {
 	}
 	for k, n := range counts {
 		ch <- prometheus.MustNewConstMetric(resourcesDesc, prometheus.GaugeValue, float64(n), k[0], k[1])
+	}
+}
+
+// conditionGauge tells each condition of each compute when it is asked.
+type conditionGauge struct{ store *store.Store }
+
+var conditionDesc = prometheus.NewDesc("berth_compute_condition", "Whether a condition of a compute is met (1) or not (0).", []string{"group", "workspace", "compute", "condition", "reason"}, nil)
+
+// Describe implements prometheus.Collector.
+func (*conditionGauge) Describe(ch chan<- *prometheus.Desc) { ch <- conditionDesc }
+
+// Collect implements prometheus.Collector.
+func (c *conditionGauge) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	all, err := c.store.All(ctx, store.Query{Type: berth.TypeCompute})
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(conditionDesc, err)
+		return
+	}
+	for _, r := range all {
+		for _, is := range r.Body.(*berth.Compute).Status.Health.Conditions {
+			met := 0.0
+			if is.OK {
+				met = 1
+			}
+			ch <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, met, r.ID.Group, r.ID.Parent().Name(), r.ID.Name(), string(is.Type), is.Reason)
+		}
 	}
 }
 

@@ -260,7 +260,8 @@ func (s *server) startEngine(ctx context.Context, id string, through reconcile.R
 	if err != nil {
 		return err
 	}
-	s.engine = reconcile.New(reconcile.Options{Guard: guard, Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through})
+	s.engine = reconcile.New(reconcile.Options{Guard: guard, Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through,
+		CheckEvery: s.config.healthInterval()})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {

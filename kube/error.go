@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -43,3 +44,19 @@ func ignoreNotFound(err error) error {
 
 // Denied says that the cluster does not take the credential, or that it may not do what was asked.
 func Denied(err error) bool { return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) }
+
+// Unauthorized says that the cluster does not know the credential.
+func Unauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
+
+// Untrusted says that what answers is not what was connected: its certificate is of another authority, or for another name.
+func Untrusted(err error) bool {
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	return authority || name
+}
+
+// Expired says that the cluster's certificate has ended.
+func Expired(err error) bool {
+	e, is := errors.AsType[x509.CertificateInvalidError](err)
+	return is && e.Reason == x509.Expired
+}

@@ -24,7 +24,8 @@ type Owner struct {
 	By        string // application id of the caller
 }
 
-func (o Owner) same(computeID, server string) bool {
+// Is says whether the record names a compute of a server.
+func (o Owner) Is(computeID, server string) bool {
 	return strings.EqualFold(o.ComputeID, computeID) && o.Server == server
 }
 
@@ -59,7 +60,7 @@ func (c *Conn) Claim(ctx context.Context, o Owner) error {
 	if have == nil {
 		return errors.New("the cluster's ownership record was removed while it was being read; try again")
 	}
-	if !have.same(o.ComputeID, o.Server) {
+	if !have.Is(o.ComputeID, o.Server) {
 		return &ConflictError{Owner: *have}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -38,6 +39,7 @@ var (
 
 type sharedTransport struct {
 	*http.Transport
+	ends  atomic.Int64 // see Conn.CertificateEnds; Unix seconds
 	key   string
 	users int
 	timer *time.Timer
@@ -60,7 +62,9 @@ func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 		if err != nil {
 			return nil, err
 		}
-		s = &sharedTransport{Transport: newTransport(config, guard), key: key}
+		s = &sharedTransport{key: key}
+		s.Transport = newTransport(config, guard)
+		s.TLSClientConfig.VerifyConnection = s.noteEnd
 		transports[key] = s
 	}
 	if s.timer != nil {
@@ -86,6 +90,29 @@ func newTransport(config *tls.Config, guard *Guard) *http.Transport {
 		t.Proxy, t.DialContext = nil, guard.dial
 	}
 	return t
+}
+
+// noteEnd sees every handshake whose certificate was found good.
+func (s *sharedTransport) noteEnd(c tls.ConnectionState) error {
+	for _, chain := range c.VerifiedChains[:min(len(c.VerifiedChains), 1)] {
+		end := chain[0].NotAfter
+		for _, issuer := range chain[1:] {
+			if issuer.NotAfter.Before(end) {
+				end = issuer.NotAfter
+			}
+		}
+		s.ends.Store(end.Unix())
+	}
+	return nil
+}
+
+// CertificateEnds is when the cluster's API can be trusted no longer: its certificate ends, or one that it rests on. Zero
+// before the first answer.
+func (c *Conn) CertificateEnds() time.Time {
+	if at := c.shared.ends.Load(); at != 0 {
+		return time.Unix(at, 0).UTC()
+	}
+	return time.Time{}
 }
 
 func (s *sharedTransport) release() {

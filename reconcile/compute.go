@@ -29,7 +29,7 @@ func computePhases(c *store.Claim, removes, check bool) []phase {
 	case removes:
 		return []phase{letGo, computeGone}
 	case check:
-		return []phase{stillThere, tokenKept}
+		return []phase{stillThere}
 	}
 	return []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept}
 }
@@ -231,27 +231,6 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	}
 	c.Status.TokenExpires = expires
 	s.keep(berth.SecretToken, config)
-	return verdict{}, nil
-}
-
-// stillThere looks at a settled compute: is its cluster there, and does it answer?
-func stillThere(ctx context.Context, s *scope) (verdict, error) {
-	c, r := s.compute(), s.claim.Resource
-	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
-	if errors.Is(err, store.ErrNotFound) {
-		return verdict{}, clusterDeleted(c.Spec.ClusterID)
-	}
-	if err != nil {
-		return verdict{}, err
-	}
-	if r.State != berth.StateSucceeded || !have.State.Terminal() {
-		return s.unchanged(), nil
-	}
-	if _, err := answers(ctx, s); err != nil {
-		c.Status.Message = sentence(err)
-		return s.unchanged(), nil
-	}
-	c.Status.Message = ""
 	return verdict{}, nil
 }
 

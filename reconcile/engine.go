@@ -18,9 +18,12 @@ import (
 )
 
 const (
-	lease        = 30 * time.Second
-	heartbeat    = lease / 3
-	maxWorkers   = 64
+	lease      = 30 * time.Second
+	heartbeat  = lease / 3
+	maxWorkers = 64
+	// maxChecks are looks at settled resources at once. They have room of their own: a hundred clusters that do not answer
+	// must not keep a wish waiting. It is enough for a thousand such, each asked for 5 s every 30 s.
+	maxChecks    = 256
 	purgeEvery   = time.Hour
 	releaseGrace = 5 * time.Second // to hand back leases when stopping
 )
@@ -33,6 +36,8 @@ type Options struct {
 	Log      *slog.Logger
 	ServerID string      // stands in ownership records: which Berth attached a cluster
 	Guard    *kube.Guard // which addresses given clusters may have
+	// CheckEvery is how often a settled resource is looked at, give or take a fifth; 30 s when zero.
+	CheckEvery time.Duration
 	// Resources is how deployments make what their templates name; nil where there are none.
 	Resources Resources
 }
@@ -42,7 +47,8 @@ type Engine struct {
 	Options
 	connect func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error)
 	wake    chan struct{}
-	slots   chan struct{}
+	slots   chan struct{} // taken by who works on a wish …
+	checks  chan struct{} // … and by who looks at a settled resource
 
 	mu      sync.Mutex
 	workers map[*worker]struct{}
@@ -54,8 +60,11 @@ type Engine struct {
 
 // New makes an engine; Run starts it.
 func New(o Options) *Engine {
+	if o.CheckEvery == 0 {
+		o.CheckEvery = 30 * time.Second
+	}
 	return &Engine{
-		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), workers: map[*worker]struct{}{},
+		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), checks: make(chan struct{}, maxChecks), workers: map[*worker]struct{}{},
 		connect: func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error) {
 			return kube.Connect(kubeconfig, kube.Options{Guard: guard})
 		},
@@ -113,7 +122,15 @@ func (e *Engine) claimAll(ctx context.Context) (time.Time, error) {
 			}
 			return e.Store.NextDue(ctx)
 		}
-		w := &worker{engine: e, claim: c, key: c.Resource.ID.Key(), poke: make(chan struct{}, 1)}
+		w := &worker{engine: e, claim: c, key: c.Resource.ID.Key(), poke: make(chan struct{}, 1), slot: e.slots}
+		if c.Operation == nil {
+			select {
+			case e.checks <- struct{}{}:
+				<-e.slots
+				w.slot = e.checks
+			default:
+			}
+		}
 		e.mu.Lock()
 		e.workers[w] = struct{}{}
 		e.mu.Unlock()
@@ -128,7 +145,7 @@ func (e *Engine) done(w *worker) {
 	e.mu.Lock()
 	delete(e.workers, w)
 	e.mu.Unlock()
-	<-e.slots
+	<-w.slot
 	e.poke()
 }
 
@@ -159,6 +176,7 @@ type worker struct {
 	engine *Engine
 	claim  *store.Claim
 	key    string
+	slot   chan struct{} // which of the engine's this one is in
 	poke   chan struct{} // the row, or what is waited for, has changed
 	awaits string        // key of what is waited for; guarded by engine.mu
 }
@@ -195,9 +213,9 @@ func (w *worker) run(ctx context.Context) {
 // meanwhile: else as many waiters as there are slots would keep what they wait for from ever being worked on.
 func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v verdict) {
 	if v.on != "" {
-		<-w.engine.slots
+		<-w.slot
 		w.engine.poke()
-		defer func() { w.engine.slots <- struct{}{} }()
+		defer func() { w.slot <- struct{}{} }()
 	}
 	w.engine.mu.Lock()
 	w.awaits = v.on

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"berth.dev/berth"
-	"berth.dev/berth/catalog"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/rules"
 )
@@ -30,18 +29,6 @@ func (e *Engine) Preflight(ctx context.Context, compute berth.ID, spec berth.Com
 	}
 	out = append(out, versionCheck(facts.Version), capacityCheck(spec, facts.Nodes), rightsCheck(ctx, conn), e.ownerCheck(ctx, conn, compute))
 	return out
-}
-
-func versionCheck(version string) berth.Check {
-	ok, preview := catalog.Supported(version)
-	c := berth.Check{Name: "version", OK: ok, Detail: "Kubernetes " + version + " is supported."}
-	switch {
-	case !ok:
-		c.Detail = "Kubernetes " + version + " is not supported. Supported are " + rules.SupportedVersions() + "."
-	case preview:
-		c.Detail = "Kubernetes " + version + " is a preview: not for production."
-	}
-	return c
 }
 
 func capacityCheck(spec berth.ComputeSpec, nodes []kube.Node) berth.Check {
@@ -91,7 +78,7 @@ func (e *Engine) ownerCheck(ctx context.Context, conn *kube.Conn, compute berth.
 		return berth.Check{Name: "owner", Detail: "The cluster does not say whether it is taken: " + sentence(err) + "."}
 	case owner == nil:
 		return berth.Check{Name: "owner", OK: true, Detail: "Nobody has attached it."}
-	case strings.EqualFold(owner.ComputeID, compute.String()) && owner.Server == e.ServerID:
+	case owner.Is(compute.String(), e.ServerID):
 		return berth.Check{Name: "owner", OK: true, Detail: "It is attached as this compute."}
 	}
 	return berth.Check{Name: "owner", Detail: fmt.Sprintf("It is attached already, as %s (server %s, since %s). Detach it there first.", owner.ComputeID, owner.Server, owner.Since)}

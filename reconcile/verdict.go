@@ -18,8 +18,6 @@ const (
 	removeDeadline = 30 * time.Minute
 	firstRetry     = 500 * time.Millisecond
 	lastRetry      = 30 * time.Second
-	// checkEvery is how often a settled resource is looked at again, give or take a fifth.
-	checkEvery = 60 * time.Second
 )
 
 // verdict is what a phase found. The zero verdict: this phase is satisfied, go on with the next.
@@ -125,9 +123,12 @@ func (s *scope) dress(v verdict) verdict {
 }
 
 // nextCheck spreads the checks so that many resources are not looked at in the same moment.
-func (e *Engine) nextCheck() time.Time {
-	jitter := time.Duration(rand.Int64N(int64(checkEvery) * 2 / 5)) // #nosec: spread, not secrecy
-	return e.Clock.Now().Add(checkEvery*4/5 + jitter)
+func (e *Engine) nextCheck() time.Time { return e.checkIn(e.CheckEvery) }
+
+// checkIn is a moment about that far away.
+func (e *Engine) checkIn(d time.Duration) time.Time {
+	jitter := time.Duration(rand.Int64N(int64(d)*2/5 + 1)) // #nosec: spread, not secrecy
+	return e.Clock.Now().Add(d*4/5 + jitter)
 }
 
 func phasesOf(c *store.Claim) ([]phase, error) {

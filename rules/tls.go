@@ -42,6 +42,15 @@ func ownCertificate(s *berth.SSLSpec, f ComputeFacts) []Violation {
 	return append(out, keyFits(leaf, f.SSLKeyPEM)...)
 }
 
+// CertificateEnds is when the first certificate of a chain in PEM ends; false when there is none to be read.
+func CertificateEnds(text string) (time.Time, bool) {
+	chain, err := readChain(text)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return chain[0].NotAfter.UTC(), true
+}
+
 func readChain(text string) (chain []*x509.Certificate, err error) {
 	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {

@@ -63,6 +63,10 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			if err := forget(ctx, tx, r.ID); err != nil {
 				return err
 			}
+			// Who has taken it up hears of it now, and not at its next look.
+			if _, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)", micros(now), micros(now), r.ID.Key()); err != nil {
+				return err
+			}
 		}
 		if c.Operation == nil {
 			return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,11 +22,34 @@ func (w *where) computeName() client.ComputeName {
 
 // serialized is a compute as azureml-core's serialize() and the CLI v1 show it.
 func serialized(compute client.Object) client.Object {
-	return client.Object{
-		"id": compute["id"], "name": compute["name"], "tags": compute["tags"], "location": compute["location"],
-		"properties": pick(at(compute, "properties"), "computeType", "computeLocation", "description", "resourceId", "isAttachedCompute",
-			"provisioningState", "provisioningErrors", "properties"),
+	properties := pick(at(compute, "properties"), "computeType", "computeLocation", "description", "resourceId", "isAttachedCompute",
+		"provisioningState", "provisioningErrors", "properties")
+	for _, key := range []string{"warnings", "conditions", "conditionHistory"} { // these the service did not have
+		if v := at(compute, "properties", key); v != nil {
+			properties[key] = v
+		}
 	}
+	return client.Object{
+		"id": compute["id"], "name": compute["name"], "tags": compute["tags"], "location": compute["location"], "properties": properties,
+	}
+}
+
+// health says in a word how a compute is: what is not as it should be.
+func health(compute client.Object) string {
+	conditions, _ := at(compute, "properties", "conditions").([]any)
+	if conditions == nil {
+		return ""
+	}
+	var bad []string
+	for _, one := range conditions {
+		if c, _ := one.(client.Object); c["status"] == "False" {
+			bad = append(bad, "not "+str(c, "type"))
+		}
+	}
+	if bad == nil {
+		return "good"
+	}
+	return strings.Join(bad, ", ")
 }
 
 // pick keeps some keys of an object.
@@ -47,7 +71,7 @@ func computeTable(v any) []row {
 		inner := func(key string) string { return str(o, "properties", "properties", key) }
 		return row{
 			{"Name", str(o, "name")}, {"Type", str(o, "properties", "computeType")}, {"Kind", kind}, {"State", str(o, "properties", "provisioningState")},
-			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")}, {"Location", str(o, "properties", "computeLocation")},
+			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")}, {"Location", str(o, "properties", "computeLocation")}, {"Health", health(o)},
 		}
 	})
 }
