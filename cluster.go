@@ -26,6 +26,10 @@ type ClusterSpec struct {
 	// Given says that the cluster was not made here: it was given by a kubeconfig, and is never deleted or scaled. Such a
 	// cluster has neither version nor pools here, but says in its status what it has.
 	Given bool `json:"given,omitempty"`
+	// TakeOver says that the last wish was forced: another Berth that is connected there loses its account.
+	TakeOver bool `json:"takeOver,omitempty"`
+	// KeepCredential says that Berth works with the credential that it was given, instead of an account of its own.
+	KeepCredential bool `json:"keepCredential,omitempty"`
 	// Run is another for each kubeconfig that is given: the same wish with a new credential is a new wish.
 	Run       string     `json:"run,omitempty"`
 	Version   string     `json:"version"`   // full: "1.36.0"

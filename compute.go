@@ -48,6 +48,7 @@ type ComputeSpec struct {
 	Network          *NetworkSpec      `json:"network,omitempty"`
 	SSL              *SSLSpec          `json:"ssl,omitempty"`
 	DisableLocalAuth bool              `json:"disableLocalAuth,omitempty"`
+	TakeOver         bool              `json:"takeOver,omitempty"`  // the last wish was forced: whoever has the cluster loses it
 	Namespace        string            `json:"namespace,omitempty"` // of a Kubernetes compute; "default" unless given
 	Extra            map[string]string `json:"extra,omitempty"`     // Kubernetes compute: known plain settings, kept as given
 }

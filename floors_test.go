@@ -36,7 +36,7 @@ var floors = map[string][]string{
 	"app/apptest":           {"app"},                                                                                                  // a true server for tests
 	"cmd/berth":             {"app", "client"},                                                                                        // flags, then app or client
 	"compat":                {},                                                                                                       // starts programs and nothing else
-	"bench":                 {"client", "kube", "catalog", "store"},                                                                   // measures from outside; store for its driver
+	"bench":                 {"client", "kube", "catalog", "store", "provider/fake"},                                                  // measures from outside; store for its driver
 }
 
 // homes are the only places for heavy dependencies.

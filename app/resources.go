@@ -5,6 +5,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/arm"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/reconcile"
 )
 
@@ -14,6 +15,16 @@ type resources struct{ arm *arm.Server }
 // preflight lets Resource Manager ask clusters, which only the engine talks to.
 func (s *server) preflight(ctx context.Context, compute berth.ID, spec berth.ComputeSpec) []berth.Check {
 	return s.engine.Preflight(ctx, compute, spec)
+}
+
+// manifest is what a connection of this server makes in a cluster.
+func (s *server) manifest(cluster berth.ID) string {
+	return kube.Manifest(cluster.String(), s.engine.ServerID)
+}
+
+// leftovers lets Resource Manager ask a cluster for what Azure ML's router left there.
+func (s *server) leftovers(ctx context.Context, cluster berth.ID, clean bool) ([]string, error) {
+	return s.engine.Leftovers(ctx, cluster, clean)
 }
 
 // Do implements reconcile.Resources.

@@ -24,6 +24,7 @@ import (
 	"berth.dev/berth/azext"
 	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
@@ -136,7 +137,7 @@ func (s *server) start(ctx context.Context) error {
 	s.metrics = newMetrics(s.store)
 	handler := arm.New(arm.Options{
 		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		Judge: judge, Preflight: s.preflight, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		Judge: judge, Preflight: s.preflight, Manifest: s.manifest, Rights: kube.Rights, Leftovers: s.leftovers, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {

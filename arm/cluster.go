@@ -20,7 +20,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if in.Properties.Kubeconfig != nil || old != nil && old.Body.(*berth.Cluster).Spec.Given {
 		given := wire.GivenPut{Location: in.Location, Tags: in.Tags}
 		if in.Properties.Kubeconfig != nil {
-			given.Properties.Kubeconfig = *in.Properties.Kubeconfig
+			given.Properties.Kubeconfig, given.Properties.KeepCredential = *in.Properties.Kubeconfig, in.Properties.KeepCredential
 		}
 		return s.putGiven(q, id, old, given)
 	}

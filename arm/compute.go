@@ -56,11 +56,12 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if spec.Attached { // an echo of what was observed: the cluster itself knows better
 		spec.AgentCount, spec.VMSize = 0, ""
 	}
+	spec.TakeOver = facts.TakeOver
 	body := &berth.Compute{Spec: *spec, Warnings: rules.Told(violations, true)}
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
-	w := store.Wish{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}, Hold: spec.ClusterID}
+	w := store.Wish{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}, Hold: spec.ClusterID, Force: facts.TakeOver}
 	if key != "" {
 		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
 	}

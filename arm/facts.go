@@ -3,6 +3,7 @@ package arm
 import (
 	"errors"
 	"net/netip"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -98,8 +99,12 @@ func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, 
 	if taken != nil {
 		facts.Taken = taken
 	}
+	facts.TakeOver = forced(q)
 	return err
 }
+
+// forced says that a cluster is to be taken from whoever has it.
+func forced(q *request) bool { return strings.EqualFold(q.URL.Query().Get("force"), "true") }
 
 func (s *Server) policyFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) (err error) {
 	if facts.Exists != nil {

@@ -36,11 +36,11 @@ func (s *Server) putGiven(q *request, id berth.ID, old *berth.Resource, in wire.
 	} else {
 		violations = append(violations, rules.ClusterName(id.Name())...)
 	}
-	body.Spec.Given, body.Spec.Location = true, where
+	body.Spec.Given, body.Spec.Location, body.Spec.TakeOver = true, where, forced(q)
 	w := store.Wish{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}}
 	switch {
 	case in.Properties.Kubeconfig != "":
-		body.Spec.Run = uuid.NewString()
+		body.Spec.Run, body.Spec.KeepCredential = uuid.NewString(), in.Properties.KeepCredential
 		w.Secrets = map[string][]byte{berth.SecretGiven: []byte(in.Properties.Kubeconfig)}
 		if err := s.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
 			violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: capital(err.Error()) + "."})
@@ -78,4 +78,23 @@ func capital(s string) string {
 	return string(s[0]-'a'+'A') + s[1:]
 }
 
-func encodeConnected(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Connected(r) }
+func encodeConnected(s *Server, _ *request, r *berth.Resource) wire.Object {
+	o := wire.Connected(r)
+	properties := o["properties"].(wire.Object)
+	switch {
+	case s.Rights == nil:
+	case r.Body.(*berth.Cluster).Spec.KeepCredential:
+		properties["rights"] = []string{"whatever the credential may that you gave and told Berth to keep"}
+	default:
+		properties["rights"] = s.Rights()
+	}
+	return o
+}
+
+// manifest answers what a connection would make in a cluster, for its administrator to apply by hand.
+func (s *Server) manifest(id berth.ID) (*response, error) {
+	if s.Manifest == nil {
+		return nil, berth.Errorf(berth.CodeServiceUnavailable, "This server connects no clusters.")
+	}
+	return ok(wire.Object{"manifest": s.Manifest(id)}), nil
+}

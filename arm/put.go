@@ -128,14 +128,14 @@ func (s *Server) noEffect(q *request, old *berth.Resource, w store.Wish) bool {
 	return err == nil
 }
 
-// wished is a body without what the rules said to it, which may change while the wish stays.
+// wished is a body without what the rules said to it, and whether it was forced, which may change while the wish stays.
 func wished(b berth.Body) berth.Body {
 	c, isCompute := b.(*berth.Compute)
 	if !isCompute {
 		return b
 	}
 	plain := *c
-	plain.Warnings = nil
+	plain.Warnings, plain.Spec.TakeOver = nil, false
 	return &plain
 }
 

@@ -58,6 +58,9 @@ func (s *Server) routeSubscription(q *request, rest []string) (*response, error)
 	case "locations":
 		q.kindName = "locations"
 		return s.only(q, http.MethodGet, s.listLocations)
+	case "residues":
+		q.kindName = "residues"
+		return s.only(q, http.MethodGet, s.listResidues)
 	case "resources":
 		q.kindName = "resources"
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listResources(q, berth.ID{}) })
@@ -159,6 +162,16 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 	if q.Method == http.MethodPost && id.Is(berth.TypeCompute) && strings.EqualFold(word, "validate") {
 		q.kindName = berth.TypeCompute
 		return s.validateCompute(q, id)
+	}
+	if q.Method == http.MethodPost && (id.Is(berth.TypeConnected) || id.Is(berth.TypeCluster)) {
+		switch strings.ToLower(word) {
+		case "manifest":
+			q.kindName = id.Type()
+			return s.manifest(id)
+		case "leftovers":
+			q.kindName = id.Type()
+			return s.leftovers(q, id)
+		}
 	}
 	if q.Method == http.MethodPost && !id.IsGroup() && len(id.Names) > 0 {
 		k, err := s.kind(q, id)

@@ -35,6 +35,11 @@ type Options struct {
 	Hosts        []string        // other names (host or host:port) under which clients may reach it
 	// Judge says what is wrong with a kubeconfig, before anything connects by it.
 	Judge func(kubeconfig []byte) error
+	// Manifest is what a connection makes in a cluster, and Rights what it may do there, each with what it is for.
+	Manifest func(cluster berth.ID) string
+	Rights   func() []string
+	// Leftovers finds what Azure ML's own router has left in a cluster, and removes it when clean.
+	Leftovers func(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error)
 	// Preflight asks a cluster that is to be attached what it is; nil where there is nobody to ask it.
 	Preflight func(ctx context.Context, compute berth.ID, spec berth.ComputeSpec) []berth.Check
 	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.

@@ -30,7 +30,7 @@ type server struct {
 	creds  client.Credentials
 }
 
-func startServer(ctx context.Context, bin string) (*server, error) {
+func startServer(ctx context.Context, bin string, more ...string) (*server, error) {
 	dir, err := os.MkdirTemp("", "berth-bench-")
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func startServer(ctx context.Context, bin string) (*server, error) {
 		return nil, err
 	}
 	s := &server{dir: dir}
-	s.cmd = exec.Command(filepath.Join(bin, "berth"), "serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off")
+	s.cmd = exec.Command(filepath.Join(bin, "berth"), append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off"}, more...)...)
 	log, err := os.Create(filepath.Join(dir, "serve.log"))
 	if err != nil {
 		return nil, err

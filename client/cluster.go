@@ -25,12 +25,54 @@ func (c *Client) GetCluster(ctx context.Context, group, name string) (Object, er
 
 // ConnectCluster gives Berth a cluster that lives elsewhere: the kubeconfig is used once. id says as what: a connected
 // cluster, or a managed one, which the SDK v1 finds by name.
-func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, location string, kubeconfig []byte) (Object, *Operation, error) {
-	body := Object{"properties": Object{"kubeconfig": string(kubeconfig)}}
-	if location != "" {
-		body["location"] = location
+func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g GivenCluster) (Object, *Operation, error) {
+	properties := Object{"kubeconfig": string(g.Kubeconfig)}
+	if g.KeepCredential {
+		properties["keepCredential"] = true
 	}
-	return c.put(ctx, Path(id), body)
+	body := Object{"properties": properties}
+	if g.Location != "" {
+		body["location"] = g.Location
+	}
+	path := Path(id)
+	if g.Force {
+		path += forced
+	}
+	return c.put(ctx, path, body)
+}
+
+// forced takes a cluster away from whoever has it.
+const forced = "?force=true"
+
+// GivenCluster is a cluster that is given to Berth.
+type GivenCluster struct {
+	Kubeconfig     []byte
+	Location       string // of its group when empty
+	Force          bool   // another Berth that is connected to it loses its account there
+	KeepCredential bool   // work with the credential itself, and make nothing in the cluster
+}
+
+// ConnectionManifest is what ConnectCluster would make in a cluster, as YAML for its administrator to apply.
+func (c *Client) ConnectionManifest(ctx context.Context, id berth.ID) (string, error) {
+	var out struct{ Manifest string }
+	err := c.Post(ctx, Path(id)+"/manifest", nil, &out)
+	return out.Manifest, err
+}
+
+// Leftovers finds what Azure ML's own router has left in a cluster, and removes it when clean.
+func (c *Client) Leftovers(ctx context.Context, id berth.ID, clean bool) (found []string, err error) {
+	path := Path(id) + "/leftovers"
+	if clean {
+		path += "?clean=true"
+	}
+	var out struct{ Found []string }
+	err = c.Post(ctx, path, nil, &out)
+	return out.Found, err
+}
+
+// Residues lists what detaches could not clean, because a cluster did not answer.
+func (c *Client) Residues(ctx context.Context) ([]Object, error) {
+	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/residues")
 }
 
 // Resource reads any resource by its id.

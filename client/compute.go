@@ -25,6 +25,11 @@ func (c *Client) PutCompute(ctx context.Context, n ComputeName, body Object) (Ob
 	return c.put(ctx, c.computePath(n), body)
 }
 
+// TakeOverCompute is PutCompute, and takes the cluster away from the compute that has it.
+func (c *Client) TakeOverCompute(ctx context.Context, n ComputeName, body Object) (Object, *Operation, error) {
+	return c.put(ctx, c.computePath(n)+forced, body)
+}
+
 func (c *Client) put(ctx context.Context, path string, body Object) (Object, *Operation, error) {
 	var out Object
 	op, err := c.Put(ctx, path, body, &out)

@@ -164,7 +164,8 @@ func bigEnough(_ context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// owned writes the ownership record into the cluster: whoever else wants it is refused there too.
+// owned writes the ownership record into the cluster: whoever else wants it is refused there too. A wish that was forced
+// takes out what the other has put in, which ends its tokens, and only then writes its own.
 func owned(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
@@ -172,15 +173,41 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	defer conn.Close()
-	err = conn.Claim(ctx, kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Operation.StartedAt.Format(time.RFC3339), By: s.claim.Operation.Caller})
-	if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
-		since, _ := time.Parse(time.RFC3339, conflict.Owner.Since) // a record without a date is a record all the same
-		return verdict{}, store.AlreadyAttached(c.Spec.ClusterID, conflict.Owner.ComputeID, since)
-	}
-	if err != nil {
+	mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Operation.StartedAt.Format(time.RFC3339), By: s.claim.Operation.Caller}
+	err = conn.Claim(ctx, mine)
+	conflict, isTaken := errors.AsType[*kube.ConflictError](err)
+	switch {
+	case isTaken && c.Spec.TakeOver:
+		left, err := conn.Evict(ctx, conflict.Owner)
+		if err != nil {
+			return verdict{}, unreachable(c.Spec.ClusterID, err)
+		}
+		s.notes = append(s.notes, left...)
+		return again(s.soon()), s.say(ctx, "taking the cluster over from %s", conflict.Owner.ComputeID)
+	case isTaken:
+		return verdict{}, s.taken(ctx, conflict.Owner)
+	case err != nil:
 		return verdict{}, unreachable(c.Spec.ClusterID, err)
 	}
 	return verdict{}, nil
+}
+
+// taken is the refusal by the record in the cluster. Of a compute that this Berth should know and does not, it was left over.
+func (s *scope) taken(ctx context.Context, by kube.Owner) error {
+	since, _ := time.Parse(time.RFC3339, by.Since) // a record without a date is a record all the same
+	who := ""
+	if by.Server != s.ServerID {
+		who = " by another Berth (" + by.Server + ")"
+	}
+	refusal := store.AlreadyAttached(s.compute().Spec.ClusterID, by.ComputeID, since, who)
+	id, err := berth.ParseID(by.ComputeID)
+	if err != nil || by.Server != s.ServerID {
+		return refusal
+	}
+	if _, err := s.Store.Get(ctx, id); errors.Is(err, store.ErrNotFound) {
+		refusal.Message += " That compute is no longer here: the record was left behind, and nobody loses anything."
+	}
+	return refusal
 }
 
 // entered makes the namespace and the service account with the rights that Berth needs, and no more.

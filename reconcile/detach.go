@@ -42,10 +42,12 @@ func (s *scope) cleanCluster(ctx context.Context) error {
 	}
 	defer conn.Close()
 	left, err := conn.Detach(ctx, s.attachment())
-	if err == nil {
-		s.notes = append(s.notes, left...)
+	if err != nil {
+		return err
 	}
-	return err
+	s.notes = append(s.notes, left...)
+	s.offerCleaning(ctx, conn)
+	return nil
 }
 
 // leaveResidue notes what could not be cleaned, to be cleaned when the cluster is next seen.

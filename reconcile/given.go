@@ -42,13 +42,30 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	if err := s.look(ctx, conn); err != nil {
 		return verdict{}, s.refused(err)
 	}
+	switch {
+	case s.cluster().Spec.KeepCredential:
+		return verdict{}, s.keepGiven(given)
+	case kube.IsOwnAccount(given): // an administrator has applied the manifest, and gave the account's own token
+		return verdict{}, s.renew(ctx, conn, given)
+	}
 	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
 			return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier connection to be gone", kube.ConnectionNamespace)
 		}
+		if berth.ErrorCode(err) == berth.CodeConflict && s.cluster().Spec.TakeOver {
+			return again(s.soon()), errors.Join(conn.EvictConnection(ctx), s.say(ctx, "taking the cluster over"))
+		}
 		return verdict{}, s.refused(err)
 	}
 	return verdict{}, s.renew(ctx, conn, given)
+}
+
+// keepGiven: the user wants Berth to work with his credential, and to make nothing of its own.
+func (s *scope) keepGiven(config []byte) (err error) {
+	s.cluster().Status.Endpoint, err = kube.Judge(config)
+	s.cluster().Status.TokenExpires = time.Time{}
+	s.keep(berth.SecretOwn, config)
+	return err
 }
 
 // refused turns what a cluster said into something to act on.
@@ -127,7 +144,10 @@ func givenObserved(ctx context.Context, s *scope) (verdict, error) {
 		st.Message, st.ReadyNodes = sentence(err), 0
 		return s.unchanged(), nil
 	}
-	if s.Clock.Now().Add(connectionLife / 2).Before(st.TokenExpires) {
+	if holder, err := s.Store.Holder(ctx, s.id()); err == nil && !holder.IsZero() {
+		s.rest = 4 * s.CheckEvery // the compute that has it asks the same cluster all the time
+	}
+	if s.cluster().Spec.KeepCredential || s.Clock.Now().Add(connectionLife/2).Before(st.TokenExpires) {
 		return verdict{}, nil
 	}
 	return verdict{}, s.renew(ctx, conn, config)

@@ -27,7 +27,8 @@ func (e *Engine) Preflight(ctx context.Context, compute berth.ID, spec berth.Com
 	if err != nil {
 		return append(out, berth.Check{Name: "identity", Detail: "The cluster does not say what it is: " + sentence(err) + "."})
 	}
-	out = append(out, versionCheck(facts.Version), capacityCheck(spec, facts.Nodes), rightsCheck(ctx, conn), e.ownerCheck(ctx, conn, compute))
+	out = append(out, versionCheck(facts.Version), capacityCheck(spec, facts.Nodes), rightsCheck(ctx, conn), e.ownerCheck(ctx, conn, compute),
+		conflictCheck(ctx, conn), egressCheck(ctx, conn))
 	return out
 }
 

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ type scope struct {
 	notes   []string // for the operation's result
 	residue *store.Residue
 	secrets map[string][]byte // to be kept with the outcome
+	rest    time.Duration     // until a settled resource is looked at again; CheckEvery when zero
 }
 
 func (s *scope) keep(name string, secret []byte) {
@@ -98,7 +100,7 @@ func (e *Engine) step(ctx context.Context, c *store.Claim) (verdict, error) {
 			return s.dress(v), err
 		}
 	}
-	return s.dress(ended(store.Outcome{State: berth.StateSucceeded, CheckAt: e.nextCheck()})), nil
+	return s.dress(ended(store.Outcome{State: berth.StateSucceeded, CheckAt: s.checkIn(cmp.Or(s.rest, s.CheckEvery))})), nil
 }
 
 // run does one phase. One that panics is a failed try like any other: it is shown, repeated, and given up in the end,

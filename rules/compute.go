@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type ComputeFacts struct {
 	ControlPlane      []netip.Prefix // where Berth comes from, for the workspace's region and its pair
 	Namesake          berth.ID       // a compute of this name in another workspace of the region; zero for none
 	Taken             error          // why the cluster cannot be taken up: somebody has it; nil when it is free
+	TakeOver          bool           // it is to be taken from whoever has it
 }
 
 // ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
@@ -221,7 +223,14 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 // free: one cluster, one compute. A second attachment would break the first (the service's document).
 func free(f ComputeFacts) []Violation {
 	out, _ := Of(f.Taken)
-	return out
+	if len(out) == 0 || !f.TakeOver {
+		return out
+	}
+	if f.Cluster != nil && !f.Cluster.Spec.OwnedBy.IsZero() {
+		return []Violation{{Code: berth.CodeConflict, Target: "properties.resourceId", Message: fmt.Sprintf("The cluster '%s' was made by the compute '%s', and goes with it: it cannot be taken over. Detach it there first.",
+			f.ClusterID.Name(), f.Cluster.Spec.OwnedBy.Name())}}
+	}
+	return warning("properties.resourceId", "The cluster is taken over: %s", f.Taken.Error())
 }
 
 func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {

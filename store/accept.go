@@ -21,6 +21,7 @@ type Wish struct {
 	Base    int64
 	Settled bool              // there is nothing to do: the resource is Succeeded at once and there is no operation
 	Hold    berth.ID          // the cluster that a compute takes up; zero for none
+	Force   bool              // take Hold away from whoever has it
 	Secrets map[string][]byte // written over those of the same name
 	Caller  string            // application id
 }
@@ -33,6 +34,7 @@ type Wish struct {
 func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
+	var robbed string
 	sealed, release, err := s.seal(w.Resource.ID, w.Secrets)
 	defer release()
 	if err != nil {
@@ -52,7 +54,7 @@ func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Ope
 				return err
 			}
 		}
-		if err := s.hold(ctx, tx, w); err != nil {
+		if robbed, err = s.hold(ctx, tx, w); err != nil {
 			return err
 		}
 		out, op = w.next(old, fromMicros(s.now())) // as precise as what is read later
@@ -62,6 +64,9 @@ func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Ope
 		return nil, nil, err
 	}
 	s.publish(Event{Key: out.ID.Key(), State: out.State})
+	if robbed != "" {
+		s.publish(Event{Key: robbed, State: berth.StateFailed})
+	}
 	return out, op, nil
 }
 
@@ -181,39 +186,6 @@ func parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 		}
 	}
 	return nil
-}
-
-// hold makes the resource the one owner of a cluster.
-func (s *Store) hold(ctx context.Context, tx *txn, w Wish) error {
-	if w.Hold.IsZero() {
-		return nil
-	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO holds (cluster_key, holder_key, holder_id, since) VALUES (?, ?, ?, ?) ON CONFLICT (cluster_key) DO NOTHING",
-		w.Hold.Key(), w.Resource.ID.Key(), w.Resource.ID.String(), s.now())
-	if err != nil {
-		return err
-	}
-	var key, holder string
-	var since int64
-	if err := tx.QueryRowContext(ctx, "SELECT holder_key, holder_id, since FROM holds WHERE cluster_key = ?", w.Hold.Key()).Scan(&key, &holder, &since); err != nil {
-		return err
-	}
-	if key == w.Resource.ID.Key() {
-		return nil
-	}
-	return AlreadyAttached(w.Hold, holder, fromMicros(since))
-}
-
-// AlreadyAttached is the refusal of a second attachment, naming the first.
-func AlreadyAttached(cluster berth.ID, holder string, since time.Time) *berth.Error {
-	where := holder
-	if id, err := berth.ParseID(holder); err == nil && id.Is(berth.TypeCompute) {
-		where = "compute '" + id.Name() + "' of workspace '" + id.Parent().Name() + "' in resource group '" + id.Group + "'"
-	}
-	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s. Detach it there first: a second attachment would break the first.",
-		cluster.Name(), where, since.UTC().Format("2006-01-02 15:04 UTC"))
-	e.Target = "properties.resourceId"
-	return e
 }
 
 func putSecret(ctx context.Context, tx *txn, id berth.ID, name string, value []byte) error {

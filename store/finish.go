@@ -24,6 +24,7 @@ type Outcome struct {
 type Residue struct {
 	Cluster, Holder berth.ID
 	Detail          []byte // JSON, the writer's own
+	Since           time.Time
 }
 
 // Finish ends a claim: resource state and body, operation result, lease; one transaction. ErrLost, and nothing written,
@@ -100,23 +101,36 @@ func keepResidue(ctx context.Context, tx *txn, r *Residue, now time.Time) error 
 	return err
 }
 
+const residueColumns = "SELECT cluster_key, holder_key, detail, created_at FROM residues"
+
 // Residues lists what is still to be cleaned in a cluster.
-func (s *Store) Residues(ctx context.Context, cluster berth.ID) (all []Residue, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT holder_key, detail FROM residues WHERE cluster_key = ?", cluster.Key())
+func (s *Store) Residues(ctx context.Context, cluster berth.ID) ([]Residue, error) {
+	return s.residues(ctx, residueColumns+" WHERE cluster_key = ?", cluster.Key())
+}
+
+// AllResidues lists what is still to be cleaned anywhere, the oldest first.
+func (s *Store) AllResidues(ctx context.Context) ([]Residue, error) {
+	return s.residues(ctx, residueColumns+" ORDER BY created_at")
+}
+
+func (s *Store) residues(ctx context.Context, query string, args ...any) (all []Residue, err error) {
+	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var holder, detail string
-		if err := rows.Scan(&holder, &detail); err != nil {
+		var cluster, holder, detail string
+		var since int64
+		if err := rows.Scan(&cluster, &holder, &detail, &since); err != nil {
 			return nil, err
 		}
-		id, err := berth.ParseID(holder)
-		if err != nil {
+		in, err1 := berth.ParseID(cluster)
+		of, err2 := berth.ParseID(holder)
+		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
-		all = append(all, Residue{Cluster: cluster, Holder: id, Detail: []byte(detail)})
+		all = append(all, Residue{Cluster: in, Holder: of, Detail: []byte(detail), Since: fromMicros(since)})
 	}
 	return all, rows.Err()
 }

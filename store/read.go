@@ -160,20 +160,6 @@ func (s *Store) Holder(ctx context.Context, cluster berth.ID) (berth.ID, error) 
 	return berth.ParseID(id)
 }
 
-// Taken says why a compute cannot take up a cluster: another has it. Nil when none has.
-func (s *Store) Taken(ctx context.Context, cluster, by berth.ID) (taken *berth.Error, err error) {
-	var key, holder string
-	var since int64
-	err = s.read.QueryRowContext(ctx, "SELECT holder_key, holder_id, since FROM holds WHERE cluster_key = ?", cluster.Key()).Scan(&key, &holder, &since)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && key == by.Key() {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return AlreadyAttached(cluster, holder, fromMicros(since)), nil
-}
-
 // Counts says how many resources there are by type and state: for metrics.
 func (s *Store) Counts(ctx context.Context) (counts map[[2]string]int, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT type, state, COUNT(*) FROM resources GROUP BY type, state")

@@ -16,6 +16,7 @@ type ClusterPut struct {
 		KubernetesVersion *string          `json:"kubernetesVersion"`
 		DNSPrefix         *string          `json:"dnsPrefix"`
 		Kubeconfig        *string          `json:"kubeconfig"` // of a cluster that lives elsewhere; write-only
+		KeepCredential    bool             `json:"keepCredential"`
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
 	} `json:"properties"`
 }

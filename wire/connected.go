@@ -7,7 +7,8 @@ type GivenPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
 	Properties struct {
-		Kubeconfig string `json:"kubeconfig"`
+		Kubeconfig     string `json:"kubeconfig"`
+		KeepCredential bool   `json:"keepCredential"`
 	} `json:"properties"`
 }
 
@@ -41,6 +42,9 @@ func given(properties Object, c *berth.Cluster) {
 	}
 	if c.Status.Message != "" {
 		properties["statusMessage"] = c.Status.Message
+	}
+	if c.Spec.KeepCredential {
+		properties["keepCredential"] = true
 	}
 	if c.Status.UID != "" {
 		properties["clusterUid"] = c.Status.UID

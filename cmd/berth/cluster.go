@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -17,14 +18,15 @@ import (
 )
 
 func (c *cli) clusterCommand() *cobra.Command {
-	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterDisconnect())
+	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterDisconnect(), c.clusterLeftovers(), c.clusterResidue())
 }
 
 // connectOptions say which cluster of which kubeconfig is given.
 type connectOptions struct {
 	where
-	file, context string
-	noWait        bool
+	file, context, token string
+	noWait, force, keep  bool
+	dryRun               bool
 }
 
 func (o *connectOptions) flags(cmd *cobra.Command) {
@@ -33,6 +35,10 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.file, "kubeconfig", "", "kubeconfig to take it from (default $KUBECONFIG, else ~/.kube/config)")
 	f.StringVar(&o.context, "context", "", "context in it (default: its current one)")
+	f.StringVar(&o.token, "token-file", "", "file with a token of berth-connection, when its manifest was applied by hand")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be made in the cluster, for its administrator to apply by hand")
+	f.BoolVar(&o.force, "force", false, "take the cluster over from another Berth that is connected to it")
+	f.BoolVar(&o.keep, "keep-credential", false, "keep the credential and work with it, instead of an account of Berth's own")
 	noWaitFlag(cmd, &o.noWait)
 }
 
@@ -59,16 +65,19 @@ func (c *cli) aksImport() *cobra.Command {
 }
 
 func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) error {
-	config, err := o.read()
-	if err != nil {
-		return err
-	}
 	cl, err := c.connect()
 	if err != nil {
 		return err
 	}
 	id := cl.ID(o.group, typ, o.name)
-	_, op, err := cl.ConnectCluster(ctx, id, o.location, config)
+	if o.dryRun {
+		return c.printManifest(ctx, cl, id)
+	}
+	config, err := o.read()
+	if err != nil {
+		return err
+	}
+	_, op, err := cl.ConnectCluster(ctx, id, client.GivenCluster{Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep})
 	if err != nil || o.noWait {
 		return err
 	}
@@ -80,6 +89,21 @@ func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) er
 		return err
 	}
 	return c.emit(flat(got), connectedTable)
+}
+
+// printManifest shows everything that a connection makes and may do, and how to go on when someone else applies it.
+func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID) error {
+	text, err := cl.ConnectionManifest(ctx, id)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(c.out, text); err != nil {
+		return err
+	}
+	c.note("Nothing was made. Who administers the cluster can apply this (kubectl apply -f -) and give you a token:\n"+
+		"  kubectl -n berth-system create token berth-connection --duration 168h > token\n"+
+		"  berth %s -n %s -g %s --token-file token   # the address and authority are taken from the kubeconfig", map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)], id.Name(), id.Group)
+	return nil
 }
 
 // read takes the one context out of a kubeconfig and puts the files that it names into it: they are this machine's, and the
@@ -111,6 +135,13 @@ func (o *connectOptions) read() ([]byte, error) {
 	clusterName, _ := chosen["cluster"].(string)
 	userName, _ := chosen["user"].(string)
 	cluster, user := entry(config, "clusters", "cluster", clusterName), entry(config, "users", "user", userName)
+	if o.token != "" {
+		text, err := os.ReadFile(o.token)
+		if err != nil {
+			return nil, fmt.Errorf("the token cannot be read: %w", err)
+		}
+		user = client.Object{"token": strings.TrimSpace(string(text))}
+	}
 	for _, f := range []struct {
 		in   client.Object
 		name string

@@ -16,6 +16,7 @@ type attachOptions struct {
 	balancer         balancerOptions
 	tls              tlsOptions
 	noWait, dryRun   bool
+	force            bool
 }
 
 func (c *cli) computeAttach() *cobra.Command {
@@ -33,7 +34,11 @@ func (c *cli) computeAttach() *cobra.Command {
 			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
 		c.note("Attaching compute resource...")
-		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
+		put := cl.PutCompute
+		if o.force {
+			put = cl.TakeOverCompute
+		}
+		_, op, err := put(ctx, o.computeName(), body)
 		if err != nil {
 			return err
 		}
@@ -49,6 +54,7 @@ func (c *cli) computeAttach() *cobra.Command {
 	o.tls.flags(cmd)
 	noWaitFlag(cmd, &o.noWait)
 	dryRunFlag(cmd, &o.dryRun)
+	cmd.Flags().BoolVar(&o.force, "force", false, "take the cluster over from the compute that has it; that one fails, and says why")
 	return o.on(c, cmd)
 }
 

@@ -10,17 +10,27 @@ import (
 
 func (c *cli) computeDetach() *cobra.Command {
 	w := &where{}
-	var noWait bool
+	var noWait, clean bool
 	cmd := command("detach", "Detach a compute; its cluster goes on running", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
+		}
+		if clean { // before, while it is known which cluster it is
+			compute, err := cl.GetCompute(ctx, w.computeName())
+			if err != nil {
+				return err
+			}
+			if err := c.cleanLeftovers(ctx, cl, str(compute, "properties", "resourceId"), true); err != nil {
+				return err
+			}
 		}
 		return c.removeCompute(ctx, cl, w, removal{client.ActionDetach, "Detaching compute " + w.name, noWait})
 	})
 	cmd.Example = "  berth ml computetarget detach -n myaks -g myresourcegroup -w myworkspace"
 	w.computeFlags(cmd)
 	noWaitFlag(cmd, &noWait)
+	cmd.Flags().BoolVar(&clean, "clean-leftovers", false, "also remove what Azure ML's own router has left in the cluster (azureml-fe and its companions)")
 	return w.on(c, cmd)
 }
 

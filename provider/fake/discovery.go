@@ -23,6 +23,7 @@ var resources = []*resource{
 	{"", "v1", "events", "Event", false, false},
 	{"", "v1", "configmaps", "ConfigMap", false, false},
 	{"", "v1", "secrets", "Secret", false, false},
+	{"", "v1", "resourcequotas", "ResourceQuota", false, false},
 	{"", "v1", "serviceaccounts", "ServiceAccount", false, false},
 	{"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", false, false},
 	{"apps", "v1", "deployments", "Deployment", false, false},

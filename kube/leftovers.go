@@ -1,0 +1,74 @@
+package kube
+
+import (
+	"context"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// What Azure ML's router leaves in the namespace "default" of a cluster after a detach; the next attach there fails on it
+// (how-to-create-attach-kubernetes, "Delete the azureml-fe").
+const (
+	leftoverNamespace = "default"
+	leftoverRole      = "azureml-fe-role"
+	leftoverBinding   = "azureml-fe-binding"
+	leftoverSecret    = "azuremlfessl" // #nosec G101 -- a name
+)
+
+var leftoverNames = []string{"azureml-fe", "azureml-fe-int-http", leftoverSecret, "azuremlfeconfig"}
+
+var (
+	services    = resource{"/api/v1", "services"}
+	secrets     = resource{"/api/v1", "secrets"}
+	deployments = resource{"/apis/apps/v1", "deployments"}
+)
+
+// leftovers are those objects, what starts pods first.
+var leftovers = []place{
+	deployments.in(leftoverNamespace, "azureml-fe"), services.in(leftoverNamespace, "azureml-fe"), services.in(leftoverNamespace, "azureml-fe-int-http"),
+	configMaps.in(leftoverNamespace, "azuremlfeconfig"), secrets.in(leftoverNamespace, leftoverSecret),
+	clusterBindings.in("", leftoverBinding), clusterRoles.in("", leftoverRole), serviceAccounts.in(leftoverNamespace, "azureml-fe"),
+}
+
+func (p place) text() string { return p.resource.name + "/" + p.name }
+
+// Leftovers names what Azure ML's router has left behind: "deployments/azureml-fe". Its secret cannot be seen, because to see
+// it is to read it; it is told when any of its companions is there.
+func (c *Conn) Leftovers(ctx context.Context) (found []string, err error) {
+	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
+		names, err := c.names(ctx, kind.in(leftoverNamespace, ""))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range leftovers {
+			if p.resource == kind && slices.Contains(names, p.name) {
+				found = append(found, p.text())
+			}
+		}
+	}
+	for _, p := range []place{clusterRoles.in("", leftoverRole), clusterBindings.in("", leftoverBinding)} {
+		_, err := c.request("GET", p).DoRaw(ctx)
+		switch {
+		case err == nil:
+			found = append(found, p.text())
+		case !apierrors.IsNotFound(err):
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// CleanLeftovers removes them, and says which were there.
+func (c *Conn) CleanLeftovers(ctx context.Context) (removed []string, err error) {
+	for _, p := range leftovers {
+		err := c.request("DELETE", p).Do(ctx).Error()
+		switch {
+		case err == nil:
+			removed = append(removed, p.text())
+		case !apierrors.IsNotFound(err):
+			return removed, err
+		}
+	}
+	return removed, nil
+}
