@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -202,16 +201,7 @@ func TestGivenCluster(t *testing.T) {
 
 	s.Succeed(s.Do(http.MethodDelete, s.compute("far")+"?underlyingResourceAction=Detach", nil))
 	s.Succeed(s.Do(http.MethodDelete, edge, nil))
-	f.until("Kubernetes to take the namespaces away", func() bool { return maps.Equal(f.contents(), before) || noBerth(f.contents()) })
-	after := f.contents()
-	for _, key := range slices.Sorted(maps.Keys(after)) {
-		if before[key] != after[key] {
-			t.Errorf("%s is not as it was:\n%s\n%s", key, before[key], after[key])
-		}
-	}
-	if len(after) != len(before) {
-		t.Errorf("%d objects, and there were %d", len(after), len(before))
-	}
+	f.clean(before)
 
 	// As a managed cluster it is found by its name, and to delete it there leaves it alone.
 	s.put(again, given(string(f.config)))

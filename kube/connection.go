@@ -48,19 +48,20 @@ func connectionThings(a Attachment, ns *corev1.Namespace) []thing {
 func (c *Conn) Enter(ctx context.Context, of, server string) error {
 	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
 	place := namespaces.in("", ConnectionNamespace)
+	wish := &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: a.meta(ConnectionNamespace, "")}
+	// Made, never changed: of two who try at once one finds the other's.
+	if err := c.create(ctx, place, wish, nil); ignoreExists(err) != nil {
+		return err
+	}
 	var ns corev1.Namespace
-	err := c.get(ctx, place, &ns)
-	switch {
-	case err == nil && !a.isOwn(&ns):
-		return berth.Errorf(berth.CodeConflict, "The cluster is connected already, as %s: its namespace %s says so. Disconnect it there first; if that is gone for good, connect with --force (force=true).", whose(&ns), ConnectionNamespace)
-	case ignoreNotFound(err) != nil:
-		return err
-	}
-	if err := c.ensureNamespace(ctx, a); err != nil {
-		return err
-	}
 	if err := c.get(ctx, place, &ns); err != nil {
 		return err
+	}
+	switch {
+	case !a.isOwn(&ns):
+		return berth.Errorf(berth.CodeConflict, "The cluster is connected already, as %s: its namespace %s says so. Disconnect it there first; if that is gone for good, connect with --force (force=true).", whose(&ns), ConnectionNamespace)
+	case ns.DeletionTimestamp != nil:
+		return ErrNamespaceEnding
 	}
 	for _, t := range connectionThings(a, &ns) {
 		if err := c.put(ctx, a, t); err != nil {
@@ -96,13 +97,27 @@ func (c *Conn) Leave(ctx context.Context, of, server string) error {
 	if !a.isOwn(&ns) || ns.DeletionTimestamp != nil {
 		return nil
 	}
-	if err := c.remove(ctx, namespaces.in("", ConnectionNamespace), ns.UID); err != nil {
+	return c.remove(ctx, namespaces.in("", ConnectionNamespace), ns.UID)
+}
+
+// Adopt lets role and binding of a connection that was applied by hand belong to its namespace, as Enter makes them: its own
+// rights would not suffice to take away what gives them.
+func (c *Conn) Adopt(ctx context.Context, of, server string) error {
+	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
+	var ns corev1.Namespace
+	if err := c.get(ctx, namespaces.in("", ConnectionNamespace), &ns); err != nil {
 		return err
 	}
-	// What an administrator applied by hand does not belong to the namespace. The binding is last: with it go our rights.
-	things := connectionThings(a, &ns)
-	for _, t := range things[1:] {
-		if _, err := c.takeOut(ctx, a, t); err != nil && !Denied(err) {
+	if !a.isOwn(&ns) {
+		return berth.Errorf(berth.CodeConflict, "The cluster's namespace %s was made for %s. Apply the manifest that is printed for this connection.", ConnectionNamespace, whose(&ns))
+	}
+	for _, t := range connectionThings(a, &ns)[1:] {
+		have := t.blank()
+		if err := c.get(ctx, t.place, have); err != nil {
+			return err
+		}
+		t.object.SetResourceVersion(have.GetResourceVersion())
+		if err := c.update(ctx, t.place, t.object); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"net/url"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"berth.dev/berth"
 )
 
 // Unreachable says that a cluster gave no answer of its own: the network, TLS or a timeout, not a refusal. 502 to 504 are
@@ -53,6 +55,15 @@ func Untrusted(err error) bool {
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
 	_, name := errors.AsType[x509.HostnameError](err)
 	return authority || name
+}
+
+// Nonsense says that there was an answer, and that it is not one of Kubernetes': no other will come.
+func Nonsense(err error) bool {
+	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrNamespaceEnding) {
+		return false
+	}
+	status := apierrors.APIStatus(nil)
+	return !errors.As(err, &status) || errors.Is(err, errTooLong) || errors.Is(err, errRedirect)
 }
 
 // Expired says that the cluster's certificate has ended.

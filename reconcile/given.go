@@ -46,6 +46,9 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	case s.cluster().Spec.KeepCredential:
 		return verdict{}, s.keepGiven(given)
 	case kube.IsOwnAccount(given): // an administrator has applied the manifest, and gave the account's own token
+		if err := conn.Adopt(ctx, s.id().String(), s.ServerID); err != nil {
+			return verdict{}, s.refused(err)
+		}
 		return verdict{}, s.renew(ctx, conn, given)
 	}
 	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
@@ -75,6 +78,12 @@ func (s *scope) refused(err error) error {
 	}
 	if kube.Denied(err) {
 		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect it takes an administrator, once.", sentence(err))
+	}
+	if kube.Untrusted(err) || kube.Expired(err) {
+		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address cannot be trusted: %s.", sentence(err))
+	}
+	if kube.Nonsense(err) {
+		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address does not answer as Kubernetes does: %s.", sentence(err))
 	}
 	return unreachable(s.id(), err)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -168,4 +169,31 @@ func certificate(t *testing.T, ends time.Time) string {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// TestSilentManyHinderNobody: more clusters than there are workers keep who looks at them waiting, and a wish is granted at once.
+func TestSilentManyHinderNobody(t *testing.T) {
+	w, p := withFake(t)
+	const many = 80
+	ids := make([]berth.ID, many)
+	var ops []*berth.Operation
+	for i := range ids {
+		ids[i] = workspace.Child("computes", fmt.Sprint("c", i))
+		ops = append(ops, w.create(ids[i], made(ids[i], 3)))
+	}
+	for _, op := range ops {
+		w.ends(op, berth.StateSucceeded)
+	}
+	for _, id := range ids {
+		p.Delay(w.compute(id).Spec.ClusterID, 1e15)
+	}
+	start := time.Now()
+	for range 40 { // all of them are due
+		w.clock.Advance(time.Second)
+	}
+	id := workspace.Child("computes", "wish")
+	w.ends(w.create(id, made(id, 3)), berth.StateSucceeded)
+	if took := time.Since(start); took > 4*time.Second { // of the five that a look waits for an answer
+		t.Errorf("a wish waited %v for those who look at silent clusters", took)
+	}
 }
