@@ -70,7 +70,23 @@ func (b *bench) requests(ctx context.Context) error {
 	if err := b.commits(ctx, web, load{"", put}); err != nil {
 		return err
 	}
+	if err := b.validate(web, token); err != nil {
+		return err
+	}
 	return b.server.deleteCompute(ctx, "getme", client.ActionDelete)
+}
+
+// validate asks what every rule says to a wish that breaks many of them.
+func (b *bench) validate(web *http.Client, token string) error {
+	c := b.server.client
+	address := c.Endpoint() + client.Path(c.ID(group, "Microsoft.MachineLearningServices/workspaces/computes", workspace, "no_such-1")) + "/validate?api-version=2024-04-01"
+	body := []byte(`{"location":"westeurope","properties":{"computeType":"AKS","properties":{"agentCount":1,"agentVmSize":"Standard_D2","clusterPurpose":"FastProd","loadBalancerSubnet":"x",
+		"sslConfiguration":{"status":"Enabled","cert":"x","cname":"x"},"aksNetworkingConfiguration":{"serviceCidr":"10.0.0.0/33","dnsServiceIP":"10.1.0.1"}}}}`)
+	r, err := b.hammer(web, 1, func(int64) (*http.Request, error) { return request(http.MethodPost, address, token, body) })
+	if err == nil {
+		row("every rule on a bad wish (validate), p50 / p99", fmt.Sprintf("%.2f/%.2f ms", ms(r.p50), ms(r.p99)), "under 50 ms")
+	}
+	return err
 }
 
 // against runs a load on the server and on a bare handler, turn by turn.

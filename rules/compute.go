@@ -230,7 +230,8 @@ func free(f ComputeFacts) []Violation {
 		return []Violation{{Code: berth.CodeConflict, Target: "properties.resourceId", Message: fmt.Sprintf("The cluster '%s' was made by the compute '%s', and goes with it: it cannot be taken over. Detach it there first.",
 			f.ClusterID.Name(), f.Cluster.Spec.OwnedBy.Name())}}
 	}
-	return warning("properties.resourceId", "The cluster is taken over: %s", f.Taken.Error())
+	whose, _, _ := strings.Cut(f.Taken.Error(), ". ")
+	return warning("properties.resourceId", "%s. It is taken over: the other fails, and loses its access.", whose)
 }
 
 func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {

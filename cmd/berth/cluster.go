@@ -88,7 +88,9 @@ func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) er
 	if err != nil {
 		return err
 	}
-	return c.emit(flat(got), connectedTable)
+	shown := flat(got)
+	delete(shown, "rights") // `show` tells them
+	return c.emit(shown, connectedTable)
 }
 
 // printManifest shows everything that a connection makes and may do, and how to go on when someone else applies it.
