@@ -19,6 +19,12 @@ func (v Verb) Removes() bool { return v == VerbDelete || v == VerbDetach }
 // OperationRetention is how long an operation can be read after it ended, the resource being gone or not.
 const OperationRetention = 7 * 24 * time.Hour
 
+// Step is a part of an operation's way, as the user was told of it.
+type Step struct {
+	At      time.Time `json:"at"`
+	Message string    `json:"message"`
+}
+
 // Operation is what a client polls: one accepted wish on its way.
 type Operation struct {
 	ID         string // a GUID
@@ -28,6 +34,7 @@ type Operation struct {
 	Generation int64  // of the resource, as this wish made it
 	State      State  // Accepted while under way, else Succeeded, Failed or Canceled
 	Message    string // while under way: what is being done now
+	Steps      []Step // what was being done, the latest last
 	Notes      []string
 	Err        *Error // why it failed
 	StartedAt  time.Time

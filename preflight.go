@@ -6,3 +6,20 @@ type Check struct {
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"` // what was found, and what to do about it
 }
+
+// NodeFacts is one node as its cluster shows it.
+type NodeFacts struct {
+	Name         string `json:"name"`
+	Ready        bool   `json:"ready"`
+	Leaving      bool   `json:"leaving,omitempty"` // it is being emptied
+	Simulated    bool   `json:"simulated,omitempty"`
+	VMSize       string `json:"vmSize,omitempty"`
+	Version      string `json:"version"`
+	VCPUs        int    `json:"vcpus"`
+	MemoryMiB    int    `json:"memoryMiB"`
+	GPUs         int    `json:"gpus,omitempty"`
+	Pods         int    `json:"pods"`
+	MilliCPUs    int    `json:"requestedMilliCpus"` // what its pods have asked for
+	RequestedMiB int    `json:"requestedMemoryMiB"`
+	Partly       bool   `json:"partly,omitempty"` // there are more pods than were counted
+}

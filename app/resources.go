@@ -27,6 +27,11 @@ func (s *server) leftovers(ctx context.Context, cluster berth.ID, clean bool) ([
 	return s.engine.Leftovers(ctx, cluster, clean)
 }
 
+// nodes lets Resource Manager ask a cluster for its nodes.
+func (s *server) nodes(ctx context.Context, cluster berth.ID) ([]berth.NodeFacts, error) {
+	return s.engine.Nodes(ctx, cluster)
+}
+
 // Do implements reconcile.Resources.
 func (r resources) Do(ctx context.Context, q reconcile.ResourceRequest) (reconcile.ResourceAnswer, error) {
 	a, err := r.arm.Do(ctx, arm.Call{Caller: q.Caller, Method: q.Method, Path: q.ID, Version: q.Version, Body: q.Body})

@@ -58,6 +58,9 @@ func (s *Server) routeSubscription(q *request, rest []string) (*response, error)
 	case "locations":
 		q.kindName = "locations"
 		return s.only(q, http.MethodGet, s.listLocations)
+	case "operations":
+		q.kindName = "operations"
+		return s.only(q, http.MethodGet, s.listOperations)
 	case "residues":
 		q.kindName = "residues"
 		return s.only(q, http.MethodGet, s.listResidues)
@@ -158,6 +161,10 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 	if q.Method == http.MethodPost && id.Is(berth.TypeDeployment) {
 		q.kindName = berth.TypeDeployment
 		return s.deploymentAction(q, id, word)
+	}
+	if q.Method == http.MethodPost && strings.EqualFold(word, "listNodes") && (id.Is(berth.TypeCompute) || id.Is(berth.TypeCluster) || id.Is(berth.TypeConnected)) {
+		q.kindName = id.Type()
+		return s.listNodes(q, id)
 	}
 	if q.Method == http.MethodPost && id.Is(berth.TypeCompute) && strings.EqualFold(word, "validate") {
 		q.kindName = berth.TypeCompute

@@ -40,6 +40,8 @@ type Options struct {
 	Rights   func() []string
 	// Leftovers finds what Azure ML's own router has left in a cluster, and removes it when clean.
 	Leftovers func(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error)
+	// Nodes asks a cluster for its nodes.
+	Nodes func(ctx context.Context, cluster berth.ID) ([]berth.NodeFacts, error)
 	// Preflight asks a cluster that is to be attached what it is; nil where there is nobody to ask it.
 	Preflight func(ctx context.Context, compute berth.ID, spec berth.ComputeSpec) []berth.Check
 	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.

@@ -70,6 +70,13 @@ func (c *Client) Leftovers(ctx context.Context, id berth.ID, clean bool) (found 
 	return out.Found, err
 }
 
+// Nodes lists the nodes behind a compute or a cluster, as Kubernetes shows them now.
+func (c *Client) Nodes(ctx context.Context, id berth.ID) ([]berth.NodeFacts, error) {
+	var out struct{ Value []berth.NodeFacts }
+	err := c.Post(ctx, Path(id)+"/listNodes", nil, &out)
+	return out.Value, err
+}
+
 // Residues lists what detaches could not clean, because a cluster did not answer.
 func (c *Client) Residues(ctx context.Context) ([]Object, error) {
 	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/residues")

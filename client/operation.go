@@ -107,6 +107,18 @@ func (c *Client) look(ctx context.Context, op *Operation) (http.Header, error) {
 	return res.Header, nil
 }
 
+// Operations lists the latest operations, the newest first; of one resource unless of is zero.
+func (c *Client) Operations(ctx context.Context, of berth.ID, active bool) ([]Object, error) {
+	query := url.Values{}
+	if !of.IsZero() {
+		query.Set("resourceId", of.String())
+	}
+	if active {
+		query.Set("active", "true")
+	}
+	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/operations?"+query.Encode())
+}
+
 // Wait polls an operation until it has ended, and returns why it failed if it did. progress is told of each look; it may
 // be nil, and so may the operation. The server may go away and come back meanwhile, as it does for a restart.
 func (c *Client) Wait(ctx context.Context, op *Operation, progress func(*Operation)) error {

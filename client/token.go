@@ -36,6 +36,9 @@ func (c Credentials) owner() string {
 
 // bearer is a token that is good for a while: from memory, else from the file, else newly asked for.
 func (c *Client) bearer(ctx context.Context) (string, error) {
+	if c.options.Token != "" {
+		return c.options.Token, nil
+	}
 	c.tokenLock.Lock()
 	defer c.tokenLock.Unlock()
 	owner := c.options.Credentials.owner()
@@ -55,6 +58,9 @@ func (c *Client) bearer(ctx context.Context) (string, error) {
 	c.keepToken(t)
 	return t.Value, nil
 }
+
+// SignIn asks for a token, and answers it.
+func (c *Client) SignIn(ctx context.Context) (string, error) { return c.bearer(ctx) }
 
 // refused forgets a token that the server did not take, in memory and in the file.
 func (c *Client) refused(value string) {

@@ -4,10 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"berth.dev/berth"
 )
+
+// maxSteps is how many steps of an operation are kept.
+const maxSteps = 50
 
 // Claim is a due row under lease. Operation is nil when the row is settled and only to be looked at again.
 type Claim struct {
@@ -97,7 +101,12 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 		if c.Operation == nil {
 			return nil
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE operations SET message = ? WHERE id = ? AND ended_at = 0", message, c.Operation.ID)
+		steps := append(slices.Clone(c.Operation.Steps), berth.Step{At: fromMicros(s.now()), Message: message})
+		steps = steps[max(len(steps)-maxSteps, 0):]
+		_, err = tx.ExecContext(ctx, "UPDATE operations SET message = ?, steps = ? WHERE id = ? AND ended_at = 0", message, toJSON(steps), c.Operation.ID)
+		if err == nil {
+			c.Operation.Steps = steps
+		}
 		return err
 	})
 	if err == nil {

@@ -55,6 +55,15 @@ func Operation(op *berth.Operation, url string, httpStatus int) Object {
 	return o
 }
 
+// Steps tells what an operation went through.
+func Steps(all []berth.Step) []Object {
+	out := []Object{}
+	for _, s := range all {
+		out = append(out, Object{"at": Time(s.At), "message": s.Message})
+	}
+	return out
+}
+
 func operationError(e *berth.Error, httpStatus int) Object {
 	o := Object{"code": e.Code, "message": e.Message, "statusCode": httpStatus}
 	if e.Target != "" {
