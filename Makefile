@@ -11,7 +11,7 @@ FUZZ    ?= 20s
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build kube demo test check lint compat compat-write bench crash fuzz cross clean FORCE
+.PHONY: help build kube demo test test-browser check lint compat compat-write bench crash fuzz cross clean FORCE
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,11 @@ test: build ## every test of both modules, on real Kubernetes
 	@BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" $(GO) test -trimpath $(RACE) -timeout 30m ./...
 	@echo "== tests of localkube"
 	@cd localkube && BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 $(GO) test -trimpath -timeout 20m ./...
+
+test-browser: build ## the web page in a real browser (Chromium and axe-core; installs what is missing where it may)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }
+	@cd browser && npm install --silent --no-fund --no-audit --no-package-lock
+	@cd browser && BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 $(GO) test -trimpath -count=1 -timeout 15m ./...
 
 check: lint ## the quick loop: format, lint (which vets), and the tests that start no cluster
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -29,6 +29,7 @@ import (
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
+	"berth.dev/berth/studio"
 )
 
 const (
@@ -147,7 +148,11 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	callers := graph.New(graph.Options{Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log, RotateSecretKey: s.rotateSecretKey})
-	return s.serveHTTPS(certificate, s.handler(handler, callers))
+	pages, err := s.openStudio(authority, credentials.SubscriptionID, handler)
+	if err != nil {
+		return err
+	}
+	return s.serveHTTPS(certificate, s.handler(handler, callers, pages))
 }
 
 // lockDataDir makes the data folder and takes it: one server per folder.
@@ -323,7 +328,7 @@ func (s *server) serveHTTPS(certificate certificates, handler http.Handler) erro
 
 // handler serves what is not ARM beside it. There is no http.ServeMux: it answers doubled slashes with a redirect, and
 // clients' PUTs die of it.
-func (s *server) handler(arm, callers http.Handler) http.Handler {
+func (s *server) handler(arm, callers, pages http.Handler) http.Handler {
 	metrics, extensions := s.metrics.handler(), azext.Handler(s.info.Endpoint)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -334,6 +339,8 @@ func (s *server) handler(arm, callers http.Handler) http.Handler {
 			extensions.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, graph.Path):
 			callers.ServeHTTP(w, r)
+		case r.URL.Path == studio.Path || strings.HasPrefix(r.URL.Path, studio.Path+"/"):
+			pages.ServeHTTP(w, r)
 		default:
 			arm.ServeHTTP(w, r)
 		}

@@ -51,6 +51,13 @@ func (c *Client) ValidateCompute(ctx context.Context, n ComputeName, body Object
 	return out, err
 }
 
+// ValidateWish asks the rules only, which takes a millisecond.
+func (c *Client) ValidateWish(ctx context.Context, n ComputeName, body Object) (Validation, error) {
+	var out Validation
+	err := c.Post(ctx, c.computePath(n)+"/validate", body, &out)
+	return out, err
+}
+
 // GetCompute reads a compute.
 func (c *Client) GetCompute(ctx context.Context, n ComputeName) (Object, error) {
 	return c.object(ctx, c.computePath(n))

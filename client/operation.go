@@ -116,7 +116,11 @@ func (c *Client) Operations(ctx context.Context, of berth.ID, active bool) ([]Ob
 	if active {
 		query.Set("active", "true")
 	}
-	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/operations?"+query.Encode())
+	path := "/subscriptions/" + c.Subscription() + "/operations"
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return c.List(ctx, path)
 }
 
 // Wait polls an operation until it has ended, and returns why it failed if it did. progress is told of each look; it may

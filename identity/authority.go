@@ -19,8 +19,8 @@ import (
 	"berth.dev/berth"
 )
 
-// tokenLife is how long an access token is good.
-const tokenLife = time.Hour
+// TokenLife is how long an access token is good.
+const TokenLife = time.Hour
 
 // Options is what an Authority is made of.
 type Options struct {
@@ -106,7 +106,7 @@ func (a *Authority) Issue(c berth.Application, audience string) (string, error) 
 		Issuer:    a.issuer(),
 		IssuedAt:  now.Unix(),
 		NotBefore: now.Unix(),
-		Expires:   now.Add(tokenLife).Unix(),
+		Expires:   now.Add(TokenLife).Unix(),
 		AppID:     c.ID,
 		AZP:       c.ID,
 		IDType:    "app",

@@ -24,7 +24,7 @@ const (
 	// keyLife is how long a key signs before the next one does.
 	keyLife = 30 * 24 * time.Hour
 	// keyOverlap is how long a key is believed after its last signature: until the last token has ended.
-	keyOverlap = tokenLife + leeway
+	keyOverlap = TokenLife + leeway
 )
 
 // Headers of the PEM blocks in the file.

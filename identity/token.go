@@ -88,7 +88,7 @@ func (a *Authority) TokenHandler() http.Handler {
 
 // tokenBody is the answer. Entra's v1 endpoint writes its numbers as strings, and clients of it expect that.
 func (a *Authority) tokenBody(token, audience string, v1 bool) any {
-	life := int(tokenLife/time.Second) - 1 // as Entra says it: the second in which the token is on its way
+	life := int(TokenLife/time.Second) - 1 // as Entra says it: the second in which the token is on its way
 	if !v1 {
 		return map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}
 	}
@@ -96,7 +96,7 @@ func (a *Authority) tokenBody(token, audience string, v1 bool) any {
 	return map[string]string{
 		"token_type": "Bearer", "resource": audience, "access_token": token,
 		"expires_in": strconv.Itoa(life), "ext_expires_in": strconv.Itoa(life),
-		"not_before": strconv.FormatInt(now.Unix(), 10), "expires_on": strconv.FormatInt(now.Add(tokenLife).Unix(), 10),
+		"not_before": strconv.FormatInt(now.Unix(), 10), "expires_on": strconv.FormatInt(now.Add(TokenLife).Unix(), 10),
 	}
 }
 

@@ -26,6 +26,7 @@ type Caller struct {
 	ObjectID string
 	TenantID string
 	Name     string
+	Expires  time.Time // of the token
 }
 
 // Verify says who a token belongs to. Its errors are *berth.Error and safe to show: they never hold any of a token that
@@ -58,7 +59,7 @@ func (a *Authority) Verify(token string) (Caller, error) {
 	if !hit {
 		a.cache.put(key, found)
 	}
-	return Caller{AppID: found.appID, ObjectID: found.objectID, TenantID: a.tenant, Name: client.Name}, nil
+	return Caller{AppID: found.appID, ObjectID: found.objectID, TenantID: a.tenant, Name: client.Name, Expires: found.expires}, nil
 }
 
 const signInAgain = "Sign in again to get a new one."

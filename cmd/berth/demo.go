@@ -202,12 +202,23 @@ Berth serves at %s (debug pages: %s); Ctrl-C stops it with all its clusters.
 In another terminal, let az, azureml-core, the SDKs and Terraform talk to it:
   eval "$(%[5]s env --data-dir %[6]s)"
 
+To look at it in a browser, signed in (or: %[5]s studio --data-dir %[6]s):
+  %[7]s
+
 Then, for example:
   %[5]s ml computetarget list -g demo-rg -w demo-ws -o table
   %[5]s ml computetarget scale -n myaks -a 3 -g demo-rg -w demo-ws
   %[5]s aks get-credentials -n existing -g demo-rg --file demo.kubeconfig && kubectl --kubeconfig demo.kubeconfig get nodes
   %[5]s aks get-versions -l westus -o table
-`, d.info.Endpoint, orNone(d.info.DebugAddress), d.info.DataDir, d.log, berth, shellWord(d.info.DataDir))
+`, d.info.Endpoint, orNone(d.info.DebugAddress), d.info.DataDir, d.log, berth, shellWord(d.info.DataDir), d.studioLink())
+}
+
+// studioLink is a one-time way into the web page; its plain address when there is none to be had.
+func (d *demo) studioLink() string {
+	if link, err := d.cl.StudioLink(context.Background()); err == nil {
+		return link
+	}
+	return d.info.Endpoint + "/studio/"
 }
 
 func orNone(s string) string {

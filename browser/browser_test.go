@@ -1,0 +1,251 @@
+// Package browser tries the studio in a real browser, on a real server with real clusters. It is a module of its own, so that
+// the product does not depend on what drives a browser.
+package browser
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/app/apptest"
+)
+
+// patience is how long anything on a page may take.
+const patience = 90 * time.Second
+
+// chromium is the browser: BERTH_CHROMIUM, or what the system has.
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("BERTH_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("there is no browser: run make test-browser, which installs Chromium where it may, or name one with BERTH_CHROMIUM")
+	return ""
+}
+
+// tab is a window of a browser on a server.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+	s   *apptest.Server
+}
+
+// open starts a browser of its own for a server.
+func open(t *testing.T, s *apptest.Server, options ...chromedp.ExecAllocatorOption) *tab {
+	t.Helper()
+	o := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.IgnoreCertErrors,
+		chromedp.WindowSize(1280, 860), chromedp.Flag("lang", "en"), chromedp.Flag("accept-lang", "en"))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(o, options...)...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as the context of this first run
+		t.Fatal(err)
+	}
+	return &tab{t, ctx, s}
+}
+
+// another is a second window of the same browser.
+func (b *tab) another() *tab {
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(cancel)
+	if err := chromedp.Run(ctx); err != nil {
+		b.t.Fatal(err)
+	}
+	return &tab{b.t, ctx, b.s}
+}
+
+func (b *tab) run(actions ...chromedp.Action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		b.t.Fatalf("%v\non the page: %.1500s", err, b.text())
+	}
+}
+
+func (b *tab) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	var out string
+	_ = chromedp.Run(ctx, chromedp.Evaluate("document.body.innerText", &out))
+	return out
+}
+
+func (b *tab) visit(path string) {
+	b.t.Helper()
+	b.run(chromedp.Navigate(b.s.Endpoint + path))
+}
+
+// sees waits until the page shows all of the words: whatever it is that brings them, a new page or a part of it.
+func (b *tab) sees(words ...string) {
+	b.t.Helper()
+	for _, w := range words {
+		b.until("the page to show "+quote(w), func(text string) bool { return strings.Contains(text, w) })
+	}
+}
+
+func (b *tab) seesNot(word string) {
+	b.t.Helper()
+	b.until("the page not to show "+quote(word), func(text string) bool { return text != "" && !strings.Contains(text, word) })
+}
+
+func (b *tab) until(what string, done func(text string) bool) {
+	b.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); !done(b.text()); <-tick.C {
+		if time.Now().After(end) {
+			b.t.Fatalf("waited in vain for %s; it shows: %.1500s", what, b.text())
+		}
+	}
+}
+
+func quote(s string) string { return fmt.Sprintf("%q", s) }
+
+// click presses the link or button with this text, as a person would find it.
+func (b *tab) click(text string) {
+	b.t.Helper()
+	b.run(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
+}
+
+func (b *tab) fill(name, value string) {
+	b.t.Helper()
+	sel := fmt.Sprintf(`[name=%q]:not([type=hidden])`, name)
+	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery), chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil), chromedp.SendKeys(sel, value, chromedp.ByQuery))
+}
+
+func (b *tab) choose(name, value string) {
+	b.t.Helper()
+	b.run(chromedp.Evaluate(fmt.Sprintf("(() => { const f = document.querySelector('form[data-check]'); f.elements[%q].value = %q; f.dispatchEvent(new Event('input', {bubbles: true})) })()", name, value), nil))
+}
+
+func (b *tab) signIn() {
+	b.t.Helper()
+	b.visit("/studio/")
+	b.fill("client", b.s.ClientID)
+	b.fill("secret", b.s.ClientSecret)
+	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+	b.sees("Workspaces")
+}
+
+// picture keeps what the page looks like, at a width, when BERTH_PICTURES names a folder.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	dir := os.Getenv("BERTH_PICTURES")
+	if dir == "" {
+		return
+	}
+	for _, width := range []int64{1280, 390} {
+		var data []byte
+		b.run(emulation.SetDeviceMetricsOverride(width, 860, 1, width < 500), chromedp.ActionFunc(func(ctx context.Context) (err error) {
+			time.Sleep(150 * time.Millisecond) // the layout of another width
+			data, err = page.CaptureScreenshot().WithCaptureBeyondViewport(false).Do(ctx)
+			return err
+		}), emulation.ClearDeviceMetricsOverride())
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), data, 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func server(t *testing.T, change ...func(*app.Config)) *apptest.Server {
+	t.Helper()
+	return apptest.New(t, change...)
+}
+
+// TestWalkThrough is the document's third way, on a real cluster: create, watch, scale, attach, detach, delete.
+func TestWalkThrough(t *testing.T) {
+	b := open(t, server(t, func(c *app.Config) { c.HealthEvery = "2s" }))
+	b.visit("/studio/")
+	b.picture("sign-in")
+	b.signIn()
+	b.sees("No workspace yet")
+	b.fill("name", "vision")
+	b.click("Create")
+	b.sees("No inference cluster yet")
+	b.picture("empty")
+
+	b.click("New")
+	b.sees("Create new", "Use existing", "sizes")
+	b.picture("wizard-1")
+	b.click("Next")
+	b.sees("Compute name", "3 nodes × 4 vCPU = 12 of 12 needed")
+	b.fill("nodes", "2")
+	b.sees("2 nodes × 4 vCPU = 8 of 12 needed", "at least 12")
+	b.fill("name", "a")
+	b.sees("3 to 24") // every rule at once, at its field
+	b.click("Advanced")
+	b.picture("wizard-2")
+	b.fill("name", "myaks")
+	b.fill("nodes", "3")
+	b.sees("= 12 of 12")
+	b.click("The same as code")
+	b.sees("az ml computetarget create aks", "provisioning_configuration")
+	b.run(chromedp.Click(`button[name=go][value=create]`, chromedp.ByQuery))
+	b.sees("Creating")
+	b.picture("creating")
+	b.sees("Succeeded", "3 / 3", "Reachable")
+	b.picture("compute")
+
+	b.click("Scale")
+	b.fill("count", "1")
+	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.sees("at least 12") // refused, with the reason
+	b.fill("count", "4")
+	b.picture("scale")
+	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.sees("4 / 4", "Succeeded")
+
+	own := b.s.Cluster("rg", "own")
+	b.s.Succeed(b.s.Do("PUT", own, apptest.ClusterOf(1, "Standard_D3_v2")))
+	b.visit("/studio/w/rg/vision/new")
+	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery), chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
+	b.sees("attached already") // the other one cannot be chosen, and why
+	b.picture("existing")
+	b.click("Next")
+	b.fill("name", "attached")
+	b.choose("purpose", "DevTest")
+	b.run(chromedp.Click(`button[name=go][value=create]`, chromedp.ByQuery))
+	b.sees("1 / 1", "Succeeded")
+	b.visit("/studio/w/rg/vision")
+	b.sees("myaks", "attached", "Good")
+	b.picture("computes")
+	b.visit("/studio/clusters")
+	b.sees("own", "managed")
+	b.picture("clusters")
+	b.visit("/studio/versions")
+	b.picture("versions")
+	b.visit("/studio/w/rg/vision/c/attached")
+	b.click("Detach")
+	b.sees("own goes on running")
+	b.picture("detach")
+	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.sees("myaks")
+	b.seesNot("DevTest") // gone from the list, by itself
+	b.visit("/studio/w/rg/vision/c/myaks/delete")
+	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.sees("No inference cluster yet")
+	b.visit("/studio/operations")
+	b.sees("Detach", "Delete", "Create")
+	b.picture("operations")
+	if strings.Contains(b.s.Log.String(), "level=ERROR") {
+		t.Error(b.s.Log.String())
+	}
+}
+
+// awaitPromise lets a script's promise be waited for.
+func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

@@ -1,0 +1,205 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/app/apptest"
+)
+
+const script = `<script>document.title='owned'</script><img src=x onerror="document.title='owned'">`
+
+// filled is a server with something on every page; nothing of it takes a cluster's start.
+func filled(t *testing.T) *apptest.Server {
+	t.Helper()
+	s := server(t, func(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} })
+	s.MakeWorkspace("rg", "vision")
+	s.Want(http.StatusOK, s.Do(http.MethodPut, s.Workspace("rg", "tagged"), apptest.Object{"location": "westeurope", "tags": apptest.Object{"note": script}}))
+	// An attach that fails with a text of the user's in its reason.
+	s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(s.Cluster("rg", "nowhere"), "DevTest"))
+	s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/silent", apptest.Object{"location": "westeurope",
+		"properties": apptest.Object{"keepCredential": true, "kubeconfig": "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
+			"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"}})
+	return s
+}
+
+// TestAccessible: axe-core finds nothing, on any page, in both languages and both themes.
+func TestAccessible(t *testing.T) {
+	axe, err := os.ReadFile("node_modules/axe-core/axe.min.js")
+	if err != nil {
+		t.Fatalf("axe-core is not installed (make test-browser installs it): %v", err)
+	}
+	b := open(t, filled(t))
+	pages := []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete", "/studio/clusters", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere"}
+	for _, lang := range []string{"en", "ko"} {
+		for _, theme := range []string{"light", "dark"} {
+			b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),
+				network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": lang}))
+			b.run(storage.ClearCookies())
+			b.visit("/studio/")
+			b.accessible(string(axe), lang+" "+theme+" sign-in")
+			b.fill("client", b.s.ClientID)
+			b.fill("secret", b.s.ClientSecret)
+			b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+			b.sees(map[string]string{"en": "Workspaces", "ko": "작업 영역"}[lang])
+			for _, path := range pages {
+				b.visit(path)
+				b.accessible(string(axe), lang+" "+theme+" "+path)
+			}
+			b.visit("/studio/w/rg/vision/new")
+			b.run(chromedp.Click(`button[name=go][value=next]`, chromedp.ByQuery), chromedp.WaitVisible(`[name=purpose]`, chromedp.ByQuery))
+			b.run(chromedp.Evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })", nil))
+			b.accessible(string(axe), lang+" "+theme+" second step")
+			if lang == "ko" {
+				b.picture("wizard-ko-" + theme)
+			}
+		}
+	}
+}
+
+func (b *tab) accessible(axe, where string) {
+	b.t.Helper()
+	var found string
+	b.run(chromedp.Evaluate(axe, nil), chromedp.Evaluate(`axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']}).then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html).slice(0, 3)])))`,
+		&found, awaitPromise))
+	var violations []any
+	if err := json.Unmarshal([]byte(found), &violations); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, v := range violations {
+		b.t.Errorf("%s: %v", where, v)
+	}
+}
+
+// TestScripts: what strangers name their things is shown, and not run.
+func TestScripts(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	for _, path := range []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E", "/studio/operations", "/studio/clusters"} {
+		b.visit(path)
+		b.sees("Berth")
+		var title string
+		b.run(chromedp.Title(&title))
+		if strings.Contains(title, "owned") {
+			t.Errorf("%s ran a stranger's script", path)
+		}
+	}
+	b.visit("/studio/workspaces")
+	b.sees("note=<script>")
+	b.fill("name", script)
+	b.click("Create")
+	b.sees("is not possible")
+	b.visit("/studio/w/rg/vision/new")
+	b.click("Next")
+	b.fill("name", script)
+	b.sees("is not possible")
+	var title string
+	b.run(chromedp.Title(&title))
+	if strings.Contains(title, "owned") {
+		t.Error("the wizard ran what was typed")
+	}
+}
+
+// TestWizardTellsEachField: wrong input at every field is told there.
+func TestWizardTellsEachField(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	b.visit("/studio/w/rg/vision/new")
+	b.fill("size", "Standard_Nothing")
+	b.sees("Standard_Nothing")
+	b.fill("size", "Standard_D3_v2")
+	b.click("Next")
+	b.click("Advanced")
+	b.run(chromedp.Click(`input[name=ssl][value=own]`, chromedp.ByQuery))
+	for name, value := range map[string]string{"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense", "dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM"} {
+		b.fill(name, value)
+		if name == "nodes" { // what is not a number hides what the others have to say
+			b.until(name, b.saying(name))
+			b.fill(name, "1")
+		}
+	}
+	for _, name := range []string{"name", "nodes", "subnet", "balancersubnet", "cert"} {
+		b.until("something at "+name, b.saying(name))
+	}
+}
+
+func (b *tab) saying(field string) func(string) bool {
+	return func(string) bool {
+		var said string
+		b.run(chromedp.Evaluate(fmt.Sprintf("document.getElementById(%q)?.innerText ?? ''", "say-"+field), &said))
+		return said != ""
+	}
+}
+
+// TestSessionEnds in the middle of a form: nothing that was typed is lost, and nothing is done before the person says so.
+func TestSessionEnds(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	b.visit("/studio/workspaces")
+	b.fill("name", "carefully-typed")
+	b.run(storage.ClearCookies())
+	b.click("Create")
+	b.sees("Your session has ended")
+	b.fill("client", b.s.ClientID)
+	b.fill("secret", "wrong")
+	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+	b.sees("AADSTS")
+	b.fill("secret", b.s.ClientSecret)
+	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+	b.sees("What you typed is kept")
+	if r := b.s.Do(http.MethodGet, b.s.Workspace("rg", "carefully-typed"), nil); r.Status != http.StatusNotFound {
+		t.Errorf("it was made without asking: %d", r.Status)
+	}
+	b.click("Go on")
+	b.sees("New workspace")
+	var typed string
+	b.run(chromedp.Value(`form[action='/studio/workspaces'] [name=name]`, &typed, chromedp.ByQuery))
+	if typed != "carefully-typed" {
+		t.Errorf("%q is what is left of what was typed", typed)
+	}
+	b.click("Create")
+	b.sees("No inference cluster yet")
+}
+
+// TestTwoWindows and a server that restarts: each page shows what is, without being asked.
+func TestTwoWindows(t *testing.T) {
+	dir := t.TempDir()
+	var address string
+	fixed := func(c *app.Config) {
+		if address != "" {
+			c.Listen = address
+		}
+	}
+	s := apptest.In(t, dir, fixed)
+	address = strings.TrimPrefix(s.Endpoint, "https://")
+	s.MakeWorkspace("rg", "vision")
+	one := open(t, s)
+	one.signIn()
+	one.visit("/studio/workspaces")
+	two := one.another()
+	two.visit("/studio/workspaces")
+	two.sees("vision")
+	one.fill("name", "second")
+	one.click("Create")
+	two.sees("second") // made in the other window
+	s.Stop()
+	two.sees("Not connected")
+	s = apptest.In(t, dir, fixed)
+	s.MakeWorkspace("rg", "third")
+	two.seesNot("Not connected")
+	two.sees("third")
+	s.Do(http.MethodDelete, s.Workspace("rg", "second"), nil)
+	two.seesNot("second")
+	two.visit("/studio/w/rg/second")
+	two.sees("It is not there")
+}

@@ -1,0 +1,194 @@
+package studio
+
+import (
+	"fmt"
+	"time"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
+)
+
+// at is the value at a path of keys; nil when a step is missing.
+func at(o client.Object, keys ...string) any {
+	var v any = o
+	for _, k := range keys {
+		inner, ok := v.(client.Object)
+		if !ok {
+			return nil
+		}
+		v = inner[k]
+	}
+	return v
+}
+
+func text(o client.Object, keys ...string) string {
+	s, _ := at(o, keys...).(string)
+	return s
+}
+
+func number(o client.Object, keys ...string) int {
+	n, _ := at(o, keys...).(float64)
+	return int(n)
+}
+
+func moment(o client.Object, keys ...string) time.Time {
+	t, _ := time.Parse(time.RFC3339, text(o, keys...)) // none is the zero time
+	return t
+}
+
+func objects(v any) (out []client.Object) {
+	all, _ := v.([]any)
+	for _, one := range all {
+		if o, ok := one.(client.Object); ok {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// computeView is a compute as the pages show it.
+type computeView struct {
+	Name, State, Kind, Purpose, Size, Location, Message string
+	ID, ClusterID, ClusterName                          string
+	Nodes                                               int
+	Attached, Busy                                      bool
+	Since                                               time.Time
+	Conditions, History                                 []conditionView
+	Warnings                                            []string
+	Problems                                            []string // why it failed
+	LoadBalancer, SSL, CNAME                            string
+}
+
+type conditionView struct {
+	Type, Reason, Message string
+	OK                    bool
+	Since                 time.Time
+}
+
+func computeOf(o client.Object) computeView {
+	p := func(keys ...string) string { return text(o, append([]string{"properties"}, keys...)...) }
+	c := computeView{
+		Name: text(o, "name"), ID: text(o, "id"), State: p("provisioningState"), Kind: p("computeType"), Location: p("computeLocation"), ClusterID: p("resourceId"),
+		Purpose: p("properties", "clusterPurpose"), Size: p("properties", "agentVmSize"), Nodes: number(o, "properties", "properties", "agentCount"), Message: p("statusMessage"),
+		Since: moment(o, "systemData", "lastModifiedAt"), LoadBalancer: p("properties", "loadBalancerType"), SSL: p("properties", "sslConfiguration", "status"), CNAME: p("properties", "sslConfiguration", "cname"),
+	}
+	c.Attached, _ = at(o, "properties", "isAttachedCompute").(bool)
+	c.Busy = !berth.State(c.State).Terminal()
+	if id, err := berth.ParseID(c.ClusterID); err == nil {
+		c.ClusterName = id.Name()
+	}
+	for _, w := range objects(at(o, "properties", "warnings")) {
+		c.Warnings = append(c.Warnings, text(w, "message"))
+	}
+	for _, e := range objects(at(o, "properties", "provisioningErrors")) {
+		c.Problems = append(c.Problems, text(e, "message"))
+	}
+	c.Conditions, c.History = conditionsOf(at(o, "properties", "conditions")), conditionsOf(at(o, "properties", "conditionHistory"))
+	return c
+}
+
+func conditionsOf(v any) (out []conditionView) {
+	for _, c := range objects(v) {
+		out = append(out, conditionView{Type: text(c, "type"), Reason: text(c, "reason"), Message: text(c, "message"), OK: text(c, "status") == "True", Since: moment(c, "lastTransitionTime")})
+	}
+	return out
+}
+
+// Bad are the conditions that are not met.
+func (c computeView) Bad() (out []conditionView) {
+	for _, one := range c.Conditions {
+		if !one.OK {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// operationView is an operation as the pages show it.
+type operationView struct {
+	ID, Verb, State, Message, Code, Problem string
+	Resource                                berth.ID
+	Started, Ended                          time.Time
+	Steps                                   []stepView
+	Notes                                   []string
+}
+
+type stepView struct {
+	Message string
+	At      time.Time
+	Took    time.Duration
+}
+
+func operationOf(o client.Object, now time.Time) operationView {
+	v := operationView{ID: text(o, "name"), Verb: text(o, "properties", "verb"), State: text(o, "status"), Message: text(o, "properties", "message"),
+		Code: text(o, "error", "code"), Problem: text(o, "error", "message"), Started: moment(o, "startTime"), Ended: moment(o, "endTime")}
+	v.Resource, _ = berth.ParseID(text(o, "resourceId")) // one that is none has no link
+	end := v.Ended
+	if end.IsZero() {
+		end = now
+	}
+	steps := objects(at(o, "properties", "steps"))
+	for i, s := range steps {
+		until := end
+		if i+1 < len(steps) {
+			until = moment(steps[i+1], "at")
+		}
+		v.Steps = append(v.Steps, stepView{Message: text(s, "message"), At: moment(s, "at"), Took: until.Sub(moment(s, "at"))})
+	}
+	notes, _ := at(o, "properties", "notes").([]any)
+	for _, n := range notes {
+		v.Notes = append(v.Notes, fmt.Sprint(n))
+	}
+	return v
+}
+
+// Active says whether it is under way.
+func (v operationView) Active() bool { return v.Ended.IsZero() }
+
+// Took is how long it took; so far, when it is under way.
+func (v operationView) Took() time.Duration {
+	if v.Ended.IsZero() {
+		return time.Since(v.Started)
+	}
+	return v.Ended.Sub(v.Started)
+}
+
+// Link is the page of its resource; empty when it has none.
+func (v operationView) Link() string { return linkOf(v.Resource) }
+
+func linkOf(id berth.ID) string {
+	switch {
+	case id.Is(berth.TypeCompute):
+		return workspaceLink(id.Group, id.Parent().Name()) + "/c/" + escape(id.Name())
+	case id.Is(berth.TypeWorkspace):
+		return workspaceLink(id.Group, id.Name())
+	case id.Is(berth.TypeCluster), id.Is(berth.TypeConnected):
+		return Path + "/clusters#" + escape(id.Name())
+	}
+	return ""
+}
+
+// clusterView is a cluster, made or given, as the pages show it.
+type clusterView struct {
+	Name, ID, Group, State, Version, Location, Size, Endpoint, Message, Kind string
+	Nodes, VCPUs                                                             int
+	Since                                                                    time.Time
+	Holder                                                                   berth.ID // the compute that has taken it up; zero when it is free
+	OwnedBy                                                                  string
+}
+
+func clusterOf(o client.Object) clusterView {
+	id, _ := berth.ParseID(text(o, "id"))
+	c := clusterView{Name: text(o, "name"), ID: text(o, "id"), Group: id.Group, State: text(o, "properties", "provisioningState"), Version: text(o, "properties", "currentKubernetesVersion"),
+		Location: text(o, "location"), Endpoint: text(o, "properties", "kubernetesEndpoint"), Message: text(o, "properties", "statusMessage"), Kind: "managed",
+		Since: moment(o, "systemData", "lastModifiedAt"), OwnedBy: text(o, "properties", "ownedBy")}
+	for _, p := range objects(at(o, "properties", "agentPoolProfiles")) {
+		c.Nodes += number(p, "count")
+		c.Size = text(p, "vmSize")
+	}
+	if id.Is(berth.TypeConnected) {
+		c.Kind, c.Version = "connected", text(o, "properties", "kubernetesVersion")
+		c.Nodes, c.VCPUs = number(o, "properties", "totalNodeCount"), number(o, "properties", "totalCoreCount")
+	}
+	return c
+}

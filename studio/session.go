@@ -1,0 +1,223 @@
+package studio
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"berth.dev/berth/client"
+)
+
+const (
+	cookieName   = "__Host-berth" // Secure, of this host only
+	languageName = "__Host-berth-language"
+	linkLife     = 10 * time.Minute
+	maxLinks     = 1000
+)
+
+// visit is one request, and who makes it.
+type visit struct {
+	*Studio
+	w       http.ResponseWriter
+	r       *http.Request
+	session Session
+	arm     *client.Client
+	lang    language.Tag
+	status  int // of the page; 200 when zero
+}
+
+type handler func(*visit) error
+
+// open serves a page that needs no session.
+func (s *Studio) open(pattern string, h handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
+		v.answer(h)
+	})
+}
+
+// guarded serves a page to those who have signed in. Who has not, or not any more, is asked to; a form that was sent is kept
+// meanwhile.
+func (s *Studio) guarded(pattern string, h handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
+		if !v.enter() {
+			v.answer((*visit).askSignIn)
+			return
+		}
+		v.answer(h)
+	})
+}
+
+// enter finds the session, and prolongs it.
+func (v *visit) enter() bool {
+	c, err := v.r.Cookie(cookieName)
+	if err != nil {
+		return false
+	}
+	if v.session, err = v.Renew(c.Value); err != nil {
+		return false
+	}
+	if v.session.Token != c.Value {
+		v.keep(v.session)
+	}
+	v.arm, err = v.client(v.session.Token)
+	return err == nil
+}
+
+// keep lets the browser carry the session. Scripts do not see it, and other sites' pages do not send it.
+func (v *visit) keep(s Session) {
+	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Value: s.Token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, Expires: s.Expires})
+}
+
+// askSignIn shows the sign-in in the place of a page, with what was typed kept for afterwards.
+func (v *visit) askSignIn() error {
+	in := signInForm{Next: v.r.URL.RequestURI()}
+	if v.r.Method == http.MethodPost {
+		if err := v.r.ParseForm(); err == nil {
+			in.Kept, in.Expired = v.r.PostForm, true
+		}
+	}
+	v.status = http.StatusUnauthorized
+	return v.render("sign-in", in)
+}
+
+type signInForm struct {
+	Next, ClientID, Problem string
+	Kept                    url.Values // a form that was sent when the session had ended
+	Expired                 bool
+}
+
+func (s *Studio) signInPage(v *visit) error {
+	return v.render("sign-in", signInForm{Next: local(v.r.URL.Query().Get("next"))})
+}
+
+// local is a path of ours, or the beginning.
+func local(next string) string {
+	if !strings.HasPrefix(next, Path+"/") || strings.Contains(next, "\\") {
+		return Path + "/"
+	}
+	return next
+}
+
+// signIn asks for a token as every client does, so that refusals, their delays and their log are the same.
+func (s *Studio) signIn(v *visit) error {
+	f := v.r.PostFormValue
+	form := signInForm{Next: local(f("next")), ClientID: strings.TrimSpace(f("client")), Kept: url.Values{}}
+	for key, values := range v.r.PostForm {
+		if name, isKept := strings.CutPrefix(key, "kept."); isKept {
+			form.Kept[name] = values
+		}
+	}
+	c, err := client.New(client.Options{
+		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, ClientID: form.ClientID, ClientSecret: f("secret")},
+		HTTPClient:  &http.Client{Transport: from{v.r.RemoteAddr, s.Transport}, Timeout: time.Minute}, UserAgent: "berth-studio",
+	})
+	var token string
+	if err == nil {
+		token, err = c.SignIn(v.r.Context())
+	}
+	if err != nil {
+		form.Problem = err.Error()
+		v.status = http.StatusUnauthorized
+		return v.render("sign-in", form)
+	}
+	return v.begin(token, form)
+}
+
+// from lets Resource Manager know from where somebody signs in: it slows down who guesses.
+type from struct {
+	address string
+	http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.RemoteAddr = f.address
+	return f.RoundTripper.RoundTrip(r)
+}
+
+func (v *visit) begin(token string, form signInForm) error {
+	session, err := v.Renew(token)
+	if err != nil {
+		return err
+	}
+	v.keep(session)
+	if len(form.Kept) == 0 {
+		return v.redirect(form.Next)
+	}
+	v.session = session
+	return v.render("resume", form) // what was typed goes back to its page, and is not acted on
+}
+
+func (s *Studio) signOut(v *visit) error {
+	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	return v.redirect(Path + "/sign-in")
+}
+
+// links are one-time ways in, for who has a token already: `berth studio` opens a browser with one.
+type links struct {
+	mu  sync.Mutex
+	all map[string]link
+}
+
+type link struct {
+	token string
+	until time.Time
+}
+
+func newLinks() *links { return &links{all: map[string]link{}} }
+
+func (l *links) put(token string, now time.Time) string {
+	code := rand.Text()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c, k := range l.all {
+		if now.After(k.until) || len(l.all) >= maxLinks {
+			delete(l.all, c)
+		}
+	}
+	l.all[code] = link{token, now.Add(linkLife)}
+	return code
+}
+
+func (l *links) take(code string, now time.Time) (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k, ok := l.all[code]
+	delete(l.all, code)
+	return k.token, ok && now.Before(k.until)
+}
+
+// makeLink answers POST /studio/links with a bearer token: an address that signs in once.
+func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if _, err := s.Renew(token); err != nil {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]string{"url": s.Endpoint + Path + "/link?code=" + s.links.put(token, time.Now())}) // who went away needs none
+}
+
+func (s *Studio) useLink(v *visit) error {
+	token, ok := s.links.take(v.r.URL.Query().Get("code"), time.Now())
+	if !ok {
+		v.status = http.StatusUnauthorized
+		return v.render("sign-in", signInForm{Next: Path + "/", Problem: v.T("signin.link.used")})
+	}
+	return v.begin(token, signInForm{Next: Path + "/"})
+}
+
+func (v *visit) redirect(to string) error {
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,129 @@
+// Package studio is the web page where clusters are made, attached, watched, scaled and let go. Pages are made on the server
+// and work without scripts; with them they keep themselves up to date. It talks to Resource Manager as every other caller does,
+// with the token of whoever has signed in.
+package studio
+
+import (
+	"embed"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"berth.dev/berth/client"
+)
+
+//go:embed templates/*.html static/* text/*.yaml
+var files embed.FS
+
+// Path is where the studio is served.
+const Path = "/studio"
+
+// Options is what a Studio works with.
+type Options struct {
+	Endpoint       string // https address of Resource Manager
+	TenantID       string
+	SubscriptionID string
+	Transport      http.RoundTripper // to Resource Manager
+	// Renew says whose token this is, and gives a newer one when it is soon over; an error when it is not good any more.
+	Renew func(token string) (Session, error)
+	// Changes calls f after each change of any resource, until cancel.
+	Changes func(f func()) (cancel func())
+	Log     *slog.Logger
+}
+
+// Session is somebody who has signed in.
+type Session struct {
+	Token   string
+	Name    string // of the application
+	Expires time.Time
+}
+
+// Studio serves the pages.
+type Studio struct {
+	Options
+	mux   *http.ServeMux
+	text  *texts
+	pages *pages
+	links *links
+	feed  *feed
+}
+
+// New makes a studio. Close it.
+func New(o Options) (*Studio, error) {
+	t, err := loadTexts()
+	if err != nil {
+		return nil, err
+	}
+	p, err := loadPages()
+	if err != nil {
+		return nil, err
+	}
+	s := &Studio{Options: o, mux: http.NewServeMux(), text: t, pages: p, links: newLinks(), feed: newFeed(o.Changes)}
+	s.routes()
+	return s, nil
+}
+
+// Close ends the event streams.
+func (s *Studio) Close() { s.feed.close() }
+
+func (s *Studio) routes() {
+	s.open("GET /studio/sign-in", s.signInPage)
+	s.open("POST /studio/sign-in", s.signIn)
+	s.open("POST /studio/sign-out", s.signOut)
+	s.open("GET /studio/link", s.useLink)
+	s.open("POST /studio/language", s.chooseLanguage)
+	s.mux.HandleFunc("POST /studio/links", s.makeLink)
+	s.mux.HandleFunc("GET /studio/static/{version}/{file}", serveStatic)
+	s.mux.HandleFunc("GET /studio/events", s.events)
+	for pattern, page := range map[string]handler{
+		"GET /studio/{$}":                           s.home,
+		"GET /studio/workspaces":                    s.workspaces,
+		"POST /studio/workspaces":                   s.createWorkspace,
+		"GET /studio/w/{group}/{ws}/delete":         s.askDeleteWorkspace,
+		"POST /studio/w/{group}/{ws}/delete":        s.deleteWorkspace,
+		"GET /studio/w/{group}/{ws}":                s.computes,
+		"GET /studio/w/{group}/{ws}/new":            s.newCompute,
+		"POST /studio/w/{group}/{ws}/new":           s.createCompute,
+		"POST /studio/w/{group}/{ws}/check":         s.checkCompute,
+		"GET /studio/w/{group}/{ws}/c/{name}":       s.compute,
+		"GET /studio/w/{group}/{ws}/c/{name}/{do}":  s.askCompute,
+		"POST /studio/w/{group}/{ws}/c/{name}/{do}": s.changeCompute,
+		"GET /studio/clusters":                      s.clusters,
+		"GET /studio/versions":                      s.versions,
+		"GET /studio/operations":                    s.operations,
+		"GET /studio/sizes.json":                    s.sizes,
+	} {
+		s.guarded(pattern, page)
+	}
+}
+
+// policy: nothing but our own files, no frames, and forms go nowhere else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// ServeHTTP implements http.Handler.
+func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if r.URL.Path == Path {
+		http.Redirect(w, r, Path+"/", http.StatusSeeOther)
+		return
+	}
+	// Another site's page must not act for who has signed in here: the browser says where a request comes from.
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		http.Error(w, "This request comes from another site.", http.StatusForbidden)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	s.mux.ServeHTTP(w, r)
+}
+
+// client talks to Resource Manager with a token.
+func (s *Studio) client(token string) (*client.Client, error) {
+	return client.New(client.Options{
+		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, SubscriptionID: s.SubscriptionID},
+		Token:       token, HTTPClient: &http.Client{Transport: s.Transport, Timeout: time.Minute}, UserAgent: "berth-studio",
+	})
+}

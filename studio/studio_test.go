@@ -1,0 +1,103 @@
+package studio
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/language"
+)
+
+// TestTexts: every language has every text, with the same places to fill in, and every text that a page names is there.
+func TestTexts(t *testing.T) {
+	all, err := loadTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	english := all.keys[language.English]
+	verb := regexp.MustCompile(`%(\[\d+\])?[sdv]|\{n\}`)
+	for _, l := range languages {
+		for key, text := range all.keys[l] {
+			if _, ok := english[key]; !ok {
+				t.Errorf("%s: %s is not in English", l, key)
+			}
+			if strings.TrimSpace(text) == "" {
+				t.Errorf("%s: %s is empty", l, key)
+			}
+			if a, b := verb.FindAllString(text, -1), verb.FindAllString(english[key], -1); !slices.Equal(a, b) {
+				t.Errorf("%s: %s has %v to fill in, and in English %v", l, key, a, b)
+			}
+		}
+		for key := range english {
+			if !all.has(l, key) {
+				t.Errorf("%s: %s is missing", l, key)
+			}
+		}
+	}
+	for key, where := range used(t) {
+		if _, ok := english[key]; !ok {
+			t.Errorf("%s names the text %s, which is not there", where, key)
+		}
+	}
+}
+
+// used are the keys that templates and code name.
+func used(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	find := regexp.MustCompile(`\.T\(? ?"([a-z][A-Za-z0-9.-]*)"`)
+	pages, err := files.ReadDir("templates")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range pages {
+		text, err := files.ReadFile("templates/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range find.FindAllStringSubmatch(string(text), -1) {
+			out[m[1]] = f.Name()
+		}
+		if name := strings.TrimSuffix(f.Name(), ".html"); name != "frame" {
+			out["title."+name] = "the frame"
+		}
+	}
+	if len(out) < 100 {
+		t.Fatalf("only %d texts are named: this test looks wrongly: %v", len(out), slices.Sorted(maps.Keys(out)))
+	}
+	return out
+}
+
+func TestLocal(t *testing.T) {
+	for next, want := range map[string]string{
+		"/studio/w/a/b": "/studio/w/a/b", "": "/studio/", "https://evil.example/": "/studio/", "//evil.example": "/studio/", `/studio/\evil`: "/studio/", "/other": "/studio/",
+	} {
+		if got := local(next); got != want {
+			t.Errorf("local(%q) is %q, want %q", next, got, want)
+		}
+	}
+}
+
+func TestCodeQuotes(t *testing.T) {
+	for in, want := range map[string]string{"plain-1.x": "plain-1.x", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "": "''"} {
+		if got := sh(in); got != want {
+			t.Errorf("sh(%q) is %s, want %s", in, got, want)
+		}
+	}
+	if got := py("a\"b\n"); got != `"a\"b\n"` {
+		t.Errorf("py: %s", got)
+	}
+}
+
+func TestFieldOf(t *testing.T) {
+	for target, want := range map[string]string{
+		"properties.properties.agentCount": "nodes", "name": "name", "properties.properties.sslConfiguration.cert": "cert", "properties.properties.sslConfiguration": "ssl",
+		"properties.properties.aksNetworkingConfiguration.dnsServiceIP": "dns", "properties.resourceId": "cluster", "properties.unheard": "",
+	} {
+		if got := fieldOf(target); got != want {
+			t.Errorf("%s stands at %q, want %q", target, got, want)
+		}
+	}
+}
