@@ -59,7 +59,7 @@ func (a *Authority) Verify(token string) (Caller, error) {
 	if !hit {
 		a.cache.put(key, found)
 	}
-	return Caller{AppID: found.appID, ObjectID: found.objectID, TenantID: a.tenant, Name: client.Name, Expires: found.expires}, nil
+	return Caller{AppID: found.appID, ObjectID: found.objectID, TenantID: a.tenant, Name: client.Name, Expires: found.expires.UTC()}, nil
 }
 
 const signInAgain = "Sign in again to get a new one."

@@ -85,7 +85,7 @@ func publicForms(t testing.TB, key *ecdsa.PublicKey) [][]byte {
 
 func TestVerifyAccepts(t *testing.T) {
 	w := newWorld(t)
-	want := Caller{AppID: testClient, ObjectID: w.client.ObjectID, TenantID: testTenant, Name: "test"}
+	want := Caller{AppID: testClient, ObjectID: w.client.ObjectID, TenantID: testTenant, Name: "test", Expires: w.clock.Now().Add(TokenLife + leeway).UTC()}
 	for _, aud := range []string{testBase, testBase + "/", "https://management.azure.com", "https://management.azure.com/",
 		"https://management.core.windows.net", "https://management.core.windows.net/", "api://extra", "HTTPS://Berth.Test:8443"} {
 		token := w.token(t, aud)

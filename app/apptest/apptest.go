@@ -134,6 +134,9 @@ func (s *Server) trust() {
 	s.http = &http.Client{Transport: transport, Timeout: Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
+// Plain is a client that trusts the server and has no token.
+func (s *Server) Plain() *http.Client { return s.http }
+
 // NewToken takes a token for a scope.
 func (s *Server) NewToken(scope string) string {
 	s.t.Helper()

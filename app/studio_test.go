@@ -1,0 +1,84 @@
+package app_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"berth.dev/berth/app/apptest"
+)
+
+// TestStudioDoor: no page and no event without a session; a link is good once; another site's form does nothing.
+func TestStudioDoor(t *testing.T) {
+	s := apptest.New(t)
+	s.MakeWorkspace(jobGroup, jobWorkspace)
+	ask := func(method, path, cookie string, form url.Values, header ...string) (int, http.Header, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, s.Endpoint+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if cookie != "" {
+			req.Header.Set("Cookie", cookie)
+		}
+		for i := 0; i+1 < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		res, err := s.Plain().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, res.Header, string(text)
+	}
+	for _, path := range []string{"/studio/workspaces", "/studio/events", "/studio/sizes.json", "/studio/w/rg/wspace", "/studio/operations"} {
+		if status, h, _ := ask(http.MethodGet, path, "", nil); status != http.StatusUnauthorized || h.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s without a session: %d %v", path, status, h)
+		}
+	}
+	if status, _, _ := ask(http.MethodPost, "/studio/links", "", nil); status != http.StatusUnauthorized {
+		t.Errorf("a link for nobody: %d", status)
+	}
+	_, _, answer := ask(http.MethodPost, "/studio/links", "", nil, "Authorization", "Bearer "+s.Token)
+	code := strings.TrimSpace(answer[strings.Index(answer, "code=")+5 : strings.LastIndex(answer, `"`)])
+	status, h, _ := ask(http.MethodGet, "/studio/link?code="+code, "", nil)
+	cookie := h.Get("Set-Cookie")
+	if status != http.StatusSeeOther || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "SameSite=Strict") || !strings.HasPrefix(cookie, "__Host-") {
+		t.Fatalf("the link: %d %s", status, cookie)
+	}
+	if again, _, _ := ask(http.MethodGet, "/studio/link?code="+code, "", nil); again != http.StatusUnauthorized {
+		t.Errorf("the link is good twice: %d", again)
+	}
+	session, _, _ := strings.Cut(cookie, ";")
+	if status, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil); status != http.StatusOK || !strings.Contains(text, jobWorkspace) {
+		t.Errorf("with a session: %d", status)
+	}
+	if _, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil, "Accept-Language", "ko-KR,ko;q=0.9"); !strings.Contains(text, "작업 영역") {
+		t.Error("a Korean browser is not answered in Korean")
+	}
+	form := url.Values{"name": {"evil"}, "group": {jobGroup}, "location": {"westeurope"}}
+	if status, _, _ := ask(http.MethodPost, "/studio/workspaces", session, form, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
+		t.Errorf("another site's form: %d", status)
+	}
+	if r := s.Do(http.MethodGet, s.Workspace(jobGroup, "evil"), nil); r.Status != http.StatusNotFound {
+		t.Errorf("another site's form was acted on: %d", r.Status)
+	}
+	wrong := url.Values{"client": {s.ClientID}, "secret": {"guess"}, "next": {"https://evil.example"}}
+	if status, _, text := ask(http.MethodPost, "/studio/sign-in", "", wrong); status != http.StatusUnauthorized || !strings.Contains(text, "AADSTS") || strings.Contains(text, "guess") {
+		t.Errorf("a wrong secret: %d %.300s", status, text)
+	}
+	right := url.Values{"client": {s.ClientID}, "secret": {s.ClientSecret}, "next": {"https://evil.example"}}
+	if status, h, _ := ask(http.MethodPost, "/studio/sign-in", "", right); status != http.StatusSeeOther || h.Get("Location") != "/studio/" {
+		t.Errorf("the right secret leads to %d %s", status, h.Get("Location"))
+	}
+	if strings.Contains(s.Log.String(), s.ClientSecret) {
+		t.Error("the log has the secret")
+	}
+}
