@@ -56,6 +56,7 @@ compat-write: build ## the same, and write docs/compatibility.md
 bench: build ## measure, and print ratios taken in one run
 	@$(GO) run ./bench
 	@$(GO) run ./compat -times
+	@cd browser && BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 $(GO) test -trimpath -count=1 -run Paint -v . | grep -E ': [0-9]+ ms'
 
 crash: build ## kill the server N times and see that nothing is lost: make crash N=1000
 	@BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" BERTH_CRASH_KILLS=$(N) $(GO) test -trimpath -timeout 12h -run TestCrash -v ./app/...

@@ -104,6 +104,13 @@ func (b *bench) attachedMany(ctx context.Context) error {
 	row("their health checks, cores", fmt.Sprintf("%.2f", cpu-idle), "at most 0.20")
 	row("memory above the empty server", fmt.Sprintf("%.0f MB", memory-idleMemory), "at most 200 MB")
 	row("for each 100 clusters", fmt.Sprintf("%.3f, %.0f MB", (cpu-idle)*perHundred, (memory-idleMemory)*perHundred), "")
+	v, err := s.visitor(ctx)
+	if err != nil {
+		return err
+	}
+	if err := v.crowd(ctx); err != nil {
+		return err
+	}
 	if _, err := fmt.Fprintln(sim.in); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (b *bench) run(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
+		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many}, {"studio", b.studio}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
 	} {
 		if !strings.HasPrefix(m.name, b.only) {
 			continue

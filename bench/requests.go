@@ -207,9 +207,11 @@ func request(method, address, token string, body []byte) (*http.Request, error) 
 	return req, nil
 }
 
-// httpClient trusts the server's authority and speaks HTTP/2, as the client of the bare handler does.
-func (b *bench) httpClient() (*http.Client, error) {
-	text, err := os.ReadFile(b.server.creds.CAFile)
+func (b *bench) httpClient() (*http.Client, error) { return b.server.web() }
+
+// web trusts the server's authority and speaks HTTP/2, as the client of the bare handler does.
+func (s *server) web() (*http.Client, error) {
+	text, err := os.ReadFile(s.creds.CAFile)
 	if err != nil {
 		return nil, err
 	}

@@ -210,8 +210,7 @@ func TestWalkThrough(t *testing.T) {
 	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
 	b.sees("4 / 4", "Succeeded")
 
-	own := b.s.Cluster("rg", "own")
-	b.s.Succeed(b.s.Do("PUT", own, apptest.ClusterOf(1, "Standard_D3_v2")))
+	own := b.makeCluster()
 	b.visit("/studio/w/rg/vision/new")
 	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery), chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
 	b.sees("attached already") // the other one cannot be chosen, and why
@@ -220,7 +219,7 @@ func TestWalkThrough(t *testing.T) {
 	b.fill("name", "attached")
 	b.choose("purpose", "DevTest")
 	b.run(chromedp.Click(`button[name=go][value=create]`, chromedp.ByQuery))
-	b.sees("1 / 1", "Succeeded")
+	b.sees("2 / 2", "Succeeded")
 	b.visit("/studio/w/rg/vision")
 	b.sees("myaks", "attached", "Good")
 	b.picture("computes")
@@ -245,6 +244,43 @@ func TestWalkThrough(t *testing.T) {
 	if strings.Contains(b.s.Log.String(), "level=ERROR") {
 		t.Error(b.s.Log.String())
 	}
+}
+
+// makeCluster makes a managed cluster by hand, looks at it, and scales it.
+func (b *tab) makeCluster() (id string) {
+	b.t.Helper()
+	b.visit("/studio/clusters")
+	b.fill("name", "own")
+	b.fill("nodes", "1")
+	b.click("Create")
+	b.sees("Creating")
+	b.sees("Succeeded", "Ready", "Download the kubeconfig")
+	b.click("Scale")
+	b.fill("count", "2")
+	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.sees("vmss000001")
+	b.picture("cluster")
+	return b.s.Cluster("rg", "own")
+}
+
+// TestPaint tells how soon a page is seen, and how soon the rules answer a key: figures, for the bench.
+func TestPaint(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	for _, path := range []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new"} {
+		b.visit(path)
+		var at float64
+		b.run(chromedp.Evaluate("new Promise(done => new PerformanceObserver(l => done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))", &at, awaitPromise))
+		t.Logf("first contentful paint of %s: %.0f ms", path, at)
+	}
+	b.visit("/studio/w/rg/vision/new")
+	b.click("Next")
+	b.fill("name", "fine")
+	var took float64
+	b.run(chromedp.Evaluate(`new Promise(done => { const f = document.querySelector('[name=nodes]'), start = performance.now();
+		new MutationObserver(() => done(performance.now() - start)).observe(document.querySelector('.sum'), {childList: true});
+		f.value = '2'; f.dispatchEvent(new Event('input', {bubbles: true})) })`, &took, awaitPromise))
+	t.Logf("from a key to the rules' answer at the field: %.0f ms", took)
 }
 
 // awaitPromise lets a script's promise be waited for.

@@ -40,7 +40,7 @@ func TestAccessible(t *testing.T) {
 		t.Fatalf("axe-core is not installed (make test-browser installs it): %v", err)
 	}
 	b := open(t, filled(t))
-	pages := []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete", "/studio/clusters", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere"}
+	pages := []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete", "/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere"}
 	for _, lang := range []string{"en", "ko"} {
 		for _, theme := range []string{"light", "dark"} {
 			b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),

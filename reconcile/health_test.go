@@ -16,6 +16,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/fake"
+	"berth.dev/berth/reconcile"
 )
 
 // takenUp is a world with a compute that is attached to a cluster.
@@ -171,11 +172,12 @@ func certificate(t *testing.T, ends time.Time) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// TestSilentManyHinderNobody: more clusters than there are workers keep who looks at them waiting, and a wish is granted at once.
+// TestSilentManyHinderNobody: more looks at silent clusters than there are workers wait for ever, and a wish is granted all the
+// same.
 func TestSilentManyHinderNobody(t *testing.T) {
-	w, p := withFake(t)
-	const many = 80
-	ids := make([]berth.ID, many)
+	w, p := idleFake(t)
+	w.engine("one", reconcile.Patient(time.Hour))
+	ids := make([]berth.ID, 80)
 	var ops []*berth.Operation
 	for i := range ids {
 		ids[i] = workspace.Child("computes", fmt.Sprint("c", i))
@@ -187,13 +189,9 @@ func TestSilentManyHinderNobody(t *testing.T) {
 	for _, id := range ids {
 		p.Delay(w.compute(id).Spec.ClusterID, 1e15)
 	}
-	start := time.Now()
 	for range 40 { // all of them are due
 		w.clock.Advance(time.Second)
 	}
 	id := workspace.Child("computes", "wish")
 	w.ends(w.create(id, made(id, 3)), berth.StateSucceeded)
-	if took := time.Since(start); took > 4*time.Second { // of the five that a look waits for an answer
-		t.Errorf("a wish waited %v for those who look at silent clusters", took)
-	}
 }

@@ -58,10 +58,13 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 }
 
 // engine starts one; it stops with the test, or when stop is called.
-func (w *world) engine(name string) (stop func()) {
+func (w *world) engine(name string, change ...func(*reconcile.Engine)) (stop func()) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	e := reconcile.New(reconcile.Options{Store: w.store, Provider: w.provider, Clock: w.clock, Log: slog.New(slog.DiscardHandler), ServerID: name})
+	for _, f := range change {
+		f(e)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
 	stop = sync.OnceFunc(func() {

@@ -155,10 +155,15 @@ func (v *visit) kubeconfig() error {
 	if err != nil {
 		return err
 	}
+	return v.download([]byte(text(keys, "userKubeConfig")))
+}
+
+// download gives a kubeconfig to be kept as a file.
+func (v *visit) download(config []byte) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "application/yaml")
 	h.Set("Content-Disposition", `attachment; filename="kubeconfig"`)
-	_, err = v.w.Write([]byte(text(keys, "userKubeConfig")))
+	_, err := v.w.Write(config)
 	return ignoreGone(err)
 }
 

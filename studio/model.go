@@ -163,7 +163,7 @@ func linkOf(id berth.ID) string {
 	case id.Is(berth.TypeWorkspace):
 		return workspaceLink(id.Group, id.Name())
 	case id.Is(berth.TypeCluster), id.Is(berth.TypeConnected):
-		return Path + "/clusters#" + escape(id.Name())
+		return clusterLink(id)
 	}
 	return ""
 }

@@ -75,14 +75,6 @@ func (v *visit) Why(c clusterView) string {
 // HolderLink is the page of the compute that has a cluster.
 func (c clusterView) HolderLink() string { return linkOf(c.Holder) }
 
-func (s *Studio) clusters(v *visit) error {
-	all, err := v.allClusters()
-	if err != nil {
-		return err
-	}
-	return v.render("clusters", all)
-}
-
 func (s *Studio) versions(v *visit) error { return v.render("versions", catalog.Versions()) }
 
 type operationsData struct {

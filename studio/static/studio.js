@@ -11,10 +11,10 @@ function listen(address) {
   const source = new EventSource(address);
   source.addEventListener('hello', () => { lost.hidden = true; refresh(); });
   source.addEventListener('changed', refresh);
-  source.addEventListener('ended', () => { source.close(); location.reload(); });
+  source.addEventListener('ended', () => { source.close(); signInAgain(); });
   source.addEventListener('error', () => {
     lost.hidden = false;
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => probe(address), 2000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => probe(address), 1000);
   });
   addEventListener('pagehide', () => source.close());
 
@@ -29,12 +29,18 @@ function listen(address) {
   }
 }
 
+// signInAgain shows the sign-in, unless somebody has typed: then the form is sent as it is, and kept through the sign-in.
+function signInAgain() {
+  const typed = [...document.querySelectorAll('main input:not([type=hidden]), main textarea')].some((f) => f.value !== f.defaultValue);
+  if (!typed) location.reload();
+}
+
 // probe finds out why a stream was refused: the session has ended, or the server is not there yet.
 async function probe(address) {
   try {
     const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
-    if (answer.status === 401 && !document.querySelector('form[data-check]')) location.reload();
-    else if (answer.ok) listen(address);
+    if (answer.status === 401) signInAgain();
+    else listen(address);
   } catch { setTimeout(() => probe(address), 2000); }
 }
 
@@ -42,7 +48,7 @@ async function replace() {
   const live = document.querySelectorAll('[data-live]');
   if (!live.length) return;
   const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
-  if (answer.status === 401) { location.reload(); return; }
+  if (answer.status === 401) { signInAgain(); return; }
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
   if (!answer.ok) {
     document.querySelector('main').replaceChildren(...fresh.querySelector('main').childNodes);
@@ -109,7 +115,7 @@ function wizard(form) {
     if (e.target.name) touched.add(e.target.name);
     show();
     clearTimeout(timer);
-    timer = setTimeout(check, 60);
+    timer = setTimeout(check, 30);
   });
   for (const file of form.querySelectorAll('[data-into]')) {
     file.addEventListener('change', async () => {
