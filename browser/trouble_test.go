@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -83,9 +84,15 @@ func (b *tab) accessible(axe, where string) {
 
 // TestScripts: what strangers name their things is shown, and not run.
 func TestScripts(t *testing.T) {
-	b := open(t, filled(t))
+	s := filled(t)
+	_, config := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), script)
+	s.Succeed(s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/hostile", apptest.Object{"location": "westeurope",
+		"properties": apptest.Object{"keepCredential": true, "kubeconfig": config}}))
+	b := open(t, s)
 	b.signIn()
-	for _, path := range []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E", "/studio/operations", "/studio/clusters"} {
+	b.visit("/studio/k/rg/connected/hostile")
+	b.sees("<script>document.title") // the name of its node
+	for _, path := range []string{"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/w/rg/vision", "/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E", "/studio/operations", "/studio/clusters"} {
 		b.visit(path)
 		b.sees("Berth")
 		var title string
@@ -168,6 +175,26 @@ func TestSessionEnds(t *testing.T) {
 		t.Errorf("%q is what is left of what was typed", typed)
 	}
 	b.click("Create")
+	b.sees("No inference cluster yet")
+}
+
+// TestWithoutScripts: everything but the live progress works without them.
+func TestWithoutScripts(t *testing.T) {
+	b := open(t, filled(t))
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.signIn()
+	b.visit("/studio/w/rg/vision?sort=state&q=nothing-like-it")
+	b.sees("New")
+	b.visit("/studio/w/rg/vision/new")
+	b.sees("Create new", "Use existing", "West Europe")
+	b.run(chromedp.Click(`button[value=next]`, chromedp.ByQuery))
+	b.sees("Compute name", "= 12 of 12")
+	b.run(chromedp.SendKeys(`[name=name]`, "a", chromedp.ByQuery), chromedp.Click(`button[value=check]`, chromedp.ByQuery))
+	b.sees("3 to 24")
+	b.run(chromedp.Click(`button[value=back]`, chromedp.ByQuery))
+	b.sees("Use existing")
+	b.visit("/studio/workspaces")
+	b.run(chromedp.SendKeys(`form.row [name=name]`, "plain", chromedp.ByQuery), chromedp.Submit("form.row", chromedp.ByQuery))
 	b.sees("No inference cluster yet")
 }
 

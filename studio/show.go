@@ -44,6 +44,18 @@ func (*visit) Seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f h", d.Hours())
 }
 
+// timelineView is the latest operations of one thing, with the visitor's language.
+type timelineView struct {
+	*visit
+	Operations []operationView
+}
+
+// Timeline shows the latest operations.
+func (v *visit) Timeline(all []operationView) timelineView {
+	const most = 8
+	return timelineView{v, all[:min(len(all), most)]}
+}
+
 func cut(s string) []string { return strings.Split(s, "|") }
 
 func milli(n int) int { return 1000 * n }
