@@ -41,6 +41,7 @@ var columns = map[string]func(a, b computeView) int{
 	"purpose":  func(a, b computeView) int { return cmp.Compare(a.Purpose, b.Purpose) },
 	"nodes":    func(a, b computeView) int { return cmp.Compare(a.Nodes, b.Nodes) },
 	"size":     func(a, b computeView) int { return cmp.Compare(a.Size, b.Size) },
+	"version":  func(a, b computeView) int { return cmp.Compare(a.Version, b.Version) },
 	"location": func(a, b computeView) int { return cmp.Compare(a.Location, b.Location) },
 }
 

@@ -48,15 +48,15 @@ func objects(v any) (out []client.Object) {
 
 // computeView is a compute as the pages show it.
 type computeView struct {
-	Name, State, Kind, Purpose, Size, Location, Message string
-	ID, ClusterID, ClusterName                          string
-	Nodes                                               int
-	Attached, Busy                                      bool
-	Since                                               time.Time
-	Conditions, History                                 []conditionView
-	Warnings                                            []string
-	Problems                                            []string // why it failed
-	LoadBalancer, SSL, CNAME                            string
+	Name, State, Kind, Purpose, Size, Location, Version, Message string
+	ID, ClusterID, ClusterName                                   string
+	Nodes                                                        int
+	Attached, Busy                                               bool
+	Since                                                        time.Time
+	Conditions, History                                          []conditionView
+	Warnings                                                     []string
+	Problems                                                     []string // why it failed
+	LoadBalancer, SSL, CNAME                                     string
 }
 
 type conditionView struct {
@@ -68,7 +68,7 @@ type conditionView struct {
 func computeOf(o client.Object) computeView {
 	p := func(keys ...string) string { return text(o, append([]string{"properties"}, keys...)...) }
 	c := computeView{
-		Name: text(o, "name"), ID: text(o, "id"), State: p("provisioningState"), Kind: p("computeType"), Location: p("computeLocation"), ClusterID: p("resourceId"),
+		Name: text(o, "name"), ID: text(o, "id"), State: p("provisioningState"), Kind: p("computeType"), Location: p("computeLocation"), Version: p("kubernetesVersion"), ClusterID: p("resourceId"),
 		Purpose: p("properties", "clusterPurpose"), Size: p("properties", "agentVmSize"), Nodes: number(o, "properties", "properties", "agentCount"), Message: p("statusMessage"),
 		Since: moment(o, "systemData", "lastModifiedAt"), LoadBalancer: p("properties", "loadBalancerType"), SSL: p("properties", "sslConfiguration", "status"), CNAME: p("properties", "sslConfiguration", "cname"),
 	}

@@ -129,6 +129,9 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
+	if c.Status.Version != "" {
+		properties["kubernetesVersion"] = c.Status.Version
+	}
 	if len(c.Warnings) > 0 {
 		properties["warnings"] = c.Warnings
 	}
