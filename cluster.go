@@ -1,36 +1,35 @@
 package berth
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // TypeConnected is the type of a cluster that lives elsewhere and was connected.
 const TypeConnected = "Microsoft.Kubernetes/connectedClusters"
 
-// Cluster is one Kubernetes cluster: a managed one, which a provider makes and keeps, or one that was given to Berth by a
-// kubeconfig, as a connected cluster or imported as a managed one.
+// Cluster is one Kubernetes cluster: one that a provider creates and operates, or a connected one, which exists elsewhere and
+// which Berth reaches by a kubeconfig. A connected cluster has the type TypeConnected or, when it is connected under the name
+// of a managed cluster, TypeCluster.
 type Cluster struct {
-	Connected bool          `json:"connected,omitempty"` // it is of TypeConnected
-	Spec      ClusterSpec   `json:"spec"`
-	Status    ClusterStatus `json:"status"`
+	Type   string        `json:"-"` // TypeConnected or TypeCluster; TypeCluster when empty. The store keeps it beside the body
+	Spec   ClusterSpec   `json:"spec"`
+	Status ClusterStatus `json:"status"`
 }
 
 // ResourceType implements Body.
-func (c *Cluster) ResourceType() string {
-	if c.Connected {
-		return TypeConnected
-	}
-	return TypeCluster
-}
+func (c *Cluster) ResourceType() string { return cmp.Or(c.Type, TypeCluster) }
 
 // ClusterSpec is what was asked of a cluster, with the defaults filled in.
 type ClusterSpec struct {
-	// Given says that the cluster was not made here: it was given by a kubeconfig, and is never deleted or scaled. Such a
-	// cluster has neither version nor pools here, but says in its status what it has.
-	Given bool `json:"given,omitempty"`
-	// TakeOver says that the last wish was forced: another Berth that is connected there loses its account.
+	// Connected says that Berth did not create the cluster: a user connected it by a kubeconfig, and Berth never deletes or
+	// scales it. Version and Pools are empty; Status holds what the cluster reports. (JSON "given": written by older versions.)
+	Connected bool `json:"given,omitempty"`
+	// TakeOver says that the last request was forced: another Berth that is connected to the cluster loses its account.
 	TakeOver bool `json:"takeOver,omitempty"`
-	// KeepCredential says that Berth works with the credential that it was given, instead of an account of its own.
+	// KeepCredential says that Berth works with the submitted credential instead of an account of its own.
 	KeepCredential bool `json:"keepCredential,omitempty"`
-	// Run is another for each kubeconfig that is given: the same wish with a new credential is a new wish.
+	// Run is a new GUID for each submitted kubeconfig: the same request with a new credential is a new request.
 	Run       string     `json:"run,omitempty"`
 	Version   string     `json:"version"`   // full: "1.36.0"
 	DNSPrefix string     `json:"dnsPrefix"` // first label of the FQDN

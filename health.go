@@ -34,19 +34,19 @@ type Condition struct {
 	Doubt string `json:"doubt,omitempty"`
 }
 
-// Change is a condition as it became.
-type Change struct {
+// Transition is a condition as it became.
+type Transition struct {
 	Finding
 	At time.Time `json:"at"`
 }
 
-// maxChanges is how many changes are remembered.
-const maxChanges = 20
+// maxTransitions is how many changes are remembered.
+const maxTransitions = 20
 
 // Health is how a compute is, and how it was before.
 type Health struct {
 	Conditions []Condition `json:"conditions,omitempty"`
-	Changes    []Change    `json:"changes,omitempty"` // the latest last
+	Changes    []Transition    `json:"changes,omitempty"` // the latest last
 }
 
 // Note takes in what a look found. doubt says that it is not believed yet, and worth another look soon.
@@ -70,8 +70,8 @@ func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 		}
 		c.Finding, c.Doubt = f, ""
 	}
-	h.Changes = append(h.Changes, Change{Finding: f, At: now})
-	h.Changes = h.Changes[max(len(h.Changes)-maxChanges, 0):]
+	h.Changes = append(h.Changes, Transition{Finding: f, At: now})
+	h.Changes = h.Changes[max(len(h.Changes)-maxTransitions, 0):]
 	return false
 }
 

@@ -85,7 +85,7 @@ func ParseID(s string) (ID, error) {
 
 // OfSubscription says whether resources of a type can stand at the scope of the subscription as well as in a group.
 func OfSubscription(typ string) bool {
-	return strings.EqualFold(typ, TypeDeployment) || strings.EqualFold(typ, TypePolicyAssignment)
+	return strings.EqualFold(typ, TypeTemplateDeployment) || strings.EqualFold(typ, TypePolicyAssignment)
 }
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }

@@ -107,7 +107,7 @@ func TestIDOfSubscription(t *testing.T) {
 		}
 	}
 	id, _ := berth.ParseID(text)
-	if p := id.Parent(); !p.IsZero() || !id.Is(berth.TypeDeployment) || id.Name() != "whole" {
+	if p := id.Parent(); !p.IsZero() || !id.Is(berth.TypeTemplateDeployment) || id.Name() != "whole" {
 		t.Errorf("parent %v, type %s", p, id.Type())
 	}
 	for _, s := range []string{"/subscriptions/S-1/providers/Microsoft.Resources/deployments", "/subscriptions/S-1/providers/Microsoft.Storage/storageAccounts/a"} {

@@ -57,9 +57,9 @@ func NewBody(typ string) Body {
 	case TypeCluster:
 		return &Cluster{}
 	case TypeConnected:
-		return &Cluster{Connected: true}
-	case TypeDeployment:
-		return &Deployment{}
+		return &Cluster{Type: TypeConnected}
+	case TypeTemplateDeployment:
+		return &TemplateDeployment{}
 	}
 	if t, isRecord := recordType(typ); isRecord {
 		return &Record{Type: t}
@@ -77,10 +77,10 @@ func (*Group) ResourceType() string { return TypeResourceGroup }
 
 // Names of the secrets that resources have. They are never part of a Body.
 const (
-	SecretAdmin  = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig, named as AKS names it
-	SecretUser   = "user-kubeconfig"  // of a cluster: the same rights under the names that users' kubeconfigs have
-	SecretToken  = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
-	SecretGiven  = "given-kubeconfig" // of a given cluster: what the user gave, until it was used
-	SecretOwn    = "own-kubeconfig"   // of a given cluster: a kubeconfig with the token of Berth's own service account
-	SecretSSLKey = "ssl-key"          // of a compute: the PEM private key of its certificate
+	SecretAdmin     = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig, named as AKS names it
+	SecretUser      = "user-kubeconfig"  // of a cluster: the same rights under the names that users' kubeconfigs have
+	SecretToken     = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
+	SecretSubmitted = "given-kubeconfig" // of a connected cluster: the kubeconfig that the user submitted, until Berth has used it
+	SecretOwn       = "own-kubeconfig"   // of a connected cluster: a kubeconfig with the token of Berth's own service account
+	SecretSSLKey    = "ssl-key"          // of a compute: the PEM private key of its certificate
 )

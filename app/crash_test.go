@@ -198,7 +198,7 @@ func (c *crash) deploy() {
 	cluster["type"], cluster["apiVersion"], cluster["name"] = berth.TypeCluster, "2024-05-01", "own"
 	compute["type"], compute["apiVersion"], compute["name"] = berth.TypeCompute, apptest.Version, jobWorkspace+"/taken"
 	compute["dependsOn"] = []string{"own"}
-	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeDeployment, "template")), client.Object{"properties": client.Object{
+	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")), client.Object{"properties": client.Object{
 		"mode": "Incremental", "template": client.Object{"resources": []client.Object{compute, cluster}},
 	}}, nil)
 	c.accept(op, err)
@@ -240,7 +240,7 @@ func (c *crash) all() []client.Object {
 	if err != nil {
 		c.Fatal(err)
 	}
-	deployments, err := c.client.List(c.ctx, client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeDeployment)
+	deployments, err := c.client.List(c.ctx, client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeTemplateDeployment)
 	if err != nil {
 		c.Fatal(err)
 	}

@@ -216,7 +216,7 @@ func asKubernetes(s *site, conn *kube.Conn, cluster string) {
 // takenByOthers: another Berth's record in the cluster refuses the attachment, which that record survives.
 func takenByOthers(s *site, conn *kube.Conn, cluster string) {
 	const foreign = "/subscriptions/x/resourceGroups/theirs/providers/Microsoft.MachineLearningServices/workspaces/hearing/computes/ear"
-	s.must(conn.Claim(s.ctx, kube.Owner{ComputeID: foreign, Server: "far away", Since: "2026-01-02T03:04:05Z"}))
+	s.must(conn.TakeOwnership(s.ctx, kube.Owner{ComputeID: foreign, Server: "far away", Since: "2026-01-02T03:04:05Z"}))
 	path := s.compute("refused")
 	op := s.WaitOperation(s.Do(http.MethodPut, path, apptest.AttachTo(cluster, "DevTest")))
 	s.equal(op, "status", "Failed")
@@ -234,7 +234,7 @@ func takenByOthers(s *site, conn *kube.Conn, cluster string) {
 	if owner == nil || owner.Server != "far away" {
 		s.t.Fatalf("the other's record is now %+v", owner)
 	}
-	s.must(conn.Release(s.ctx, foreign))
+	s.must(conn.DropOwnership(s.ctx, foreign))
 }
 
 // rights asks the cluster what the account that attach made may do, and may not.

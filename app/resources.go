@@ -24,7 +24,7 @@ func (s *server) manifest(cluster berth.ID) string {
 
 // leftovers lets Resource Manager ask a cluster for what Azure ML's router left there.
 func (s *server) leftovers(ctx context.Context, cluster berth.ID, clean bool) ([]string, error) {
-	return s.engine.Leftovers(ctx, cluster, clean)
+	return s.engine.RouterObjects(ctx, cluster, clean)
 }
 
 // nodes lets Resource Manager ask a cluster for its nodes.

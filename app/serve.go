@@ -124,7 +124,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.openStore(ctx); err != nil {
 		return err
 	}
-	if err := s.store.TakeOver(ctx); err != nil {
+	if err := s.store.FreeLeases(ctx); err != nil {
 		return err
 	}
 	authority, credentials, err := s.authority(ctx)
@@ -138,7 +138,7 @@ func (s *server) start(ctx context.Context) error {
 	s.metrics = newMetrics(s.store)
 	handler := arm.New(arm.Options{
 		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		Judge: judge, Preflight: s.preflight, Manifest: s.manifest, Rights: kube.Rights, Leftovers: s.leftovers, Nodes: s.nodes, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		Judge: judge, Preflight: s.preflight, Manifest: s.manifest, Rights: kube.Rights, RouterObjects: s.leftovers, Nodes: s.nodes, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {

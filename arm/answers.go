@@ -63,7 +63,7 @@ func (s *Server) remembered(q *request) *response {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return nil
 	}
-	changes, settled := s.Store.Changes()
+	changes, settled := s.Store.Revision()
 	if !settled {
 		return nil
 	}
@@ -77,14 +77,14 @@ func (s *Server) remembered(q *request) *response {
 
 // answer reads and encodes a resource, and keeps the result if nothing has changed meanwhile.
 func (s *Server) answer(q *request, k *kind, id berth.ID) (answer, error) {
-	changes, settled := s.Store.Changes()
+	changes, settled := s.Store.Revision()
 	r, err := s.load(q, id)
 	if err != nil {
 		return answer{}, err
 	}
 	body, err := json.Marshal(k.encode(s, q, r))
 	made := answer{kind: k.typ, etag: wire.ETag(r.Generation), body: body}
-	if now, _ := s.Store.Changes(); err == nil && settled && now == changes {
+	if now, _ := s.Store.Revision(); err == nil && settled && now == changes {
 		s.answers.put(changes, keyOf(q), made)
 	}
 	return made, err

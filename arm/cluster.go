@@ -17,12 +17,12 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	if in.Properties.Kubeconfig != nil || old != nil && old.Body.(*berth.Cluster).Spec.Given {
-		given := wire.GivenPut{Location: in.Location, Tags: in.Tags}
+	if in.Properties.Kubeconfig != nil || old != nil && old.Body.(*berth.Cluster).Spec.Connected {
+		given := wire.ConnectedPut{Location: in.Location, Tags: in.Tags}
 		if in.Properties.Kubeconfig != nil {
 			given.Properties.Kubeconfig, given.Properties.KeepCredential = *in.Properties.Kubeconfig, in.Properties.KeepCredential
 		}
-		return s.putGiven(q, id, old, given)
+		return s.planConnected(q, id, old, given)
 	}
 	otherwise := ""
 	if group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); err == nil {
@@ -47,7 +47,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	body.Spec.Location = where
 	asked := clusterSpec(in, profile, &body.Spec)
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{wish: store.Wish{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, rules.ClusterFacts{Old: was, Asked: asked, Policy: policy}), rules.Tags(r.Tags)...)}, nil
+	return &plan{change: store.Change{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, rules.ClusterFacts{Old: was, Asked: asked, Policy: policy}), rules.Tags(r.Tags)...)}, nil
 }
 
 // clusterSpec writes what the request names over spec, and says which version was asked for in which words.
@@ -100,7 +100,7 @@ func clusterAdmin(s *Server, q *request, r *berth.Resource) (*response, error) {
 type credentialKind struct{ name, secret string }
 
 func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) (*response, error) {
-	if r.Body.(*berth.Cluster).Spec.Given {
+	if r.Body.(*berth.Cluster).Spec.Connected {
 		return nil, notKept(r.ID)
 	}
 	config, err := s.kubeconfig(q, r.ID, kind.secret)

@@ -61,11 +61,11 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
-	w := store.Wish{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}, Hold: spec.ClusterID, Force: facts.TakeOver}
+	w := store.Change{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}, Hold: spec.ClusterID, Force: facts.TakeOver}
 	if key != "" {
 		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
 	}
-	return &plan{wish: w, violations: violations}, nil
+	return &plan{change: w, violations: violations}, nil
 }
 
 // validateCompute says what a PUT would be told, and does nothing. With preflight=true the cluster of an attach is asked too.
@@ -84,7 +84,7 @@ func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
 		}
 	} else {
 		violations = p.violations
-		spec := p.wish.Resource.Body.(*berth.Compute).Spec
+		spec := p.change.Resource.Body.(*berth.Compute).Spec
 		if spec.Attached && s.Preflight != nil && strings.EqualFold(q.URL.Query().Get("preflight"), "true") {
 			if cluster, err := s.Store.Get(q.Context(), spec.ClusterID); err == nil && cluster.State == berth.StateSucceeded {
 				checks = s.Preflight(q.Context(), id, spec)
@@ -226,7 +226,7 @@ func computeKeys(s *Server, q *request, r *berth.Resource) (*response, error) {
 }
 
 func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte, error) {
-	if r, err := s.Store.Get(q.Context(), cluster); err == nil && r.Body.(*berth.Cluster).Spec.Given {
+	if r, err := s.Store.Get(q.Context(), cluster); err == nil && r.Body.(*berth.Cluster).Spec.Connected {
 		return nil, notKept(cluster)
 	}
 	config, err := s.Store.Secret(q.Context(), cluster, which)

@@ -63,7 +63,7 @@ func putGroup(_ *Server, q *request, id berth.ID, old *berth.Resource) (*plan, e
 		body.ManagedBy = *in.ManagedBy
 	}
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{wish: store.Wish{Resource: r, Settled: true}, violations: append(rules.GroupName(id.Group), rules.Tags(r.Tags)...)}, nil
+	return &plan{change: store.Change{Resource: r, Settled: true}, violations: append(rules.GroupName(id.Group), rules.Tags(r.Tags)...)}, nil
 }
 
 // patchTags replaces the whole map of tags, as ARM does, and leaves all else.
@@ -76,7 +76,7 @@ func patchTags(_ *Server, q *request, old *berth.Resource) (*plan, error) {
 	}
 	r := *old
 	r.Tags = keepTags(in.Tags, old)
-	return &plan{wish: store.Wish{Resource: &r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
+	return &plan{change: store.Change{Resource: &r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
 }
 
 func putWorkspace(_ *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
@@ -94,7 +94,7 @@ func putWorkspace(_ *Server, q *request, id berth.ID, old *berth.Resource) (*pla
 	}
 	in.Merge(body)
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{wish: store.Wish{Resource: r, Settled: true}, violations: append(rules.WorkspaceName(id.Name()), rules.Tags(r.Tags)...)}, nil
+	return &plan{change: store.Change{Resource: r, Settled: true}, violations: append(rules.WorkspaceName(id.Name()), rules.Tags(r.Tags)...)}, nil
 }
 
 func patchWorkspace(s *Server, q *request, old *berth.Resource) (*plan, error) {
@@ -108,7 +108,7 @@ func patchWorkspace(s *Server, q *request, old *berth.Resource) (*plan, error) {
 	}
 	body := *old.Body.(*berth.Workspace)
 	in.Merge(&body)
-	p.wish.Resource.Body = &body
+	p.change.Resource.Body = &body
 	return p, nil
 }
 

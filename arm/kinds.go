@@ -33,7 +33,7 @@ func init() {
 		{typ: berth.TypeCluster, created: http.StatusCreated, put: putCluster, patch: patchTags, remove: removeCluster, encode: encodeCluster,
 			actions: actions{"listClusterUserCredential": clusterUser, "listClusterAdminCredential": clusterAdmin}},
 		{typ: berth.TypeConnected, created: http.StatusCreated, put: putConnected, patch: patchTags, remove: removeCluster, encode: encodeConnected},
-		{typ: berth.TypeDeployment, created: http.StatusCreated, put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment},
+		{typ: berth.TypeTemplateDeployment, created: http.StatusCreated, put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment},
 	}...) {
 		kinds[strings.ToLower(k.typ)] = k
 	}
@@ -49,7 +49,7 @@ func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
 }
 func encodeCluster(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Cluster(r) }
 func encodeDeployment(_ *Server, _ *request, r *berth.Resource) wire.Object {
-	return wire.Deployment(r)
+	return wire.TemplateDeployment(r)
 }
 func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
 	return wire.Workspace(r, q.base, s.Authority.TenantID())

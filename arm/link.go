@@ -23,7 +23,7 @@ const (
 
 // followLinks puts what links name in the place of the links. Only hosts that the server's configuration permits are asked:
 // a caller must not choose whom this server talks to.
-func (s *Server) followLinks(ctx context.Context, in *wire.DeploymentPut) error {
+func (s *Server) followLinks(ctx context.Context, in *wire.TemplateDeploymentPut) error {
 	p := &in.Properties
 	for _, l := range []struct {
 		name string

@@ -104,5 +104,5 @@ func planNodePool(name string, fields wire.NodePoolFields, old *berth.Resource) 
 	}
 	r := *old
 	r.Body = &body
-	return &plan{wish: store.Wish{Resource: &r}, violations: rules.Cluster(old.ID.Name(), body.Spec, rules.ClusterFacts{Old: &was.Spec, Asked: body.Spec.Version})}, nil
+	return &plan{change: store.Change{Resource: &r}, violations: rules.Cluster(old.ID.Name(), body.Spec, rules.ClusterFacts{Old: &was.Spec, Asked: body.Spec.Version})}, nil
 }

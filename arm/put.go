@@ -17,7 +17,7 @@ const attempts = 4
 
 // plan is what a kind makes of a PUT or PATCH: the wish, and what the rules say to it.
 type plan struct {
-	wish       store.Wish
+	change     store.Change
 	violations []rules.Violation
 }
 
@@ -66,7 +66,7 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 	if e := rules.AsError(p.violations); e != nil {
 		return nil, e
 	}
-	w := p.wish
+	w := p.change
 	w.Caller, w.Verb = q.caller.AppID, berth.VerbCreate
 	if old != nil {
 		w.Verb, w.Base = berth.VerbUpdate, old.Generation
@@ -118,9 +118,9 @@ func headerText(s string) string {
 
 // noEffect says that the same was asked again of a resource that is as it was asked for. Its operation must still be
 // there, because clients poll it.
-func (s *Server) noEffect(q *request, old *berth.Resource, w store.Wish) bool {
+func (s *Server) noEffect(q *request, old *berth.Resource, w store.Change) bool {
 	same := old.State == berth.StateSucceeded && old.Location == w.Resource.Location && len(w.Secrets) == 0 &&
-		sameTags(old.Tags, w.Resource.Tags) && reflect.DeepEqual(wished(old.Body), wished(w.Resource.Body))
+		sameTags(old.Tags, w.Resource.Tags) && reflect.DeepEqual(requested(old.Body), requested(w.Resource.Body))
 	if !same || old.OperationID == "" {
 		return same
 	}
@@ -129,7 +129,7 @@ func (s *Server) noEffect(q *request, old *berth.Resource, w store.Wish) bool {
 }
 
 // wished is a body without what the rules said to it, and whether it was forced, which may change while the wish stays.
-func wished(b berth.Body) berth.Body {
+func requested(b berth.Body) berth.Body {
 	c, isCompute := b.(*berth.Compute)
 	if !isCompute {
 		return b
@@ -172,7 +172,7 @@ func (s *Server) remove(q *request, k *kind, id berth.ID) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, op, err := s.Store.Accept(q.Context(), store.Wish{Verb: verb, Resource: old, Caller: q.caller.AppID})
+	r, op, err := s.Store.Accept(q.Context(), store.Change{Verb: verb, Resource: old, Caller: q.caller.AppID})
 	switch {
 	case berth.ErrorCode(err) == berth.CodeBusy && old.State == berth.StateDeleting: // asked twice: the same answer twice
 		return s.removing(q, old, old.OperationID), nil

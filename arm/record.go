@@ -44,7 +44,7 @@ func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan,
 		}
 	}
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(tags, old), Body: body}
-	return &plan{wish: store.Wish{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
+	return &plan{change: store.Change{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
 }
 
 // Subnets are no rows of their own: they are part of their network, and a change of one is a change of it.
@@ -131,6 +131,6 @@ func (s *Server) changeSubnets(q *request, id berth.ID, edit func(all []any, i i
 		body.Fields["properties"] = properties
 		r := *old
 		r.Body = &body
-		return &plan{wish: store.Wish{Resource: &r, Settled: true}}, nil
+		return &plan{change: store.Change{Resource: &r, Settled: true}}, nil
 	}, &k)
 }

@@ -63,7 +63,7 @@ func (s *Server) routeSubscription(q *request, rest []string) (*response, error)
 		return s.only(q, http.MethodGet, s.listOperations)
 	case "residues":
 		q.kindName = "residues"
-		return s.only(q, http.MethodGet, s.listResidues)
+		return s.only(q, http.MethodGet, s.listCleanups)
 	case "resources":
 		q.kindName = "resources"
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listResources(q, berth.ID{}) })
@@ -126,8 +126,8 @@ func (s *Server) routeResource(q *request, group berth.ID, rest []string) (*resp
 		q.kindName = berth.TypeNodePool
 		return s.nodePool(q, id)
 	}
-	if id.Is(berth.TypeDeployment + "/operations") {
-		q.kindName = berth.TypeDeployment
+	if id.Is(berth.TypeTemplateDeployment + "/operations") {
+		q.kindName = berth.TypeTemplateDeployment
 		return s.deploymentOperation(q, id)
 	}
 	if id.Is(berth.TypeSubnet) {
@@ -158,8 +158,8 @@ func (s *Server) kind(q *request, id berth.ID) (*kind, error) {
 }
 
 func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*response, error) {
-	if q.Method == http.MethodPost && id.Is(berth.TypeDeployment) {
-		q.kindName = berth.TypeDeployment
+	if q.Method == http.MethodPost && id.Is(berth.TypeTemplateDeployment) {
+		q.kindName = berth.TypeTemplateDeployment
 		return s.deploymentAction(q, id, word)
 	}
 	if q.Method == http.MethodPost && strings.EqualFold(word, "listNodes") && (id.Is(berth.TypeCompute) || id.Is(berth.TypeCluster) || id.Is(berth.TypeConnected)) {
@@ -192,8 +192,8 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 		q.kindName = berth.TypeNodePool
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.listNodePools(q, id) })
 	}
-	if member.Is(berth.TypeDeployment + "/operations") {
-		q.kindName = berth.TypeDeployment
+	if member.Is(berth.TypeTemplateDeployment + "/operations") {
+		q.kindName = berth.TypeTemplateDeployment
 		return s.only(q, http.MethodGet, func(q *request) (*response, error) { return s.deploymentOperations(q, id) })
 	}
 	if member.Is(berth.TypeSubnet) {

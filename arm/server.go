@@ -38,8 +38,8 @@ type Options struct {
 	// Manifest is what a connection makes in a cluster, and Rights what it may do there, each with what it is for.
 	Manifest func(cluster berth.ID) string
 	Rights   func() []string
-	// Leftovers finds what Azure ML's own router has left in a cluster, and removes it when clean.
-	Leftovers func(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error)
+	// RouterObjects finds what Azure ML's own router has left in a cluster, and removes it when clean.
+	RouterObjects func(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error)
 	// Nodes asks a cluster for its nodes.
 	Nodes func(ctx context.Context, cluster berth.ID) ([]berth.NodeFacts, error)
 	// Preflight asks a cluster that is to be attached what it is; nil where there is nobody to ask it.

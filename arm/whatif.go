@@ -29,7 +29,7 @@ func (s *Server) whatIf(q *request, id berth.ID) (*response, error) {
 			return nil, err
 		}
 		for _, r := range all {
-			if !w.named[r.ID.Key()] && !r.ID.Is(berth.TypeDeployment) {
+			if !w.named[r.ID.Key()] && !r.ID.Is(berth.TypeTemplateDeployment) {
 				w.changes = append(w.changes, wire.Object{"resourceId": r.ID.String(), "changeType": "Delete", "before": wire.Generic(r)})
 			}
 		}
@@ -56,7 +56,7 @@ func (w *prospect) look(t *template.Template, scope template.Scope) error {
 		if r.Existing {
 			continue
 		}
-		if strings.EqualFold(r.Type, berth.TypeDeployment) {
+		if strings.EqualFold(r.Type, berth.TypeTemplateDeployment) {
 			err = w.lookInside(r, scope)
 		} else {
 			err = w.one(r)

@@ -197,7 +197,7 @@ func (s *server) attachOne(ctx context.Context, name, kubeconfig string) error {
 		return err
 	}
 	id := s.client.ID(group, berth.TypeConnected, name)
-	_, op, err := s.client.ConnectCluster(ctx, id, client.GivenCluster{Kubeconfig: config})
+	_, op, err := s.client.ConnectCluster(ctx, id, client.ConnectedCluster{Kubeconfig: config})
 	if err := s.wait(ctx, op, err); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (c *Client) GetCluster(ctx context.Context, group, name string) (Object, er
 
 // ConnectCluster gives Berth a cluster that lives elsewhere: the kubeconfig is used once. id says as what: a connected
 // cluster, or a managed one, which the SDK v1 finds by name.
-func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g GivenCluster) (Object, *Operation, error) {
+func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g ConnectedCluster) (Object, *Operation, error) {
 	properties := Object{"kubeconfig": string(g.Kubeconfig)}
 	if g.KeepCredential {
 		properties["keepCredential"] = true
@@ -44,8 +44,8 @@ func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g GivenCluster
 // forced takes a cluster away from whoever has it.
 const forced = "?force=true"
 
-// GivenCluster is a cluster that is given to Berth.
-type GivenCluster struct {
+// ConnectedCluster is a cluster that is given to Berth.
+type ConnectedCluster struct {
 	Kubeconfig     []byte
 	Location       string // of its group when empty
 	Force          bool   // another Berth that is connected to it loses its account there
@@ -59,8 +59,8 @@ func (c *Client) ConnectionManifest(ctx context.Context, id berth.ID) (string, e
 	return out.Manifest, err
 }
 
-// Leftovers finds what Azure ML's own router has left in a cluster, and removes it when clean.
-func (c *Client) Leftovers(ctx context.Context, id berth.ID, clean bool) (found []string, err error) {
+// RouterObjects finds what Azure ML's own router has left in a cluster, and removes it when clean.
+func (c *Client) RouterObjects(ctx context.Context, id berth.ID, clean bool) (found []string, err error) {
 	path := Path(id) + "/leftovers"
 	if clean {
 		path += "?clean=true"
@@ -78,7 +78,7 @@ func (c *Client) Nodes(ctx context.Context, id berth.ID) ([]berth.NodeFacts, err
 }
 
 // Residues lists what detaches could not clean, because a cluster did not answer.
-func (c *Client) Residues(ctx context.Context) ([]Object, error) {
+func (c *Client) Cleanups(ctx context.Context) ([]Object, error) {
 	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/residues")
 }
 

@@ -51,8 +51,8 @@ func (c *Client) ValidateCompute(ctx context.Context, n ComputeName, body Object
 	return out, err
 }
 
-// ValidateWish asks the rules only, which takes a millisecond.
-func (c *Client) ValidateWish(ctx context.Context, n ComputeName, body Object) (Validation, error) {
+// CheckRules asks the rules only, which takes a millisecond.
+func (c *Client) CheckRules(ctx context.Context, n ComputeName, body Object) (Validation, error) {
 	var out Validation
 	err := c.Post(ctx, c.computePath(n)+"/validate", body, &out)
 	return out, err

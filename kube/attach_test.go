@@ -21,7 +21,7 @@ var attachment = kube.Attachment{Namespace: inANewName, ComputeID: computeID, Wo
 
 func attach(t *testing.T, c *kube.Conn, a kube.Attachment) {
 	t.Helper()
-	if err := c.Claim(t.Context(), kube.Owner{ComputeID: a.ComputeID, Server: a.Server, Since: "2026-01-02T03:04:05Z", By: "me"}); err != nil {
+	if err := c.TakeOwnership(t.Context(), kube.Owner{ComputeID: a.ComputeID, Server: a.Server, Since: "2026-01-02T03:04:05Z", By: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error { return c.Attach(t.Context(), a) }) // a namespace may still be going
@@ -55,7 +55,7 @@ func TestClaim(t *testing.T) {
 		again := mine
 		again.ComputeID, again.Since = strings.ToUpper(computeID), "later"
 		for _, o := range []kube.Owner{mine, mine, again} {
-			if err := c.Claim(ctx, o); err != nil {
+			if err := c.TakeOwnership(ctx, o); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -63,19 +63,19 @@ func TestClaim(t *testing.T) {
 			t.Errorf("%+v, %v", o, err)
 		}
 		for _, o := range []kube.Owner{{ComputeID: otherID, Server: "A"}, {ComputeID: computeID, Server: "B"}} {
-			conflict, ok := errors.AsType[*kube.ConflictError](c.Claim(ctx, o))
+			conflict, ok := errors.AsType[*kube.ConflictError](c.TakeOwnership(ctx, o))
 			if !ok || conflict.Owner != mine || !strings.Contains(conflict.Error(), computeID) {
 				t.Errorf("%+v: %v", o, conflict)
 			}
 		}
-		if err := c.Release(ctx, otherID); err != nil {
+		if err := c.DropOwnership(ctx, otherID); err != nil {
 			t.Error(err)
 		}
 		if o, _ := c.Owner(ctx); o == nil {
 			t.Fatal("released by someone else")
 		}
 		for range 2 {
-			if err := c.Release(ctx, computeID); err != nil {
+			if err := c.DropOwnership(ctx, computeID); err != nil {
 				t.Error(err)
 			}
 		}
@@ -92,7 +92,7 @@ func TestClaimOfMany(t *testing.T) {
 		go func() {
 			c, err := kube.Connect(admin, kube.Options{})
 			if err == nil {
-				err = c.Claim(context.Background(), kube.Owner{ComputeID: id, Server: "A"})
+				err = c.TakeOwnership(context.Background(), kube.Owner{ComputeID: id, Server: "A"})
 				c.Close()
 			}
 			results <- err

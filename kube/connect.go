@@ -72,13 +72,13 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 	}
 	limited, err := rest.HTTPWrappersForConfig(c, bounded{shared})
 	if err != nil {
-		shared.release()
+		shared.done()
 		return nil, fmt.Errorf("the kubeconfig's credential cannot be used: %w", err)
 	}
 	client := &http.Client{Transport: limited, Timeout: c.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
 	r, err := rest.UnversionedRESTClientForConfigAndClient(c, client)
 	if err != nil {
-		shared.release()
+		shared.done()
 		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
 	}
 	return &Conn{rest: r, shared: shared}, nil
@@ -86,7 +86,7 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 
 // Close gives the sockets back, a little later: another connection to the same cluster often follows, and takes them
 // over without a new TLS handshake.
-func (c *Conn) Close() { c.shared.release() }
+func (c *Conn) Close() { c.shared.done() }
 
 // Healthy asks /readyz.
 func (c *Conn) Healthy(ctx context.Context) error {

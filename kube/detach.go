@@ -32,7 +32,7 @@ func (c *Conn) Detach(ctx context.Context, a Attachment) (left []string, err err
 		left = append(left, note)
 	}
 	// Last: until here the cluster is ours, and whoever comes next finds it clean.
-	return left, c.release(ctx, func(o Owner) bool {
+	return left, c.dropOwnership(ctx, func(o Owner) bool {
 		return strings.EqualFold(o.ComputeID, a.ComputeID) && (a.Server == "" || o.Server == a.Server)
 	})
 }

@@ -26,7 +26,7 @@ func (c *Conn) Evict(ctx context.Context, owner Owner) (left []string, err error
 		}
 		left = append(left, notes...)
 	}
-	return left, c.release(ctx, func(o Owner) bool { return o == owner })
+	return left, c.dropOwnership(ctx, func(o Owner) bool { return o == owner })
 }
 
 // marked lists all objects of a kind that some Berth made.

@@ -41,9 +41,9 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("the cluster is taken by %s; detach it there first. If that is gone for good, remove the record: kubectl -n kube-system delete configmap %s", who, recordName)
 }
 
-// Claim writes the ownership record, with create-only semantics: of two who try at once one gets a *ConflictError. Who
+// TakeOwnership writes the ownership record, with create-only semantics: of two who try at once one gets a *ConflictError. Who
 // owns the cluster already may claim it again.
-func (c *Conn) Claim(ctx context.Context, o Owner) error {
+func (c *Conn) TakeOwnership(ctx context.Context, o Owner) error {
 	a := Attachment{ComputeID: o.ComputeID, Server: o.Server}
 	m := &corev1.ConfigMap{
 		TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: a.meta(recordName, metav1.NamespaceSystem),
@@ -83,12 +83,12 @@ func ownerOf(m *corev1.ConfigMap) *Owner {
 	return &Owner{ComputeID: m.Data["computeId"], Server: m.Data["server"], Since: m.Data["since"], By: m.Data["by"]}
 }
 
-// Release removes the ownership record of a compute, and nobody else's.
-func (c *Conn) Release(ctx context.Context, computeID string) error {
-	return c.release(ctx, func(o Owner) bool { return strings.EqualFold(o.ComputeID, computeID) })
+// DropOwnership removes the ownership record of a compute, and nobody else's.
+func (c *Conn) DropOwnership(ctx context.Context, computeID string) error {
+	return c.dropOwnership(ctx, func(o Owner) bool { return strings.EqualFold(o.ComputeID, computeID) })
 }
 
-func (c *Conn) release(ctx context.Context, own func(Owner) bool) error {
+func (c *Conn) dropOwnership(ctx context.Context, own func(Owner) bool) error {
 	var m corev1.ConfigMap
 	if err := c.get(ctx, record, &m); err != nil {
 		return ignoreNotFound(err)

@@ -45,7 +45,7 @@ type sharedTransport struct {
 	timer *time.Timer
 }
 
-// acquireTransport finds the transport for a cluster or makes one. Who gets it releases it.
+// acquireTransport finds the transport for a cluster or makes one. Who gets it calls done.
 func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 	host, err := url.Parse(c.Host)
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *Conn) CertificateEnds() time.Time {
 	return time.Time{}
 }
 
-func (s *sharedTransport) release() {
+func (s *sharedTransport) done() {
 	transportsMu.Lock()
 	defer transportsMu.Unlock()
 	if s.users--; s.users == 0 {

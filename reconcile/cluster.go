@@ -16,7 +16,7 @@ func clusterPhases(removes, check bool) []phase {
 	case removes:
 		return []phase{clusterRemoved}
 	case check:
-		return []phase{clusterObserved, residuesCleaned}
+		return []phase{clusterObserved, cleanupsDone}
 	}
 	return []phase{clusterEnsured}
 }
@@ -69,7 +69,7 @@ func (s *scope) tellOwner(ctx context.Context) error {
 		return nil // another of the same name, or one whose own wish decides
 	}
 	c.Spec.AgentCount = spec.Pools[0].Count
-	_, _, err = s.Store.Accept(ctx, store.Wish{Verb: berth.VerbUpdate, Base: r.Generation, Settled: true, Resource: r, Caller: caller})
+	_, _, err = s.Store.Accept(ctx, store.Change{Verb: berth.VerbUpdate, Base: r.Generation, Settled: true, Resource: r, Caller: caller})
 	if berth.ErrorCode(err) == berth.CodeBusy {
 		return nil
 	}
@@ -84,7 +84,7 @@ func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if !gone {
 		return again(s.soon()), s.say(ctx, "stopping and removing the cluster")
 	}
-	if err := s.Store.DropResidue(ctx, s.id(), berth.ID{}); err != nil {
+	if err := s.Store.DropCleanup(ctx, s.id(), berth.ID{}); err != nil {
 		return verdict{}, err
 	}
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
@@ -151,7 +151,7 @@ func (s *scope) unchanged() verdict {
 // kubeconfig is the credential that Berth works with in a cluster, and the guard that goes with it: the administrator's of a
 // cluster of its own, and of a given one that of its own service account there.
 func (e *Engine) kubeconfig(ctx context.Context, cluster berth.ID) ([]byte, *kube.Guard, error) {
-	given, err := e.isGiven(ctx, cluster)
+	given, err := e.isConnected(ctx, cluster)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,8 +166,8 @@ func (e *Engine) kubeconfig(ctx context.Context, cluster berth.ID) ([]byte, *kub
 	return config, nil, err
 }
 
-// isGiven says whether a cluster was given by a kubeconfig, so that Berth has only its own account there.
-func (e *Engine) isGiven(ctx context.Context, cluster berth.ID) (bool, error) {
+// isConnected says whether a cluster was given by a kubeconfig, so that Berth has only its own account there.
+func (e *Engine) isConnected(ctx context.Context, cluster berth.ID) (bool, error) {
 	r, err := e.Store.Get(ctx, cluster)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -176,7 +176,7 @@ func (e *Engine) isGiven(ctx context.Context, cluster berth.ID) (bool, error) {
 		return false, err
 	}
 	c, isCluster := r.Body.(*berth.Cluster)
-	return isCluster && c.Spec.Given, nil
+	return isCluster && c.Spec.Connected, nil
 }
 
 // adminConn connects to a cluster with what Berth has there.

@@ -54,7 +54,7 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
 	if errors.Is(err, store.ErrNotFound) {
-		return s.wishCluster(ctx, nil)
+		return s.requestCluster(ctx, nil)
 	}
 	if err != nil {
 		return verdict{}, err
@@ -65,7 +65,7 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	case !have.State.Terminal():
 		return awaiting(have.ID), s.sayOf(ctx, have)
 	case cluster.Spec.Pools[0].Count != c.Spec.AgentCount || stale:
-		return s.wishCluster(ctx, have)
+		return s.requestCluster(ctx, have)
 	case have.State == berth.StateFailed && have.Fault != nil:
 		return verdict{}, have.Fault
 	}
@@ -81,10 +81,10 @@ func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
 	return s.say(ctx, "%s", op.Message)
 }
 
-// wishCluster asks for the cluster as the compute wants it.
-func (s *scope) wishCluster(ctx context.Context, have *berth.Resource) (verdict, error) {
+// requestCluster asks for the cluster as the compute wants it.
+func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdict, error) {
 	c := s.compute()
-	w := store.Wish{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
+	w := store.Change{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
 	if have == nil {
 		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location, Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
 			Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), Location: c.Spec.Location, OwnedBy: s.id(),
@@ -174,7 +174,7 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 	}
 	defer conn.Close()
 	mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Operation.StartedAt.Format(time.RFC3339), By: s.claim.Operation.Caller}
-	err = conn.Claim(ctx, mine)
+	err = conn.TakeOwnership(ctx, mine)
 	conflict, isTaken := errors.AsType[*kube.ConflictError](err)
 	switch {
 	case isTaken && c.Spec.TakeOver:
@@ -219,7 +219,7 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	defer conn.Close()
 	put := s.attachment()
-	if put.Limited, err = s.isGiven(ctx, c.Spec.ClusterID); err != nil {
+	if put.Limited, err = s.isConnected(ctx, c.Spec.ClusterID); err != nil {
 		return verdict{}, err
 	}
 	err = conn.Attach(ctx, put)
@@ -273,7 +273,7 @@ func ownClusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if have.State == berth.StateFailed && have.Fault != nil && have.ModifiedAt.After(s.claim.Operation.StartedAt) {
 		return verdict{}, have.Fault
 	}
-	if err := s.wishRemoval(ctx, have); err != nil {
+	if err := s.requestRemoval(ctx, have); err != nil {
 		return verdict{}, err
 	}
 	return awaiting(have.ID), s.say(ctx, "deleting the cluster %s", have.ID.Name())

@@ -113,7 +113,7 @@ func TestDetachOfTheSilent(t *testing.T) {
 		t.Fatal("nothing was left to clean: this test shows nothing")
 	}
 	w.until("the cleaning", time.Second, func() bool {
-		left, err := w.store.Residues(w.ctx, to)
+		left, err := w.store.Cleanups(w.ctx, to)
 		return err == nil && len(left) == 0
 	})
 	if owner := w.owner(to); owner != "" {
@@ -168,7 +168,7 @@ func TestSomebodyElses(t *testing.T) {
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
 	w.ends(w.create(to, cluster(1)), berth.StateSucceeded)
 	const foreign = "/subscriptions/x/resourceGroups/theirs/providers/Microsoft.MachineLearningServices/workspaces/hearing/computes/ear"
-	w.must(w.inside(to).Claim(w.ctx, kube.Owner{ComputeID: foreign, Server: "far away", Since: "2026-01-02T03:04:05Z"}))
+	w.must(w.inside(to).TakeOwnership(w.ctx, kube.Owner{ComputeID: foreign, Server: "far away", Since: "2026-01-02T03:04:05Z"}))
 	end := w.ends(w.create(id, attached(to, berth.DevTest)), berth.StateFailed)
 	if end.Err.Code != berth.CodeAlreadyAttached || !strings.Contains(end.Err.Message, "'ear'") || !strings.Contains(end.Err.Message, "2026-01-02") {
 		t.Errorf("refused with %v", end.Err)

@@ -56,7 +56,7 @@ func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.I
 		if r.State == berth.StateFailed && r.ModifiedAt.After(s.claim.Resource.ModifiedAt) && r.Fault != nil {
 			return verdict{}, berth.Errorf(berth.CodeConflict, "'%s' could not be deleted, so '%s' was kept: %s", r.ID.Name(), s.id().Name(), r.Fault.Message)
 		}
-		if err := s.wishRemoval(ctx, r); err != nil {
+		if err := s.requestRemoval(ctx, r); err != nil {
 			return verdict{}, err
 		}
 		waitFor = append(waitFor, r.ID)
@@ -67,8 +67,8 @@ func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.I
 	return awaiting(waitFor[0]), s.say(ctx, "deleting %d resource(s) inside, now %s", len(waitFor), waitFor[0].Name())
 }
 
-// wishRemoval asks for the removal of r unless that is under way.
-func (e *Engine) wishRemoval(ctx context.Context, r *berth.Resource) error {
+// requestRemoval asks for the removal of r unless that is under way.
+func (e *Engine) requestRemoval(ctx context.Context, r *berth.Resource) error {
 	if r.State == berth.StateDeleting {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (e *Engine) wishRemoval(ctx context.Context, r *berth.Resource) error {
 	if c, ok := r.Body.(*berth.Compute); ok && c.Spec.Attached {
 		verb = berth.VerbDetach
 	}
-	_, _, err := e.Store.Accept(ctx, store.Wish{Verb: verb, Resource: r, Caller: caller})
+	_, _, err := e.Store.Accept(ctx, store.Change{Verb: verb, Resource: r, Caller: caller})
 	if err != nil && !errors.Is(err, store.ErrNotFound) && berth.ErrorCode(err) != berth.CodeBusy {
 		return fmt.Errorf("delete %s: %w", r.ID.Name(), err)
 	}

@@ -31,7 +31,7 @@ func letGo(ctx context.Context, s *scope) (verdict, error) {
 	if s.elapsed() < detachPatience {
 		return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
 	}
-	return verdict{}, s.leaveResidue(err)
+	return verdict{}, s.deferCleanup(err)
 }
 
 func (s *scope) cleanCluster(ctx context.Context) error {
@@ -50,14 +50,14 @@ func (s *scope) cleanCluster(ctx context.Context) error {
 	return nil
 }
 
-// leaveResidue notes what could not be cleaned, to be cleaned when the cluster is next seen.
-func (s *scope) leaveResidue(cause error) error {
+// deferCleanup notes what could not be cleaned, to be cleaned when the cluster is next seen.
+func (s *scope) deferCleanup(cause error) error {
 	c := s.compute()
 	detail, err := json.Marshal(s.attachment())
 	if err != nil {
 		return err
 	}
-	s.residue = &store.Residue{Cluster: c.Spec.ClusterID, Holder: s.id(), Detail: detail}
+	s.residue = &store.Cleanup{Cluster: c.Spec.ClusterID, Holder: s.id(), Detail: detail}
 	s.notes = append(s.notes, "The cluster '"+c.Spec.ClusterID.Name()+"' did not answer ("+sentence(cause)+"), so the service account, roles and ownership record in it (namespace "+
 		s.attachment().Namespace+") are still there. They are removed when the cluster is next seen.")
 	return nil

@@ -105,8 +105,8 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestNewerWishStopsTheWork: who works on what is not wanted any more is told so, in the middle of it.
-func TestNewerWishStopsTheWork(t *testing.T) {
+// TestNewerChangeStopsTheWork: who works on what is not wanted any more is told so, in the middle of it.
+func TestNewerChangeStopsTheWork(t *testing.T) {
 	begun, stopped := make(chan struct{}), make(chan error, 1)
 	p := &scripted{ensure: func(ctx context.Context, _ berth.ID, _ int) (berth.ClusterFacts, error) {
 		close(begun)

@@ -216,7 +216,7 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 		}
 		defer conn.Close()
 		mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Resource.CreatedAt.Format(time.RFC3339), By: s.claim.Resource.CreatedBy}
-		err = conn.Claim(ctx, mine)
+		err = conn.TakeOwnership(ctx, mine)
 		if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
 			owner = &conflict.Owner
 		} else if err != nil {

@@ -128,8 +128,8 @@ func TestHealthOfTheReplaced(t *testing.T) {
 func TestHealthOfTheTakenOver(t *testing.T) {
 	w, _, id, to := takenUp(t)
 	conn := w.inside(to)
-	w.must(conn.Release(w.ctx, id.String()))
-	w.must(conn.Claim(w.ctx, kube.Owner{ComputeID: "/theirs", Server: "far away", Since: "2026-01-02T03:04:05Z"}))
+	w.must(conn.DropOwnership(w.ctx, id.String()))
+	w.must(conn.TakeOwnership(w.ctx, kube.Owner{ComputeID: "/theirs", Server: "far away", Since: "2026-01-02T03:04:05Z"}))
 	w.until("it to be seen", time.Second, func() bool { return w.get(id).State == berth.StateFailed })
 	if f := w.get(id).Fault; !strings.Contains(f.Message, "taken over, as /theirs (server far away)") {
 		t.Errorf("%v", f)

@@ -46,7 +46,7 @@ type scope struct {
 	*Engine
 	claim   *store.Claim
 	notes   []string // for the operation's result
-	residue *store.Residue
+	residue *store.Cleanup
 	secrets map[string][]byte // to be kept with the outcome
 	rest    time.Duration     // until a settled resource is looked at again; CheckEvery when zero
 }
@@ -119,7 +119,7 @@ func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
 // dress adds to an outcome what the phases gathered on the way.
 func (s *scope) dress(v verdict) verdict {
 	if v.outcome != nil {
-		v.outcome.Notes, v.outcome.Residue, v.outcome.Secrets = append(v.outcome.Notes, s.notes...), s.residue, s.secrets
+		v.outcome.Notes, v.outcome.Cleanup, v.outcome.Secrets = append(v.outcome.Notes, s.notes...), s.residue, s.secrets
 	}
 	return v
 }
@@ -139,11 +139,11 @@ func phasesOf(c *store.Claim) ([]phase, error) {
 	case *berth.Compute:
 		return computePhases(c, removes, check), nil
 	case *berth.Cluster:
-		if c.Resource.Body.(*berth.Cluster).Spec.Given {
-			return givenPhases(removes, check), nil
+		if c.Resource.Body.(*berth.Cluster).Spec.Connected {
+			return connectedPhases(removes, check), nil
 		}
 		return clusterPhases(removes, check), nil
-	case *berth.Deployment:
+	case *berth.TemplateDeployment:
 		return deploymentPhases(removes), nil
 	case *berth.Workspace, *berth.Group, *berth.Record:
 		return containerPhases(removes), nil
@@ -174,8 +174,8 @@ func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 }
 
 func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) error {
-	if cluster, isCluster := c.Resource.Body.(*berth.Cluster); isCluster && cluster.Spec.Given {
-		o.Forget = append(o.Forget, berth.SecretGiven) // it was for this once, whatever came of it
+	if cluster, isCluster := c.Resource.Body.(*berth.Cluster); isCluster && cluster.Spec.Connected {
+		o.Forget = append(o.Forget, berth.SecretSubmitted) // it was for this once, whatever came of it
 	}
 	if err := e.Store.Finish(ctx, c, o); err != nil {
 		return err

@@ -52,8 +52,8 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w := &world{T: t, store: s, clock: clock, provider: provider(clock), ctx: t.Context()}
-	w.accept(store.Wish{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: group, Location: "westeurope", Body: &berth.Group{}}})
-	w.accept(store.Wish{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: workspace, Location: "westeurope", Body: &berth.Workspace{}}})
+	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: group, Location: "westeurope", Body: &berth.Group{}}})
+	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: workspace, Location: "westeurope", Body: &berth.Workspace{}}})
 	return w
 }
 
@@ -87,7 +87,7 @@ func (w *world) must(err error) {
 	}
 }
 
-func (w *world) accept(x store.Wish) *berth.Operation {
+func (w *world) accept(x store.Change) *berth.Operation {
 	w.Helper()
 	_, op, err := w.store.Accept(w.ctx, x)
 	w.must(err)
@@ -96,7 +96,7 @@ func (w *world) accept(x store.Wish) *berth.Operation {
 
 func (w *world) create(id berth.ID, body berth.Body) *berth.Operation {
 	w.Helper()
-	x := store.Wish{Verb: berth.VerbCreate, Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body}}
+	x := store.Change{Verb: berth.VerbCreate, Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body}}
 	if c, ok := body.(*berth.Compute); ok {
 		x.Hold = c.Spec.ClusterID
 	}
@@ -105,7 +105,7 @@ func (w *world) create(id berth.ID, body berth.Body) *berth.Operation {
 
 func (w *world) remove(id berth.ID, verb berth.Verb) *berth.Operation {
 	w.Helper()
-	return w.accept(store.Wish{Verb: verb, Resource: &berth.Resource{ID: id}})
+	return w.accept(store.Change{Verb: verb, Resource: &berth.Resource{ID: id}})
 }
 
 // change is an update of what is there.
@@ -113,7 +113,7 @@ func (w *world) change(id berth.ID, how func(berth.Body)) *berth.Operation {
 	w.Helper()
 	r := w.get(id)
 	how(r.Body)
-	return w.accept(store.Wish{Verb: berth.VerbUpdate, Resource: r, Base: r.Generation})
+	return w.accept(store.Change{Verb: berth.VerbUpdate, Resource: r, Base: r.Generation})
 }
 
 func (w *world) get(id berth.ID) *berth.Resource {

@@ -239,7 +239,7 @@ func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
 		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", f.ClusterLocation, f.WorkspaceLocation)
 	}
-	if f.Cluster.Spec.Given && w.Type == berth.ComputeAKS {
+	if f.Cluster.Spec.Connected && w.Type == berth.ComputeAKS {
 		return append(out, givenEnough(w.Purpose, f.Cluster.Status)...)
 	}
 	if w.Type != berth.ComputeAKS || len(f.Cluster.Spec.Pools) == 0 {

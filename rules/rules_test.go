@@ -219,7 +219,7 @@ func TestGivenCluster(t *testing.T) {
 		"not seen yet":    {berth.FastProd, 0, 0, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := &berth.Cluster{Connected: true, Spec: berth.ClusterSpec{Given: true}, Status: berth.ClusterStatus{Version: "1.36.4", Nodes: c.nodes, VCPUs: c.vcpus}}
+			cluster := &berth.Cluster{Type: berth.TypeConnected, Spec: berth.ClusterSpec{Connected: true}, Status: berth.ClusterStatus{Version: "1.36.4", Nodes: c.nodes, VCPUs: c.vcpus}}
 			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: berth.NewID(subscription, "rg", berth.TypeConnected, "c"), Purpose: c.purpose}
 			ComputeDefaults(&w)
 			vs := Compute("myaks", w, ComputeFacts{Subscription: subscription, Cluster: cluster, ClusterState: berth.StateSucceeded})

@@ -12,8 +12,8 @@ import (
 	"berth.dev/berth"
 )
 
-// Wish is a change that a caller wants and that the rules allow.
-type Wish struct {
+// Change is a change that a caller wants and that the rules allow.
+type Change struct {
 	Verb berth.Verb
 	// Resource carries ID, Location, Tags and Body as they are to be. Of a removal only the ID counts.
 	Resource *berth.Resource
@@ -31,7 +31,7 @@ type Wish struct {
 // Errors: CodeBusy (409) while another wish is under way (a removal supersedes what is not itself a removal: that
 // operation ends Canceled), CodeAlreadyAttached (409) when the cluster has another holder, CodeParentNotFound (404),
 // ErrMoved when Base is not the present generation, ErrNotFound for a removal of what is not there.
-func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Operation, error) {
+func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
 	var robbed string
@@ -58,7 +58,7 @@ func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Ope
 			return err
 		}
 		out, op = w.next(old, fromMicros(s.now())) // as precise as what is read later
-		return s.writeWish(ctx, tx, w, old, out, op)
+		return s.writeChange(ctx, tx, w, old, out, op)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +71,7 @@ func (s *Store) Accept(ctx context.Context, w Wish) (*berth.Resource, *berth.Ope
 }
 
 // admissible says whether the wish fits what is there.
-func (w *Wish) admissible(old *berth.Resource) error {
+func (w *Change) admissible(old *berth.Resource) error {
 	switch {
 	case w.Verb.Removes() && old == nil:
 		return ErrNotFound
@@ -86,7 +86,7 @@ func (w *Wish) admissible(old *berth.Resource) error {
 }
 
 // next is the resource as the wish makes it, and its operation (nil when settled).
-func (w *Wish) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
+func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
 	r := *w.Resource
 	r.CreatedAt, r.CreatedBy, r.Generation, r.OperationID, r.Fault = now, w.Caller, 0, "", nil
 	if old != nil {
@@ -121,7 +121,7 @@ func (w *Wish) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth
 	return &r, op
 }
 
-func (s *Store) writeWish(ctx context.Context, tx *txn, w Wish, old, r *berth.Resource, op *berth.Operation) error {
+func (s *Store) writeChange(ctx context.Context, tx *txn, w Change, old, r *berth.Resource, op *berth.Operation) error {
 	var due any
 	if op != nil {
 		due = s.now()

@@ -38,7 +38,7 @@ func benchStore(b *testing.B) *store.Store {
 	s := openSQLite(b, clockwork.NewRealClock())
 	first := wish(berth.VerbCreate, compute, 0, "first")
 	first.Settled = true
-	for _, x := range []store.Wish{settled(group, &berth.Group{}, 0), settled(workspace, &berth.Workspace{}, 0), first} {
+	for _, x := range []store.Change{settled(group, &berth.Group{}, 0), settled(workspace, &berth.Workspace{}, 0), first} {
 		if _, _, err := s.Accept(b.Context(), x); err != nil {
 			b.Fatal(err)
 		}

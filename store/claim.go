@@ -139,8 +139,8 @@ func (s *Store) Release(ctx context.Context, c *Claim) error {
 	return storageError(err)
 }
 
-// TakeOver frees every lease. Only for a server that knows itself alone: the holder of the data folder's lock.
-func (s *Store) TakeOver(ctx context.Context) error {
+// FreeLeases ends every lease. Only for a server that knows itself alone: the holder of the data folder's lock.
+func (s *Store) FreeLeases(ctx context.Context) error {
 	_, err := s.write.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
 	return storageError(err)
 }

@@ -133,7 +133,7 @@ func takeOver(w *world) {
 	w.create(other)
 	a, b := w.claim("a"), w.claim("b")
 	w.nothingDue()
-	w.must(w.s.TakeOver(w.ctx))
+	w.must(w.s.FreeLeases(w.ctx))
 	w.lost(a)
 	w.lost(b)
 	w.wantNextDue(w.clock.Now())
@@ -176,7 +176,7 @@ func check(w *world) {
 }
 
 // Whoever looks at a settled row must not write what it found over a wish that came meanwhile.
-func wishDuringCheck(w *world) {
+func changeDuringCheck(w *world) {
 	w.create(compute)
 	now := w.clock.Now()
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, CheckAt: now})

@@ -25,8 +25,8 @@ func conformance(t *testing.T, open opener) {
 
 		{"create and finish change both rows", createAndFinish},
 		{"a failure is told by both rows", failureTold},
-		{"a settled wish has no operation", settledWish},
-		{"a settled wish keeps a failure", settledWishKeepsFailure},
+		{"a settled wish has no operation", settledChange},
+		{"a settled wish keeps a failure", settledChangeKeepsFailure},
 		{"accept answers what get reads", acceptAnswersWhatGetReads},
 		{"a new row starts afresh", newRowStartsAfresh},
 		{"base mismatch", baseMismatch},
@@ -49,7 +49,7 @@ func conformance(t *testing.T, open opener) {
 		{"heartbeat prolongs", heartbeatProlongs},
 		{"take over", takeOver},
 		{"check", check},
-		{"a wish during a check", wishDuringCheck},
+		{"a wish during a check", changeDuringCheck},
 		{"purge", purge},
 
 		{"paging", paging},
@@ -175,7 +175,7 @@ func failureTold(w *world) {
 	}
 }
 
-func settledWish(w *world) {
+func settledChange(w *world) {
 	r := w.get(workspace)
 	if r.State != berth.StateSucceeded || r.OperationID != "" || r.Generation != 1 {
 		w.Fatalf("%+v", r)
@@ -195,7 +195,7 @@ func settledWish(w *world) {
 	w.nothingDue()
 }
 
-func settledWishKeepsFailure(w *world) {
+func settledChangeKeepsFailure(w *world) {
 	_, op := w.create(compute)
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "No.")})
 	x := wish(berth.VerbUpdate, compute, 1, "only words")
@@ -233,7 +233,7 @@ func newRowStartsAfresh(w *world) {
 }
 
 func baseMismatch(w *world) {
-	try := func(x store.Wish) {
+	try := func(x store.Change) {
 		w.Helper()
 		_, _, err := w.s.Accept(w.ctx, x)
 		w.wantErr(err, store.ErrMoved)

@@ -229,12 +229,12 @@ func residues(w *world) {
 		w.Helper()
 		id := workspace.Child("computes", name)
 		w.create(id)
-		w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true, Residue: &store.Residue{Cluster: cluster, Holder: id, Detail: []byte(detail)}})
+		w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true, Cleanup: &store.Cleanup{Cluster: cluster, Holder: id, Detail: []byte(detail)}})
 		return id
 	}
 	want := func(details ...string) {
 		w.Helper()
-		all, err := w.s.Residues(w.ctx, cluster)
+		all, err := w.s.Cleanups(w.ctx, cluster)
 		var got []string
 		for _, r := range all {
 			got = append(got, r.Holder.Name()+string(r.Detail))
@@ -247,8 +247,8 @@ func residues(w *world) {
 	leave("b", "2")
 	leave("a", "3")
 	want("a3", "b2")
-	w.must(w.s.DropResidue(w.ctx, cluster, a))
+	w.must(w.s.DropCleanup(w.ctx, cluster, a))
 	want("b2")
-	w.must(errors.Join(w.s.DropResidue(w.ctx, cluster, berth.ID{}), w.s.DropResidue(w.ctx, cluster, a)))
+	w.must(errors.Join(w.s.DropCleanup(w.ctx, cluster, berth.ID{}), w.s.DropCleanup(w.ctx, cluster, a)))
 	want()
 }

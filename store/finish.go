@@ -15,13 +15,13 @@ type Outcome struct {
 	Notes   []string     // what the user should know besides
 	Gone    bool         // the resource is no more: its row, secrets and holds go with it
 	CheckAt time.Time    // when to look at the settled resource again; zero for never
-	Residue *Residue     // what a detach could not clean
+	Cleanup *Cleanup     // what a detach could not clean
 	Secrets map[string][]byte
 	Forget  []string // names of secrets that are not needed any more
 }
 
 // Residue is what a detach left in a cluster that did not answer.
-type Residue struct {
+type Cleanup struct {
 	Cluster, Holder berth.ID
 	Detail          []byte // JSON, the writer's own
 	Since           time.Time
@@ -47,7 +47,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if err := fenced(res, err); err != nil {
 			return err
 		}
-		if err := keepResidue(ctx, tx, o.Residue, now); err != nil {
+		if err := keepCleanup(ctx, tx, o.Cleanup, now); err != nil {
 			return err
 		}
 		for name, value := range sealed {
@@ -92,7 +92,7 @@ func forget(ctx context.Context, tx *txn, id berth.ID) error {
 	return nil
 }
 
-func keepResidue(ctx context.Context, tx *txn, r *Residue, now time.Time) error {
+func keepCleanup(ctx context.Context, tx *txn, r *Cleanup, now time.Time) error {
 	if r == nil {
 		return nil
 	}
@@ -101,19 +101,19 @@ func keepResidue(ctx context.Context, tx *txn, r *Residue, now time.Time) error 
 	return err
 }
 
-const residueColumns = "SELECT cluster_key, holder_key, detail, created_at FROM residues"
+const cleanupColumns = "SELECT cluster_key, holder_key, detail, created_at FROM residues"
 
 // Residues lists what is still to be cleaned in a cluster.
-func (s *Store) Residues(ctx context.Context, cluster berth.ID) ([]Residue, error) {
-	return s.residues(ctx, residueColumns+" WHERE cluster_key = ?", cluster.Key())
+func (s *Store) Cleanups(ctx context.Context, cluster berth.ID) ([]Cleanup, error) {
+	return s.residues(ctx, cleanupColumns+" WHERE cluster_key = ?", cluster.Key())
 }
 
-// AllResidues lists what is still to be cleaned anywhere, the oldest first.
-func (s *Store) AllResidues(ctx context.Context) ([]Residue, error) {
-	return s.residues(ctx, residueColumns+" ORDER BY created_at")
+// AllCleanups lists what is still to be cleaned anywhere, the oldest first.
+func (s *Store) AllCleanups(ctx context.Context) ([]Cleanup, error) {
+	return s.residues(ctx, cleanupColumns+" ORDER BY created_at")
 }
 
-func (s *Store) residues(ctx context.Context, query string, args ...any) (all []Residue, err error) {
+func (s *Store) residues(ctx context.Context, query string, args ...any) (all []Cleanup, err error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -130,13 +130,13 @@ func (s *Store) residues(ctx context.Context, query string, args ...any) (all []
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, err
 		}
-		all = append(all, Residue{Cluster: in, Holder: of, Detail: []byte(detail), Since: fromMicros(since)})
+		all = append(all, Cleanup{Cluster: in, Holder: of, Detail: []byte(detail), Since: fromMicros(since)})
 	}
 	return all, rows.Err()
 }
 
-// DropResidue forgets a residue that has been cleaned, or whose cluster is gone. A zero holder means all of them.
-func (s *Store) DropResidue(ctx context.Context, cluster, holder berth.ID) error {
+// DropCleanup forgets a residue that has been cleaned, or whose cluster is gone. A zero holder means all of them.
+func (s *Store) DropCleanup(ctx context.Context, cluster, holder berth.ID) error {
 	q, args := "DELETE FROM residues WHERE cluster_key = ?", []any{cluster.Key()}
 	if !holder.IsZero() {
 		q, args = q+" AND holder_key = ?", append(args, holder.Key())

@@ -25,7 +25,7 @@ func readHolder(ctx context.Context, tx interface {
 }
 
 // hold makes the resource the one owner of a cluster. robbed is the key of who had it, when that was forced.
-func (s *Store) hold(ctx context.Context, tx *txn, w Wish) (robbed string, err error) {
+func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err error) {
 	if w.Hold.IsZero() {
 		return "", nil
 	}
@@ -53,7 +53,7 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Wish) (robbed string, err e
 
 // rob ends the compute that loses its cluster: it is Failed, says why, and keeps no token. Who works on it finds out by its
 // generation.
-func (s *Store) rob(ctx context.Context, tx *txn, w Wish, h holder) error {
+func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
 	old, err := scanResource(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", h.key))
 	if errors.Is(err, ErrNotFound) {
 		return nil

@@ -49,10 +49,10 @@ func TestSecretsAtRest(t *testing.T) {
 		return s
 	})
 	x := wish(berth.VerbCreate, compute, 0, "first")
-	x.Secrets = map[string][]byte{berth.SecretSSLKey: []byte("very-secret"), berth.SecretGiven: []byte("very-secret too")}
+	x.Secrets = map[string][]byte{berth.SecretSSLKey: []byte("very-secret"), berth.SecretSubmitted: []byte("very-secret too")}
 	w.accept(x)
-	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Forget: []string{berth.SecretGiven}})
-	if _, err := w.s.Secret(w.ctx, compute, berth.SecretGiven); !errors.Is(err, store.ErrNotFound) {
+	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Forget: []string{berth.SecretSubmitted}})
+	if _, err := w.s.Secret(w.ctx, compute, berth.SecretSubmitted); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("what was to be forgotten is there: %v", err)
 	}
 	if n, err := w.s.Reseal(w.ctx); n != 0 || err != nil {
@@ -129,7 +129,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 	}
 	w.nothingDue() // the lease is kept too
 	w.must(w.s.Heartbeat(w.ctx, c, leased))
-	w.must(w.s.TakeOver(w.ctx))
+	w.must(w.s.FreeLeases(w.ctx))
 	w.finish(w.claim("b"), store.Outcome{State: berth.StateSucceeded})
 }
 
@@ -300,7 +300,7 @@ func TestSecretsStandNowhere(t *testing.T) {
 	w.must(w.s.Retry(w.ctx, c, w.clock.Now(), "again"))
 	w.finish(w.claim("b"), store.Outcome{
 		State: berth.StateSucceeded, CheckAt: w.clock.Now().Add(time.Hour), Secrets: map[string][]byte{berth.SecretToken: []byte(secret)},
-		Residue: &store.Residue{Cluster: cluster, Holder: compute, Detail: []byte("{}")},
+		Cleanup: &store.Cleanup{Cluster: cluster, Holder: compute, Detail: []byte("{}")},
 	})
 	x.Verb, x.Base = berth.VerbUpdate, 1
 	w.accept(x)

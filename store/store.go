@@ -70,7 +70,7 @@ type Store struct {
 	nextSub     int
 	statements  map[string]*sql.Stmt // of the writing connection, by their text
 
-	changes       atomic.Uint64 // see Changes
+	changes       atomic.Uint64 // see Revision
 	writes        chan write    // to commitLoop
 	closed, ended chan struct{} // Close was called; commitLoop has returned
 	closing       sync.Once
@@ -197,9 +197,9 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
-// Changes counts what happens to the database. settled is false while a commit is under way. What was read between two
+// Revision counts what happens to the database. settled is false while a commit is under way. What was read between two
 // equal, settled counts is still what a read would find.
-func (s *Store) Changes() (count uint64, settled bool) {
+func (s *Store) Revision() (count uint64, settled bool) {
 	n := s.changes.Load()
 	return n, n%2 == 0
 }

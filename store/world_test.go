@@ -44,23 +44,23 @@ func newWorld(t *testing.T, open opener) *world {
 	return w
 }
 
-func settled(id berth.ID, body berth.Body, base int64) store.Wish {
-	return store.Wish{Verb: berth.VerbCreate, Base: base, Settled: true, Caller: "ann", Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body}}
+func settled(id berth.ID, body berth.Body, base int64) store.Change {
+	return store.Change{Verb: berth.VerbCreate, Base: base, Settled: true, Caller: "ann", Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body}}
 }
 
 // wish is one for a compute; description tells two wishes apart.
-func wish(verb berth.Verb, id berth.ID, base int64, description string) store.Wish {
-	return store.Wish{Verb: verb, Base: base, Caller: "bob", Resource: &berth.Resource{
+func wish(verb berth.Verb, id berth.ID, base int64, description string) store.Change {
+	return store.Change{Verb: verb, Base: base, Caller: "bob", Resource: &berth.Resource{
 		ID: id, Location: "westeurope", Tags: map[string]string{"Env": "test"},
 		Body: &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Description: description}},
 	}}
 }
 
-func removal(id berth.ID) store.Wish {
-	return store.Wish{Verb: berth.VerbDelete, Caller: "eve", Resource: &berth.Resource{ID: id}}
+func removal(id berth.ID) store.Change {
+	return store.Change{Verb: berth.VerbDelete, Caller: "eve", Resource: &berth.Resource{ID: id}}
 }
 
-func (w *world) accept(x store.Wish) (*berth.Resource, *berth.Operation) {
+func (w *world) accept(x store.Change) (*berth.Resource, *berth.Operation) {
 	w.Helper()
 	r, op, err := w.s.Accept(w.ctx, x)
 	if err != nil {
@@ -137,7 +137,7 @@ func (w *world) wantCode(err error, want berth.Code) {
 	}
 }
 
-func (w *world) refuse(x store.Wish, want berth.Code) error {
+func (w *world) refuse(x store.Change, want berth.Code) error {
 	w.Helper()
 	_, _, err := w.s.Accept(w.ctx, x)
 	w.wantCode(err, want)
@@ -161,7 +161,7 @@ func (w *world) lost(c *store.Claim) {
 	c.Resource.Body = &berth.Compute{Spec: berth.ComputeSpec{Description: "written by a claimer that had lost"}}
 	end := store.Outcome{
 		State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "late"), Notes: []string{"late"}, CheckAt: w.clock.Now(),
-		Secrets: map[string][]byte{berth.SecretToken: []byte("late")}, Residue: &store.Residue{Cluster: cluster, Holder: c.Resource.ID, Detail: []byte(`"late"`)},
+		Secrets: map[string][]byte{berth.SecretToken: []byte("late")}, Cleanup: &store.Cleanup{Cluster: cluster, Holder: c.Resource.ID, Detail: []byte(`"late"`)},
 	}
 	gone := end
 	gone.Gone = true
@@ -196,7 +196,7 @@ func (w *world) picture(c *store.Claim) string {
 	if err != nil {
 		w.wantErr(err, store.ErrNotFound)
 	}
-	residues, err := w.s.Residues(w.ctx, cluster)
+	residues, err := w.s.Cleanups(w.ctx, cluster)
 	w.must(err)
 	holder, err := w.s.Holder(w.ctx, cluster)
 	w.must(err)

@@ -18,7 +18,7 @@ type snippet struct {
 const secretPlace = "@key.pem"
 
 // code says the wish in the words of the tools that people script with.
-func (w wish) code(v *visit) []snippet {
+func (w form) code(v *visit) []snippet {
 	shown := w
 	if shown.Key != "" {
 		shown.Key = secretPlace
@@ -45,7 +45,7 @@ func sh(s string) string {
 // py is a Python string.
 func py(s string) string { text, _ := json.Marshal(s); return string(text) }
 
-func (w wish) az(v *visit) string {
+func (w form) az(v *visit) string {
 	var b strings.Builder
 	add := func(option, value string) {
 		if value != "" {
@@ -85,7 +85,7 @@ func (w wish) az(v *visit) string {
 	return b.String()
 }
 
-func (w wish) sdk1(v *visit) string {
+func (w form) sdk1(v *visit) string {
 	var args []string
 	add := func(name, value string) {
 		if value != "" {
@@ -129,7 +129,7 @@ func (w wish) sdk1(v *visit) string {
 }
 
 // sdk2: azure-ai-ml knows only attached Kubernetes computes.
-func (w wish) sdk2(v *visit) string {
+func (w form) sdk2(v *visit) string {
 	if w.Mode != "existing" {
 		return "# " + v.T("wizard.sdk2.create")
 	}
@@ -140,7 +140,7 @@ func (w wish) sdk2(v *visit) string {
 
 func indented(o any) string { text, _ := json.MarshalIndent(o, "", "  "); return string(text) }
 
-func (w wish) template(v *visit) string {
+func (w form) template(v *visit) string {
 	body := w.body(v.SubscriptionID)
 	return indented(client.Object{
 		"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", "contentVersion": "1.0.0.0",
@@ -151,7 +151,7 @@ func (w wish) template(v *visit) string {
 	})
 }
 
-func (w wish) curl(v *visit) string {
+func (w form) curl(v *visit) string {
 	path := "/subscriptions/" + v.SubscriptionID + "/resourceGroups/" + escape(v.Group()) + "/providers/Microsoft.MachineLearningServices/workspaces/" + escape(v.Workspace()) + "/computes/" + escape(w.Name)
 	return "curl --cacert \"$SSL_CERT_FILE\" -X PUT -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  " +
 		sh(v.Endpoint+path+"?api-version=2024-04-01") + " \\\n  -d " + sh(indented(w.body(v.SubscriptionID)))

@@ -75,7 +75,7 @@ func (v view) Field(name, value string) fieldView {
 }
 
 // Hidden are the values of the other step, which travel along unseen.
-func (w wish) Hidden(step int) map[string]string {
+func (w form) Hidden(step int) map[string]string {
 	if step == 2 {
 		return map[string]string{"mode": w.Mode, "location": w.Location, "size": w.Size, "cluster": w.Cluster}
 	}
@@ -88,6 +88,6 @@ func (w wish) Hidden(step int) map[string]string {
 }
 
 // Advanced says whether anything of the advanced part was filled in.
-func (w wish) Advanced() bool {
+func (w form) Advanced() bool {
 	return w.Balancer != "" || w.BalancerSubnet != "" || w.SSL != "" || w.NetworkGroup+w.Network+w.Subnet+w.ServiceCIDR+w.DNS+w.BridgeCIDR != ""
 }

@@ -16,7 +16,7 @@ import (
 const productionVCPUs = 12
 
 // wish is the form of a new compute, as it was typed.
-type wish struct {
+type form struct {
 	Mode                                                        string // create | existing
 	Location, Size, Cluster                                     string
 	Name, Purpose, Nodes                                        string
@@ -26,9 +26,9 @@ type wish struct {
 	Overwrite                                                   bool
 }
 
-func wishOf(v *visit) wish {
+func formOf(v *visit) form {
 	f := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
-	return wish{Mode: f("mode"), Location: f("location"), Size: f("size"), Cluster: f("cluster"), Name: f("name"), Purpose: f("purpose"), Nodes: f("nodes"),
+	return form{Mode: f("mode"), Location: f("location"), Size: f("size"), Cluster: f("cluster"), Name: f("name"), Purpose: f("purpose"), Nodes: f("nodes"),
 		Balancer: f("balancer"), BalancerSubnet: f("balancersubnet"), NetworkGroup: f("networkgroup"), Network: f("network"), Subnet: f("subnet"), ServiceCIDR: f("servicecidr"),
 		DNS: f("dns"), BridgeCIDR: f("bridgecidr"), SSL: f("ssl"), CNAME: f("cname"), Cert: f("cert"), Key: f("key"), Leaf: f("leaf"), Overwrite: f("overwrite") != ""}
 }
@@ -41,7 +41,7 @@ func put(o client.Object, key, value string) {
 }
 
 // body is the PUT of the wish.
-func (w wish) body(subscription string) client.Object {
+func (w form) body(subscription string) client.Object {
 	inner := client.Object{}
 	put(inner, "clusterPurpose", w.Purpose)
 	put(inner, "loadBalancerType", w.Balancer)
@@ -70,7 +70,7 @@ func (w wish) body(subscription string) client.Object {
 	return client.Object{"properties": properties}
 }
 
-func (w wish) network(subscription string) client.Object {
+func (w form) network(subscription string) client.Object {
 	n := client.Object{}
 	if w.NetworkGroup != "" || w.Network != "" || w.Subnet != "" {
 		n["subnetId"] = "/subscriptions/" + subscription + "/resourceGroups/" + w.NetworkGroup + "/providers/Microsoft.Network/virtualNetworks/" + w.Network + "/subnets/" + w.Subnet
@@ -129,7 +129,7 @@ func saidOf(violations, warnings []berth.Error) []said {
 }
 
 // sum is the running account of vCPUs: "3 nodes × 4 vCPU = 12 of 12 needed".
-func (v *visit) sum(w wish) (text string, short bool) {
+func (v *visit) sum(w form) (text string, short bool) {
 	nodes, err := strconv.Atoi(w.Nodes)
 	size, known := catalog.Size(w.Size)
 	if err != nil || !known || w.Mode == "existing" {
@@ -142,13 +142,13 @@ func (v *visit) sum(w wish) (text string, short bool) {
 	return v.T("wizard.sum", nodes, size.VCPUs, total, productionVCPUs), total < productionVCPUs
 }
 
-func (v *visit) judge(w wish) (verdict, error) {
+func (v *visit) judge(w form) (verdict, error) {
 	name := w.Name
 	if !nameable.MatchString(name) {
 		name = "-" // refused by the rule on names, with all the others
 	}
 	var out verdict
-	r, err := v.arm.ValidateWish(v.r.Context(), client.ComputeName{Group: v.Group(), Workspace: v.Workspace(), Name: name}, w.body(v.SubscriptionID))
+	r, err := v.arm.CheckRules(v.r.Context(), client.ComputeName{Group: v.Group(), Workspace: v.Workspace(), Name: name}, w.body(v.SubscriptionID))
 	if status := client.StatusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusNotFound {
 		r.Violations = detailsOf(err) // what cannot be read at all
 	} else if err != nil {
@@ -171,7 +171,7 @@ func (v *visit) judge(w wish) (verdict, error) {
 
 // checkCompute answers what the rules say while somebody types.
 func (s *Studio) checkCompute(v *visit) error {
-	out, err := v.judge(wishOf(v))
+	out, err := v.judge(formOf(v))
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (s *Studio) checkCompute(v *visit) error {
 }
 
 type wizardData struct {
-	wish
+	form
 	Step      int
 	Verdict   verdict
 	Locations []catalog.Location
@@ -208,7 +208,7 @@ func (s *Studio) newCompute(v *visit) error {
 	if cluster != "" {
 		mode = "existing"
 	}
-	return v.showWizard(wizardData{wish: wish{Mode: mode, Cluster: cluster, Size: "Standard_D3_v2", Purpose: string(berth.FastProd), Nodes: "3"}, Step: 1})
+	return v.showWizard(wizardData{form: form{Mode: mode, Cluster: cluster, Size: "Standard_D3_v2", Purpose: string(berth.FastProd), Nodes: "3"}, Step: 1})
 }
 
 // showWizard shows the form with what the rules say to it as it stands.
@@ -220,7 +220,7 @@ func (v *visit) showWizard(d wizardData) (err error) {
 	if d.Location == "" {
 		d.Location = text(ws, "location")
 	}
-	if d.Verdict, err = v.judge(d.wish); err != nil {
+	if d.Verdict, err = v.judge(d.form); err != nil {
 		return err
 	}
 	d.Locations = catalog.Locations()
@@ -249,7 +249,7 @@ func (v *visit) showWizard(d wizardData) (err error) {
 
 // createCompute goes on to the next step, or makes what was asked for. What is refused stays in the form.
 func (s *Studio) createCompute(v *visit) error {
-	d := wizardData{wish: wishOf(v), Step: 2, Dirty: true}
+	d := wizardData{form: formOf(v), Step: 2, Dirty: true}
 	switch {
 	case v.r.PostFormValue("resume") != "":
 		return v.showWizard(d)

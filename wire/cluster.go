@@ -92,7 +92,7 @@ func Cluster(r *berth.Resource) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
-	if c.Spec.Given {
+	if c.Spec.Connected {
 		given(properties, c)
 		properties["kubernetesVersion"], properties["nodeResourceGroup"] = orNull(c.Status.Version), nil
 	}
@@ -113,7 +113,7 @@ func defaultNetwork() Object {
 func pools(r *berth.Resource, c *berth.Cluster) []Object {
 	out := []Object{}
 	all := c.Spec.Pools
-	if c.Spec.Given && c.Status.Nodes > 0 { // its nodes seen as one pool
+	if c.Spec.Connected && c.Status.Nodes > 0 { // its nodes seen as one pool
 		all = []berth.NodePool{{Name: "nodes", Count: c.Status.Nodes, VMSize: c.Status.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}}
 	}
 	for _, p := range all {

@@ -2,8 +2,8 @@ package wire
 
 import "berth.dev/berth"
 
-// GivenPut is the body of PUT of a cluster that is given by a kubeconfig, which is write-only.
-type GivenPut struct {
+// ConnectedPut is the body of PUT of a cluster that is given by a kubeconfig, which is write-only.
+type ConnectedPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
 	Properties struct {

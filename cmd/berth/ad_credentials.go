@@ -20,21 +20,21 @@ import (
 	"berth.dev/berth/client"
 )
 
-// proofWish is how a caller shall prove itself: by a new secret, or by a certificate.
-type proofWish struct {
+// proofOptions is how a caller shall prove itself: by a new secret, or by a certificate.
+type proofOptions struct {
 	cert       string // "@file" or PEM text
 	createCert bool
 	years      int
 }
 
-func (p *proofWish) flags(cmd *cobra.Command) {
+func (p *proofOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&p.years, "years", 1, "years until the secret or the certificate ends")
 	f.StringVar(&p.cert, "cert", "", "certificate to sign in with instead of a secret: @FILE in PEM or DER; the key stays with you")
 	f.BoolVar(&p.createCert, "create-cert", false, "make a key and a certificate to sign in with, in a file of this folder")
 }
 
-func (p *proofWish) check() error {
+func (p *proofOptions) check() error {
 	switch {
 	case p.cert != "" && p.createCert:
 		return usage("--cert brings a certificate and --create-cert makes one: give one of them")
@@ -44,12 +44,12 @@ func (p *proofWish) check() error {
 	return nil
 }
 
-func (p *proofWish) until() time.Time { return time.Now().AddDate(p.years, 0, 0) }
+func (p *proofOptions) until() time.Time { return time.Now().AddDate(p.years, 0, 0) }
 
 func (c *cli) spCreate() *cobra.Command {
 	var name, role string
 	var scopes []string
-	p := &proofWish{}
+	p := &proofOptions{}
 	cmd := command("create-for-rbac", "Make a caller and a secret or certificate to sign in with", func(ctx context.Context) error {
 		if err := p.check(); err != nil {
 			return err
@@ -77,7 +77,7 @@ func (c *cli) spCreate() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) createCaller(ctx context.Context, name string, p *proofWish) error {
+func (c *cli) createCaller(ctx context.Context, name string, p *proofOptions) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (c *cli) showProof(a client.Object, secret, file string) error {
 }
 
 func (c *cli) spReset() *cobra.Command {
-	w, p := &where{}, &proofWish{}
+	w, p := &where{}, &proofOptions{}
 	var appendTo bool
 	cmd := command("reset", "Give a caller a new secret or certificate; the old ones end", func(ctx context.Context) error {
 		if err := p.check(); err != nil {
@@ -140,7 +140,7 @@ func (c *cli) spReset() *cobra.Command {
 }
 
 // resetCaller adds the new before it takes away the old: whatever happens in between, somebody can sign in.
-func (c *cli) resetCaller(ctx context.Context, cl *client.Client, a client.Object, p *proofWish, appendTo bool) error {
+func (c *cli) resetCaller(ctx context.Context, cl *client.Client, a client.Object, p *proofOptions, appendTo bool) error {
 	cert, file, err := p.certificate(str(a, "displayName"))
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func (c *cli) keepOwnSecret(a client.Object, secret string) error {
 
 // certificate is the one to register, in base64, and the file where its key is if it was made here. Both are empty when a
 // secret is wanted.
-func (p *proofWish) certificate(name string) (text, file string, err error) {
+func (p *proofOptions) certificate(name string) (text, file string, err error) {
 	switch {
 	case p.createCert:
 		return makeCertificate(name, p.until())

@@ -47,9 +47,9 @@ func (c *cli) aksCreate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-func (o *clusterOptions) body(countGiven bool) (client.Object, error) {
+func (o *clusterOptions) body(countSet bool) (client.Object, error) {
 	pool := client.Object{"name": o.pool, "mode": "System", "osType": "Linux"}
-	if countGiven {
+	if countSet {
 		pool["count"] = o.count
 	}
 	put(pool, "vmSize", o.vmSize)

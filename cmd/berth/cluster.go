@@ -77,7 +77,7 @@ func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) er
 	if err != nil {
 		return err
 	}
-	_, op, err := cl.ConnectCluster(ctx, id, client.GivenCluster{Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep})
+	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep})
 	if err != nil || o.noWait {
 		return err
 	}

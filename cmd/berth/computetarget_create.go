@@ -62,9 +62,9 @@ func (c *cli) computeCreate() *cobra.Command {
 }
 
 // body is the ARM resource. What was not said is left out: the service knows its defaults.
-func (o *createOptions) body(subscription string, countGiven bool) (client.Object, error) {
+func (o *createOptions) body(subscription string, countSet bool) (client.Object, error) {
 	inner := client.Object{}
-	if countGiven {
+	if countSet {
 		inner["agentCount"] = o.count
 	}
 	put(inner, "agentVmSize", o.vmSize)

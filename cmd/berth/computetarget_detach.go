@@ -21,7 +21,7 @@ func (c *cli) computeDetach() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.cleanLeftovers(ctx, cl, str(compute, "properties", "resourceId"), true); err != nil {
+			if err := c.removeRouterObjects(ctx, cl, str(compute, "properties", "resourceId"), true); err != nil {
 				return err
 			}
 		}

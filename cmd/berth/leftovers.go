@@ -20,7 +20,7 @@ func (c *cli) clusterLeftovers() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.cleanLeftovers(ctx, cl, unquoted(id), clean)
+		return c.removeRouterObjects(ctx, cl, unquoted(id), clean)
 	})
 	cmd.Long = "Find what Azure ML's own router (azureml-fe and its seven companions) has left in a cluster after a detach, on which the service's next\nattach fails; and remove it with --clean."
 	cmd.Example = "  berth cluster leftovers --clean --id $(berth cluster show -n edge -g myresourcegroup --query id -o tsv)"
@@ -30,12 +30,12 @@ func (c *cli) clusterLeftovers() *cobra.Command {
 	return w.on(c, cmd)
 }
 
-func (c *cli) cleanLeftovers(ctx context.Context, cl *client.Client, cluster string, clean bool) error {
+func (c *cli) removeRouterObjects(ctx context.Context, cl *client.Client, cluster string, clean bool) error {
 	id, err := berth.ParseID(cluster)
 	if err != nil {
 		return err
 	}
-	found, err := cl.Leftovers(ctx, id, clean)
+	found, err := cl.RouterObjects(ctx, id, clean)
 	switch {
 	case err != nil:
 		return err
@@ -56,7 +56,7 @@ func (c *cli) clusterResidue() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all, err := cl.Residues(ctx)
+		all, err := cl.Cleanups(ctx)
 		if err != nil {
 			return err
 		}

@@ -64,7 +64,7 @@ func (c *cluster) disconnect() {
 }
 
 // wish takes over a changed spec, on disk first.
-func (c *cluster) wish(spec berth.ClusterSpec) error {
+func (c *cluster) prepare(spec berth.ClusterSpec) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.record.Removing {
@@ -204,7 +204,7 @@ func (c *cluster) ensure(ctx context.Context) (berth.ClusterFacts, error) {
 // are too many are emptied first, however many looks that takes; waiting says what they wait for.
 func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kube.Node) (waiting string, err error) {
 	pool := r.Spec.Pools[0]
-	size, _ := catalog.Size(pool.VMSize) // known: Wish has looked
+	size, _ := catalog.Size(pool.VMSize) // known: Prepare has looked
 	facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
 	surplus := map[string]kube.Node{}
 	for _, n := range have {

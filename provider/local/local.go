@@ -162,7 +162,7 @@ func (p *Provider) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSp
 	if _, err := FindBinary(p.Binary); err != nil {
 		return berth.ClusterFacts{}, err
 	}
-	if err := p.Wish(id, spec); err != nil {
+	if err := p.Prepare(id, spec); err != nil {
 		return berth.ClusterFacts{}, err
 	}
 	c := p.find(id)
@@ -172,8 +172,8 @@ func (p *Provider) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSp
 	return c.ensure(ctx)
 }
 
-// Wish writes down what a cluster is to be, and sees that its process runs.
-func (p *Provider) Wish(id berth.ID, spec berth.ClusterSpec) error {
+// Prepare writes down what a cluster is to be, and sees that its process runs.
+func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 	if len(spec.Pools) == 0 {
 		return berth.Errorf(berth.CodeBadRequest, "A cluster needs a node pool.")
 	}
@@ -199,7 +199,7 @@ func (p *Provider) Wish(id berth.ID, spec berth.ClusterSpec) error {
 		p.adopt(name, r).run()
 		return nil
 	}
-	return c.wish(spec)
+	return c.prepare(spec)
 }
 
 // freePort finds a loopback port that is free now and that no cluster has been given. p.mu is held.

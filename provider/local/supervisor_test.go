@@ -163,7 +163,7 @@ func TestStopDoesNotWaitForever(t *testing.T) {
 func TestRemoveTwiceAndMakeAnew(t *testing.T) {
 	p := begin(t, t.TempDir(), script(t, `exec sleep 1000`))
 	for round := range 20 {
-		if err := p.Wish(id, spec); err != nil {
+		if err := p.Prepare(id, spec); err != nil {
 			t.Fatal(round, err)
 		}
 		old := p.find(id)
@@ -172,7 +172,7 @@ func TestRemoveTwiceAndMakeAnew(t *testing.T) {
 			wg.Go(func() { eventually(t, func() error { return whole(p.Remove(context.Background(), id)) }) })
 		}
 		wg.Wait()
-		if err := p.Wish(id, spec); err != nil {
+		if err := p.Prepare(id, spec); err != nil {
 			t.Fatal(round, err)
 		}
 		if gone, err := old.remove(); !gone || err != nil {
@@ -252,7 +252,7 @@ func TestMain(m *testing.M) {
 func serveUntilKilled(dir, binary string) {
 	p, err := New(Options{Dir: dir, Binary: binary, Logger: discard, Clock: clockwork.NewRealClock()})
 	if err == nil {
-		err = p.Wish(id, spec)
+		err = p.Prepare(id, spec)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -10,13 +10,13 @@ import (
 // What Azure ML's router leaves in the namespace "default" of a cluster after a detach; the next attach there fails on it
 // (how-to-create-attach-kubernetes, "Delete the azureml-fe").
 const (
-	leftoverNamespace = "default"
-	leftoverRole      = "azureml-fe-role"
-	leftoverBinding   = "azureml-fe-binding"
-	leftoverSecret    = "azuremlfessl" // #nosec G101 -- a name
+	routerNamespace = "default"
+	routerRole      = "azureml-fe-role"
+	routerBinding   = "azureml-fe-binding"
+	routerSecret    = "azuremlfessl" // #nosec G101 -- a name
 )
 
-var leftoverNames = []string{"azureml-fe", "azureml-fe-int-http", leftoverSecret, "azuremlfeconfig"}
+var routerNames = []string{"azureml-fe", "azureml-fe-int-http", routerSecret, "azuremlfeconfig"}
 
 var (
 	services    = resource{"/api/v1", "services"}
@@ -26,18 +26,18 @@ var (
 
 // leftovers are those objects, what starts pods first.
 var leftovers = []place{
-	deployments.in(leftoverNamespace, "azureml-fe"), services.in(leftoverNamespace, "azureml-fe"), services.in(leftoverNamespace, "azureml-fe-int-http"),
-	configMaps.in(leftoverNamespace, "azuremlfeconfig"), secrets.in(leftoverNamespace, leftoverSecret),
-	clusterBindings.in("", leftoverBinding), clusterRoles.in("", leftoverRole), serviceAccounts.in(leftoverNamespace, "azureml-fe"),
+	deployments.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe-int-http"),
+	configMaps.in(routerNamespace, "azuremlfeconfig"), secrets.in(routerNamespace, routerSecret),
+	clusterBindings.in("", routerBinding), clusterRoles.in("", routerRole), serviceAccounts.in(routerNamespace, "azureml-fe"),
 }
 
 func (p place) text() string { return p.resource.name + "/" + p.name }
 
-// Leftovers names what Azure ML's router has left behind: "deployments/azureml-fe". Its secret cannot be seen, because to see
+// RouterObjects names what Azure ML's router has left behind: "deployments/azureml-fe". Its secret cannot be seen, because to see
 // it is to read it; it is told when any of its companions is there.
-func (c *Conn) Leftovers(ctx context.Context) (found []string, err error) {
+func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
-		names, err := c.names(ctx, kind.in(leftoverNamespace, ""))
+		names, err := c.names(ctx, kind.in(routerNamespace, ""))
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +47,7 @@ func (c *Conn) Leftovers(ctx context.Context) (found []string, err error) {
 			}
 		}
 	}
-	for _, p := range []place{clusterRoles.in("", leftoverRole), clusterBindings.in("", leftoverBinding)} {
+	for _, p := range []place{clusterRoles.in("", routerRole), clusterBindings.in("", routerBinding)} {
 		_, err := c.request("GET", p).DoRaw(ctx)
 		switch {
 		case err == nil:
@@ -59,8 +59,8 @@ func (c *Conn) Leftovers(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// CleanLeftovers removes them, and says which were there.
-func (c *Conn) CleanLeftovers(ctx context.Context) (removed []string, err error) {
+// RemoveRouterObjects removes them, and says which were there.
+func (c *Conn) RemoveRouterObjects(ctx context.Context) (removed []string, err error) {
 	for _, p := range leftovers {
 		err := c.request("DELETE", p).Do(ctx).Error()
 		switch {

@@ -17,7 +17,7 @@ import (
 
 // deploying is a template that a request brings, understood.
 type deploying struct {
-	in       wire.DeploymentPut
+	in       wire.TemplateDeploymentPut
 	template *template.Template
 	plan     *template.Plan
 	askedAt  template.Scope
@@ -55,7 +55,7 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 }
 
 // deployedAt is what a template sees of where it is deployed to: a group, or the subscription, where it needs a location.
-func (s *Server) deployedAt(q *request, id berth.ID, in wire.DeploymentPut) (template.Scope, error) {
+func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentPut) (template.Scope, error) {
 	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint, Now: s.Clock.Now().UTC()}
 	if id.Group == "" {
 		if strings.EqualFold(in.Properties.Mode, berth.ModeComplete) {
@@ -81,7 +81,7 @@ const maxNesting = 5
 func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scope, depth int) error {
 	var wrong []berth.Error
 	for _, r := range plan.Resources {
-		nested := strings.EqualFold(r.Type, berth.TypeDeployment)
+		nested := strings.EqualFold(r.Type, berth.TypeTemplateDeployment)
 		if kindOf(r.Type) == nil && !deployablePart(r.Type) {
 			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type", Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
 		}
@@ -175,11 +175,11 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	if err != nil {
 		return nil, err
 	}
-	r := &berth.Resource{ID: id, Location: cmp.Or(d.askedAt.GroupLocation, d.askedAt.Location), Tags: keepTags(d.in.Tags, old), Body: &berth.Deployment{Spec: berth.DeploymentSpec{
+	r := &berth.Resource{ID: id, Location: cmp.Or(d.askedAt.GroupLocation, d.askedAt.Location), Tags: keepTags(d.in.Tags, old), Body: &berth.TemplateDeployment{Spec: berth.TemplateDeploymentSpec{
 		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(), AskedAt: d.askedAt.Now, TenantID: d.askedAt.TenantID, Endpoint: d.askedAt.Endpoint,
 	}}}
-	w := store.Wish{Resource: r, Secrets: map[string][]byte{berth.SecretParameters: kept}}
-	return &plan{wish: w, violations: rules.Tags(r.Tags)}, nil
+	w := store.Change{Resource: r, Secrets: map[string][]byte{berth.SecretParameters: kept}}
+	return &plan{change: w, violations: rules.Tags(r.Tags)}, nil
 }
 
 // deploymentAction answers what can be asked of a deployment, some of it before there is one.
@@ -194,7 +194,7 @@ func (s *Server) deploymentAction(q *request, id berth.ID, word string) (*respon
 	if err != nil {
 		return nil, err
 	}
-	d := r.Body.(*berth.Deployment)
+	d := r.Body.(*berth.TemplateDeployment)
 	switch strings.ToLower(word) {
 	case "exporttemplate":
 		return ok(wire.Object{"template": d.Spec.Template}), nil
@@ -222,7 +222,7 @@ func (s *Server) validateDeployment(q *request, id berth.ID) (*response, error) 
 	for _, r := range d.plan.Resources {
 		made = append(made, wire.Object{"id": r.ID()})
 	}
-	return ok(wire.Object{"id": id.String(), "name": id.Name(), "type": berth.TypeDeployment, "properties": wire.Object{
+	return ok(wire.Object{"id": id.String(), "name": id.Name(), "type": berth.TypeTemplateDeployment, "properties": wire.Object{
 		"provisioningState": "Succeeded", "mode": d.in.Properties.Mode, "parameters": d.template.Shown(), "validatedResources": made, "correlationId": q.id, "timestamp": wire.Time(d.askedAt.Now),
 		"duration": "PT0S", "providers": []any{}, "dependencies": []any{},
 	}}), nil
@@ -233,7 +233,7 @@ func (s *Server) deploymentOperations(q *request, id berth.ID) (*response, error
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.Object{"value": wire.DeploymentOperations(r, faultStatus)}), nil
+	return ok(wire.Object{"value": wire.TemplateDeploymentOperations(r, faultStatus)}), nil
 }
 
 func (s *Server) deploymentOperation(q *request, id berth.ID) (*response, error) {
@@ -241,7 +241,7 @@ func (s *Server) deploymentOperation(q *request, id berth.ID) (*response, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range wire.DeploymentOperations(r, faultStatus) {
+	for _, o := range wire.TemplateDeploymentOperations(r, faultStatus) {
 		if o.(wire.Object)["operationId"] == id.Name() {
 			return ok(o), nil
 		}

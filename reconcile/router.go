@@ -8,17 +8,17 @@ import (
 	"berth.dev/berth/kube"
 )
 
-// Leftovers finds what Azure ML's own router has left in a cluster, and removes it when clean.
-func (e *Engine) Leftovers(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error) {
+// RouterObjects finds what Azure ML's own router has left in a cluster, and removes it when clean.
+func (e *Engine) RouterObjects(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error) {
 	conn, err := e.adminConn(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	if clean {
-		found, err = conn.CleanLeftovers(ctx)
+		found, err = conn.RemoveRouterObjects(ctx)
 	} else {
-		found, err = conn.Leftovers(ctx)
+		found, err = conn.RouterObjects(ctx)
 	}
 	if kube.Denied(err) {
 		return found, berth.Errorf(berth.CodeForbidden, "The cluster does not let Berth do that: %s.", sentence(err))
@@ -31,7 +31,7 @@ func (e *Engine) Leftovers(ctx context.Context, cluster berth.ID, clean bool) (f
 
 // offerCleaning tells of those leftovers at the end of a detach.
 func (s *scope) offerCleaning(ctx context.Context, conn *kube.Conn) {
-	found, err := conn.Leftovers(ctx)
+	found, err := conn.RouterObjects(ctx)
 	if err != nil || len(found) == 0 {
 		return // to look was a courtesy
 	}
@@ -40,7 +40,7 @@ func (s *scope) offerCleaning(ctx context.Context, conn *kube.Conn) {
 
 // conflictCheck tells beforehand what is in the cluster already.
 func conflictCheck(ctx context.Context, conn *kube.Conn) berth.Check {
-	found, err := conn.Leftovers(ctx)
+	found, err := conn.RouterObjects(ctx)
 	switch {
 	case err != nil:
 		return berth.Check{Name: "conflicts", Detail: "The cluster does not say what is in it: " + sentence(err) + "."}

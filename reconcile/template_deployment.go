@@ -40,7 +40,9 @@ func deploymentPhases(removes bool) []phase {
 	return []phase{templateDeployed, surplusRemoved}
 }
 
-func (s *scope) deployment() *berth.Deployment { return s.claim.Resource.Body.(*berth.Deployment) }
+func (s *scope) deployment() *berth.TemplateDeployment {
+	return s.claim.Resource.Body.(*berth.TemplateDeployment)
+}
 
 // deploying is one look at a deployment: what has been begun stands in the resource, everything else is found out anew.
 type deploying struct {
@@ -176,7 +178,7 @@ func (d *deploying) resource(r *template.Resource, prefix string) (bool, error) 
 	}
 	if step == nil {
 		steps := &d.deployment().Status.Steps
-		*steps = append(*steps, berth.DeploymentStep{Key: key, ID: r.ID(), Type: r.Type, Name: r.Name, State: berth.StateAccepted, StartedAt: d.Clock.Now().UTC()})
+		*steps = append(*steps, berth.TemplateDeploymentStep{Key: key, ID: r.ID(), Type: r.Type, Name: r.Name, State: berth.StateAccepted, StartedAt: d.Clock.Now().UTC()})
 		step = &(*steps)[len(*steps)-1]
 	}
 	if strings.EqualFold(r.Type, template.TypeDeployment) {
@@ -198,7 +200,7 @@ func (d *deploying) resource(r *template.Resource, prefix string) (bool, error) 
 	return d.end(step, op.Err)
 }
 
-func (d *deploying) wait(step *berth.DeploymentStep) error {
+func (d *deploying) wait(step *berth.TemplateDeploymentStep) error {
 	id, err := berth.ParseID(step.ID)
 	if err != nil {
 		id = d.id()
@@ -208,7 +210,7 @@ func (d *deploying) wait(step *berth.DeploymentStep) error {
 }
 
 // begin asks for a resource. What somebody else is changing just now is asked for again later.
-func (d *deploying) begin(r *template.Resource, step *berth.DeploymentStep) (bool, error) {
+func (d *deploying) begin(r *template.Resource, step *berth.TemplateDeploymentStep) (bool, error) {
 	body, err := r.Body(d)
 	if err == nil {
 		var a ResourceAnswer
@@ -234,7 +236,7 @@ func (d *deploying) begin(r *template.Resource, step *berth.DeploymentStep) (boo
 }
 
 // end writes down how a resource ended.
-func (d *deploying) end(step *berth.DeploymentStep, fault *berth.Error) (bool, error) {
+func (d *deploying) end(step *berth.TemplateDeploymentStep, fault *berth.Error) (bool, error) {
 	step.State, step.Err, step.EndedAt = berth.StateSucceeded, fault, d.Clock.Now().UTC()
 	if fault != nil {
 		step.State = berth.StateFailed
@@ -244,7 +246,7 @@ func (d *deploying) end(step *berth.DeploymentStep, fault *berth.Error) (bool, e
 }
 
 // told is a failure with the name of what has failed.
-func (d *deploying) told(step *berth.DeploymentStep) berth.Error {
+func (d *deploying) told(step *berth.TemplateDeploymentStep) berth.Error {
 	e := *step.Err
 	e.Target = step.ID
 	e.Message = fmt.Sprintf("%s '%s': %s", step.Type, step.Name, e.Message)
@@ -290,9 +292,9 @@ func (d *deploying) keepNested(r *template.Resource, outputs map[string]any) err
 	if err != nil {
 		return berth.Errorf(berth.CodeInvalidID, "%v.", err)
 	}
-	w := store.Wish{Verb: berth.VerbCreate, Settled: true, Caller: d.claim.Operation.Caller, Resource: &berth.Resource{ID: id, Location: d.claim.Resource.Location, Body: &berth.Deployment{
-		Spec:   berth.DeploymentSpec{Run: d.deployment().Spec.Run, Mode: berth.ModeIncremental, AskedAt: d.deployment().Spec.AskedAt},
-		Status: berth.DeploymentStatus{Outputs: outputs, EndedAt: d.Clock.Now().UTC()}}}}
+	w := store.Change{Verb: berth.VerbCreate, Settled: true, Caller: d.claim.Operation.Caller, Resource: &berth.Resource{ID: id, Location: d.claim.Resource.Location, Body: &berth.TemplateDeployment{
+		Spec:   berth.TemplateDeploymentSpec{Run: d.deployment().Spec.Run, Mode: berth.ModeIncremental, AskedAt: d.deployment().Spec.AskedAt},
+		Status: berth.TemplateDeploymentStatus{Outputs: outputs, EndedAt: d.Clock.Now().UTC()}}}}
 	old, err := d.Store.Get(d.ctx, id)
 	if err == nil {
 		w.Verb, w.Base = berth.VerbUpdate, old.Generation
@@ -350,7 +352,7 @@ func surplusRemoved(ctx context.Context, s *scope) (verdict, error) {
 // surplus says whether the template has no place for a resource: it is not named, is no part of what is, and was not made
 // by a compute that is.
 func (d *deploying) surplus(ctx context.Context, id berth.ID) bool {
-	if id.Is(berth.TypeDeployment) || !strings.EqualFold(id.Group, d.id().Group) {
+	if id.Is(berth.TypeTemplateDeployment) || !strings.EqualFold(id.Group, d.id().Group) {
 		return false
 	}
 	for at := id; !at.IsGroup(); at = at.Parent() {

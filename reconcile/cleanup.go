@@ -9,24 +9,24 @@ import (
 	"berth.dev/berth/kube"
 )
 
-// residuesCleaned takes away what detaches could not clean while the cluster did not answer.
-func residuesCleaned(ctx context.Context, s *scope) (verdict, error) {
-	return verdict{}, s.cleanResidues(ctx, s.id())
+// cleanupsDone takes away what detaches could not clean while the cluster did not answer.
+func cleanupsDone(ctx context.Context, s *scope) (verdict, error) {
+	return verdict{}, s.doCleanups(ctx, s.id())
 }
 
 // madeRoom does the same before a compute takes the cluster up: an old record would refuse it, and to clean up later,
 // when a compute of the same name is attached again, would take the new attachment away.
 func madeRoom(ctx context.Context, s *scope) (verdict, error) {
 	id := s.compute().Spec.ClusterID
-	if err := s.cleanResidues(ctx, id); err != nil {
+	if err := s.doCleanups(ctx, id); err != nil {
 		return verdict{}, unreachable(id, err)
 	}
 	return verdict{}, nil
 }
 
-// cleanResidues is done by one at a time for each cluster: of two, the slower might act on what the other has cleaned
+// doCleanups is done by one at a time for each cluster: of two, the slower might act on what the other has cleaned
 // and a new attachment has put in again since.
-func (e *Engine) cleanResidues(ctx context.Context, cluster berth.ID) error {
+func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
 	turn, _ := e.cleaning.LoadOrStore(cluster.Key(), make(chan struct{}, 1))
 	select {
 	case turn.(chan struct{}) <- struct{}{}:
@@ -34,7 +34,7 @@ func (e *Engine) cleanResidues(ctx context.Context, cluster berth.ID) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	left, err := e.Store.Residues(ctx, cluster)
+	left, err := e.Store.Cleanups(ctx, cluster)
 	if err != nil || len(left) == 0 {
 		return err
 	}
@@ -51,7 +51,7 @@ func (e *Engine) cleanResidues(ctx context.Context, cluster berth.ID) error {
 		if _, err := conn.Detach(ctx, put); err != nil {
 			return err
 		}
-		if err := e.Store.DropResidue(ctx, cluster, r.Holder); err != nil {
+		if err := e.Store.DropCleanup(ctx, cluster, r.Holder); err != nil {
 			return err
 		}
 		e.Log.Info("cleaned what an earlier detach had to leave", "cluster", cluster, "compute", r.Holder)

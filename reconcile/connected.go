@@ -14,20 +14,20 @@ import (
 // stands still for longer has to be given the cluster again.
 const connectionLife = 7 * 24 * time.Hour
 
-// givenPhases are the life of a cluster that was given by a kubeconfig. It is never made, scaled or deleted here.
-func givenPhases(removes, check bool) []phase {
+// connectedPhases are the life of a cluster that was given by a kubeconfig. It is never made, scaled or deleted here.
+func connectedPhases(removes, check bool) []phase {
 	switch {
 	case removes:
 		return []phase{connectionLeft}
 	case check:
-		return []phase{givenObserved, residuesCleaned}
+		return []phase{connectedObserved, cleanupsDone}
 	}
 	return []phase{connectionEntered}
 }
 
 // connectionEntered uses the credential that was given, once: to make an account of Berth's own.
 func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
-	given, err := s.Store.Secret(ctx, s.id(), berth.SecretGiven)
+	given, err := s.Store.Secret(ctx, s.id(), berth.SecretSubmitted)
 	if errors.Is(err, store.ErrNotFound) { // only tags were changed
 		return verdict{}, nil
 	}
@@ -44,7 +44,7 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	switch {
 	case s.cluster().Spec.KeepCredential:
-		return verdict{}, s.keepGiven(given)
+		return verdict{}, s.keepSubmitted(given)
 	case kube.IsOwnAccount(given): // an administrator has applied the manifest, and gave the account's own token
 		if err := conn.Adopt(ctx, s.id().String(), s.ServerID); err != nil {
 			return verdict{}, s.refused(err)
@@ -63,8 +63,8 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.renew(ctx, conn, given)
 }
 
-// keepGiven: the user wants Berth to work with his credential, and to make nothing of its own.
-func (s *scope) keepGiven(config []byte) (err error) {
+// keepSubmitted: the user wants Berth to work with his credential, and to make nothing of its own.
+func (s *scope) keepSubmitted(config []byte) (err error) {
 	s.cluster().Status.Endpoint, err = kube.Judge(config)
 	s.cluster().Status.TokenExpires = time.Time{}
 	s.keep(berth.SecretOwn, config)
@@ -131,8 +131,8 @@ func (s *scope) renew(ctx context.Context, conn *kube.Conn, config []byte) error
 	return nil
 }
 
-// givenObserved looks at a connected cluster and renews the token in time. One that does not answer stays connected.
-func givenObserved(ctx context.Context, s *scope) (verdict, error) {
+// connectedObserved looks at a connected cluster and renews the token in time. One that does not answer stays connected.
+func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	if s.claim.Resource.State != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
@@ -176,7 +176,7 @@ func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 		}
 		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
 	}
-	if err := s.Store.DropResidue(ctx, s.id(), berth.ID{}); err != nil {
+	if err := s.Store.DropCleanup(ctx, s.id(), berth.ID{}); err != nil {
 		return verdict{}, err
 	}
 	return gone, nil

@@ -7,9 +7,9 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// listResidues answers what detaches could not clean, because the cluster did not answer, and what is cleaned when it does.
-func (s *Server) listResidues(q *request) (*response, error) {
-	all, err := s.Store.AllResidues(q.Context())
+// listCleanups answers what detaches could not clean, because the cluster did not answer, and what is cleaned when it does.
+func (s *Server) listCleanups(q *request) (*response, error) {
+	all, err := s.Store.AllCleanups(q.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -26,11 +26,11 @@ func (s *Server) leftovers(q *request, id berth.ID) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.State != berth.StateSucceeded || s.Leftovers == nil {
+	if r.State != berth.StateSucceeded || s.RouterObjects == nil {
 		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' is %s, and cannot be asked.", id.Name(), r.State)
 	}
 	clean := strings.EqualFold(q.URL.Query().Get("clean"), "true")
-	found, err := s.Leftovers(q.Context(), r.ID, clean)
+	found, err := s.RouterObjects(q.Context(), r.ID, clean)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,7 @@ package berth
 import "time"
 
 // TypeDeployment is the type of a template deployment.
-const TypeDeployment = "Microsoft.Resources/deployments"
+const TypeTemplateDeployment = "Microsoft.Resources/deployments"
 
 // SecretParameters are a deployment's secure parameters, as one JSON object.
 const SecretParameters = "parameters"
@@ -15,16 +15,16 @@ const (
 )
 
 // Deployment is a template that is being, or has been, brought about.
-type Deployment struct {
-	Spec   DeploymentSpec   `json:"spec"`
-	Status DeploymentStatus `json:"status"`
+type TemplateDeployment struct {
+	Spec   TemplateDeploymentSpec   `json:"spec"`
+	Status TemplateDeploymentStatus `json:"status"`
 }
 
 // ResourceType implements Body.
-func (*Deployment) ResourceType() string { return TypeDeployment }
+func (*TemplateDeployment) ResourceType() string { return TypeTemplateDeployment }
 
 // DeploymentSpec is what was asked for.
-type DeploymentSpec struct {
+type TemplateDeploymentSpec struct {
 	Run      string         `json:"run"` // a GUID for each time: the same template is deployed again when it is sent again
 	Mode     string         `json:"mode"`
 	Template map[string]any `json:"template"`
@@ -39,14 +39,14 @@ type DeploymentSpec struct {
 }
 
 // DeploymentStatus is how far it got.
-type DeploymentStatus struct {
-	Steps   []DeploymentStep `json:"steps,omitempty"`
-	Outputs map[string]any   `json:"outputs,omitempty"`
-	EndedAt time.Time        `json:"endedAt,omitzero"`
+type TemplateDeploymentStatus struct {
+	Steps   []TemplateDeploymentStep `json:"steps,omitempty"`
+	Outputs map[string]any           `json:"outputs,omitempty"`
+	EndedAt time.Time                `json:"endedAt,omitzero"`
 }
 
 // DeploymentStep is one resource of a deployment on its way.
-type DeploymentStep struct {
+type TemplateDeploymentStep struct {
 	Key       string         `json:"key"` // where it stands: the ids of the deployments it is nested in, and its own
 	ID        string         `json:"id"`
 	Type      string         `json:"type"`
@@ -60,7 +60,7 @@ type DeploymentStep struct {
 }
 
 // Step finds a step; nil when it has not been begun.
-func (d *Deployment) Step(key string) *DeploymentStep {
+func (d *TemplateDeployment) Step(key string) *TemplateDeploymentStep {
 	for i := range d.Status.Steps {
 		if d.Status.Steps[i].Key == key {
 			return &d.Status.Steps[i]

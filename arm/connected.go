@@ -13,47 +13,50 @@ const kubeconfigField = "properties.kubeconfig"
 
 // putConnected is PUT of a connected cluster: a cluster that lives elsewhere, given by a kubeconfig.
 func putConnected(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
-	var in wire.GivenPut
+	var in wire.ConnectedPut
 	if err := wire.Decode(q.body, &in); err != nil {
 		return nil, err
 	}
-	return s.putGiven(q, id, old, in)
+	return s.planConnected(q, id, old, in)
 }
 
-// putGiven takes in a kubeconfig, and only then: an update without one changes tags.
-func (s *Server) putGiven(q *request, id berth.ID, old *berth.Resource, in wire.GivenPut) (*plan, error) {
+// planConnected takes in a kubeconfig, and only then: an update without one changes tags.
+func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in wire.ConnectedPut) (*plan, error) {
 	where, err := location(in.Location, old, s.groupLocation(q, id))
 	violations, isOurs := rules.Of(err)
 	if err != nil && !isOurs {
 		return nil, err
 	}
-	body := &berth.Cluster{Connected: id.Is(berth.TypeConnected)}
+	body := &berth.Cluster{}
+	if id.Is(berth.TypeConnected) {
+		body.Type = berth.TypeConnected
+	}
 	if old != nil {
 		*body = *old.Body.(*berth.Cluster)
-		if !body.Spec.Given {
+		if !body.Spec.Connected {
 			return nil, &berth.Error{Code: berth.CodeExistsDifferently, Target: kubeconfigField, Message: "'" + id.Name() + "' is a cluster that Berth made; a kubeconfig cannot take its place. Choose another name."}
 		}
 	} else {
 		violations = append(violations, rules.ClusterName(id.Name())...)
 	}
-	body.Spec.Given, body.Spec.Location, body.Spec.TakeOver = true, where, forced(q)
-	w := store.Wish{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}}
+	body.Spec.Connected, body.Spec.Location, body.Spec.TakeOver = true, where, forced(q)
+	w := store.Change{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}}
 	switch {
 	case in.Properties.Kubeconfig != "":
 		body.Spec.Run, body.Spec.KeepCredential = uuid.NewString(), in.Properties.KeepCredential
-		w.Secrets = map[string][]byte{berth.SecretGiven: []byte(in.Properties.Kubeconfig)}
+		w.Secrets = map[string][]byte{berth.SecretSubmitted: []byte(in.Properties.Kubeconfig)}
 		if err := s.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
 			violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: capital(err.Error()) + "."})
 		}
 	case old == nil:
 		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: "To connect a cluster takes its kubeconfig (berth cluster connect --kubeconfig FILE)."})
 	}
-	return &plan{wish: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
+	return &plan{change: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
 }
 
 // removeCluster: with a given cluster goes only Berth's own account there, and what a compute has put in would stay for ever.
 func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, error) {
-	if !old.Body.(*berth.Cluster).Spec.Given {
+	if !old.Body.(*berth.Cluster).Spec.Connected {
 		return berth.VerbDelete, nil
 	}
 	holder, err := s.Store.Holder(q.Context(), old.ID)

@@ -8,7 +8,7 @@ import (
 )
 
 // DeploymentPut is the body of PUT, validate and whatIf of a deployment.
-type DeploymentPut struct {
+type TemplateDeploymentPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
 	Properties struct {
@@ -21,8 +21,8 @@ type DeploymentPut struct {
 }
 
 // Deployment answers a deployment. The template is not part of it; exportTemplate answers that.
-func Deployment(r *berth.Resource) Object {
-	d := r.Body.(*berth.Deployment)
+func TemplateDeployment(r *berth.Resource) Object {
+	d := r.Body.(*berth.TemplateDeployment)
 	end := d.Status.EndedAt
 	if end.IsZero() {
 		end = r.ModifiedAt
@@ -45,7 +45,7 @@ func Deployment(r *berth.Resource) Object {
 	if r.Fault != nil {
 		properties["error"] = r.Fault
 	}
-	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeDeployment, "tags": tags(r.Tags), "properties": properties}
+	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeTemplateDeployment, "tags": tags(r.Tags), "properties": properties}
 	if r.ID.Group == "" {
 		out["location"] = r.Location
 	}
@@ -63,9 +63,9 @@ func orEmpty(m map[string]any) map[string]any {
 func duration(d time.Duration) string { return fmt.Sprintf("PT%.7fS", max(d, 0).Seconds()) }
 
 // DeploymentOperations answers what a deployment did, resource by resource. status says which HTTP status an error has.
-func DeploymentOperations(r *berth.Resource, status func(*berth.Error) int) []any {
+func TemplateDeploymentOperations(r *berth.Resource, status func(*berth.Error) int) []any {
 	out := []any{}
-	for i, s := range r.Body.(*berth.Deployment).Status.Steps {
+	for i, s := range r.Body.(*berth.TemplateDeployment).Status.Steps {
 		code := "OK"
 		if s.Err != nil {
 			code = fmt.Sprint(status(s.Err))
@@ -85,7 +85,7 @@ func DeploymentOperations(r *berth.Resource, status func(*berth.Error) int) []an
 		if s.Err != nil {
 			properties["statusMessage"] = Object{"status": "Failed", "error": s.Err}
 		}
-		id := fmt.Sprintf("%s%04d", r.Body.(*berth.Deployment).Spec.Run, i)
+		id := fmt.Sprintf("%s%04d", r.Body.(*berth.TemplateDeployment).Spec.Run, i)
 		out = append(out, Object{"id": r.ID.String() + "/operations/" + id, "operationId": id, "properties": properties})
 	}
 	return out
