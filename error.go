@@ -49,6 +49,7 @@ const (
 	CodeDeadlineExceeded        Code = "OperationTimedOut"
 	CodeCanceled                Code = "OperationCanceled"
 	CodeStorageFull             Code = "InsufficientStorage"
+	CodeUnreadable              Code = "StoredRecordUnreadable" // Berth's own: what the database holds is damaged
 	CodeAttachedCannotBeDeleted Code = "AttachedComputeCannotBeDeleted"
 )
 

@@ -40,4 +40,6 @@ type Operation struct {
 	StartedAt  time.Time
 	EndedAt    time.Time // zero while under way
 	Caller     string
+	// Unreadable says that the stored record cannot be read: State is Failed, and Err says why.
+	Unreadable bool
 }

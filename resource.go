@@ -37,6 +37,9 @@ type Resource struct {
 	OperationID string
 	// Fault is why the last operation failed; nil when it did not.
 	Fault *Error
+	// Unreadable says that the stored record cannot be read: State is Failed (or Deleting), Fault says why, Body is empty. Such a
+	// resource can only be deleted; every other change is refused with Fault.
+	Unreadable bool
 }
 
 // Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster, *Deployment and *Record.

@@ -30,7 +30,11 @@ func newMetrics(st *store.Store) *metrics {
 		Name: "berth_http_request_seconds", Help: "Time to answer a request, by method, resource type and status.",
 		Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5},
 	}, []string{"method", "kind", "status"})}
-	m.registry.MustRegister(m.requests, &resourceCount{store: st}, &conditionGauge{store: st}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	unreadable := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "berth_unreadable_records", Help: "Stored records that were set aside because they cannot be read.",
+	}, func() float64 { return float64(st.Unreadable()) })
+	m.registry.MustRegister(m.requests, unreadable, &resourceCount{store: st}, &conditionGauge{store: st},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -16,7 +16,8 @@ func (s *server) openStore(ctx context.Context) error {
 	if s.box, err = seal.LoadOrMake(s.config.DataDir); err != nil {
 		return err
 	}
-	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), store.Options{Clock: s.clock, Sealer: s.box}); err != nil {
+	options := store.Options{Clock: s.clock, Sealer: s.box, Log: s.log}
+	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), options); err != nil {
 		return err
 	}
 	s.onStop(s.store.Close)
@@ -25,14 +26,14 @@ func (s *server) openStore(ctx context.Context) error {
 
 // reseal seals everything with the newest key, and forgets the others.
 func (s *server) reseal(ctx context.Context) error {
-	n, err := s.store.Reseal(ctx)
+	n, lost, err := s.store.Reseal(ctx)
 	if err != nil {
 		return fmt.Errorf("the secrets cannot be sealed: %w", err)
 	}
 	if n > 0 {
 		s.log.Info("sealed secrets", "count", n)
 	}
-	if s.box.Rotating() {
+	if s.box.Rotating() && lost == 0 { // what an older key might open after a repair is not given up
 		return s.box.DropOldKeys()
 	}
 	return nil

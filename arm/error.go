@@ -38,6 +38,7 @@ var statuses = map[berth.Code]int{
 	berth.CodeAttachedCannotBeDeleted: http.StatusConflict,
 	berth.CodePreconditionFailed:      http.StatusPreconditionFailed,
 	berth.CodeStorageFull:             http.StatusInsufficientStorage,
+	berth.CodeUnreadable:              http.StatusConflict,
 }
 
 func statusOf(c berth.Code) int {

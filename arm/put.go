@@ -59,6 +59,9 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 	if err := q.match(etag); err != nil {
 		return nil, err
 	}
+	if old != nil && old.Unreadable {
+		return nil, old.Fault
+	}
 	p, err := decide(old)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 	}
 	w.Secrets = sealed
 	err = s.tx(ctx, func(tx *txn) error {
-		old, err := scanResource(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", w.Resource.ID.Key()))
+		old, err := s.queryResource(ctx, tx, w.Resource.ID.Key())
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -79,6 +79,8 @@ func (w *Change) admissible(old *berth.Resource) error {
 		return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). Wait until that has ended: follow operation %s, or try again in a moment.", old.ID.Name(), old.State, old.OperationID)
 	case w.Verb.Removes() && w.Base == 0:
 		return nil
+	case old != nil && old.Unreadable && !w.Verb.Removes(): // the bytes stay as they are, for a repair
+		return old.Fault
 	case old == nil && w.Base != 0, old != nil && w.Base != old.Generation:
 		return ErrMoved
 	}
@@ -127,7 +129,7 @@ func (s *Store) writeChange(ctx context.Context, tx *txn, w Change, old, r *bert
 		due = s.now()
 		if old != nil {
 			superseded := berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", op.Verb, r.ID.Name())
-			if err := endOperation(ctx, tx, old.OperationID, &berth.Operation{State: berth.StateCanceled, Err: superseded, EndedAt: r.ModifiedAt}); err != nil {
+			if err := s.endOperation(ctx, tx, old.OperationID, end{berth.StateCanceled, nil, superseded}); err != nil {
 				return err
 			}
 		}
@@ -140,7 +142,18 @@ func (s *Store) writeChange(ctx context.Context, tx *txn, w Change, old, r *bert
 			return err
 		}
 	}
+	if w.Verb.Removes() {
+		return s.writeRemoval(ctx, tx, r, due)
+	}
 	return upsert(ctx, tx, r, due)
+}
+
+// writeRemoval writes what a removal changes of a row, and nothing else: the body may be one that cannot be read.
+func (s *Store) writeRemoval(ctx context.Context, tx *txn, r *berth.Resource, due any) error {
+	_, err := tx.ExecContext(ctx, `UPDATE resources SET state = ?, generation = ?, modified_at = ?, modified_by = ?, operation_id = ?,
+			due_at = ?, attempts = 0 WHERE key = ?`,
+		r.State, r.Generation, micros(r.ModifiedAt), r.ModifiedBy, r.OperationID, due, r.ID.Key())
+	return err
 }
 
 // upsert writes the whole row. The lease stays as it is: who works on the old generation finds out at its next

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"berth.dev/berth"
 )
 
-// Applications are all that may sign in, in the order of their ids.
+// Applications are all that may sign in, in the order of their ids. One whose record cannot be read has nothing to sign in
+// with, and a name that says so: it can be deleted, or be given a new credential.
 func (s *Store) Applications(ctx context.Context) (all []berth.Application, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT id, body FROM applications ORDER BY id")
 	if err != nil {
@@ -17,13 +17,18 @@ func (s *Store) Applications(ctx context.Context) (all []berth.Application, err 
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var id, body string
+		var id, body text
 		if err := rows.Scan(&id, &body); err != nil {
 			return nil, err
 		}
 		var a berth.Application
-		if err := json.Unmarshal([]byte(body), &a); err != nil {
-			return nil, fmt.Errorf("the application %s: %w", id, err)
+		err := json.Unmarshal([]byte(body), &a)
+		if err == nil && a.ID != string(id) {
+			err = errors.New("its id is not that of its key")
+		}
+		if err != nil {
+			s.setAside("applications", string(id), err)
+			a = berth.Application{ID: string(id), ObjectID: string(id), RegistrationID: string(id), Name: "unreadable record " + string(id)}
 		}
 		all = append(all, a)
 	}
@@ -41,6 +46,7 @@ func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
 // DeleteApplication forgets an application. One that is not there is no error.
 func (s *Store) DeleteApplication(ctx context.Context, id string) error {
 	return s.tx(ctx, func(tx *txn) error {
+		s.unreadable.forget("applications", id)
 		_, err := tx.ExecContext(ctx, "DELETE FROM applications WHERE id = ?", id)
 		return err
 	})

@@ -9,7 +9,6 @@ import (
 // Cancel ends the wish that is under way on a resource, whoever works on it: the worker finds its lease lost. CodeConflict
 // when nothing is under way.
 func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error) error {
-	now := s.clock.Now().UTC()
 	err := s.tx(ctx, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, generation = generation + 1, due_at = NULL WHERE key = ? AND operation_id = ? AND state NOT IN (?, ?, ?, ?)",
 			berth.StateCanceled, faultJSON(why), r.ID.Key(), r.OperationID, berth.StateSucceeded, berth.StateFailed, berth.StateCanceled, berth.StateDeleting)
@@ -22,7 +21,7 @@ func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error)
 			}
 			return err
 		}
-		return endOperation(ctx, tx, r.OperationID, &berth.Operation{State: berth.StateCanceled, Err: why, EndedAt: now})
+		return s.endOperation(ctx, tx, r.OperationID, end{berth.StateCanceled, nil, why})
 	})
 	if err == nil {
 		s.publish(Event{Key: r.ID.Key(), State: berth.StateCanceled})

@@ -24,42 +24,86 @@ type Claim struct {
 // dueNow is the row that has been due longest and that nobody works on.
 const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
 
+const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = (" + dueNow + ") RETURNING " + resourceColumns + ", attempts"
+
 // Claim takes the row that has been due longest, for owner, until lease has passed. Nil when nothing is due. Each claim
-// wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation.
+// wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation. A due row that cannot be
+// read is set aside and the next one taken; only its removal is claimed.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*Claim, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		now := s.now()
+		// The reading side is asked first: an idle server must not take the write lock at every wake.
+		var key string
+		err := s.due.QueryRowContext(context.WithoutCancel(ctx), now, now).Scan(&key)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		var c *Claim
+		if err = s.tx(ctx, func(tx *txn) error {
+			c, err = s.claim(ctx, tx, owner, lease)
+			return err
+		}); err != nil || c == nil || c.Resource != nil {
+			return c, err
+		}
 	}
-	now := s.now()
-	// A look through the reading side first: an idle server must not take the write lock at every wake.
-	var key string
-	if err := s.due.QueryRowContext(context.WithoutCancel(ctx), now, now).Scan(&key); errors.Is(err, sql.ErrNoRows) {
+}
+
+// claim takes one row. The claim is nil when another server was quicker, and has no resource when the row was set aside.
+func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Duration) (*Claim, error) {
+	c, now := &Claim{Owner: owner}, s.now()
+	var w resourceRow
+	err := w.scan(tx.QueryRowContext(ctx, claimDue, owner, now+lease.Microseconds(), now, now), &c.Attempts)
+	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	var c *Claim
-	err := s.tx(ctx, func(tx *txn) error {
-		c = &Claim{Owner: owner}
-		until := now + lease.Microseconds()
-		r := tx.QueryRowContext(ctx, "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = ("+dueNow+") RETURNING "+resourceColumns+", attempts", owner, until, now, now)
-		var err error
-		if c.Resource, err = scanResource(r, &c.Attempts); errors.Is(err, ErrNotFound) { // another server was quicker
-			c = nil
-			return nil
-		} else if err != nil {
-			return err
+	r := s.resource(&w)
+	if r == nil || r.Unreadable && r.State != berth.StateDeleting {
+		why := unreadable(string(w.key), "Restore a backup.", errors.New("its key is damaged"))
+		if r != nil {
+			why = r.Fault
 		}
-		if c.Resource.State.Terminal() {
-			return nil
-		}
-		c.Operation, err = scanOperation(tx.QueryRowContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE id = ?", c.Resource.OperationID))
-		return err
-	})
-	if err != nil {
-		return nil, err
+		return c, errors.Join(s.neverDue(ctx, tx, string(w.key)), s.endOperation(ctx, tx, string(w.operationID), end{berth.StateFailed, nil, why}))
 	}
+	if !r.State.Terminal() {
+		if c.Operation, err = s.queryOperation(ctx, tx, r.OperationID); err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if c.Operation == nil || c.Operation.Unreadable {
+			return c, s.failWithout(ctx, tx, r)
+		}
+	}
+	c.Resource = r
 	return c, nil
+}
+
+// neverDue takes a row that cannot be read out of the queue. FreeLeases lets it be tried once more at the next start: it
+// may have been repaired, or written by a newer Berth that is back.
+func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, lease_owner = '', lease_until = 0 WHERE key = ?", key)
+	return err
+}
+
+// failWithout ends the change of a resource whose operation is not there or cannot be read: nobody knows what was asked.
+func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource) error {
+	why := berth.Errorf(berth.CodeUnreadable, "The stored record of the operation on '%s' cannot be read. Repeat the request.", r.ID.Name())
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, due_at = NULL, lease_owner = '', lease_until = 0 WHERE key = ?",
+		berth.StateFailed, faultJSON(why), r.ID.Key())
+	return errors.Join(err, s.endOperation(ctx, tx, r.OperationID, end{berth.StateFailed, nil, why}))
+}
+
+// body is the JSON to be written; nil when what is stored cannot be read, and stays as it is.
+func (c *Claim) body() any {
+	if c.Resource.Unreadable {
+		return nil
+	}
+	return toJSON(c.Resource.Body)
 }
 
 // fence is the condition under which a claimer may still write.
@@ -94,7 +138,7 @@ func (s *Store) Held(ctx context.Context, c *Claim) (bool, error) {
 // Progress writes the body (what has been found so far) and the operation's message while the work goes on.
 func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 	err := s.tx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = ? WHERE "+fence, c.fenceArgs(toJSON(c.Resource.Body))...)
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = COALESCE(?, body) WHERE "+fence, c.fenceArgs(c.body())...)
 		if err := fenced(res, err); err != nil {
 			return err
 		}
@@ -139,10 +183,17 @@ func (s *Store) Release(ctx context.Context, c *Claim) error {
 	return storageError(err)
 }
 
-// FreeLeases ends every lease. Only for a server that knows itself alone: the holder of the data folder's lock.
+// FreeLeases ends every lease, and makes what was set aside due once more. Only for a server that knows itself alone: the
+// holder of the data folder's lock.
 func (s *Store) FreeLeases(ctx context.Context) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
-	return storageError(err)
+	return s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = 0 WHERE attempts < 0", s.now())
+		return err
+	})
 }
 
 // nextDue is the first end of a wait: of a row that nobody works on, or of a lease. Each half reads the beginning of an index.

@@ -52,6 +52,16 @@ func conformance(t *testing.T, open opener) {
 		{"a wish during a check", changeDuringCheck},
 		{"purge", purge},
 
+		{"a row that cannot be read is shown, refused and deleted", unreadableRow},
+		{"a row that cannot be read does not hold up the queue", unreadableDue},
+		{"a row that cannot be read and is being deleted", unreadableRemoval},
+		{"an operation that cannot be read", unreadableOperation},
+		{"a change without its operation", missingOperation},
+		{"a row that was repaired", repairedRow},
+		{"cleanups that cannot be read", unreadableCleanups},
+		{"applications that cannot be read", unreadableApplication},
+		{"secrets that do not open", unreadableSecrets},
+
 		{"paging", paging},
 		{"queries", queries},
 		{"casing", casing},

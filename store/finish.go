@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -20,11 +21,12 @@ type Outcome struct {
 	Forget  []string // names of secrets that are not needed any more
 }
 
-// Residue is what a detach left in a cluster that did not answer.
+// Cleanup is what a detach could not remove from a cluster that did not answer.
 type Cleanup struct {
 	Cluster, Holder berth.ID
 	Detail          []byte // JSON, the writer's own
 	Since           time.Time
+	Unreadable      bool // the stored record is damaged: it can be dropped, and not be done
 }
 
 // Finish ends a claim: resource state and body, operation result, lease; one transaction. ErrLost, and nothing written,
@@ -42,8 +44,8 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if !o.CheckAt.IsZero() {
 			due = micros(o.CheckAt)
 		}
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = ?, state = ?, fault = ?, due_at = ?, attempts = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
-			c.fenceArgs(toJSON(r.Body), o.State, faultJSON(o.Fault), due)...)
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = COALESCE(?, body), state = ?, fault = ?, due_at = ?, attempts = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+			c.fenceArgs(c.body(), o.State, faultJSON(o.Fault), due)...)
 		if err := fenced(res, err); err != nil {
 			return err
 		}
@@ -61,18 +63,20 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			}
 		}
 		if o.Gone {
-			if err := forget(ctx, tx, r.ID); err != nil {
+			if err := s.forget(ctx, tx, r.ID); err != nil {
 				return err
 			}
 			// Who has taken it up hears of it now, and not at its next look.
-			if _, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)", micros(now), micros(now), r.ID.Key()); err != nil {
+			_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)",
+				micros(now), micros(now), r.ID.Key())
+			if err != nil {
 				return err
 			}
 		}
 		if c.Operation == nil {
 			return nil
 		}
-		return endOperation(ctx, tx, c.Operation.ID, &berth.Operation{State: o.State, Notes: o.Notes, Err: o.Fault, EndedAt: now})
+		return s.endOperation(ctx, tx, c.Operation.ID, end{o.State, o.Notes, o.Fault})
 	})
 	if err == nil {
 		s.publish(Event{Key: r.ID.Key(), State: o.State})
@@ -81,7 +85,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 }
 
 // forget takes a resource and all that hangs on it out of the database. Its operations stay readable.
-func forget(ctx context.Context, tx *txn, id berth.ID) error {
+func (s *Store) forget(ctx context.Context, tx *txn, id berth.ID) error {
 	for _, q := range []string{
 		"DELETE FROM resources WHERE key = ?", "DELETE FROM secrets WHERE resource_key = ?", "DELETE FROM holds WHERE holder_key = ?",
 	} {
@@ -89,6 +93,7 @@ func forget(ctx context.Context, tx *txn, id berth.ID) error {
 			return err
 		}
 	}
+	s.unreadable.forget("resources", id.Key())
 	return nil
 }
 
@@ -96,46 +101,53 @@ func keepCleanup(ctx context.Context, tx *txn, r *Cleanup, now time.Time) error 
 	if r == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO residues (cluster_key, holder_key, detail, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (cluster_key, holder_key) DO UPDATE SET detail = excluded.detail",
+	_, err := tx.ExecContext(ctx, `INSERT INTO residues (cluster_key, holder_key, detail, created_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (cluster_key, holder_key) DO UPDATE SET detail = excluded.detail`,
 		r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now))
 	return err
 }
 
 const cleanupColumns = "SELECT cluster_key, holder_key, detail, created_at FROM residues"
 
-// Residues lists what is still to be cleaned in a cluster.
+// Cleanups lists what is still to be cleaned in a cluster.
 func (s *Store) Cleanups(ctx context.Context, cluster berth.ID) ([]Cleanup, error) {
-	return s.residues(ctx, cleanupColumns+" WHERE cluster_key = ?", cluster.Key())
+	return s.cleanups(ctx, cleanupColumns+" WHERE cluster_key = ?", cluster.Key())
 }
 
 // AllCleanups lists what is still to be cleaned anywhere, the oldest first.
 func (s *Store) AllCleanups(ctx context.Context) ([]Cleanup, error) {
-	return s.residues(ctx, cleanupColumns+" ORDER BY created_at")
+	return s.cleanups(ctx, cleanupColumns+" ORDER BY created_at")
 }
 
-func (s *Store) residues(ctx context.Context, query string, args ...any) (all []Cleanup, err error) {
+func (s *Store) cleanups(ctx context.Context, query string, args ...any) (all []Cleanup, err error) {
 	rows, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var cluster, holder, detail string
-		var since int64
+		var cluster, holder, detail text
+		var since number
 		if err := rows.Scan(&cluster, &holder, &detail, &since); err != nil {
 			return nil, err
 		}
-		in, err1 := berth.ParseID(cluster)
-		of, err2 := berth.ParseID(holder)
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
+		in, err1 := berth.ParseID(string(cluster))
+		of, err2 := berth.ParseID(string(holder))
+		key := string(cluster + " " + holder)
+		if err := errors.Join(err1, err2); err != nil { // nobody could name it to drop it
+			s.setAside("residues", key, err)
+			continue
 		}
-		all = append(all, Cleanup{Cluster: in, Holder: of, Detail: []byte(detail), Since: fromMicros(since)})
+		c := Cleanup{Cluster: in, Holder: of, Detail: []byte(detail), Since: fromMicros(int64(since))}
+		if c.Unreadable = !json.Valid(c.Detail) || since == noNumber; c.Unreadable {
+			s.setAside("residues", key, errors.New("its detail is not JSON"))
+		}
+		all = append(all, c)
 	}
 	return all, rows.Err()
 }
 
-// DropCleanup forgets a residue that has been cleaned, or whose cluster is gone. A zero holder means all of them.
+// DropCleanup forgets a cleanup that is done, or whose cluster is gone. A zero holder means all of them.
 func (s *Store) DropCleanup(ctx context.Context, cluster, holder berth.ID) error {
 	q, args := "DELETE FROM residues WHERE cluster_key = ?", []any{cluster.Key()}
 	if !holder.IsZero() {

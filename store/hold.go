@@ -54,7 +54,7 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err
 // rob ends the compute that loses its cluster: it is Failed, says why, and keeps no token. Who works on it finds out by its
 // generation.
 func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
-	old, err := scanResource(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", h.key))
+	old, err := s.queryResource(ctx, tx, h.key)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}

@@ -4,34 +4,92 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"berth.dev/berth"
 )
 
-const operationColumns = "id, resource_id, verb, location, generation, state, message, notes, fault, caller, started_at, ended_at, steps"
+const operationColumns = "id, resource_key, resource_id, verb, location, generation, state, message, notes, fault, caller, started_at, ended_at, steps"
 
-func scanOperation(r row) (*berth.Operation, error) {
-	var resource, notes, fault, steps string
-	var started, ended int64
-	op := &berth.Operation{}
-	err := r.Scan(&op.ID, &resource, &op.Verb, &op.Location, &op.Generation, &op.State, &op.Message, &notes, &fault, &op.Caller, &started, &ended, &steps)
+// operationRow is a row of the table operations as it stands there.
+type operationRow struct {
+	id, resourceKey, resourceID, verb, location text
+	generation                                  number
+	state, message, notes, fault, caller        text
+	startedAt, endedAt                          number
+	steps                                       text
+}
+
+func (w *operationRow) scan(r row) error {
+	err := r.Scan(&w.id, &w.resourceKey, &w.resourceID, &w.verb, &w.location, &w.generation, &w.state, &w.message, &w.notes, &w.fault,
+		&w.caller, &w.startedAt, &w.endedAt, &w.steps)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
+		return ErrNotFound
 	}
-	if err != nil {
+	return err
+}
+
+// decode makes the noun of a row. An error says why the row cannot be read; the noun then has what could be.
+func (w *operationRow) decode() (*berth.Operation, error) {
+	op := &berth.Operation{
+		ID: string(w.id), Verb: berth.Verb(w.verb), Location: string(w.location), Generation: int64(w.generation), State: berth.State(w.state),
+		Message: string(w.message), Caller: string(w.caller), StartedAt: fromMicros(int64(w.startedAt)), EndedAt: fromMicros(int64(w.endedAt)),
+	}
+	var err error
+	if op.ResourceID, err = berth.ParseID(string(w.resourceID)); err != nil {
+		op.ResourceID, _ = berth.ParseID(string(w.resourceKey)) // zero when that is no id either
+		return op, fmt.Errorf("the id of its resource: %w", err)
+	}
+	switch {
+	case op.ResourceID.Key() != string(w.resourceKey):
+		return op, errors.New("the id of its resource is not that of its key")
+	case !known(op.State):
+		return op, fmt.Errorf("%q is not a state", w.state)
+	case w.generation == noNumber, w.startedAt == noNumber, w.endedAt == noNumber:
+		return op, errors.New("a number is not a number")
+	}
+	for _, part := range []struct {
+		name string
+		from text
+		into any
+	}{{"notes", w.notes, &op.Notes}, {"fault", w.fault, &op.Err}, {"steps", w.steps, &op.Steps}} {
+		if err := fromJSON(string(part.from), part.into); err != nil {
+			return op, fmt.Errorf("its %s: %w", part.name, err)
+		}
+	}
+	return op, nil
+}
+
+// operation is the noun of a row. One that cannot be read is shown as Failed, with the reason.
+func (s *Store) operation(w *operationRow) *berth.Operation {
+	op, err := w.decode()
+	if err == nil {
+		s.unreadable.forget("operations", string(w.id))
+		return op
+	}
+	s.setAside("operations", string(w.id), err)
+	op.Unreadable, op.State, op.Notes, op.Steps = true, berth.StateFailed, nil, nil
+	op.Err = unreadable(op.ID, "Look at the resource itself to see how it is.", err)
+	return op
+}
+
+// queryOperation reads one operation. ErrNotFound when there is none.
+func (s *Store) queryOperation(ctx context.Context, tx *txn, id string) (*berth.Operation, error) {
+	var w operationRow
+	if err := w.scan(tx.QueryRowContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE id = ?", id)); err != nil {
 		return nil, err
 	}
-	op.StartedAt, op.EndedAt = fromMicros(started), fromMicros(ended)
-	if op.ResourceID, err = berth.ParseID(resource); err != nil {
-		return nil, err
-	}
-	return op, errors.Join(fromJSON(notes, &op.Notes), fromJSON(fault, &op.Err), fromJSON(steps, &op.Steps))
+	return s.operation(&w), nil
 }
 
 // Operation reads one operation. ErrNotFound when there is none, or it ended too long ago.
 func (s *Store) Operation(ctx context.Context, id string) (*berth.Operation, error) {
-	return scanOperation(s.getOp.QueryRowContext(context.WithoutCancel(ctx), id))
+	var w operationRow
+	if err := w.scan(s.getOp.QueryRowContext(context.WithoutCancel(ctx), id)); err != nil {
+		return nil, err
+	}
+	return s.operation(&w), nil
 }
 
 // Operations lists the latest operations, the newest first; of one resource when its id is given, and only those under way
@@ -44,17 +102,18 @@ func (s *Store) Operations(ctx context.Context, of berth.ID, active bool, limit 
 	if active {
 		where += " AND ended_at = 0"
 	}
-	rows, err := s.read.QueryContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE "+where+" ORDER BY started_at DESC LIMIT ?", append(args, limit)...) // #nosec G202 -- all parts are constants of this file
+	// #nosec G202 -- all parts are constants of this file
+	rows, err := s.read.QueryContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE "+where+" ORDER BY started_at DESC LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		op, err := scanOperation(rows)
-		if err != nil {
+		var w operationRow
+		if err := w.scan(rows); err != nil {
 			return nil, err
 		}
-		all = append(all, op)
+		all = append(all, s.operation(&w))
 	}
 	return all, rows.Err()
 }
@@ -66,13 +125,20 @@ func insertOperation(ctx context.Context, tx *txn, op *berth.Operation) error {
 	return err
 }
 
+// end is how an operation ended.
+type end struct {
+	state berth.State
+	notes []string
+	fault *berth.Error
+}
+
 // endOperation closes an operation that is still under way.
-func endOperation(ctx context.Context, tx *txn, id string, end *berth.Operation) error {
+func (s *Store) endOperation(ctx context.Context, tx *txn, id string, e end) error {
 	if id == "" {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE operations SET state = ?, message = '', notes = ?, fault = ?, ended_at = ? WHERE id = ? AND ended_at = 0",
-		end.State, toJSON(end.Notes), faultJSON(end.Err), micros(end.EndedAt), id)
+		e.state, toJSON(e.notes), faultJSON(e.fault), s.now(), id)
 	return err
 }
 

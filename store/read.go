@@ -3,71 +3,26 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"berth.dev/berth"
 )
 
-const (
-	resourceColumns = "id, type, location, tags, body, state, generation, created_at, created_by, modified_at, modified_by, operation_id, fault"
-	// MaxPage is how many rows one List answers at the most.
-	MaxPage = 200
-)
-
-type row interface{ Scan(dest ...any) error }
-
-func scanResource(r row, more ...any) (*berth.Resource, error) {
-	var id, typ, tags, body, fault string
-	var created, modified int64
-	out := &berth.Resource{}
-	dest := []any{&id, &typ, &out.Location, &tags, &body, &out.State, &out.Generation, &created, &out.CreatedBy, &modified, &out.ModifiedBy, &out.OperationID, &fault}
-	if err := r.Scan(append(dest, more...)...); err != nil {
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil, ErrNotFound
-		}
-		return nil, err
-	}
-	out.CreatedAt, out.ModifiedAt = fromMicros(created), fromMicros(modified)
-	var err error
-	if out.ID, err = berth.ParseID(id); err != nil {
-		return nil, fmt.Errorf("a stored id: %w", err)
-	}
-	if out.Body = berth.NewBody(typ); out.Body == nil {
-		return nil, fmt.Errorf("%s has type %q, which this Berth does not know", id, typ)
-	}
-	return out, errors.Join(fromJSON(body, out.Body), fromJSON(tags, &out.Tags), fromJSON(fault, &out.Fault))
-}
-
-func toJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("a noun that JSON cannot hold: %v", err)) // our own types only
-	}
-	return string(b)
-}
-
-func faultJSON(e *berth.Error) string {
-	if e == nil {
-		return ""
-	}
-	return toJSON(e)
-}
-
-// fromJSON reads what toJSON wrote; ” and "null" leave into as it is.
-func fromJSON(s string, into any) error {
-	if s == "" || s == "null" {
-		return nil
-	}
-	return json.Unmarshal([]byte(s), into)
-}
+// MaxPage is how many rows one List answers at the most.
+const MaxPage = 200
 
 // Get reads one resource. ErrNotFound when it is not there. It takes microseconds, so it is not made cancelable: watching
 // over a context costs the driver two goroutines, and more time than the read itself.
 func (s *Store) Get(ctx context.Context, id berth.ID) (*berth.Resource, error) {
-	return scanResource(s.get.QueryRowContext(context.WithoutCancel(ctx), id.Key()))
+	var w resourceRow
+	if err := w.scan(s.get.QueryRowContext(context.WithoutCancel(ctx), id.Key())); err != nil {
+		return nil, err
+	}
+	if r := s.resource(&w); r != nil {
+		return r, nil
+	}
+	return nil, ErrNotFound
 }
 
 // Query selects resources. Empty fields select everything.
@@ -81,7 +36,8 @@ type Query struct {
 	Limit        int      // at most MaxPage; MaxPage when 0
 }
 
-// List reads resources in the order of their keys. next is empty when there are no more.
+// List reads resources in the order of their keys. next is empty when there are no more. A row that cannot be read is shown
+// as an Unreadable resource, in lists of its type only when its id has that type.
 func (s *Store) List(ctx context.Context, q Query) (page []*berth.Resource, next string, err error) {
 	where, args := q.where()
 	limit := min(max(q.Limit, 0), MaxPage)
@@ -89,20 +45,29 @@ func (s *Store) List(ctx context.Context, q Query) (page []*berth.Resource, next
 		limit = MaxPage
 	}
 	args = append(args, limit+1)
-	rows, err := s.read.QueryContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE "+where+" ORDER BY key LIMIT ?", args...) // #nosec G202 -- all parts are constants of this file
+	// #nosec G202 -- all parts are constants of this file
+	rows, err := s.read.QueryContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE "+where+" ORDER BY key LIMIT ?", args...)
 	if err != nil {
 		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		r, err := scanResource(rows)
-		if err != nil {
+	last := q.After
+	for n := 0; rows.Next(); n++ {
+		if n == limit {
+			return page, last, nil
+		}
+		var w resourceRow
+		if err := w.scan(rows); err != nil {
 			return nil, "", err
 		}
-		if len(page) == limit {
-			return page, page[limit-1].ID.Key(), nil
+		if string(w.key) <= last { // no text: a page must never lead back
+			s.setAside("resources", string(w.key), errors.New("its key is damaged"))
+			continue
 		}
-		page = append(page, r)
+		last = string(w.key)
+		if r := s.resource(&w); r != nil && (q.Type == "" || q.Type == r.Body.ResourceType()) {
+			page = append(page, r)
+		}
 	}
 	return page, "", rows.Err()
 }
@@ -149,15 +114,20 @@ func (s *Store) All(ctx context.Context, q Query) ([]*berth.Resource, error) {
 
 // Holder says which compute has taken up a cluster; the zero ID when none has.
 func (s *Store) Holder(ctx context.Context, cluster berth.ID) (berth.ID, error) {
-	var id string
-	err := s.read.QueryRowContext(ctx, "SELECT holder_id FROM holds WHERE cluster_key = ?", cluster.Key()).Scan(&id)
+	var id, key text
+	err := s.read.QueryRowContext(ctx, "SELECT holder_id, holder_key FROM holds WHERE cluster_key = ?", cluster.Key()).Scan(&id, &key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return berth.ID{}, nil
 	}
 	if err != nil {
 		return berth.ID{}, err
 	}
-	return berth.ParseID(id)
+	holder, err := berth.ParseID(string(id))
+	if err != nil {
+		s.setAside("holds", cluster.Key(), err)
+		holder, err = berth.ParseID(string(key))
+	}
+	return holder, err
 }
 
 // Counts says how many resources there are by type and state: for metrics.

@@ -27,7 +27,7 @@ func (s *Store) seal(id berth.ID, secrets map[string][]byte) (sealed map[string]
 	return sealed, s.sealing.RUnlock, err
 }
 
-// Secret reads one secret of a resource. ErrNotFound when it has none by that name.
+// Secret reads one secret of a resource. ErrNotFound when it has none by that name, CodeUnreadable when it does not open.
 func (s *Store) Secret(ctx context.Context, id berth.ID, name string) ([]byte, error) {
 	var v []byte
 	err := s.read.QueryRowContext(ctx, "SELECT value FROM secrets WHERE resource_key = ? AND name = ?", id.Key(), name).Scan(&v)
@@ -37,40 +37,56 @@ func (s *Store) Secret(ctx context.Context, id berth.ID, name string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	return s.sealer.Open(label(id.Key(), name), v)
+	value, err := s.sealer.Open(label(id.Key(), name), v)
+	if err != nil {
+		s.setAside("secrets", label(id.Key(), name), err)
+		return nil, unreadable(name+"' of '"+id.Name(), "Repeat what made it (attach, connect or create), delete the resource, or restore a backup.", err)
+	}
+	s.unreadable.forget("secrets", label(id.Key(), name))
+	return value, nil
 }
 
 // Reseal seals anew what is not sealed, or by an older key. Afterwards nothing is left that needs one, and nothing comes. It
-// may be broken off and begun again.
-func (s *Store) Reseal(ctx context.Context) (count int, err error) {
+// may be broken off and begun again. A secret that no key opens stays as it is and is counted in lost; when that is so of
+// every one, the keys are those of another database, and nothing is written.
+func (s *Store) Reseal(ctx context.Context) (count, lost int, err error) {
 	s.sealing.Lock()
 	defer s.sealing.Unlock()
-	old, err := s.outdated(ctx)
+	old, current, err := s.outdated(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	var why error
 	for _, o := range old {
 		value, err := s.sealer.Open(label(o.key, o.name), o.value)
 		if err != nil {
-			return count, err
+			s.setAside("secrets", label(o.key, o.name), err)
+			lost, why = lost+1, err
+			continue
 		}
-		sealed, err := s.sealer.Seal(label(o.key, o.name), value)
-		if err != nil {
-			return count, err
-		}
-		err = s.tx(ctx, func(tx *txn) error {
-			_, err := tx.ExecContext(ctx, "UPDATE secrets SET value = ? WHERE resource_key = ? AND name = ?", sealed, o.key, o.name)
-			return err
-		})
-		if err != nil {
-			return count, err
+		if err := s.reseal(ctx, o, value); err != nil {
+			return count, lost, err
 		}
 		count++
 	}
-	if count > 0 { // what was deleted and overwritten is still in the file until it is written anew
-		_, err = s.write.ExecContext(ctx, "VACUUM")
+	if lost > 0 && count+current == 0 {
+		return 0, lost, why
 	}
-	return count, storageError(err)
+	if count > 0 { // what was deleted and overwritten is still in the file until it is written anew
+		err = s.compact(ctx)
+	}
+	return count, lost, storageError(err)
+}
+
+func (s *Store) reseal(ctx context.Context, o keptSecret, value []byte) error {
+	sealed, err := s.sealer.Seal(label(o.key, o.name), value)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, "UPDATE secrets SET value = ? WHERE resource_key = ? AND name = ?", sealed, o.key, o.name)
+		return err
+	})
 }
 
 type keptSecret struct {
@@ -78,20 +94,23 @@ type keptSecret struct {
 	value     []byte
 }
 
-func (s *Store) outdated(ctx context.Context) (all []keptSecret, err error) {
+// outdated are the secrets that the newest key does not open; current is how many it does.
+func (s *Store) outdated(ctx context.Context) (all []keptSecret, current int, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT resource_key, name, value FROM secrets")
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var k keptSecret
 		if err := rows.Scan(&k.key, &k.name, &k.value); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if !s.sealer.Sealed(k.value) {
+		if s.sealer.Sealed(k.value) {
+			current++
+		} else {
 			all = append(all, k)
 		}
 	}
-	return all, rows.Err()
+	return all, current, rows.Err()
 }

@@ -55,11 +55,11 @@ func TestSecretsAtRest(t *testing.T) {
 	if _, err := w.s.Secret(w.ctx, compute, berth.SecretSubmitted); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("what was to be forgotten is there: %v", err)
 	}
-	if n, err := w.s.Reseal(w.ctx); n != 0 || err != nil {
+	if n, _, err := w.s.Reseal(w.ctx); n != 0 || err != nil {
 		t.Errorf("sealed again for nothing: %d, %v", n, err)
 	}
 	w.must(own.AddKey())
-	n, err := w.s.Reseal(w.ctx)
+	n, _, err := w.s.Reseal(w.ctx)
 	w.must(err)
 	w.must(own.DropOldKeys())
 	got, err := w.s.Secret(w.ctx, compute, berth.SecretSSLKey)

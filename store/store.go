@@ -11,6 +11,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -54,12 +55,15 @@ type Sealer interface {
 type Options struct {
 	Clock  clockwork.Clock
 	Sealer Sealer
+	Log    *slog.Logger // names what cannot be read; nil for none
 }
 
 // Store is one SQLite database: one writing connection, several reading ones.
 type Store struct {
 	write, read *sql.DB
 	clock       clockwork.Clock
+	log         *slog.Logger
+	unreadable  asides
 	sealer      Sealer
 	sealing     sync.RWMutex // read-locked from the sealing of a secret to its commit; see Reseal
 	// What is asked all the time is parsed once.
@@ -83,8 +87,11 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	private(path)
-	s := &Store{clock: o.Clock, sealer: o.Sealer, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
+	s := &Store{clock: o.Clock, sealer: o.Sealer, log: o.Log, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
 		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
 	var err error
 	if s.write, err = open(path, 1); err != nil {
 		return nil, err

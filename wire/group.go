@@ -15,6 +15,9 @@ func Group(r *berth.Resource) Object {
 		"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeResourceGroup, "location": r.Location,
 		"tags": tags(r.Tags), "properties": Object{"provisioningState": r.State}, "etag": ETag(r.Generation),
 	}
+	if r.Unreadable {
+		o["properties"].(Object)["error"] = r.Fault
+	}
 	if g, ok := r.Body.(*berth.Group); ok && g.ManagedBy != "" {
 		o["managedBy"] = g.ManagedBy
 	}

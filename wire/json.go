@@ -69,6 +69,9 @@ type Object = map[string]any
 
 // envelope is what every tracked resource answers with.
 func envelope(r *berth.Resource, properties Object) Object {
+	if r.Unreadable {
+		properties["error"] = r.Fault
+	}
 	o := Object{
 		"id": r.ID.String(), "name": r.ID.Name(), "type": r.Body.ResourceType(),
 		"location": r.Location, "tags": tags(r.Tags), "properties": properties,

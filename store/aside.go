@@ -1,0 +1,51 @@
+package store
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// asides are the records that could not be read, so that each is named in the log once. They are not kept in the database:
+// what is unreadable is found by every read, and the bytes stay as they are, for a repair.
+type asides struct {
+	count atomic.Int64 // of all, so that a healthy store takes no lock
+	mu    sync.Mutex
+	all   map[string]struct{}
+}
+
+// add says whether the record was not known yet.
+func (a *asides) add(table, key string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	name := table + " " + key
+	if _, known := a.all[name]; known {
+		return false
+	}
+	if a.all == nil {
+		a.all = map[string]struct{}{}
+	}
+	a.all[name] = struct{}{}
+	a.count.Store(int64(len(a.all)))
+	return true
+}
+
+// forget drops a record that is gone, or can be read again.
+func (a *asides) forget(table, key string) {
+	if a.count.Load() == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.all, table+" "+key)
+	a.count.Store(int64(len(a.all)))
+}
+
+// setAside notes a record that cannot be read, and names it in the log the first time.
+func (s *Store) setAside(table, key string, why error) {
+	if s.unreadable.add(table, key) {
+		s.log.Error("a stored record cannot be read; everything else goes on", "table", table, "key", key, "why", why)
+	}
+}
+
+// Unreadable counts the records that were met since the start and cannot be read.
+func (s *Store) Unreadable() int { return int(s.unreadable.count.Load()) }

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"berth.dev/berth"
+)
+
+// text and number take a column whatever stands in it. A row that is damaged must not end the reading of all others: what
+// cannot be right becomes broken or noNumber here, and is found when the row is decoded.
+type (
+	text   string
+	number int64
+)
+
+const (
+	broken   text   = "\x00"
+	noNumber number = math.MinInt64
+)
+
+// Scan implements sql.Scanner.
+func (t *text) Scan(v any) error {
+	switch v := v.(type) {
+	case string:
+		*t = text(v)
+	case []byte:
+		*t = text(v)
+	default:
+		*t = broken
+	}
+	return nil
+}
+
+// Scan implements sql.Scanner.
+func (n *number) Scan(v any) error {
+	i, isNumber := v.(int64)
+	if !isNumber {
+		i = int64(noNumber)
+	}
+	*n = number(i)
+	return nil
+}
+
+type row interface{ Scan(dest ...any) error }
+
+const resourceColumns = "key, id, type, location, tags, body, state, generation, created_at, created_by, modified_at, modified_by, operation_id, fault"
+
+// resourceRow is a row of the table resources as it stands there.
+type resourceRow struct {
+	key, id, typ, location, tags, body, state text
+	generation, createdAt, modifiedAt         number
+	createdBy, modifiedBy, operationID, fault text
+}
+
+// scan reads resourceColumns, and more behind them. ErrNotFound when there is no row.
+func (w *resourceRow) scan(r row, more ...any) error {
+	err := r.Scan(append([]any{
+		&w.key, &w.id, &w.typ, &w.location, &w.tags, &w.body, &w.state, &w.generation,
+		&w.createdAt, &w.createdBy, &w.modifiedAt, &w.modifiedBy, &w.operationID, &w.fault,
+	}, more...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// decode makes the noun of a row. An error says why the row cannot be read; the noun then has what could be.
+func (w *resourceRow) decode() (*berth.Resource, error) {
+	r := &berth.Resource{
+		Location: string(w.location), State: berth.State(w.state), Generation: int64(w.generation), Body: berth.NewBody(string(w.typ)),
+		CreatedAt: fromMicros(int64(w.createdAt)), CreatedBy: string(w.createdBy),
+		ModifiedAt: fromMicros(int64(w.modifiedAt)), ModifiedBy: string(w.modifiedBy), OperationID: string(w.operationID),
+	}
+	var err error
+	if r.ID, err = berth.ParseID(string(w.id)); err != nil {
+		return r, fmt.Errorf("its id: %w", err)
+	}
+	switch {
+	case r.ID.Key() != string(w.key):
+		return r, errors.New("its id is not that of its key")
+	case r.Body == nil:
+		return r, fmt.Errorf("this version of Berth does not know the type %q", w.typ)
+	case !r.ID.Is(string(w.typ)):
+		return r, errors.New("its type is not that of its id")
+	case !known(r.State):
+		return r, fmt.Errorf("%q is not a state", w.state)
+	case w.generation == noNumber, w.createdAt == noNumber, w.modifiedAt == noNumber:
+		return r, errors.New("a number is not a number")
+	}
+	for _, part := range []struct {
+		name string
+		from text
+		into any
+	}{{"body", w.body, r.Body}, {"tags", w.tags, &r.Tags}, {"fault", w.fault, &r.Fault}} {
+		if err := fromJSON(string(part.from), part.into); err != nil {
+			return r, fmt.Errorf("its %s: %w", part.name, err)
+		}
+	}
+	return r, nil
+}
+
+func known(s berth.State) bool {
+	switch s {
+	case berth.StateAccepted, berth.StateCreating, berth.StateUpdating, berth.StateDeleting:
+		return true
+	}
+	return s.Terminal()
+}
+
+// resource is the noun of a row. A row that cannot be read is set aside: it is shown as Failed, with the reason, and can be
+// deleted. Nil for a row whose key is no id: nobody can name it.
+func (s *Store) resource(w *resourceRow) *berth.Resource {
+	r, err := w.decode()
+	if err == nil {
+		s.unreadable.forget("resources", string(w.key))
+		return r
+	}
+	id, keyErr := berth.ParseID(string(w.key))
+	s.setAside("resources", string(w.key), err)
+	if keyErr != nil {
+		return nil
+	}
+	if r.ID.Key() != id.Key() { // else it has the caller's casing
+		r.ID = id
+	}
+	if r.State != berth.StateDeleting {
+		r.State = berth.StateFailed
+	}
+	r.Unreadable, r.Tags, r.Fault = true, nil, unreadable(r.ID.Name(), "Delete it, or restore a backup.", err)
+	r.Body = emptyBody(r.ID)
+	return r
+}
+
+// emptyBody is what encoders of the id's type expect. A type that this Berth does not know is shown as a record.
+func emptyBody(id berth.ID) berth.Body {
+	for _, typ := range []string{berth.TypeResourceGroup, berth.TypeWorkspace, berth.TypeCompute, berth.TypeCluster, berth.TypeConnected,
+		berth.TypeTemplateDeployment, id.Type()} {
+		if id.Is(typ) {
+			if body := berth.NewBody(typ); body != nil {
+				return body
+			}
+		}
+	}
+	return &berth.Record{Type: id.Type()}
+}
+
+// unreadable says that a record cannot be read, and what to do.
+func unreadable(name, what string, why error) *berth.Error {
+	return berth.Errorf(berth.CodeUnreadable, "The stored record of '%s' cannot be read (%v). %s", name, why, what)
+}
+
+// queryResource reads one resource. ErrNotFound when there is none.
+func (s *Store) queryResource(ctx context.Context, tx *txn, key string) (*berth.Resource, error) {
+	var w resourceRow
+	if err := w.scan(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", key)); err != nil {
+		return nil, err
+	}
+	if r := s.resource(&w); r != nil {
+		return r, nil
+	}
+	return nil, ErrNotFound
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("a noun that JSON cannot hold: %v", err)) // our own types only
+	}
+	return string(b)
+}
+
+func faultJSON(e *berth.Error) string {
+	if e == nil {
+		return ""
+	}
+	return toJSON(e)
+}
+
+// fromJSON reads what toJSON wrote; "" and "null" leave into as it is.
+func fromJSON(s string, into any) error {
+	if s == "" || s == "null" {
+		return nil
+	}
+	return json.Unmarshal([]byte(s), into)
+}
