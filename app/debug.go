@@ -23,6 +23,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	panics   *prometheus.CounterVec
 }
 
 func newMetrics(st *store.Store) *metrics {
@@ -30,13 +31,18 @@ func newMetrics(st *store.Store) *metrics {
 		Name: "berth_http_request_seconds", Help: "Time to answer a request, by method, resource type and status.",
 		Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5},
 	}, []string{"method", "kind", "status"})}
-	m.registry.MustRegister(m.requests, &resourceCount{store: st}, &conditionGauge{store: st}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.panics = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "berth_phase_panics_total", Help: "Phases of the engine that panicked, by resource type. The log has each with its stack.",
+	}, []string{"type"})
+	m.registry.MustRegister(m.requests, m.panics, &resourceCount{store: st}, &conditionGauge{store: st}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+func (m *metrics) panicked(resourceType string) { m.panics.WithLabelValues(resourceType).Inc() }
 
 func (m *metrics) observe(o arm.Observation) {
 	method := o.Method

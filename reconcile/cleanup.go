@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 )
 
@@ -19,7 +20,7 @@ func cleanupsDone(ctx context.Context, s *scope) (verdict, error) {
 func madeRoom(ctx context.Context, s *scope) (verdict, error) {
 	id := s.compute().Spec.ClusterID
 	if err := s.doCleanups(ctx, id); err != nil {
-		return verdict{}, unreachable(id, err)
+		return verdict{}, clusters.Unreachable(id, err)
 	}
 	return verdict{}, nil
 }
@@ -27,18 +28,16 @@ func madeRoom(ctx context.Context, s *scope) (verdict, error) {
 // doCleanups is done by one at a time for each cluster: of two, the slower might act on what the other has cleaned
 // and a new attachment has put in again since.
 func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
-	turn, _ := e.cleaning.LoadOrStore(cluster.Key(), make(chan struct{}, 1))
-	select {
-	case turn.(chan struct{}) <- struct{}{}:
-		defer func() { <-turn.(chan struct{}) }()
-	case <-ctx.Done():
-		return ctx.Err()
+	done, err := e.cleaning.take(ctx, cluster.Key())
+	if err != nil {
+		return err
 	}
+	defer done()
 	left, err := e.Store.Cleanups(ctx, cluster)
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	conn, err := e.adminConn(ctx, cluster)
+	conn, err := e.Clusters.Connect(ctx, cluster)
 	if err != nil {
 		return err
 	}

@@ -11,14 +11,11 @@ import (
 	"berth.dev/berth/store"
 )
 
-func clusterPhases(removes, check bool) []phase {
-	switch {
-	case removes:
-		return []phase{clusterRemoved}
-	case check:
-		return []phase{clusterObserved, cleanupsDone}
+func clusterLifecycle() lifecycle {
+	return lifecycle{
+		apply: []phase{clusterEnsured}, remove: []phase{clusterRemoved}, clean: []phase{routerRemoved},
+		check: []phase{clusterObserved, cleanupsDone},
 	}
-	return []phase{clusterEnsured}
 }
 
 func (s *scope) cluster() *berth.Cluster { return s.claim.Resource.Body.(*berth.Cluster) }
@@ -146,44 +143,4 @@ func (s *scope) keepChanged(ctx context.Context, secret string, config []byte, n
 func (s *scope) unchanged() verdict {
 	r := s.claim.Resource
 	return ended(store.Outcome{State: r.State, Fault: r.Fault, CheckAt: s.nextCheck()})
-}
-
-// kubeconfig is the credential that Berth works with in a cluster, and the guard that goes with it: the administrator's of a
-// cluster of its own, and of a given one that of its own service account there.
-func (e *Engine) kubeconfig(ctx context.Context, cluster berth.ID) ([]byte, *kube.Guard, error) {
-	given, err := e.isConnected(ctx, cluster)
-	if err != nil {
-		return nil, nil, err
-	}
-	if given {
-		config, err := e.Store.Secret(ctx, cluster, berth.SecretOwn)
-		if errors.Is(err, store.ErrNotFound) {
-			err = berth.Errorf(berth.CodeConflict, "Berth has no credential for the cluster '%s'. Connect it again.", cluster.Name())
-		}
-		return config, e.Guard, err
-	}
-	config, err := e.Provider.Kubeconfig(ctx, cluster)
-	return config, nil, err
-}
-
-// isConnected says whether a cluster was given by a kubeconfig, so that Berth has only its own account there.
-func (e *Engine) isConnected(ctx context.Context, cluster berth.ID) (bool, error) {
-	r, err := e.Store.Get(ctx, cluster)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	c, isCluster := r.Body.(*berth.Cluster)
-	return isCluster && c.Spec.Connected, nil
-}
-
-// adminConn connects to a cluster with what Berth has there.
-func (e *Engine) adminConn(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
-	config, guard, err := e.kubeconfig(ctx, cluster)
-	if err != nil {
-		return nil, err
-	}
-	return e.connect(config, guard)
 }

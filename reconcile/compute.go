@@ -7,6 +7,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/rules"
 	"berth.dev/berth/store"
@@ -16,22 +17,18 @@ const (
 	tokenLife = time.Hour
 )
 
-// computePhases are the life of a compute, in order.
-func computePhases(c *store.Claim, removes, check bool) []phase {
-	spec := c.Resource.Body.(*berth.Compute).Spec
-	present := clusterMade
+func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
+	present, gone := clusterMade, letGo
 	if spec.Attached {
 		present = clusterPresent
+	} else if c.Operation != nil && c.Operation.Verb == berth.VerbDelete {
+		gone = ownClusterRemoved
 	}
-	switch {
-	case removes && c.Operation.Verb == berth.VerbDelete && !spec.Attached:
-		return []phase{ownClusterRemoved, computeGone}
-	case removes:
-		return []phase{letGo, computeGone}
-	case check:
-		return []phase{stillThere}
+	return lifecycle{
+		apply:  []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept},
+		remove: []phase{gone, computeGone},
+		check:  []phase{stillThere},
 	}
-	return []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept}
 }
 
 func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.Compute) }
@@ -125,34 +122,29 @@ func clusterDeleted(id berth.ID) *berth.Error {
 // answers asks the cluster itself what it is.
 func answers(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	facts, err := conn.Facts(ctx)
 	if err != nil {
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	cluster, err := s.Store.Get(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
-	c.Status.ClusterUID, c.Status.Version, c.Status.ClusterFQDN = facts.UID, facts.Version, cluster.Body.(*berth.Cluster).Status.FQDN
-	c.Status.Nodes, c.Status.VCPUs, c.Status.VMSize = len(facts.Nodes), 0, ""
-	for _, n := range facts.Nodes {
-		c.Status.VCPUs += n.VCPUs
-		c.Status.VMSize = n.InstanceType
-	}
+	c.Status.ClusterUID, c.Status.ClusterFQDN = facts.UID, cluster.Body.(*berth.Cluster).Status.FQDN
+	keepFacts(c, facts)
 	return verdict{}, nil
 }
 
-// unreachable turns a failure to reach a cluster into a sentence, worth another try; a real answer stays what it is.
-func unreachable(id berth.ID, err error) error {
-	if kube.Unreachable(err) {
-		return berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' does not answer: %s.", id.Name(), sentence(err))
-	}
-	return err
+// keepFacts notes in a compute what its cluster reports of itself.
+func keepFacts(c *berth.Compute, facts kube.Facts) {
+	total := facts.Totals()
+	c.Status.Version, c.Status.Nodes = facts.Version, total.Nodes
+	c.Status.VCPUs, c.Status.VMSize = total.VCPUs, total.VMSize
 }
 
 // bigEnough judges the cluster by what it said of itself.
@@ -168,7 +160,7 @@ func bigEnough(_ context.Context, s *scope) (verdict, error) {
 // takes out what the other has put in, which ends its tokens, and only then writes its own.
 func owned(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -180,14 +172,14 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 	case isTaken && c.Spec.TakeOver:
 		left, err := conn.Evict(ctx, conflict.Owner)
 		if err != nil {
-			return verdict{}, unreachable(c.Spec.ClusterID, err)
+			return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 		}
 		s.notes = append(s.notes, left...)
 		return again(s.soon()), s.say(ctx, "taking the cluster over from %s", conflict.Owner.ComputeID)
 	case isTaken:
 		return verdict{}, s.taken(ctx, conflict.Owner)
 	case err != nil:
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	return verdict{}, nil
 }
@@ -213,13 +205,13 @@ func (s *scope) taken(ctx context.Context, by kube.Owner) error {
 // entered makes the namespace and the service account with the rights that Berth needs, and no more.
 func entered(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	put := s.attachment()
-	if put.Limited, err = s.isConnected(ctx, c.Spec.ClusterID); err != nil {
+	if put.Limited, err = s.Clusters.IsConnected(ctx, c.Spec.ClusterID); err != nil {
 		return verdict{}, err
 	}
 	err = conn.Attach(ctx, put)
@@ -227,7 +219,7 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone", s.attachment().Namespace)
 	}
 	if err != nil {
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	c.Status.Namespace = s.attachment().Namespace
 	return verdict{}, nil
@@ -239,18 +231,18 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	if s.Clock.Now().Add(tokenLife / 2).Before(c.Status.TokenExpires) {
 		return verdict{}, nil
 	}
-	admin, guard, err := s.kubeconfig(ctx, c.Spec.ClusterID)
+	admin, guard, err := s.Clusters.Credential(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(admin, guard)
+	conn, err := s.Clusters.Open(admin, guard)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	token, expires, err := conn.Token(ctx, c.Status.Namespace, tokenLife)
 	if err != nil {
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	config, err := kube.TokenKubeconfig(admin, token, c.Status.Namespace)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/store"
 )
@@ -14,15 +15,12 @@ import (
 // stands still for longer has to be given the cluster again.
 const connectionLife = 7 * 24 * time.Hour
 
-// connectedPhases are the life of a cluster that was given by a kubeconfig. It is never made, scaled or deleted here.
-func connectedPhases(removes, check bool) []phase {
-	switch {
-	case removes:
-		return []phase{connectionLeft}
-	case check:
-		return []phase{connectedObserved, cleanupsDone}
+// connectedLifecycle is that of a connected cluster, which Berth never creates, scales or deletes.
+func connectedLifecycle() lifecycle {
+	return lifecycle{
+		apply: []phase{connectionEntered}, remove: []phase{connectionLeft}, clean: []phase{routerRemoved},
+		check: []phase{connectedObserved, cleanupsDone},
 	}
-	return []phase{connectionEntered}
 }
 
 // connectionEntered uses the credential that was given, once: to make an account of Berth's own.
@@ -34,9 +32,9 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(given, s.Guard)
+	conn, err := s.Clusters.Open(given, s.Clusters.Guard)
 	if err != nil {
-		return verdict{}, berth.Errorf(berth.CodeBadRequest, "The kubeconfig cannot be used: %s.", sentence(err))
+		return verdict{}, berth.Errorf(berth.CodeBadRequest, "The kubeconfig cannot be used: %s.", berth.Sentence(err))
 	}
 	defer conn.Close()
 	if err := s.look(ctx, conn); err != nil {
@@ -77,15 +75,15 @@ func (s *scope) refused(err error) error {
 		return berth.Errorf(berth.CodeBadRequest, "The cluster's address is refused: %s.", why)
 	}
 	if kube.Denied(err) {
-		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect it takes an administrator, once.", sentence(err))
+		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect it takes an administrator, once.", berth.Sentence(err))
 	}
 	if kube.Untrusted(err) || kube.Expired(err) {
-		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address cannot be trusted: %s.", sentence(err))
+		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address cannot be trusted: %s.", berth.Sentence(err))
 	}
 	if kube.Nonsense(err) {
-		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address does not answer as Kubernetes does: %s.", sentence(err))
+		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address does not answer as Kubernetes does: %s.", berth.Sentence(err))
 	}
-	return unreachable(s.id(), err)
+	return clusters.Unreachable(s.id(), err)
 }
 
 // look asks a given cluster who and how large it is. One that was replaced under the same address is not the same.
@@ -98,16 +96,10 @@ func (s *scope) look(ctx context.Context, conn *kube.Conn) error {
 	if st.UID != "" && st.UID != facts.UID {
 		return berth.Errorf(berth.CodeConflict, "Another cluster answers at %s than the one that was connected (its kube-system has another UID). Disconnect it, then connect the new one.", st.Endpoint)
 	}
-	st.UID, st.Version, st.Nodes, st.ReadyNodes, st.VCPUs, st.VMSize = facts.UID, facts.Version, len(facts.Nodes), 0, 0, ""
-	for _, n := range facts.Nodes {
-		st.VCPUs += n.VCPUs
-		if n.InstanceType != "" {
-			st.VMSize = n.InstanceType
-		}
-		if n.Ready {
-			st.ReadyNodes++
-		}
-	}
+	total := facts.Totals()
+	st.UID, st.Version = facts.UID, facts.Version
+	st.Nodes, st.ReadyNodes = total.Nodes, total.Ready
+	st.VCPUs, st.VMSize = total.VCPUs, total.VMSize
 	st.SeenAt, st.Message = s.Clock.Now().UTC(), ""
 	return nil
 }
@@ -136,11 +128,11 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	if s.claim.Resource.State != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
-	config, guard, err := s.kubeconfig(ctx, s.id())
+	config, guard, err := s.Clusters.Credential(ctx, s.id())
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(config, guard)
+	conn, err := s.Clusters.Open(config, guard)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -150,7 +142,7 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 		if berth.ErrorCode(err) == berth.CodeConflict {
 			return verdict{}, err
 		}
-		st.Message, st.ReadyNodes = sentence(err), 0
+		st.Message, st.ReadyNodes = berth.Sentence(err), 0
 		return s.unchanged(), nil
 	}
 	if holder, err := s.Store.Holder(ctx, s.id()); err == nil && !holder.IsZero() {
@@ -165,7 +157,7 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 // connectionLeft takes Berth out of the cluster again. One that does not answer holds nobody back.
 func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 	gone := ended(store.Outcome{State: berth.StateSucceeded, Gone: true})
-	conn, err := s.adminConn(ctx, s.id())
+	conn, err := s.Clusters.Connect(ctx, s.id())
 	if err == nil {
 		defer conn.Close()
 		err = conn.Leave(ctx, s.id().String(), s.ServerID)
@@ -174,7 +166,7 @@ func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 		if s.elapsed() < detachPatience {
 			return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
 		}
-		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
+		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+berth.Sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
 	}
 	if err := s.Store.DropCleanup(ctx, s.id(), berth.ID{}); err != nil {
 		return verdict{}, err

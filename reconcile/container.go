@@ -12,12 +12,9 @@ import (
 // caller is who wishes when Berth itself does, on behalf of a larger wish.
 const caller = "berth"
 
-// containerPhases are those of what holds other resources: groups and workspaces. Making one is settled at once.
-func containerPhases(removes bool) []phase {
-	if !removes {
-		return nil
-	}
-	return []phase{computesRemoved, childrenRemoved, containerGone}
+// containerLifecycle is that of what holds other resources: groups and workspaces. Creating one is settled at once.
+func containerLifecycle() lifecycle {
+	return lifecycle{remove: []phase{computesRemoved, childrenRemoved, containerGone}}
 }
 
 // computesRemoved comes first: a compute that made a cluster takes it along, and one that took a cluster up lets go of

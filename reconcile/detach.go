@@ -36,7 +36,7 @@ func letGo(ctx context.Context, s *scope) (verdict, error) {
 
 func (s *scope) cleanCluster(ctx context.Context) error {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *scope) deferCleanup(cause error) error {
 		return err
 	}
 	s.residue = &store.Cleanup{Cluster: c.Spec.ClusterID, Holder: s.id(), Detail: detail}
-	s.notes = append(s.notes, "The cluster '"+c.Spec.ClusterID.Name()+"' did not answer ("+sentence(cause)+"), so the service account, roles and ownership record in it (namespace "+
+	s.notes = append(s.notes, "The cluster '"+c.Spec.ClusterID.Name()+"' did not answer ("+berth.Sentence(cause)+"), so the service account, roles and ownership record in it (namespace "+
 		s.attachment().Namespace+") are still there. They are removed when the cluster is next seen.")
 	return nil
 }

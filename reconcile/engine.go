@@ -13,7 +13,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
-	"berth.dev/berth/kube"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/store"
 )
 
@@ -32,12 +32,14 @@ const (
 type Options struct {
 	Store    *store.Store
 	Provider berth.Provider
+	Clusters *clusters.Clusters
 	Clock    clockwork.Clock
 	Log      *slog.Logger
-	ServerID string      // stands in ownership records: which Berth attached a cluster
-	Guard    *kube.Guard // which addresses given clusters may have
-	// CheckEvery is how often a settled resource is looked at, give or take a fifth; 30 s when zero.
+	ServerID string // stands in ownership records: which Berth holds a cluster
+	// CheckEvery is how often a settled resource is checked, give or take a fifth; 30 s when zero.
 	CheckEvery time.Duration
+	// Panicked is called when a phase of a resource of this type panics: for a metric; may be nil.
+	Panicked func(resourceType string)
 	// Resources is how deployments make what their templates name; nil where there are none.
 	Resources Resources
 }
@@ -45,17 +47,16 @@ type Options struct {
 // Engine is the only loop.
 type Engine struct {
 	Options
-	connect func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error)
-	wake    chan struct{}
-	slots   chan struct{} // taken by who works on a wish …
-	checks  chan struct{} // … and by who looks at a settled resource
+	wake   chan struct{}
+	slots  chan struct{} // one for each operation that is worked on …
+	checks chan struct{} // … and one for each check of a settled resource
 
 	mu      sync.Mutex
 	workers map[*worker]struct{}
 	claims  int // numbers the leases of this engine
 	running sync.WaitGroup
 
-	cleaning sync.Map // of a cluster's key: chan struct{}, taken by who cleans residues in it
+	cleaning turns // by the key of a cluster: one at a time does its cleanups
 }
 
 // New makes an engine; Run starts it.
@@ -65,9 +66,6 @@ func New(o Options) *Engine {
 	}
 	return &Engine{
 		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), checks: make(chan struct{}, maxChecks), workers: map[*worker]struct{}{},
-		connect: func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error) {
-			return kube.Connect(kubeconfig, kube.Options{Guard: guard})
-		},
 	}
 }
 

@@ -90,17 +90,24 @@ func (s *scope) say(ctx context.Context, format string, args ...any) error {
 // step runs the phases of a claim from the top until one is not satisfied.
 func (e *Engine) step(ctx context.Context, c *store.Claim) (verdict, error) {
 	s := &scope{Engine: e, claim: c}
-	phases, err := phasesOf(c)
+	l, err := lifecycleOf(c)
 	if err != nil {
 		return verdict{}, err
 	}
-	for _, p := range phases {
+	for _, p := range l.phases(c) {
 		v, err := s.run(ctx, p)
 		if err != nil || !v.satisfied() {
 			return s.dress(v), err
 		}
 	}
-	return s.dress(ended(store.Outcome{State: berth.StateSucceeded, CheckAt: s.checkIn(cmp.Or(s.rest, s.CheckEvery))})), nil
+	end := store.Outcome{State: berth.StateSucceeded}
+	switch {
+	case len(l.check) > 0:
+		end.CheckAt = s.checkIn(cmp.Or(s.rest, s.CheckEvery))
+	case c.Operation == nil: // nothing to check: what has ended stays as it ended, and is never due again
+		end.State, end.Fault = c.Resource.State, c.Resource.Fault
+	}
+	return s.dress(ended(end)), nil
 }
 
 // run does one phase. One that panics is a failed try like any other: it is shown, repeated, and given up in the end,
@@ -110,6 +117,9 @@ func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
 		if cause := recover(); cause != nil {
 			id := fmt.Sprintf("%08x", rand.Uint32()) // #nosec G404 -- to find it in the log, nothing more
 			s.Log.Error("a phase panicked", "resource", s.id(), "id", id, "panic", cause, "stack", string(debug.Stack()))
+			if s.Panicked != nil {
+				s.Panicked(s.id().Type())
+			}
 			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Something in Berth itself went wrong; its log tells what, under the id %s.", id)
 		}
 	}()
@@ -133,24 +143,6 @@ func (e *Engine) checkIn(d time.Duration) time.Time {
 	return e.Clock.Now().Add(d*4/5 + jitter)
 }
 
-func phasesOf(c *store.Claim) ([]phase, error) {
-	removes, check := c.Resource.State == berth.StateDeleting, c.Operation == nil
-	switch c.Resource.Body.(type) {
-	case *berth.Compute:
-		return computePhases(c, removes, check), nil
-	case *berth.Cluster:
-		if c.Resource.Body.(*berth.Cluster).Spec.Connected {
-			return connectedPhases(removes, check), nil
-		}
-		return clusterPhases(removes, check), nil
-	case *berth.TemplateDeployment:
-		return deploymentPhases(removes), nil
-	case *berth.Workspace, *berth.Group, *berth.Record:
-		return containerPhases(removes), nil
-	}
-	return nil, fmt.Errorf("no phases for %s", c.Resource.ID.Type())
-}
-
 // settle writes down how a step ended: finished, failed for good, or to be tried again.
 func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 	e, c := w.engine, w.claim
@@ -165,12 +157,12 @@ func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 		return e.finish(ctx, c, e.failure(c, user))
 	}
 	if over := e.overdue(c); over != nil {
-		over.Message += " The last reason: " + sentence(err)
+		over.Message += " The last reason: " + berth.Sentence(err)
 		return e.finish(ctx, c, e.failure(c, over))
 	}
 	delay := backoff(c.Attempts)
 	e.Log.Info("will try again", "resource", c.Resource.ID, "in", delay, "attempt", c.Attempts+1, "error", err)
-	return e.Store.Retry(ctx, c, e.Clock.Now().Add(delay), "trying again: "+sentence(err))
+	return e.Store.Retry(ctx, c, e.Clock.Now().Add(delay), "trying again: "+berth.Sentence(err))
 }
 
 func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) error {
@@ -181,16 +173,21 @@ func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) er
 		return err
 	}
 	if c.Operation != nil {
-		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State, "seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", o.Fault)
+		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State,
+			"seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", cmp.Or(o.OperationFault, o.Fault))
 	}
 	return nil
 }
 
-// failure keeps a resource that has failed. A settled one that was only looked at is looked at again: it may heal.
+// failure is the outcome of a claim that failed for good. A settled resource that failed its check is checked again, because
+// it may heal. An operation that does not concern the resource itself fails alone.
 func (e *Engine) failure(c *store.Claim, why *berth.Error) store.Outcome {
 	o := store.Outcome{State: berth.StateFailed, Fault: why}
-	if c.Operation == nil {
+	switch {
+	case c.Operation == nil:
 		o.CheckAt = e.nextCheck()
+	case c.Operation.Verb == berth.VerbClean:
+		o = store.Outcome{State: berth.StateSucceeded, OperationFault: why, CheckAt: e.nextCheck()}
 	}
 	return o
 }
@@ -217,20 +214,6 @@ func (e *Engine) overdue(c *store.Claim) *berth.Error {
 		return nil
 	}
 	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not end within %d minutes and was given up.", c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
-}
-
-// sentence is what a user may see of an error: our own texts as they are, others' first line.
-func sentence(err error) string {
-	if e, ok := errors.AsType[*berth.Error](err); ok {
-		return e.Error()
-	}
-	text := err.Error()
-	for i, r := range text {
-		if r == '\n' || i > 300 {
-			return text[:i]
-		}
-	}
-	return text
 }
 
 func backoff(attempts int) time.Duration {

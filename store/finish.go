@@ -12,6 +12,8 @@ import (
 type Outcome struct {
 	State   berth.State  // Succeeded, Failed or Canceled
 	Fault   *berth.Error // why, of a failure
+	// OperationFault fails the operation alone: State and Fault are those of the resource, which is as it was before.
+	OperationFault *berth.Error
 	Notes   []string     // what the user should know besides
 	Gone    bool         // the resource is no more: its row, secrets and holds go with it
 	CheckAt time.Time    // when to look at the settled resource again; zero for never
@@ -72,7 +74,11 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if c.Operation == nil {
 			return nil
 		}
-		return endOperation(ctx, tx, c.Operation.ID, &berth.Operation{State: o.State, Notes: o.Notes, Err: o.Fault, EndedAt: now})
+		end := &berth.Operation{State: o.State, Notes: o.Notes, Err: o.Fault, EndedAt: now}
+		if o.OperationFault != nil {
+			end.State, end.Err = berth.StateFailed, o.OperationFault
+		}
+		return endOperation(ctx, tx, c.Operation.ID, end)
 	})
 	if err == nil {
 		s.publish(Event{Key: r.ID.Key(), State: o.State})
