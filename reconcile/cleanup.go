@@ -10,13 +10,13 @@ import (
 	"berth.dev/berth/kube"
 )
 
-// cleanupsDone takes away what detaches could not clean while the cluster did not answer.
+// cleanupsDone removes what detaches could not remove while the cluster did not answer.
 func cleanupsDone(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.doCleanups(ctx, s.id())
 }
 
-// madeRoom does the same before a compute takes the cluster up: an old record would refuse it, and to clean up later,
-// when a compute of the same name is attached again, would take the new attachment away.
+// madeRoom does the same before an attach. An old ownership record would refuse the attach; and a cleanup that came later, when a
+// compute of the same name is attached again, would remove the new attachment.
 func madeRoom(ctx context.Context, s *scope) (verdict, error) {
 	id := s.compute().Spec.ClusterID
 	if err := s.doCleanups(ctx, id); err != nil {
@@ -25,8 +25,8 @@ func madeRoom(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// doCleanups is done by one at a time for each cluster: of two, the slower might act on what the other has cleaned
-// and a new attachment has put in again since.
+// doCleanups runs once at a time for each cluster. Of two at once, the slower might remove what a new attachment has created after
+// the faster one was done.
 func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
 	done, err := e.cleaning.take(ctx, cluster.Key())
 	if err != nil {
@@ -45,7 +45,7 @@ func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
 	for _, r := range left {
 		var put kube.Attachment
 		if err := json.Unmarshal(r.Detail, &put); err != nil {
-			return fmt.Errorf("a residue of %s: %w", r.Holder, err)
+			return fmt.Errorf("the cleanup after %s: %w", r.Holder, err)
 		}
 		if _, err := conn.Detach(ctx, put); err != nil {
 			return err
@@ -53,7 +53,7 @@ func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
 		if err := e.Store.DropCleanup(ctx, cluster, r.Holder); err != nil {
 			return err
 		}
-		e.Log.Info("cleaned what an earlier detach had to leave", "cluster", cluster, "compute", r.Holder)
+		e.Log.Info("removed what an earlier detach could not", "cluster", cluster, "compute", r.Holder)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func clusterLifecycle() lifecycle {
 
 func (s *scope) cluster() *berth.Cluster { return s.claim.Resource.Body.(*berth.Cluster) }
 
-// clusterEnsured brings the cluster and its nodes about.
+// clusterEnsured creates the cluster and its nodes, or changes them to what was requested.
 func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 	c := s.cluster()
 	facts, err := s.Provider.Ensure(ctx, s.id(), c.Spec)
@@ -30,10 +30,10 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 	record(c, facts)
 	if facts.Ready {
 		c.Status.Message = ""
-		return verdict{}, errors.Join(s.tellOwner(ctx), s.keepCredential(ctx))
+		return verdict{}, errors.Join(s.updateOwner(ctx), s.keepCredential(ctx))
 	}
 	if over := s.overdue(s.claim); over != nil {
-		over.Message += " It was last seen so: " + facts.Message + "."
+		over.Message += " Its last state: " + facts.Message + "."
 		return verdict{}, over
 	}
 	return again(s.soon()), s.say(ctx, "%s", facts.Message)
@@ -47,9 +47,9 @@ func record(c *berth.Cluster, f berth.ClusterFacts) {
 	}
 }
 
-// tellOwner passes the number of nodes on to the compute that made the cluster. It may have been scaled here and not
-// there; the compute would tell an old number, and its next change would scale the cluster back.
-func (s *scope) tellOwner(ctx context.Context) error {
+// updateOwner writes the number of nodes into the compute that created the cluster. A user may have scaled the cluster itself; the
+// compute would report the old number, and its next change would scale the cluster back.
+func (s *scope) updateOwner(ctx context.Context) error {
 	spec := s.cluster().Spec
 	if spec.OwnedBy.IsZero() {
 		return nil
@@ -63,7 +63,7 @@ func (s *scope) tellOwner(ctx context.Context) error {
 	}
 	c := r.Body.(*berth.Compute)
 	if c.Spec.ClusterID.Key() != s.id().Key() || !r.State.Terminal() || c.Spec.AgentCount == spec.Pools[0].Count {
-		return nil // another of the same name, or one whose own wish decides
+		return nil // another compute of the same name, or one whose own change decides
 	}
 	c.Spec.AgentCount = spec.Pools[0].Count
 	_, _, err = s.Store.Accept(ctx, store.Change{Verb: berth.VerbUpdate, Base: r.Generation, Settled: true, Resource: r, Caller: caller})
@@ -87,8 +87,8 @@ func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
-// clusterObserved looks at a settled cluster and keeps what it finds. What a provider lost is told, never made anew:
-// a cluster that comes back empty would look like one that lost its data.
+// clusterObserved checks a settled cluster and keeps what it finds. A cluster that its provider has lost is reported and not
+// created again: an empty cluster would look like one that lost its data.
 func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	c, state := s.cluster(), s.claim.Resource.State
 	facts, err := s.Provider.Observe(ctx, s.id())
@@ -96,7 +96,7 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	if !facts.Exists && state == berth.StateSucceeded {
-		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' is no longer there: its provider has nothing under that name. Delete it and create it again.", s.id().Name())
+		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, then create it again.", s.id().Name())
 	}
 	record(c, facts)
 	if state != berth.StateSucceeded || !facts.Reachable {
@@ -105,8 +105,8 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.keepCredential(ctx)
 }
 
-// keepCredential lays the kubeconfigs where the credential actions find them. They change when a restart moved the
-// cluster to another port. Their entries are named as AKS names them: many are merged into one file.
+// keepCredential keeps the kubeconfigs for the credential actions. They change when a restart moves the cluster to another port.
+// Their entries have the names that AKS gives them, because users merge many into one file.
 func (s *scope) keepCredential(ctx context.Context) error {
 	config, err := s.Provider.Kubeconfig(ctx, s.id())
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *scope) keepChanged(ctx context.Context, secret string, config []byte, n
 	return nil
 }
 
-// unchanged ends a look at a settled resource without changing its state.
+// unchanged ends the check of a settled resource and leaves its state as it is.
 func (s *scope) unchanged() verdict {
 	r := s.claim.Resource
 	return ended(store.Outcome{State: r.State, Fault: r.Fault, CheckAt: s.nextCheck()})

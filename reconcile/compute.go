@@ -18,7 +18,7 @@ const (
 )
 
 func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
-	present, gone := clusterMade, letGo
+	present, gone := clusterMade, detached
 	if spec.Attached {
 		present = clusterPresent
 	} else if c.Operation != nil && c.Operation.Verb == berth.VerbDelete {
@@ -38,7 +38,8 @@ func (s *scope) attachment() kube.Attachment {
 	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(), ComputeName: s.id().Name(), Server: s.ServerID}
 }
 
-// namespaceOf is where a compute lives: azureml-<workspace> as the service has it, or what a Kubernetes compute names.
+// namespaceOf is the namespace of a compute: azureml-<workspace> as in the original service, or the one that a Kubernetes compute
+// names.
 func namespaceOf(id berth.ID, c *berth.Compute) string {
 	if c.Spec.Type == berth.ComputeKubernetes {
 		return c.Spec.Namespace
@@ -46,7 +47,7 @@ func namespaceOf(id berth.ID, c *berth.Compute) string {
 	return kube.NamespaceName("azureml-" + id.Parent().Name())
 }
 
-// clusterMade makes the managed cluster of a created compute, by a wish of its own, and waits for it.
+// clusterMade creates the managed cluster of a compute, by a change of its own, and waits for it.
 func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
@@ -69,7 +70,7 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// sayOf passes on what the cluster's own operation says.
+// sayOf reports the progress of the cluster's own operation.
 func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
 	op, err := s.Store.Operation(ctx, cluster.OperationID)
 	if err != nil || op.Message == "" {
@@ -78,7 +79,7 @@ func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
 	return s.say(ctx, "%s", op.Message)
 }
 
-// requestCluster asks for the cluster as the compute wants it.
+// requestCluster accepts a change that gives the compute the cluster that it asks for.
 func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdict, error) {
 	c := s.compute()
 	w := store.Change{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
@@ -99,7 +100,7 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 	return awaiting(c.Spec.ClusterID), nil
 }
 
-// clusterPresent waits for the cluster that the user named to be settled.
+// clusterPresent waits until the cluster that the user named is settled.
 func clusterPresent(ctx context.Context, s *scope) (verdict, error) {
 	have, err := s.Store.Get(ctx, s.compute().Spec.ClusterID)
 	switch {
@@ -119,7 +120,7 @@ func clusterDeleted(id berth.ID) *berth.Error {
 	return berth.Errorf(berth.CodeNotFound, "The cluster '%s' was deleted. Detach this compute, then create or attach another cluster.", id.Name())
 }
 
-// answers asks the cluster itself what it is.
+// answers asks the cluster for its identity, version and nodes.
 func answers(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
@@ -147,7 +148,7 @@ func keepFacts(c *berth.Compute, facts kube.Facts) {
 	c.Status.VCPUs, c.Status.VMSize = total.VCPUs, total.VMSize
 }
 
-// bigEnough judges the cluster by what it said of itself.
+// bigEnough applies the rules on version and size to what the cluster reported.
 func bigEnough(_ context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	if c.Spec.Attached && c.Spec.Type == berth.ComputeAKS {
@@ -156,8 +157,8 @@ func bigEnough(_ context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// owned writes the ownership record into the cluster: whoever else wants it is refused there too. A wish that was forced
-// takes out what the other has put in, which ends its tokens, and only then writes its own.
+// owned writes the ownership record into the cluster, which refuses every other Berth. A forced attach first removes what the
+// present owner has created there, which ends its tokens, and then writes its own record.
 func owned(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
@@ -184,9 +185,10 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// taken is the refusal by the record in the cluster. Of a compute that this Berth should know and does not, it was left over.
+// taken is the refusal of an attach by the ownership record in the cluster. The record may name a compute of this Berth that no
+// longer exists.
 func (s *scope) taken(ctx context.Context, by kube.Owner) error {
-	since, _ := time.Parse(time.RFC3339, by.Since) // a record without a date is a record all the same
+	since, _ := time.Parse(time.RFC3339, by.Since) // a record without a date counts too
 	who := ""
 	if by.Server != s.ServerID {
 		who = " by another Berth (" + by.Server + ")"
@@ -197,12 +199,12 @@ func (s *scope) taken(ctx context.Context, by kube.Owner) error {
 		return refusal
 	}
 	if _, err := s.Store.Get(ctx, id); errors.Is(err, store.ErrNotFound) {
-		refusal.Message += " That compute is no longer here: the record was left behind, and nobody loses anything."
+		refusal.Message += " That compute no longer exists, so nobody loses anything by --force."
 	}
 	return refusal
 }
 
-// entered makes the namespace and the service account with the rights that Berth needs, and no more.
+// entered creates the namespace and the service account with the rights that Berth needs there.
 func entered(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
@@ -225,7 +227,7 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// tokenKept takes a new short-lived token when there is none or half of its life is over.
+// tokenKept gets a new short-lived token when there is none or half of its life is over.
 func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	if s.Clock.Now().Add(tokenLife / 2).Before(c.Status.TokenExpires) {
@@ -253,7 +255,7 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// ownClusterRemoved deletes the cluster that the compute made.
+// ownClusterRemoved deletes the cluster that the compute created.
 func ownClusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	have, err := s.Store.Get(ctx, s.compute().Spec.ClusterID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -275,7 +277,7 @@ func computeGone(context.Context, *scope) (verdict, error) {
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
-// judge holds what the cluster said against the rules of the service.
+// judge applies the rules of the original service to what the cluster reported.
 func judge(c *berth.Compute) error {
 	if ok, _ := catalog.Supported(c.Status.Version); !ok {
 		return berth.Errorf(berth.CodeBadRequest, "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", c.Status.Version, rules.SupportedVersions())

@@ -58,7 +58,7 @@ func TestPanic(t *testing.T) {
 	}}))
 	w.engine("one")
 	bad := w.create(clusterID("bad"), cluster(1))
-	w.until("the try has failed", 0, func() bool { return strings.Contains(w.operation(bad).Message, "its log tells what") })
+	w.until("the try has failed", 0, func() bool { return strings.Contains(w.operation(bad).Message, "internal error") })
 	if message := w.operation(bad).Message; strings.Contains(message, "hunter2") {
 		t.Errorf("meanwhile the user reads %q", message)
 	}
