@@ -3,6 +3,7 @@ package berth
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code is an ARM error code. arm holds the one map from Code to HTTP status.
@@ -84,4 +85,19 @@ func ErrorCode(err error) Code {
 		return e.Code
 	}
 	return CodeInternal
+}
+
+// Sentence is what a user may see of an error: Berth's own messages as they are, of any other error the first line, cut to 300
+// bytes.
+func Sentence(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Error()
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	for i := range text { // at the beginning of a character
+		if i > 300 {
+			return text[:i]
+		}
+	}
+	return text
 }

@@ -5,12 +5,14 @@ import "time"
 // Verb is what an operation does to its resource.
 type Verb string
 
-// The verbs. Detach is a delete that leaves the cluster running.
+// The verbs. Detach is a delete that leaves the cluster running. Clean removes from a cluster what Azure ML's own router has
+// left there; the cluster's resource stays as it is, whatever comes of it.
 const (
 	VerbCreate Verb = "create"
 	VerbUpdate Verb = "update"
 	VerbDelete Verb = "delete"
 	VerbDetach Verb = "detach"
+	VerbClean  Verb = "clean"
 )
 
 // Removes says whether the resource is gone once the operation has succeeded.

@@ -23,6 +23,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	panics   *prometheus.CounterVec
 }
 
 func newMetrics(st *store.Store) *metrics {
@@ -33,7 +34,10 @@ func newMetrics(st *store.Store) *metrics {
 	unreadable := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "berth_unreadable_records", Help: "Stored records that were set aside because they cannot be read.",
 	}, func() float64 { return float64(st.Unreadable()) })
-	m.registry.MustRegister(m.requests, unreadable, &resourceCount{store: st}, &conditionGauge{store: st},
+	m.panics = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "berth_phase_panics_total", Help: "Phases of the engine that panicked, by resource type. The log has each with its stack.",
+	}, []string{"type"})
+	m.registry.MustRegister(m.requests, m.panics, unreadable, &resourceCount{store: st}, &conditionGauge{store: st},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -41,6 +45,8 @@ func newMetrics(st *store.Store) *metrics {
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+func (m *metrics) panicked(resourceType string) { m.panics.WithLabelValues(resourceType).Inc() }
 
 func (m *metrics) observe(o arm.Observation) {
 	method := o.Method

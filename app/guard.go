@@ -17,8 +17,3 @@ func (s *server) guard() (*kube.Guard, error) {
 	}
 	return g, err
 }
-
-func judge(kubeconfig []byte) error {
-	_, err := kube.Judge(kubeconfig)
-	return err
-}

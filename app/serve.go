@@ -22,9 +22,9 @@ import (
 
 	"berth.dev/berth/arm"
 	"berth.dev/berth/azext"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
-	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
@@ -91,7 +91,8 @@ type server struct {
 	directory *identity.Directory
 	keys      *identity.Keys
 	box       *seal.Box
-	engine    *reconcile.Engine
+	provider  *local.Provider
+	clusters  *clusters.Clusters
 	stops     []func() error
 	failed    chan error
 }
@@ -136,12 +137,16 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
+	if err := s.openClusters(credentials.TenantID); err != nil {
+		return err
+	}
 	handler := arm.New(arm.Options{
-		Store: s.store, Authority: authority, Log: s.log, Clock: s.clock, Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint,
-		Judge: judge, Preflight: s.preflight, Manifest: s.manifest, Rights: kube.Rights, RouterObjects: s.leftovers, Nodes: s.nodes, ControlPlane: ranges, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
-		Hosts: s.hostsWithPort(), Observe: s.metrics.observe, Ready: s.store.Ping,
+		Store: s.store, Clusters: s.clusters, Authority: authority, Log: s.log, Clock: s.clock,
+		Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint, Hosts: s.hostsWithPort(), ControlPlane: ranges,
+		TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
-	if err := s.startEngine(ctx, credentials.TenantID, resources{handler}); err != nil {
+	if err := s.startEngine(ctx, resources{handler}); err != nil {
 		return err
 	}
 	if err := s.serveDebug(); err != nil {
@@ -247,32 +252,39 @@ func (s *server) hostsWithPort() []string {
 	return append(out, strings.TrimPrefix(s.info.Endpoint, "https://"))
 }
 
-// startEngine starts the provider with its clusters, and the loop that works on wishes. id is what this Berth signs its
-// clusters with: it must stay the same when the address changes.
-func (s *server) startEngine(ctx context.Context, id string, through reconcile.Resources) error {
-	clusters, err := local.New(local.Options{Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Logger: s.log, Clock: s.clock})
+// openClusters makes the provider and the way to all clusters. id is what this Berth signs its clusters with: it must stay the
+// same when the address changes.
+func (s *server) openClusters(id string) (err error) {
+	s.provider, err = local.New(local.Options{
+		Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Logger: s.log, Clock: s.clock,
+	})
 	if err != nil {
 		return err
 	}
-	if err := clusters.Start(ctx); err != nil {
+	guard, err := s.guard()
+	s.clusters = clusters.New(clusters.Options{Store: s.store, Provider: s.provider, Clock: s.clock, ServerID: id, Guard: guard})
+	return err
+}
+
+// startEngine starts the provider with its clusters, and the loop that works on operations.
+func (s *server) startEngine(ctx context.Context, through reconcile.Resources) error {
+	if err := s.provider.Start(ctx); err != nil {
 		return err
 	}
 	s.onStop(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*stopPatience)
 		defer cancel()
-		return clusters.Stop(ctx)
+		return s.provider.Stop(ctx)
 	})
-	guard, err := s.guard()
-	if err != nil {
-		return err
-	}
-	s.engine = reconcile.New(reconcile.Options{Guard: guard, Store: s.store, Provider: clusters, Clock: s.clock, Log: s.log, ServerID: id, Resources: through,
-		CheckEvery: s.config.healthInterval()})
+	engine := reconcile.New(reconcile.Options{
+		Store: s.store, Provider: s.provider, Clusters: s.clusters, Clock: s.clock, Log: s.log, ServerID: s.clusters.ServerID,
+		Resources: through, CheckEvery: s.config.healthInterval(), Panicked: s.metrics.panicked,
+	})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.engine.Run(run); err != nil {
+		if err := engine.Run(run); err != nil {
 			s.failed <- err
 		}
 	}()

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"berth.dev/berth"
+	"berth.dev/berth/store"
 	"berth.dev/berth/wire"
 )
 
@@ -20,19 +21,26 @@ func (s *Server) listCleanups(q *request) (*response, error) {
 	return ok(wire.Object{"value": value}), nil
 }
 
-// leftovers answers what Azure ML's own router has left in a cluster, and removes it when ?clean=true.
-func (s *Server) leftovers(q *request, id berth.ID) (*response, error) {
+// routerObjects answers what Azure ML's own router has left in a cluster. With ?clean=true it accepts their removal, as an
+// operation of the cluster.
+func (s *Server) routerObjects(q *request, id berth.ID) (*response, error) {
 	r, err := s.load(q, id)
 	if err != nil {
 		return nil, err
 	}
-	if r.State != berth.StateSucceeded || s.RouterObjects == nil {
-		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' is %s, and cannot be asked.", id.Name(), r.State)
+	if r.State != berth.StateSucceeded {
+		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' is %s. Wait until it is Succeeded.", id.Name(), r.State)
 	}
-	clean := strings.EqualFold(q.URL.Query().Get("clean"), "true")
-	found, err := s.RouterObjects(q.Context(), r.ID, clean)
+	if strings.EqualFold(q.URL.Query().Get("clean"), "true") {
+		r, op, err := s.Store.Accept(q.Context(), store.Change{Verb: berth.VerbClean, Resource: r, Base: r.Generation, Caller: q.caller.AppID})
+		if err != nil {
+			return nil, err
+		}
+		return s.followed(q, r, op.ID), nil
+	}
+	found, err := s.Clusters.RouterObjects(q.Context(), r.ID)
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.Object{"found": append([]string{}, found...), "removed": clean}), nil
+	return ok(wire.Object{"found": append([]string{}, found...)}), nil
 }

@@ -85,9 +85,9 @@ func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
 	} else {
 		violations = p.violations
 		spec := p.change.Resource.Body.(*berth.Compute).Spec
-		if spec.Attached && s.Preflight != nil && strings.EqualFold(q.URL.Query().Get("preflight"), "true") {
+		if spec.Attached && strings.EqualFold(q.URL.Query().Get("preflight"), "true") {
 			if cluster, err := s.Store.Get(q.Context(), spec.ClusterID); err == nil && cluster.State == berth.StateSucceeded {
-				checks = s.Preflight(q.Context(), id, spec)
+				checks = s.Clusters.Preflight(q.Context(), id, spec)
 			}
 		}
 	}

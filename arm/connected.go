@@ -45,7 +45,7 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 	case in.Properties.Kubeconfig != "":
 		body.Spec.Run, body.Spec.KeepCredential = uuid.NewString(), in.Properties.KeepCredential
 		w.Secrets = map[string][]byte{berth.SecretSubmitted: []byte(in.Properties.Kubeconfig)}
-		if err := s.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
+		if err := s.Clusters.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
 			violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: capital(err.Error()) + "."})
 		}
 	case old == nil:
@@ -84,20 +84,15 @@ func capital(s string) string {
 func encodeConnected(s *Server, _ *request, r *berth.Resource) wire.Object {
 	o := wire.Connected(r)
 	properties := o["properties"].(wire.Object)
-	switch {
-	case s.Rights == nil:
-	case r.Body.(*berth.Cluster).Spec.KeepCredential:
-		properties["rights"] = []string{"whatever the credential may that you gave and told Berth to keep"}
-	default:
-		properties["rights"] = s.Rights()
+	if r.Body.(*berth.Cluster).Spec.KeepCredential {
+		properties["rights"] = []string{"every right of the credential that you submitted with --keep-credential"}
+	} else {
+		properties["rights"] = s.Clusters.Rights()
 	}
 	return o
 }
 
 // manifest answers what a connection would make in a cluster, for its administrator to apply by hand.
 func (s *Server) manifest(id berth.ID) (*response, error) {
-	if s.Manifest == nil {
-		return nil, berth.Errorf(berth.CodeServiceUnavailable, "This server connects no clusters.")
-	}
-	return ok(wire.Object{"manifest": s.Manifest(id)}), nil
+	return ok(wire.Object{"manifest": s.Clusters.Manifest(id)}), nil
 }

@@ -56,10 +56,10 @@ func (s *Server) listNodes(q *request, id berth.ID) (*response, error) {
 	if c, isCompute := r.Body.(*berth.Compute); isCompute {
 		cluster = c.Spec.ClusterID
 	}
-	if s.Nodes == nil || r.State == berth.StateDeleting {
+	if r.State == berth.StateDeleting {
 		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s; its nodes cannot be asked for.", r.ID.Name(), r.State)
 	}
-	nodes, err := s.Nodes(q.Context(), cluster)
+	nodes, err := s.Clusters.Nodes(q.Context(), cluster)
 	if err != nil {
 		return nil, err
 	}

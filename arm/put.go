@@ -178,16 +178,17 @@ func (s *Server) remove(q *request, k *kind, id berth.ID) (*response, error) {
 	r, op, err := s.Store.Accept(q.Context(), store.Change{Verb: verb, Resource: old, Caller: q.caller.AppID})
 	switch {
 	case berth.ErrorCode(err) == berth.CodeBusy && old.State == berth.StateDeleting: // asked twice: the same answer twice
-		return s.removing(q, old, old.OperationID), nil
+		return s.followed(q, old, old.OperationID), nil
 	case errors.Is(err, store.ErrNotFound):
 		return &response{status: http.StatusNoContent}, nil
 	case err != nil:
 		return nil, err
 	}
-	return s.removing(q, r, op.ID), nil
+	return s.followed(q, r, op.ID), nil
 }
 
-func (s *Server) removing(q *request, r *berth.Resource, operation string) *response {
+// followed is 202 Accepted, with the addresses under which the operation can be followed.
+func (s *Server) followed(q *request, r *berth.Resource, operation string) *response {
 	return &response{status: http.StatusAccepted, header: map[string]string{
 		"Azure-AsyncOperation": s.operationURL(q, r, operation, "operationsStatuses"),
 		"Location":             s.operationURL(q, r, operation, "operationResults"),

@@ -177,7 +177,7 @@ func (s *Server) collectionOrAction(q *request, id berth.ID, word string) (*resp
 			return s.manifest(id)
 		case "leftovers":
 			q.kindName = id.Type()
-			return s.leftovers(q, id)
+			return s.routerObjects(q, id)
 		}
 	}
 	if q.Method == http.MethodPost && !id.IsGroup() && len(id.Names) > 0 {

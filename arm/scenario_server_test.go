@@ -17,8 +17,8 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/arm"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/identity"
-	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/fake"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
@@ -43,6 +43,7 @@ type stage struct {
 	clock    *clockwork.FakeClock
 	arm      *arm.Server
 	provider berth.Provider
+	clusters *clusters.Clusters
 	begun    []string // addresses of the operations that answers announced
 }
 
@@ -103,14 +104,16 @@ func (s *stage) serve() {
 	links := httptest.NewTLSServer(http.FileServer(http.Dir(filepath.Join("testdata", "links"))))
 	s.t.Cleanup(links.Close)
 	s.links = links.URL
-	handler = arm.New(arm.Options{Judge: judge, ControlPlane: map[string][]netip.Prefix{"westeurope": {netip.MustParsePrefix("198.51.100.0/28")}, "northeurope": {netip.MustParsePrefix("203.0.113.0/28")}}, TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(), Store: s.store, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
-		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping})
+	s.clusters = clusters.New(clusters.Options{Store: s.store, Provider: s.provider, Clock: s.clock, ServerID: tenantID})
+	handler = arm.New(arm.Options{
+		Store: s.store, Clusters: s.clusters, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,
+		Subscription: subscriptionID, Endpoint: s.url, Ready: s.store.Ping,
+		ControlPlane: map[string][]netip.Prefix{
+			"westeurope": {netip.MustParsePrefix("198.51.100.0/28")}, "northeurope": {netip.MustParsePrefix("203.0.113.0/28")},
+		},
+		TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(),
+	})
 	s.arm = handler
-}
-
-func judge(kubeconfig []byte) error {
-	_, err := kube.Judge(kubeconfig)
-	return err
 }
 
 // through lets deployments go through the front door, as app does it.
@@ -124,7 +127,10 @@ func (t through) Do(ctx context.Context, q reconcile.ResourceRequest) (reconcile
 // work lets an engine run until stop is called. Between two settlings there is none: what an answer shows must not depend
 // on how far another goroutine has come.
 func (s *stage) work() (stop func()) {
-	engine := reconcile.New(reconcile.Options{Store: s.store, Provider: s.provider, Clock: s.clock, Log: slog.New(slog.DiscardHandler), ServerID: tenantID, Resources: through{s.arm}})
+	engine := reconcile.New(reconcile.Options{
+		Store: s.store, Provider: s.provider, Clusters: s.clusters, Clock: s.clock, Log: slog.New(slog.DiscardHandler),
+		ServerID: tenantID, Resources: through{s.arm},
+	})
 	run, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Run(run) }()

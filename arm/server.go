@@ -17,6 +17,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/store"
 )
@@ -29,21 +30,11 @@ type Options struct {
 	Store        *store.Store
 	Authority    *identity.Authority
 	Log          *slog.Logger
-	Clock        clockwork.Clock // what deployments call now; the real one when nil
-	Subscription string          // the one subscription there is: a GUID
-	Endpoint     string          // https address of this server, without a trailing slash
-	Hosts        []string        // other names (host or host:port) under which clients may reach it
-	// Judge says what is wrong with a kubeconfig, before anything connects by it.
-	Judge func(kubeconfig []byte) error
-	// Manifest is what a connection makes in a cluster, and Rights what it may do there, each with what it is for.
-	Manifest func(cluster berth.ID) string
-	Rights   func() []string
-	// RouterObjects finds what Azure ML's own router has left in a cluster, and removes it when clean.
-	RouterObjects func(ctx context.Context, cluster berth.ID, clean bool) (found []string, err error)
-	// Nodes asks a cluster for its nodes.
-	Nodes func(ctx context.Context, cluster berth.ID) ([]berth.NodeFacts, error)
-	// Preflight asks a cluster that is to be attached what it is; nil where there is nobody to ask it.
-	Preflight func(ctx context.Context, compute berth.ID, spec berth.ComputeSpec) []berth.Check
+	Clock        clockwork.Clock    // what deployments call now; the real one when nil
+	Subscription string             // the one subscription there is: a GUID
+	Endpoint     string             // https address of this server, without a trailing slash
+	Hosts        []string           // other names (host or host:port) under which clients may reach it
+	Clusters     *clusters.Clusters // what asks a cluster; it changes nothing there
 	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.
 	ControlPlane map[string][]netip.Prefix
 	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.

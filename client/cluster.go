@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"berth.dev/berth"
@@ -59,15 +60,16 @@ func (c *Client) ConnectionManifest(ctx context.Context, id berth.ID) (string, e
 	return out.Manifest, err
 }
 
-// RouterObjects finds what Azure ML's own router has left in a cluster, and removes it when clean.
-func (c *Client) RouterObjects(ctx context.Context, id berth.ID, clean bool) (found []string, err error) {
-	path := Path(id) + "/leftovers"
-	if clean {
-		path += "?clean=true"
-	}
+// RouterObjects lists what Azure ML's own router has left in a cluster: "deployments/azureml-fe".
+func (c *Client) RouterObjects(ctx context.Context, id berth.ID) (found []string, err error) {
 	var out struct{ Found []string }
-	err = c.Post(ctx, path, nil, &out)
+	err = c.Post(ctx, Path(id)+"/leftovers", nil, &out)
 	return out.Found, err
+}
+
+// RemoveRouterObjects begins to remove it. The operation's notes list what was there.
+func (c *Client) RemoveRouterObjects(ctx context.Context, id berth.ID) (*Operation, error) {
+	return c.start(ctx, http.MethodPost, Path(id)+"/leftovers?clean=true", nil, nil)
 }
 
 // Nodes lists the nodes behind a compute or a cluster, as Kubernetes shows them now.
@@ -77,7 +79,7 @@ func (c *Client) Nodes(ctx context.Context, id berth.ID) ([]berth.NodeFacts, err
 	return out.Value, err
 }
 
-// Residues lists what detaches could not clean, because a cluster did not answer.
+// Cleanups lists what detaches could not remove, because a cluster did not answer.
 func (c *Client) Cleanups(ctx context.Context) ([]Object, error) {
 	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/residues")
 }

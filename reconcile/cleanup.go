@@ -3,50 +3,48 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 )
 
-// cleanupsDone takes away what detaches could not clean while the cluster did not answer.
+// cleanupsDone removes what detaches could not remove while the cluster did not answer.
 func cleanupsDone(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.doCleanups(ctx, s.id())
 }
 
-// madeRoom does the same before a compute takes the cluster up: an old record would refuse it, and to clean up later,
-// when a compute of the same name is attached again, would take the new attachment away.
+// madeRoom does the same before an attach. An old ownership record would refuse the attach; and a cleanup that came later, when a
+// compute of the same name is attached again, would remove the new attachment.
 func madeRoom(ctx context.Context, s *scope) (verdict, error) {
 	id := s.compute().Spec.ClusterID
 	if err := s.doCleanups(ctx, id); err != nil {
-		return verdict{}, unreachable(id, err)
+		return verdict{}, clusters.Unreachable(id, err)
 	}
 	return verdict{}, nil
 }
 
-// doCleanups is done by one at a time for each cluster: of two, the slower might act on what the other has cleaned
-// and a new attachment has put in again since.
+// doCleanups runs once at a time for each cluster. Of two at once, the slower might remove what a new attachment has created after
+// the faster one was done.
 func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
-	turn, _ := e.cleaning.LoadOrStore(cluster.Key(), make(chan struct{}, 1))
-	select {
-	case turn.(chan struct{}) <- struct{}{}:
-		defer func() { <-turn.(chan struct{}) }()
-	case <-ctx.Done():
-		return ctx.Err()
+	done, err := e.cleaning.take(ctx, cluster.Key())
+	if err != nil {
+		return err
 	}
+	defer done()
 	left, err := e.Store.Cleanups(ctx, cluster)
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	conn, err := e.adminConn(ctx, cluster)
+	conn, err := e.Clusters.Connect(ctx, cluster)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	for _, r := range left {
 		var put kube.Attachment
-		if err := json.Unmarshal(r.Detail, &put); err != nil {
-			return fmt.Errorf("a residue of %s: %w", r.Holder, err)
+		if r.Unreadable || json.Unmarshal(r.Detail, &put) != nil { // the store has named it in the log
+			continue
 		}
 		if _, err := conn.Detach(ctx, put); err != nil {
 			return err
@@ -54,7 +52,7 @@ func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
 		if err := e.Store.DropCleanup(ctx, cluster, r.Holder); err != nil {
 			return err
 		}
-		e.Log.Info("cleaned what an earlier detach had to leave", "cluster", cluster, "compute", r.Holder)
+		e.Log.Info("removed what an earlier detach could not", "cluster", cluster, "compute", r.Holder)
 	}
 	return nil
 }

@@ -11,19 +11,16 @@ import (
 	"berth.dev/berth/store"
 )
 
-func clusterPhases(removes, check bool) []phase {
-	switch {
-	case removes:
-		return []phase{clusterRemoved}
-	case check:
-		return []phase{clusterObserved, cleanupsDone}
+func clusterLifecycle() lifecycle {
+	return lifecycle{
+		apply: []phase{clusterEnsured}, remove: []phase{clusterRemoved}, clean: []phase{routerRemoved},
+		check: []phase{clusterObserved, cleanupsDone},
 	}
-	return []phase{clusterEnsured}
 }
 
 func (s *scope) cluster() *berth.Cluster { return s.claim.Resource.Body.(*berth.Cluster) }
 
-// clusterEnsured brings the cluster and its nodes about.
+// clusterEnsured creates the cluster and its nodes, or changes them to what was requested.
 func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 	c := s.cluster()
 	facts, err := s.Provider.Ensure(ctx, s.id(), c.Spec)
@@ -33,10 +30,10 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 	record(c, facts)
 	if facts.Ready {
 		c.Status.Message = ""
-		return verdict{}, errors.Join(s.tellOwner(ctx), s.keepCredential(ctx))
+		return verdict{}, errors.Join(s.updateOwner(ctx), s.keepCredential(ctx))
 	}
 	if over := s.overdue(s.claim); over != nil {
-		over.Message += " It was last seen so: " + facts.Message + "."
+		over.Message += " Its last state: " + facts.Message + "."
 		return verdict{}, over
 	}
 	return again(s.soon()), s.say(ctx, "%s", facts.Message)
@@ -50,9 +47,9 @@ func record(c *berth.Cluster, f berth.ClusterFacts) {
 	}
 }
 
-// tellOwner passes the number of nodes on to the compute that made the cluster. It may have been scaled here and not
-// there; the compute would tell an old number, and its next change would scale the cluster back.
-func (s *scope) tellOwner(ctx context.Context) error {
+// updateOwner writes the number of nodes into the compute that created the cluster. A user may have scaled the cluster itself; the
+// compute would report the old number, and its next change would scale the cluster back.
+func (s *scope) updateOwner(ctx context.Context) error {
 	spec := s.cluster().Spec
 	if spec.OwnedBy.IsZero() {
 		return nil
@@ -66,7 +63,7 @@ func (s *scope) tellOwner(ctx context.Context) error {
 	}
 	c := r.Body.(*berth.Compute)
 	if c.Spec.ClusterID.Key() != s.id().Key() || !r.State.Terminal() || c.Spec.AgentCount == spec.Pools[0].Count {
-		return nil // another of the same name, or one whose own wish decides
+		return nil // another compute of the same name, or one whose own change decides
 	}
 	c.Spec.AgentCount = spec.Pools[0].Count
 	_, _, err = s.Store.Accept(ctx, store.Change{Verb: berth.VerbUpdate, Base: r.Generation, Settled: true, Resource: r, Caller: caller})
@@ -90,8 +87,8 @@ func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
-// clusterObserved looks at a settled cluster and keeps what it finds. What a provider lost is told, never made anew:
-// a cluster that comes back empty would look like one that lost its data.
+// clusterObserved checks a settled cluster and keeps what it finds. A cluster that its provider has lost is reported and not
+// created again: an empty cluster would look like one that lost its data.
 func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	c, state := s.cluster(), s.claim.Resource.State
 	facts, err := s.Provider.Observe(ctx, s.id())
@@ -99,7 +96,7 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	if !facts.Exists && state == berth.StateSucceeded {
-		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' is no longer there: its provider has nothing under that name. Delete it and create it again.", s.id().Name())
+		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, then create it again.", s.id().Name())
 	}
 	record(c, facts)
 	if state != berth.StateSucceeded || !facts.Reachable {
@@ -108,8 +105,8 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.keepCredential(ctx)
 }
 
-// keepCredential lays the kubeconfigs where the credential actions find them. They change when a restart moved the
-// cluster to another port. Their entries are named as AKS names them: many are merged into one file.
+// keepCredential keeps the kubeconfigs for the credential actions. They change when a restart moves the cluster to another port.
+// Their entries have the names that AKS gives them, because users merge many into one file.
 func (s *scope) keepCredential(ctx context.Context) error {
 	config, err := s.Provider.Kubeconfig(ctx, s.id())
 	if err != nil {
@@ -142,48 +139,8 @@ func (s *scope) keepChanged(ctx context.Context, secret string, config []byte, n
 	return nil
 }
 
-// unchanged ends a look at a settled resource without changing its state.
+// unchanged ends the check of a settled resource and leaves its state as it is.
 func (s *scope) unchanged() verdict {
 	r := s.claim.Resource
 	return ended(store.Outcome{State: r.State, Fault: r.Fault, CheckAt: s.nextCheck()})
-}
-
-// kubeconfig is the credential that Berth works with in a cluster, and the guard that goes with it: the administrator's of a
-// cluster of its own, and of a given one that of its own service account there.
-func (e *Engine) kubeconfig(ctx context.Context, cluster berth.ID) ([]byte, *kube.Guard, error) {
-	given, err := e.isConnected(ctx, cluster)
-	if err != nil {
-		return nil, nil, err
-	}
-	if given {
-		config, err := e.Store.Secret(ctx, cluster, berth.SecretOwn)
-		if errors.Is(err, store.ErrNotFound) {
-			err = berth.Errorf(berth.CodeConflict, "Berth has no credential for the cluster '%s'. Connect it again.", cluster.Name())
-		}
-		return config, e.Guard, err
-	}
-	config, err := e.Provider.Kubeconfig(ctx, cluster)
-	return config, nil, err
-}
-
-// isConnected says whether a cluster was given by a kubeconfig, so that Berth has only its own account there.
-func (e *Engine) isConnected(ctx context.Context, cluster berth.ID) (bool, error) {
-	r, err := e.Store.Get(ctx, cluster)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	c, isCluster := r.Body.(*berth.Cluster)
-	return isCluster && c.Spec.Connected, nil
-}
-
-// adminConn connects to a cluster with what Berth has there.
-func (e *Engine) adminConn(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
-	config, guard, err := e.kubeconfig(ctx, cluster)
-	if err != nil {
-		return nil, err
-	}
-	return e.connect(config, guard)
 }

@@ -7,6 +7,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/rules"
 	"berth.dev/berth/store"
@@ -16,22 +17,18 @@ const (
 	tokenLife = time.Hour
 )
 
-// computePhases are the life of a compute, in order.
-func computePhases(c *store.Claim, removes, check bool) []phase {
-	spec := c.Resource.Body.(*berth.Compute).Spec
-	present := clusterMade
+func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
+	present, gone := clusterMade, detached
 	if spec.Attached {
 		present = clusterPresent
+	} else if c.Operation != nil && c.Operation.Verb == berth.VerbDelete {
+		gone = ownClusterRemoved
 	}
-	switch {
-	case removes && c.Operation.Verb == berth.VerbDelete && !spec.Attached:
-		return []phase{ownClusterRemoved, computeGone}
-	case removes:
-		return []phase{letGo, computeGone}
-	case check:
-		return []phase{stillThere}
+	return lifecycle{
+		apply:  []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept},
+		remove: []phase{gone, computeGone},
+		check:  []phase{stillThere},
 	}
-	return []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept}
 }
 
 func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.Compute) }
@@ -41,7 +38,8 @@ func (s *scope) attachment() kube.Attachment {
 	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(), ComputeName: s.id().Name(), Server: s.ServerID}
 }
 
-// namespaceOf is where a compute lives: azureml-<workspace> as the service has it, or what a Kubernetes compute names.
+// namespaceOf is the namespace of a compute: azureml-<workspace> as in the original service, or the one that a Kubernetes compute
+// names.
 func namespaceOf(id berth.ID, c *berth.Compute) string {
 	if c.Spec.Type == berth.ComputeKubernetes {
 		return c.Spec.Namespace
@@ -49,7 +47,7 @@ func namespaceOf(id berth.ID, c *berth.Compute) string {
 	return kube.NamespaceName("azureml-" + id.Parent().Name())
 }
 
-// clusterMade makes the managed cluster of a created compute, by a wish of its own, and waits for it.
+// clusterMade creates the managed cluster of a compute, by a change of its own, and waits for it.
 func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
@@ -58,6 +56,9 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	}
 	if err != nil {
 		return verdict{}, err
+	}
+	if have.Unreadable {
+		return verdict{}, have.Fault
 	}
 	cluster := have.Body.(*berth.Cluster)
 	stale := have.State == berth.StateFailed && have.ModifiedAt.Before(s.claim.Operation.StartedAt)
@@ -72,7 +73,7 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// sayOf passes on what the cluster's own operation says.
+// sayOf reports the progress of the cluster's own operation.
 func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
 	op, err := s.Store.Operation(ctx, cluster.OperationID)
 	if err != nil || op.Message == "" {
@@ -81,7 +82,7 @@ func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
 	return s.say(ctx, "%s", op.Message)
 }
 
-// requestCluster asks for the cluster as the compute wants it.
+// requestCluster accepts a change that gives the compute the cluster that it asks for.
 func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdict, error) {
 	c := s.compute()
 	w := store.Change{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
@@ -102,7 +103,7 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 	return awaiting(c.Spec.ClusterID), nil
 }
 
-// clusterPresent waits for the cluster that the user named to be settled.
+// clusterPresent waits until the cluster that the user named is settled.
 func clusterPresent(ctx context.Context, s *scope) (verdict, error) {
 	have, err := s.Store.Get(ctx, s.compute().Spec.ClusterID)
 	switch {
@@ -122,40 +123,35 @@ func clusterDeleted(id berth.ID) *berth.Error {
 	return berth.Errorf(berth.CodeNotFound, "The cluster '%s' was deleted. Detach this compute, then create or attach another cluster.", id.Name())
 }
 
-// answers asks the cluster itself what it is.
+// answers asks the cluster for its identity, version and nodes.
 func answers(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	facts, err := conn.Facts(ctx)
 	if err != nil {
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	cluster, err := s.Store.Get(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
-	c.Status.ClusterUID, c.Status.Version, c.Status.ClusterFQDN = facts.UID, facts.Version, cluster.Body.(*berth.Cluster).Status.FQDN
-	c.Status.Nodes, c.Status.VCPUs, c.Status.VMSize = len(facts.Nodes), 0, ""
-	for _, n := range facts.Nodes {
-		c.Status.VCPUs += n.VCPUs
-		c.Status.VMSize = n.InstanceType
-	}
+	c.Status.ClusterUID, c.Status.ClusterFQDN = facts.UID, cluster.Body.(*berth.Cluster).Status.FQDN
+	keepFacts(c, facts)
 	return verdict{}, nil
 }
 
-// unreachable turns a failure to reach a cluster into a sentence, worth another try; a real answer stays what it is.
-func unreachable(id berth.ID, err error) error {
-	if kube.Unreachable(err) {
-		return berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' does not answer: %s.", id.Name(), sentence(err))
-	}
-	return err
+// keepFacts notes in a compute what its cluster reports of itself.
+func keepFacts(c *berth.Compute, facts kube.Facts) {
+	total := facts.Totals()
+	c.Status.Version, c.Status.Nodes = facts.Version, total.Nodes
+	c.Status.VCPUs, c.Status.VMSize = total.VCPUs, total.VMSize
 }
 
-// bigEnough judges the cluster by what it said of itself.
+// bigEnough applies the rules on version and size to what the cluster reported.
 func bigEnough(_ context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	if c.Spec.Attached && c.Spec.Type == berth.ComputeAKS {
@@ -164,11 +160,11 @@ func bigEnough(_ context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// owned writes the ownership record into the cluster: whoever else wants it is refused there too. A wish that was forced
-// takes out what the other has put in, which ends its tokens, and only then writes its own.
+// owned writes the ownership record into the cluster, which refuses every other Berth. A forced attach first removes what the
+// present owner has created there, which ends its tokens, and then writes its own record.
 func owned(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -180,21 +176,22 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 	case isTaken && c.Spec.TakeOver:
 		left, err := conn.Evict(ctx, conflict.Owner)
 		if err != nil {
-			return verdict{}, unreachable(c.Spec.ClusterID, err)
+			return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 		}
 		s.notes = append(s.notes, left...)
 		return again(s.soon()), s.say(ctx, "taking the cluster over from %s", conflict.Owner.ComputeID)
 	case isTaken:
 		return verdict{}, s.taken(ctx, conflict.Owner)
 	case err != nil:
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	return verdict{}, nil
 }
 
-// taken is the refusal by the record in the cluster. Of a compute that this Berth should know and does not, it was left over.
+// taken is the refusal of an attach by the ownership record in the cluster. The record may name a compute of this Berth that no
+// longer exists.
 func (s *scope) taken(ctx context.Context, by kube.Owner) error {
-	since, _ := time.Parse(time.RFC3339, by.Since) // a record without a date is a record all the same
+	since, _ := time.Parse(time.RFC3339, by.Since) // a record without a date counts too
 	who := ""
 	if by.Server != s.ServerID {
 		who = " by another Berth (" + by.Server + ")"
@@ -205,21 +202,21 @@ func (s *scope) taken(ctx context.Context, by kube.Owner) error {
 		return refusal
 	}
 	if _, err := s.Store.Get(ctx, id); errors.Is(err, store.ErrNotFound) {
-		refusal.Message += " That compute is no longer here: the record was left behind, and nobody loses anything."
+		refusal.Message += " That compute no longer exists, so nobody loses anything by --force."
 	}
 	return refusal
 }
 
-// entered makes the namespace and the service account with the rights that Berth needs, and no more.
+// entered creates the namespace and the service account with the rights that Berth needs there.
 func entered(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	put := s.attachment()
-	if put.Limited, err = s.isConnected(ctx, c.Spec.ClusterID); err != nil {
+	if put.Limited, err = s.Clusters.IsConnected(ctx, c.Spec.ClusterID); err != nil {
 		return verdict{}, err
 	}
 	err = conn.Attach(ctx, put)
@@ -227,30 +224,30 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone", s.attachment().Namespace)
 	}
 	if err != nil {
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	c.Status.Namespace = s.attachment().Namespace
 	return verdict{}, nil
 }
 
-// tokenKept takes a new short-lived token when there is none or half of its life is over.
+// tokenKept gets a new short-lived token when there is none or half of its life is over.
 func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	if s.Clock.Now().Add(tokenLife / 2).Before(c.Status.TokenExpires) {
 		return verdict{}, nil
 	}
-	admin, guard, err := s.kubeconfig(ctx, c.Spec.ClusterID)
+	admin, guard, err := s.Clusters.Credential(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(admin, guard)
+	conn, err := s.Clusters.Open(admin, guard)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	token, expires, err := conn.Token(ctx, c.Status.Namespace, tokenLife)
 	if err != nil {
-		return verdict{}, unreachable(c.Spec.ClusterID, err)
+		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
 	config, err := kube.TokenKubeconfig(admin, token, c.Status.Namespace)
 	if err != nil {
@@ -261,7 +258,7 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// ownClusterRemoved deletes the cluster that the compute made.
+// ownClusterRemoved deletes the cluster that the compute created.
 func ownClusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	have, err := s.Store.Get(ctx, s.compute().Spec.ClusterID)
 	if errors.Is(err, store.ErrNotFound) {
@@ -283,7 +280,7 @@ func computeGone(context.Context, *scope) (verdict, error) {
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
-// judge holds what the cluster said against the rules of the service.
+// judge applies the rules of the original service to what the cluster reported.
 func judge(c *berth.Compute) error {
 	if ok, _ := catalog.Supported(c.Status.Version); !ok {
 		return berth.Errorf(berth.CodeBadRequest, "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", c.Status.Version, rules.SupportedVersions())

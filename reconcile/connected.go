@@ -6,50 +6,48 @@ import (
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/store"
 )
 
-// connectionLife is how long Berth's token in a given cluster is good; it is renewed when half of that is over. A server that
-// stands still for longer has to be given the cluster again.
+// connectionLife is how long Berth's token in a connected cluster is valid; it is renewed when half of that is over. After a server
+// has been stopped for longer than that, the cluster must be connected again.
 const connectionLife = 7 * 24 * time.Hour
 
-// connectedPhases are the life of a cluster that was given by a kubeconfig. It is never made, scaled or deleted here.
-func connectedPhases(removes, check bool) []phase {
-	switch {
-	case removes:
-		return []phase{connectionLeft}
-	case check:
-		return []phase{connectedObserved, cleanupsDone}
+// connectedLifecycle is that of a connected cluster, which Berth never creates, scales or deletes.
+func connectedLifecycle() lifecycle {
+	return lifecycle{
+		apply: []phase{connectionEntered}, remove: []phase{connectionLeft}, clean: []phase{routerRemoved},
+		check: []phase{connectedObserved, cleanupsDone},
 	}
-	return []phase{connectionEntered}
 }
 
-// connectionEntered uses the credential that was given, once: to make an account of Berth's own.
+// connectionEntered uses the submitted credential once: to create an account for Berth in the cluster.
 func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
-	given, err := s.Store.Secret(ctx, s.id(), berth.SecretSubmitted)
+	submitted, err := s.Store.Secret(ctx, s.id(), berth.SecretSubmitted)
 	if errors.Is(err, store.ErrNotFound) { // only tags were changed
 		return verdict{}, nil
 	}
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(given, s.Guard)
+	conn, err := s.Clusters.Open(submitted, s.Clusters.Guard)
 	if err != nil {
-		return verdict{}, berth.Errorf(berth.CodeBadRequest, "The kubeconfig cannot be used: %s.", sentence(err))
+		return verdict{}, berth.Errorf(berth.CodeBadRequest, "The kubeconfig cannot be used: %s.", berth.Sentence(err))
 	}
 	defer conn.Close()
-	if err := s.look(ctx, conn); err != nil {
+	if err := s.observe(ctx, conn); err != nil {
 		return verdict{}, s.refused(err)
 	}
 	switch {
 	case s.cluster().Spec.KeepCredential:
-		return verdict{}, s.keepSubmitted(given)
-	case kube.IsOwnAccount(given): // an administrator has applied the manifest, and gave the account's own token
+		return verdict{}, s.keepSubmitted(submitted)
+	case kube.IsOwnAccount(submitted): // an administrator has applied the manifest and submitted the account's own token
 		if err := conn.Adopt(ctx, s.id().String(), s.ServerID); err != nil {
 			return verdict{}, s.refused(err)
 		}
-		return verdict{}, s.renew(ctx, conn, given)
+		return verdict{}, s.renew(ctx, conn, submitted)
 	}
 	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
@@ -60,10 +58,10 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 		}
 		return verdict{}, s.refused(err)
 	}
-	return verdict{}, s.renew(ctx, conn, given)
+	return verdict{}, s.renew(ctx, conn, submitted)
 }
 
-// keepSubmitted: the user wants Berth to work with his credential, and to make nothing of its own.
+// keepSubmitted keeps the submitted credential for Berth's own use, as the user asked; Berth creates no account.
 func (s *scope) keepSubmitted(config []byte) (err error) {
 	s.cluster().Status.Endpoint, err = kube.Judge(config)
 	s.cluster().Status.TokenExpires = time.Time{}
@@ -71,48 +69,42 @@ func (s *scope) keepSubmitted(config []byte) (err error) {
 	return err
 }
 
-// refused turns what a cluster said into something to act on.
+// refused explains an error of connecting, with what the user can do about it.
 func (s *scope) refused(err error) error {
 	if why, is := kube.RefusedAddress(err); is {
 		return berth.Errorf(berth.CodeBadRequest, "The cluster's address is refused: %s.", why)
 	}
 	if kube.Denied(err) {
-		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect it takes an administrator, once.", sentence(err))
+		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect a cluster, use the credential of an administrator; Berth needs it once.", berth.Sentence(err))
 	}
 	if kube.Untrusted(err) || kube.Expired(err) {
-		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address cannot be trusted: %s.", sentence(err))
+		return berth.Errorf(berth.CodeBadRequest, "The server at the cluster's address cannot be trusted: %s.", berth.Sentence(err))
 	}
 	if kube.Nonsense(err) {
-		return berth.Errorf(berth.CodeBadRequest, "What answers at the cluster's address does not answer as Kubernetes does: %s.", sentence(err))
+		return berth.Errorf(berth.CodeBadRequest, "The server at the cluster's address is not Kubernetes: %s.", berth.Sentence(err))
 	}
-	return unreachable(s.id(), err)
+	return clusters.Unreachable(s.id(), err)
 }
 
-// look asks a given cluster who and how large it is. One that was replaced under the same address is not the same.
-func (s *scope) look(ctx context.Context, conn *kube.Conn) error {
+// observe asks a connected cluster for its identity, version and nodes. CodeConflict when another cluster answers at the address.
+func (s *scope) observe(ctx context.Context, conn *kube.Conn) error {
 	facts, err := conn.Facts(ctx)
 	if err != nil {
 		return err
 	}
 	st := &s.cluster().Status
 	if st.UID != "" && st.UID != facts.UID {
-		return berth.Errorf(berth.CodeConflict, "Another cluster answers at %s than the one that was connected (its kube-system has another UID). Disconnect it, then connect the new one.", st.Endpoint)
+		return berth.Errorf(berth.CodeConflict, "Another cluster answers at %s than the one that was connected (the UID of its kube-system differs). Disconnect the old one, then connect the new one.", st.Endpoint)
 	}
-	st.UID, st.Version, st.Nodes, st.ReadyNodes, st.VCPUs, st.VMSize = facts.UID, facts.Version, len(facts.Nodes), 0, 0, ""
-	for _, n := range facts.Nodes {
-		st.VCPUs += n.VCPUs
-		if n.InstanceType != "" {
-			st.VMSize = n.InstanceType
-		}
-		if n.Ready {
-			st.ReadyNodes++
-		}
-	}
+	total := facts.Totals()
+	st.UID, st.Version = facts.UID, facts.Version
+	st.Nodes, st.ReadyNodes = total.Nodes, total.Ready
+	st.VCPUs, st.VMSize = total.VCPUs, total.VMSize
 	st.SeenAt, st.Message = s.Clock.Now().UTC(), ""
 	return nil
 }
 
-// renew takes a token for Berth's own account, and keeps it with the cluster's address and authority.
+// renew gets a token for Berth's own account, and keeps it with the cluster's address and authority.
 func (s *scope) renew(ctx context.Context, conn *kube.Conn, config []byte) error {
 	token, expires, err := conn.ConnectionToken(ctx, connectionLife)
 	if err != nil {
@@ -131,30 +123,30 @@ func (s *scope) renew(ctx context.Context, conn *kube.Conn, config []byte) error
 	return nil
 }
 
-// connectedObserved looks at a connected cluster and renews the token in time. One that does not answer stays connected.
+// connectedObserved checks a connected cluster and renews the token in time. A cluster that does not answer stays connected.
 func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	if s.claim.Resource.State != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
-	config, guard, err := s.kubeconfig(ctx, s.id())
+	config, guard, err := s.Clusters.Credential(ctx, s.id())
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.connect(config, guard)
+	conn, err := s.Clusters.Open(config, guard)
 	if err != nil {
 		return verdict{}, err
 	}
 	defer conn.Close()
 	st := &s.cluster().Status
-	if err := s.look(ctx, conn); err != nil {
+	if err := s.observe(ctx, conn); err != nil {
 		if berth.ErrorCode(err) == berth.CodeConflict {
 			return verdict{}, err
 		}
-		st.Message, st.ReadyNodes = sentence(err), 0
+		st.Message, st.ReadyNodes = berth.Sentence(err), 0
 		return s.unchanged(), nil
 	}
 	if holder, err := s.Store.Holder(ctx, s.id()); err == nil && !holder.IsZero() {
-		s.rest = 4 * s.CheckEvery // the compute that has it asks the same cluster all the time
+		s.rest = 4 * s.CheckEvery // the compute that holds it asks the same cluster already
 	}
 	if s.cluster().Spec.KeepCredential || s.Clock.Now().Add(connectionLife/2).Before(st.TokenExpires) {
 		return verdict{}, nil
@@ -162,10 +154,10 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.renew(ctx, conn, config)
 }
 
-// connectionLeft takes Berth out of the cluster again. One that does not answer holds nobody back.
+// connectionLeft removes Berth's account from the cluster. A cluster that does not answer delays this by detachPatience at most.
 func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 	gone := ended(store.Outcome{State: berth.StateSucceeded, Gone: true})
-	conn, err := s.adminConn(ctx, s.id())
+	conn, err := s.Clusters.Connect(ctx, s.id())
 	if err == nil {
 		defer conn.Close()
 		err = conn.Leave(ctx, s.id().String(), s.ServerID)
@@ -174,7 +166,7 @@ func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 		if s.elapsed() < detachPatience {
 			return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
 		}
-		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
+		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+berth.Sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
 	}
 	if err := s.Store.DropCleanup(ctx, s.id(), berth.ID{}); err != nil {
 		return verdict{}, err

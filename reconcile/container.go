@@ -9,19 +9,16 @@ import (
 	"berth.dev/berth/store"
 )
 
-// caller is who wishes when Berth itself does, on behalf of a larger wish.
+// caller is the caller of changes that Berth makes itself as a part of a larger operation.
 const caller = "berth"
 
-// containerPhases are those of what holds other resources: groups and workspaces. Making one is settled at once.
-func containerPhases(removes bool) []phase {
-	if !removes {
-		return nil
-	}
-	return []phase{computesRemoved, childrenRemoved, containerGone}
+// containerLifecycle is that of what holds other resources: groups and workspaces. Creating one is settled at once.
+func containerLifecycle() lifecycle {
+	return lifecycle{remove: []phase{computesRemoved, childrenRemoved, containerGone}}
 }
 
-// computesRemoved comes first: a compute that made a cluster takes it along, and one that took a cluster up lets go of
-// it in order while it still answers.
+// computesRemoved comes first: a compute that created its cluster deletes it, and an attached one is detached while its cluster
+// still exists.
 func computesRemoved(ctx context.Context, s *scope) (verdict, error) {
 	return s.removeAll(ctx, s.inside(), func(id berth.ID) bool { return id.Is(berth.TypeCompute) })
 }
@@ -34,7 +31,7 @@ func containerGone(context.Context, *scope) (verdict, error) {
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
-// inside is what a resource holds: of a group all of it, of others their children.
+// inside selects what a resource contains: everything in a group, the children of any other resource.
 func (s *scope) inside() store.Query {
 	if s.id().IsGroup() {
 		return store.Query{Group: s.id()}
@@ -42,7 +39,7 @@ func (s *scope) inside() store.Query {
 	return store.Query{Parent: s.id()}
 }
 
-// removeAll wishes the removal of what a query finds and waits for it.
+// removeAll requests the removal of what a query finds, and waits for it.
 func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.ID) bool) (verdict, error) {
 	inside, err := s.Store.All(ctx, q)
 	if err != nil {
@@ -67,7 +64,7 @@ func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.I
 	return awaiting(waitFor[0]), s.say(ctx, "deleting %d resource(s) inside, now %s", len(waitFor), waitFor[0].Name())
 }
 
-// requestRemoval asks for the removal of r unless that is under way.
+// requestRemoval accepts the removal of r unless that is under way.
 func (e *Engine) requestRemoval(ctx context.Context, r *berth.Resource) error {
 	if r.State == berth.StateDeleting {
 		return nil

@@ -4,22 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/store"
 )
 
-// detachPatience is how long a detach asks a cluster that does not answer. The user has decided to let go: a dead
-// cluster must not hold him back.
+// detachPatience is how long a detach asks a cluster that does not answer. The user has decided: a dead cluster must not prevent
+// it.
 const detachPatience = 10 * time.Second
 
-// letGo takes away exactly what attach put in; the cluster goes on running.
-func letGo(ctx context.Context, s *scope) (verdict, error) {
+// detached removes exactly what attach created; the cluster goes on running.
+func detached(ctx context.Context, s *scope) (verdict, error) {
 	c := s.compute()
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
 	if errors.Is(err, store.ErrNotFound) {
-		return verdict{}, nil // nothing is left to clean
+		return verdict{}, nil // nothing to remove
 	}
 	if err != nil {
 		return verdict{}, err
@@ -36,7 +37,7 @@ func letGo(ctx context.Context, s *scope) (verdict, error) {
 
 func (s *scope) cleanCluster(ctx context.Context) error {
 	c := s.compute()
-	conn, err := s.adminConn(ctx, c.Spec.ClusterID)
+	conn, err := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -50,15 +51,15 @@ func (s *scope) cleanCluster(ctx context.Context) error {
 	return nil
 }
 
-// deferCleanup notes what could not be cleaned, to be cleaned when the cluster is next seen.
+// deferCleanup records what could not be removed; it is removed when the cluster answers again.
 func (s *scope) deferCleanup(cause error) error {
 	c := s.compute()
 	detail, err := json.Marshal(s.attachment())
 	if err != nil {
 		return err
 	}
-	s.residue = &store.Cleanup{Cluster: c.Spec.ClusterID, Holder: s.id(), Detail: detail}
-	s.notes = append(s.notes, "The cluster '"+c.Spec.ClusterID.Name()+"' did not answer ("+sentence(cause)+"), so the service account, roles and ownership record in it (namespace "+
-		s.attachment().Namespace+") are still there. They are removed when the cluster is next seen.")
+	s.cleanup = &store.Cleanup{Cluster: c.Spec.ClusterID, Holder: s.id(), Detail: detail}
+	s.notes = append(s.notes, fmt.Sprintf("The cluster '%s' did not answer (%s). Its namespace '%s', service account, roles and ownership "+
+		"record are still there; Berth removes them when the cluster answers again.", c.Spec.ClusterID.Name(), berth.Sentence(cause), s.attachment().Namespace))
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package reconcile goes from what is to what was asked: it claims due rows, takes them through the phases of their
-// kind, and finishes them. It is the only place where something is made to happen.
+// Package reconcile brings resources to what was requested: it claims due resources, takes them through the phases of their
+// kind, and finishes them. It is the only package that changes anything outside the database.
 package reconcile
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
-	"berth.dev/berth/kube"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/store"
 )
 
@@ -21,41 +21,42 @@ const (
 	lease      = 30 * time.Second
 	heartbeat  = lease / 3
 	maxWorkers = 64
-	// maxChecks are looks at settled resources at once. They have room of their own: a hundred clusters that do not answer
-	// must not keep a wish waiting. It is enough for a thousand such, each asked for 5 s every 30 s.
+	// maxChecks bounds the checks that run at once. They have slots of their own, because a hundred clusters that do not answer
+	// must not delay an operation. 256 is enough for a thousand such clusters, each asked for 5 s every 30 s.
 	maxChecks    = 256
 	purgeEvery   = time.Hour
-	releaseGrace = 5 * time.Second // to hand back leases when stopping
+	releaseGrace = 5 * time.Second // to release leases when the server stops
 )
 
 // Options is what an Engine works with.
 type Options struct {
 	Store    *store.Store
 	Provider berth.Provider
+	Clusters *clusters.Clusters
 	Clock    clockwork.Clock
 	Log      *slog.Logger
-	ServerID string      // stands in ownership records: which Berth attached a cluster
-	Guard    *kube.Guard // which addresses given clusters may have
-	// CheckEvery is how often a settled resource is looked at, give or take a fifth; 30 s when zero.
+	ServerID string // stands in ownership records: which Berth holds a cluster
+	// CheckEvery is how often a settled resource is checked, give or take a fifth; 30 s when zero.
 	CheckEvery time.Duration
-	// Resources is how deployments make what their templates name; nil where there are none.
+	// Panicked is called when a phase of a resource of this type panics: for a metric; may be nil.
+	Panicked func(resourceType string)
+	// Resources is how template deployments create resources; nil on a server without template deployments.
 	Resources Resources
 }
 
-// Engine is the only loop.
+// Engine is the loop that claims due resources and works on them.
 type Engine struct {
 	Options
-	connect func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error)
-	wake    chan struct{}
-	slots   chan struct{} // taken by who works on a wish …
-	checks  chan struct{} // … and by who looks at a settled resource
+	wake   chan struct{}
+	slots  chan struct{} // one for each operation that is worked on …
+	checks chan struct{} // … and one for each check of a settled resource
 
 	mu      sync.Mutex
 	workers map[*worker]struct{}
 	claims  int // numbers the leases of this engine
 	running sync.WaitGroup
 
-	cleaning sync.Map // of a cluster's key: chan struct{}, taken by who cleans residues in it
+	cleaning turns // by the key of a cluster: one at a time does its cleanups
 }
 
 // New makes an engine; Run starts it.
@@ -65,13 +66,10 @@ func New(o Options) *Engine {
 	}
 	return &Engine{
 		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), checks: make(chan struct{}, maxChecks), workers: map[*worker]struct{}{},
-		connect: func(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error) {
-			return kube.Connect(kubeconfig, kube.Options{Guard: guard})
-		},
 	}
 }
 
-// Run claims and works until ctx is done, then waits for its workers to hand back what they hold.
+// Run claims and works until ctx is done, then waits until its workers have released their leases.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.Store.Subscribe(e.onEvent)()
 	defer e.running.Wait()
@@ -97,7 +95,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// timer fires when the next row is due; never when none is.
+// timer fires when the next resource is due. A zero time never fires.
 func (e *Engine) timer(next time.Time) <-chan time.Time {
 	if next.IsZero() {
 		return nil
@@ -105,12 +103,12 @@ func (e *Engine) timer(next time.Time) <-chan time.Time {
 	return e.Clock.After(max(next.Sub(e.Clock.Now()), 0))
 }
 
-// claimAll starts a worker for every row that is due and says when the next one will be.
+// claimAll starts a worker for every due resource, and returns when the next one will be due.
 func (e *Engine) claimAll(ctx context.Context) (time.Time, error) {
 	for {
 		select {
 		case e.slots <- struct{}{}:
-		default: // all busy; the first that ends wakes the loop
+		default: // all slots are taken; the first worker that ends wakes the loop
 			return time.Time{}, nil
 		}
 		e.claims++
@@ -156,7 +154,8 @@ func (e *Engine) poke() {
 	}
 }
 
-// onEvent wakes the loop for new work, the worker on this row (its wish may be out of date), and those who wait for it.
+// onEvent wakes the loop for new work, the worker on this resource, whose change may be superseded, and the workers that wait
+// for this resource.
 func (e *Engine) onEvent(ev store.Event) {
 	e.poke()
 	e.mu.Lock()
@@ -176,9 +175,9 @@ type worker struct {
 	engine *Engine
 	claim  *store.Claim
 	key    string
-	slot   chan struct{} // which of the engine's this one is in
-	poke   chan struct{} // the row, or what is waited for, has changed
-	awaits string        // key of what is waited for; guarded by engine.mu
+	slot   chan struct{} // the engine's channel that this worker has a slot of
+	poke   chan struct{} // the resource, or the one that is waited for, has changed
+	awaits string        // key of the resource that is waited for; guarded by engine.mu
 }
 
 func (w *worker) run(ctx context.Context) {
@@ -200,8 +199,8 @@ func (w *worker) run(ctx context.Context) {
 			return
 		case errors.Is(err, store.ErrLost):
 			cancel(err)
-		default: // a row given back now would be claimed again at once, for as long as the disk is full
-			w.engine.Log.Warn("the store does not take what was found; will try again", "resource", w.claim.Resource.ID, "error", err)
+		default: // a resource released now would be claimed again at once, for as long as the disk is full
+			w.engine.Log.Warn("the store refuses the outcome; trying again", "resource", w.claim.Resource.ID, "error", err)
 			w.wait(ctx, cancel, again(backoff(failed)))
 			failed++
 		}
@@ -209,8 +208,8 @@ func (w *worker) run(ctx context.Context) {
 	w.release(context.Cause(ctx))
 }
 
-// wait sleeps until the step wants to look again, or something changed. Who waits for another row gives its slot away
-// meanwhile: else as many waiters as there are slots would keep what they wait for from ever being worked on.
+// wait sleeps until the step is to be repeated or something has changed. A worker that waits for another resource frees its
+// slot meanwhile; otherwise waiting workers could take all slots, and what they wait for would never get one.
 func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v verdict) {
 	if v.on != "" {
 		<-w.slot
@@ -230,7 +229,7 @@ func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v ver
 	}
 }
 
-// beat prolongs the lease, and cancels the work when it is lost.
+// beat extends the lease, and cancels the work when the lease is lost.
 func (w *worker) beat(ctx context.Context, cancel context.CancelCauseFunc) {
 	t := w.engine.Clock.NewTicker(heartbeat)
 	defer t.Stop()
@@ -246,11 +245,11 @@ func (w *worker) beat(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// release hands the lease back: the server stops, or a newer wish waits for it.
+// release releases the lease: the server stops, or a newer change waits for it.
 func (w *worker) release(why error) {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseGrace)
 	defer cancel()
 	if err := w.engine.Store.Release(ctx, w.claim); err != nil {
-		w.engine.Log.Warn("a lease could not be handed back; it ends by itself", "resource", w.claim.Resource.ID, "error", err, "why", why)
+		w.engine.Log.Warn("a lease could not be released; it ends by itself", "resource", w.claim.Resource.ID, "error", err, "why", why)
 	}
 }

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/reconcile"
+	"berth.dev/berth/store"
 )
 
 // TestRetry: what may pass by itself is tried again, later and later, and the reason is shown meanwhile.
@@ -55,7 +58,7 @@ func TestPanic(t *testing.T) {
 	}}))
 	w.engine("one")
 	bad := w.create(clusterID("bad"), cluster(1))
-	w.until("the try has failed", 0, func() bool { return strings.Contains(w.operation(bad).Message, "its log tells what") })
+	w.until("the try has failed", 0, func() bool { return strings.Contains(w.operation(bad).Message, "internal error") })
 	if message := w.operation(bad).Message; strings.Contains(message, "hunter2") {
 		t.Errorf("meanwhile the user reads %q", message)
 	}
@@ -102,6 +105,44 @@ func TestDeadline(t *testing.T) {
 				t.Errorf("it was given up after %v", took)
 			}
 		})
+	}
+}
+
+// TestCleanFailsAlone: when the router's objects cannot be removed, the operation fails and the cluster stays Succeeded.
+func TestCleanFailsAlone(t *testing.T) {
+	w := newWorld(t, script(&scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { return ready(1), nil }}))
+	w.engine("one")
+	w.ends(w.create(clusterID("a"), cluster(1)), berth.StateSucceeded)
+	r := w.get(clusterID("a"))
+	op := w.accept(store.Change{Verb: berth.VerbClean, Resource: r, Base: r.Generation})
+	w.until("the deadline", 5*time.Second, func() bool { return w.operation(op).State.Terminal() })
+	if end := w.operation(op); end.State != berth.StateFailed || end.Err == nil || end.Err.Code != berth.CodeDeadlineExceeded {
+		t.Errorf("the operation ended %s with %v", end.State, end.Err)
+	}
+	if after := w.get(clusterID("a")); after.State != berth.StateSucceeded || after.Fault != nil {
+		t.Errorf("the cluster is %s with %v", after.State, after.Fault)
+	}
+}
+
+// TestPanicWithoutEnd: a phase that always panics fails its operation at the deadline, and each panic is counted.
+func TestPanicWithoutEnd(t *testing.T) {
+	p := &scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { panic("always") }}
+	w := newWorld(t, script(p))
+	var panics atomic.Int64
+	w.engine("one", func(o *reconcile.Options) {
+		o.Panicked = func(typ string) {
+			if typ == berth.TypeCluster {
+				panics.Add(1)
+			}
+		}
+	})
+	op := w.create(clusterID("a"), cluster(1))
+	w.until("the deadline", 5*time.Second, func() bool { return w.operation(op).State.Terminal() })
+	if end := w.operation(op); end.State != berth.StateFailed || end.Err.Code != berth.CodeDeadlineExceeded {
+		t.Errorf("it ended %s with %v", end.State, end.Err)
+	}
+	if n := panics.Load(); n == 0 || n != int64(p.count("a")) {
+		t.Errorf("%d panics are counted, of %d", n, p.count("a"))
 	}
 }
 

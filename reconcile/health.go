@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"berth.dev/berth"
-	"berth.dev/berth/catalog"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/rules"
 	"berth.dev/berth/store"
@@ -45,36 +45,19 @@ func stillThere(ctx context.Context, s *scope) (verdict, error) {
 		c.Status.Health.Drop(berth.SSLValid)
 	}
 	if since, silent := c.Status.Health.FailingSince(berth.Reachable); silent {
-		return s.lookAgain(min(max(now.Sub(since)/4, s.CheckEvery), rarest)), nil
+		return s.checkAgain(min(max(now.Sub(since)/4, s.CheckEvery), rarest)), nil
 	}
 	if doubt {
-		return s.lookAgain(min(doubtFor, s.CheckEvery)), nil
+		return s.checkAgain(min(doubtFor, s.CheckEvery)), nil
 	}
 	if _, err := tokenKept(ctx, s); err != nil { // told by the conditions, and tried again at the next look
 		s.Log.Warn("the token of a compute could not be renewed", "compute", s.id(), "expires", c.Status.TokenExpires, "error", err)
 	}
-	return s.lookAgain(s.CheckEvery), nil
+	return s.checkAgain(s.CheckEvery), nil
 }
 
-func (s *scope) lookAgain(in time.Duration) verdict {
+func (s *scope) checkAgain(in time.Duration) verdict {
 	return ended(store.Outcome{State: s.claim.Resource.State, Fault: s.claim.Resource.Fault, CheckAt: s.checkIn(in)})
-}
-
-// look is what one connection sees of a cluster.
-type look struct {
-	facts kube.Facts
-	owner *kube.Owner
-	ends  time.Time // of its certificate
-}
-
-func lookThrough(ctx context.Context, conn *kube.Conn) (l look, err error) {
-	defer conn.Close()
-	if l.facts, err = conn.Facts(ctx); err != nil {
-		return l, err
-	}
-	l.owner, err = conn.Owner(ctx)
-	l.ends = conn.CertificateEnds()
-	return l, err
 }
 
 // inspect asks the cluster with the compute's own account, whose rights are shown by that to be there. Only when that does not
@@ -82,57 +65,57 @@ func lookThrough(ctx context.Context, conn *kube.Conn) (l look, err error) {
 func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 	c := s.compute()
 	rights := berth.Finding{Type: berth.HasRights, OK: true, Reason: "Granted", Message: "Berth's account there may do what it has to."}
-	seen, err := s.lookAsCompute(ctx)
+	seen, err := s.observeAsCompute(ctx)
 	if kube.Unauthorized(err) { // it may only be the token
 		c.Status.TokenExpires = time.Time{}
 		if _, failed := tokenKept(ctx, s); failed == nil {
-			seen, err = s.lookAsCompute(ctx)
+			seen, err = s.observeAsCompute(ctx)
 		}
 	}
 	if err != nil && (!kube.Unreachable(err) || kube.Untrusted(err)) {
-		conn, failed := s.adminConn(ctx, c.Spec.ClusterID)
+		conn, failed := s.Clusters.Connect(ctx, c.Spec.ClusterID)
 		if failed != nil {
 			return silence(failed), nil
 		}
 		if kube.Denied(err) {
 			rights = denied(c.Status.Namespace+"/berth", err, "Detach and attach it again to put its rights back.")
 		}
-		seen, err = lookThrough(ctx, conn)
+		seen, err = clusters.Observe(ctx, conn)
 	}
 	switch {
 	case kube.Denied(err):
 		return []berth.Finding{answering, denied(kube.ConnectionNamespace+"/berth-connection", err, "Connect the cluster again.")}, nil
 	case err != nil:
 		return silence(err), nil
-	case c.Status.ClusterUID != "" && seen.facts.UID != c.Status.ClusterUID:
+	case c.Status.ClusterUID != "" && seen.Facts.UID != c.Status.ClusterUID:
 		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' was replaced by another (its kube-system has another UID). Detach this compute, then attach the new one.", c.Spec.ClusterID.Name())
 	}
-	owned, err := s.ownership(ctx, seen.owner)
+	owned, err := s.ownership(ctx, seen.Owner)
 	if err != nil {
 		return nil, err
 	}
-	return append([]berth.Finding{answering, rights, owned}, s.judgeLook(seen)...), nil
+	return append([]berth.Finding{answering, rights, owned}, s.findings(seen)...), nil
 }
 
 func denied(account string, why error, then string) berth.Finding {
-	return berth.Finding{Type: berth.HasRights, Reason: "Denied", Message: "The cluster refuses Berth's account " + account + ": " + sentence(why) + ". " + then}
+	return berth.Finding{Type: berth.HasRights, Reason: "Denied", Message: "The cluster refuses Berth's account " + account + ": " + berth.Sentence(why) + ". " + then}
 }
 
 var answering = berth.Finding{Type: berth.Reachable, OK: true, Reason: "Answers", Message: "The cluster answers."}
 
 func silence(err error) []berth.Finding {
-	out := []berth.Finding{{Type: berth.Reachable, Reason: "Silent", Message: "The cluster does not answer: " + sentence(err) + "."}}
+	out := []berth.Finding{{Type: berth.Reachable, Reason: "Silent", Message: "The cluster does not answer: " + berth.Sentence(err) + "."}}
 	if kube.Expired(err) {
-		out = append(out, berth.Finding{Type: berth.CertificateValid, Reason: "Expired", Message: "The certificate of the cluster's API has ended: " + sentence(err) + "."})
+		out = append(out, berth.Finding{Type: berth.CertificateValid, Reason: "Expired", Message: "The certificate of the cluster's API has ended: " + berth.Sentence(err) + "."})
 	}
 	return out
 }
 
-// lookAsCompute uses the compute's own short-lived token.
-func (s *scope) lookAsCompute(ctx context.Context) (look, error) {
-	config, guard, err := s.kubeconfig(ctx, s.compute().Spec.ClusterID)
+// observeAsCompute uses the compute's own short-lived token.
+func (s *scope) observeAsCompute(ctx context.Context) (clusters.Observation, error) {
+	config, guard, err := s.Clusters.Credential(ctx, s.compute().Spec.ClusterID)
 	if err != nil {
-		return look{}, err
+		return clusters.Observation{}, err
 	}
 	token, err := s.Store.Secret(ctx, s.id(), berth.SecretToken)
 	switch {
@@ -141,37 +124,30 @@ func (s *scope) lookAsCompute(ctx context.Context) (look, error) {
 	case err == nil:
 		config = token
 	case !errors.Is(err, store.ErrNotFound): // that one is made at the end of this look
-		return look{}, err
+		return clusters.Observation{}, err
 	}
-	conn, err := s.connect(config, guard)
+	conn, err := s.Clusters.Open(config, guard)
 	if err != nil {
-		return look{}, err
+		return clusters.Observation{}, err
 	}
-	return lookThrough(ctx, conn)
+	return clusters.Observe(ctx, conn)
 }
 
-// judgeLook holds what was seen against the rules, and keeps it.
-func (s *scope) judgeLook(l look) []berth.Finding {
+// findings holds what was seen against the rules, and keeps it.
+func (s *scope) findings(l clusters.Observation) []berth.Finding {
 	c := s.compute()
-	ready := 0
-	c.Status.Version, c.Status.Nodes, c.Status.VCPUs = l.facts.Version, len(l.facts.Nodes), 0
-	for _, n := range l.facts.Nodes {
-		c.Status.VCPUs += n.VCPUs
-		c.Status.VMSize = n.InstanceType
-		if n.Ready {
-			ready++
-		}
-	}
-	version := versionCheck(l.facts.Version)
+	keepFacts(c, l.Facts)
+	total := l.Facts.Totals()
+	version := clusters.VersionCheck(l.Facts.Version)
 	out := []berth.Finding{
 		{Type: berth.VersionSupported, OK: version.OK, Reason: either(version.OK, "Supported", "Unsupported"), Message: version.Detail},
-		{Type: berth.NodesReady, OK: ready == len(l.facts.Nodes) && ready > 0, Reason: either(ready == len(l.facts.Nodes) && ready > 0, "AllReady", "SomeNotReady"),
-			Message: fmt.Sprintf("%d of %d nodes are ready.", ready, len(l.facts.Nodes))},
+		{Type: berth.NodesReady, OK: total.AllReady(), Reason: either(total.AllReady(), "AllReady", "SomeNotReady"),
+			Message: fmt.Sprintf("%d of %d nodes are ready.", total.Ready, total.Nodes)},
 	}
-	capacity := capacityCheck(c.Spec, l.facts.Nodes)
+	capacity := clusters.CapacityCheck(c.Spec, total)
 	out = append(out, berth.Finding{Type: berth.CapacityEnough, OK: capacity.OK, Reason: either(capacity.OK, "Enough", "TooSmall"), Message: capacity.Detail})
-	if !l.ends.IsZero() {
-		out = append(out, s.ending(berth.CertificateValid, "The certificate of the cluster's API", l.ends))
+	if !l.CertificateEnds.IsZero() {
+		out = append(out, s.ending(berth.CertificateValid, "The certificate of the cluster's API", l.CertificateEnds))
 	}
 	if c.Spec.SSL != nil {
 		if ends, ok := rules.CertificateEnds(c.Spec.SSL.Certificate); ok {
@@ -210,7 +186,7 @@ func (s *scope) ending(t berth.ConditionType, what string, ends time.Time) berth
 func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding, error) {
 	intact := berth.Finding{Type: berth.Owned, OK: true, Reason: "Intact", Message: "The cluster's record says that it is this compute's."}
 	if owner == nil {
-		conn, err := s.adminConn(ctx, s.compute().Spec.ClusterID)
+		conn, err := s.Clusters.Connect(ctx, s.compute().Spec.ClusterID)
 		if err != nil {
 			return intact, err
 		}
@@ -220,7 +196,7 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 		if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
 			owner = &conflict.Owner
 		} else if err != nil {
-			return berth.Finding{Type: berth.Owned, Reason: "Missing", Message: "Somebody removed the record that says whose the cluster is, and it cannot be written again: " + sentence(err) + "."}, nil
+			return berth.Finding{Type: berth.Owned, Reason: "Missing", Message: "Somebody removed the record that says whose the cluster is, and it cannot be written again: " + berth.Sentence(err) + "."}, nil
 		} else {
 			s.Log.Warn("somebody removed the ownership record of a cluster; it is written again", "compute", s.id())
 			return intact, nil
@@ -234,17 +210,4 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 
 func takenOver(cluster berth.ID, by kube.Owner) *berth.Error {
 	return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over, as %s (server %s), on %s. Detach this compute.", cluster.Name(), by.ComputeID, by.Server, by.Since)
-}
-
-// versionCheck says whether a version is supported.
-func versionCheck(version string) berth.Check {
-	ok, preview := catalog.Supported(version)
-	c := berth.Check{Name: "version", OK: ok, Detail: "Kubernetes " + version + " is supported."}
-	switch {
-	case !ok:
-		c.Detail = "Kubernetes " + version + " is not supported. Supported are " + rules.SupportedVersions() + "."
-	case preview:
-		c.Detail = "Kubernetes " + version + " is a preview: not for production."
-	}
-	return c
 }

@@ -33,11 +33,9 @@ type ResourceAnswer struct {
 	Body      map[string]any
 }
 
-func deploymentPhases(removes bool) []phase {
-	if removes {
-		return []phase{containerGone} // what it made stays
-	}
-	return []phase{templateDeployed, surplusRemoved}
+// templateLifecycle: what a template deployment has created stays when it is removed, and stays as it is once it has ended.
+func templateLifecycle() lifecycle {
+	return lifecycle{apply: []phase{templateDeployed, surplusRemoved}, remove: []phase{containerGone}}
 }
 
 func (s *scope) deployment() *berth.TemplateDeployment {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// createDeadline bounds a create, attach or update; the service itself takes about ten minutes.
+	// createDeadline bounds a create, attach or update. The original service takes about ten minutes.
 	createDeadline = 15 * time.Minute
 	removeDeadline = 30 * time.Minute
 	firstRetry     = 500 * time.Millisecond
@@ -23,22 +23,22 @@ const (
 
 // verdict is what a phase found. The zero verdict: this phase is satisfied, go on with the next.
 type verdict struct {
-	after   time.Duration  // look again after this …
-	on      string         // … or when the row with this key changes
+	after   time.Duration  // repeat after this …
+	on      string         // … or when the resource with this key changes
 	outcome *store.Outcome // or: this is the end
 }
 
 func (v verdict) satisfied() bool { return v == verdict{} }
 
-// again asks to look again.
+// again repeats the phases after a while.
 func again(after time.Duration) verdict { return verdict{after: after} }
 
-// awaiting asks to look again when another resource has changed, and after a while in any case.
+// awaiting repeats the phases when another resource has changed, and after 5 s in any case.
 func awaiting(id berth.ID) verdict { return verdict{after: 5 * time.Second, on: id.Key()} }
 
 func ended(o store.Outcome) verdict { return verdict{outcome: &o} }
 
-// phase is one thing to bring about: look, then do the next thing towards it; never wait inside.
+// phase is one step of bringing a resource to what was requested: observe, then do the next thing. A phase never waits inside.
 type phase func(ctx context.Context, s *scope) (verdict, error)
 
 // scope is what the phases of one claim share.
@@ -46,9 +46,9 @@ type scope struct {
 	*Engine
 	claim   *store.Claim
 	notes   []string // for the operation's result
-	residue *store.Cleanup
+	cleanup *store.Cleanup
 	secrets map[string][]byte // to be kept with the outcome
-	rest    time.Duration     // until a settled resource is looked at again; CheckEvery when zero
+	rest    time.Duration     // until the next check of a settled resource; CheckEvery when zero
 }
 
 func (s *scope) keep(name string, secret []byte) {
@@ -60,7 +60,7 @@ func (s *scope) keep(name string, secret []byte) {
 
 func (s *scope) id() berth.ID { return s.claim.Resource.ID }
 
-// elapsed is how long the wish has been under way.
+// elapsed is how long the operation has been under way; 0 in a check.
 func (s *scope) elapsed() time.Duration {
 	if s.claim.Operation == nil {
 		return 0
@@ -68,13 +68,13 @@ func (s *scope) elapsed() time.Duration {
 	return s.Clock.Now().Sub(s.claim.Operation.StartedAt)
 }
 
-// soon is how long to wait before looking again at something that takes seconds: a fiftieth of the time it took so far,
-// so that waiting adds about 2 % at the most.
+// soon is how long to wait for something that takes seconds: a fiftieth of the time that has passed so far, so that waiting adds
+// about 2 % at most.
 func (s *scope) soon() time.Duration {
 	return min(max(s.elapsed()/50, 20*time.Millisecond), time.Second)
 }
 
-// say shows the user what is being done. It is written down when it differs from what was shown.
+// say reports progress to the user. Only a text that differs from the last one is written.
 func (s *scope) say(ctx context.Context, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	if op := s.claim.Operation; op == nil || op.Message == text {
@@ -90,68 +90,60 @@ func (s *scope) say(ctx context.Context, format string, args ...any) error {
 // step runs the phases of a claim from the top until one is not satisfied.
 func (e *Engine) step(ctx context.Context, c *store.Claim) (verdict, error) {
 	s := &scope{Engine: e, claim: c}
-	phases, err := phasesOf(c)
+	l, err := lifecycleOf(c)
 	if err != nil {
 		return verdict{}, err
 	}
-	for _, p := range phases {
+	for _, p := range l.phases(c) {
 		v, err := s.run(ctx, p)
 		if err != nil || !v.satisfied() {
 			return s.dress(v), err
 		}
 	}
-	return s.dress(ended(store.Outcome{State: berth.StateSucceeded, CheckAt: s.checkIn(cmp.Or(s.rest, s.CheckEvery))})), nil
+	end := store.Outcome{State: berth.StateSucceeded}
+	switch {
+	case len(l.check) > 0:
+		end.CheckAt = s.checkIn(cmp.Or(s.rest, s.CheckEvery))
+	case c.Operation == nil: // nothing to check: what has ended stays as it ended, and is never due again
+		end.State, end.Fault = c.Resource.State, c.Resource.Fault
+	}
+	return s.dress(ended(end)), nil
 }
 
-// run does one phase. One that panics is a failed try like any other: it is shown, repeated, and given up in the end,
-// while all other resources are worked on as before. What the user sees is an id; the rest is in the log.
+// run runs one phase. A panic is a failed attempt like any other: it is reported, repeated, and given up at the deadline, and no
+// other resource is affected. The user gets an id, under which the log has the stack.
 func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			id := fmt.Sprintf("%08x", rand.Uint32()) // #nosec G404 -- to find it in the log, nothing more
 			s.Log.Error("a phase panicked", "resource", s.id(), "id", id, "panic", cause, "stack", string(debug.Stack()))
-			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Something in Berth itself went wrong; its log tells what, under the id %s.", id)
+			if s.Panicked != nil {
+				s.Panicked(s.id().Type())
+			}
+			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Berth failed with an internal error. The server's log has the details under the id %s.", id)
 		}
 	}()
 	return p(ctx, s)
 }
 
-// dress adds to an outcome what the phases gathered on the way.
+// dress adds to an outcome what the phases have collected.
 func (s *scope) dress(v verdict) verdict {
 	if v.outcome != nil {
-		v.outcome.Notes, v.outcome.Cleanup, v.outcome.Secrets = append(v.outcome.Notes, s.notes...), s.residue, s.secrets
+		v.outcome.Notes, v.outcome.Cleanup, v.outcome.Secrets = append(v.outcome.Notes, s.notes...), s.cleanup, s.secrets
 	}
 	return v
 }
 
-// nextCheck spreads the checks so that many resources are not looked at in the same moment.
+// nextCheck is when a settled resource is checked next.
 func (e *Engine) nextCheck() time.Time { return e.checkIn(e.CheckEvery) }
 
-// checkIn is a moment about that far away.
+// checkIn is a moment about that far away: up to a fifth earlier or later, so that many resources are not checked at once.
 func (e *Engine) checkIn(d time.Duration) time.Time {
 	jitter := time.Duration(rand.Int64N(int64(d)*2/5 + 1)) // #nosec: spread, not secrecy
 	return e.Clock.Now().Add(d*4/5 + jitter)
 }
 
-func phasesOf(c *store.Claim) ([]phase, error) {
-	removes, check := c.Resource.State == berth.StateDeleting, c.Operation == nil
-	switch c.Resource.Body.(type) {
-	case *berth.Compute:
-		return computePhases(c, removes, check), nil
-	case *berth.Cluster:
-		if c.Resource.Body.(*berth.Cluster).Spec.Connected {
-			return connectedPhases(removes, check), nil
-		}
-		return clusterPhases(removes, check), nil
-	case *berth.TemplateDeployment:
-		return deploymentPhases(removes), nil
-	case *berth.Workspace, *berth.Group, *berth.Record:
-		return containerPhases(removes), nil
-	}
-	return nil, fmt.Errorf("no phases for %s", c.Resource.ID.Type())
-}
-
-// settle writes down how a step ended: finished, failed for good, or to be tried again.
+// settle records how a step ended: finished, failed for good, or to be tried again.
 func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 	e, c := w.engine, w.claim
 	if err == nil {
@@ -165,37 +157,42 @@ func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 		return e.finish(ctx, c, e.failure(c, user))
 	}
 	if over := e.overdue(c); over != nil {
-		over.Message += " The last reason: " + sentence(err)
+		over.Message += " The last error: " + berth.Sentence(err)
 		return e.finish(ctx, c, e.failure(c, over))
 	}
 	delay := backoff(c.Attempts)
 	e.Log.Info("will try again", "resource", c.Resource.ID, "in", delay, "attempt", c.Attempts+1, "error", err)
-	return e.Store.Retry(ctx, c, e.Clock.Now().Add(delay), "trying again: "+sentence(err))
+	return e.Store.Retry(ctx, c, e.Clock.Now().Add(delay), "trying again: "+berth.Sentence(err))
 }
 
 func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) error {
 	if cluster, isCluster := c.Resource.Body.(*berth.Cluster); isCluster && cluster.Spec.Connected {
-		o.Forget = append(o.Forget, berth.SecretSubmitted) // it was for this once, whatever came of it
+		o.Forget = append(o.Forget, berth.SecretSubmitted) // it is used once, whether the connection succeeds or fails
 	}
 	if err := e.Store.Finish(ctx, c, o); err != nil {
 		return err
 	}
 	if c.Operation != nil {
-		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State, "seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", o.Fault)
+		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State,
+			"seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", cmp.Or(o.OperationFault, o.Fault))
 	}
 	return nil
 }
 
-// failure keeps a resource that has failed. A settled one that was only looked at is looked at again: it may heal.
+// failure is the outcome of a claim that failed for good. A settled resource that failed its check is checked again, because
+// it may heal. An operation that does not concern the resource itself fails alone.
 func (e *Engine) failure(c *store.Claim, why *berth.Error) store.Outcome {
 	o := store.Outcome{State: berth.StateFailed, Fault: why}
-	if c.Operation == nil {
+	switch {
+	case c.Operation == nil:
 		o.CheckAt = e.nextCheck()
+	case c.Operation.Verb == berth.VerbClean:
+		o = store.Outcome{State: berth.StateSucceeded, OperationFault: why, CheckAt: e.nextCheck()}
 	}
 	return o
 }
 
-// retryable errors may pass by themselves.
+// retryable says whether an error may pass without the user doing anything.
 func retryable(c berth.Code) bool {
 	switch c {
 	case berth.CodeClusterUnreachable, berth.CodeServiceUnavailable, berth.CodeBusy, berth.CodeStorageFull, berth.CodeInternal:
@@ -204,7 +201,7 @@ func retryable(c berth.Code) bool {
 	return false
 }
 
-// overdue says that a wish has had all its time.
+// overdue is the failure of an operation that has used up its time; nil before that.
 func (e *Engine) overdue(c *store.Claim) *berth.Error {
 	if c.Operation == nil {
 		return nil
@@ -216,21 +213,7 @@ func (e *Engine) overdue(c *store.Claim) *berth.Error {
 	if e.Clock.Now().Sub(c.Operation.StartedAt) < limit {
 		return nil
 	}
-	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not end within %d minutes and was given up.", c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
-}
-
-// sentence is what a user may see of an error: our own texts as they are, others' first line.
-func sentence(err error) string {
-	if e, ok := errors.AsType[*berth.Error](err); ok {
-		return e.Error()
-	}
-	text := err.Error()
-	for i, r := range text {
-		if r == '\n' || i > 300 {
-			return text[:i]
-		}
-	}
-	return text
+	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not finish within %d minutes, so Berth gave it up.", c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
 }
 
 func backoff(attempts int) time.Duration {

@@ -12,6 +12,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
@@ -58,13 +59,17 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 }
 
 // engine starts one; it stops with the test, or when stop is called.
-func (w *world) engine(name string, change ...func(*reconcile.Engine)) (stop func()) {
+func (w *world) engine(name string, change ...func(*reconcile.Options)) (stop func()) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	e := reconcile.New(reconcile.Options{Store: w.store, Provider: w.provider, Clock: w.clock, Log: slog.New(slog.DiscardHandler), ServerID: name})
-	for _, f := range change {
-		f(e)
+	o := reconcile.Options{
+		Store: w.store, Provider: w.provider, Clock: w.clock, Log: slog.New(slog.DiscardHandler), ServerID: name,
+		Clusters: clusters.New(clusters.Options{Store: w.store, Provider: w.provider, Clock: w.clock, ServerID: name}),
 	}
+	for _, f := range change {
+		f(&o)
+	}
+	e := reconcile.New(o)
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(ctx) }()
 	stop = sync.OnceFunc(func() {

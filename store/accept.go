@@ -110,7 +110,7 @@ func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *ber
 	switch w.Verb {
 	case berth.VerbCreate:
 		r.State = berth.StateCreating
-	case berth.VerbUpdate:
+	case berth.VerbUpdate, berth.VerbClean:
 		r.State = berth.StateUpdating
 	default:
 		r.State = berth.StateDeleting

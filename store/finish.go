@@ -11,14 +11,16 @@ import (
 
 // Outcome is how a claim ended.
 type Outcome struct {
-	State   berth.State  // Succeeded, Failed or Canceled
-	Fault   *berth.Error // why, of a failure
-	Notes   []string     // what the user should know besides
-	Gone    bool         // the resource is no more: its row, secrets and holds go with it
-	CheckAt time.Time    // when to look at the settled resource again; zero for never
-	Cleanup *Cleanup     // what a detach could not clean
-	Secrets map[string][]byte
-	Forget  []string // names of secrets that are not needed any more
+	State berth.State  // Succeeded, Failed or Canceled
+	Fault *berth.Error // why, of a failure
+	// OperationFault fails the operation alone: State and Fault are those of the resource, which is as it was before.
+	OperationFault *berth.Error
+	Notes          []string  // what the user should know besides
+	Gone           bool      // the resource is no more: its row, secrets and holds go with it
+	CheckAt        time.Time // when to look at the settled resource again; zero for never
+	Cleanup        *Cleanup  // what a detach could not clean
+	Secrets        map[string][]byte
+	Forget         []string // names of secrets that are not needed any more
 }
 
 // Cleanup is what a detach could not remove from a cluster that did not answer.
@@ -76,7 +78,11 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if c.Operation == nil {
 			return nil
 		}
-		return s.endOperation(ctx, tx, c.Operation.ID, end{o.State, o.Notes, o.Fault})
+		ended := end{o.State, o.Notes, o.Fault}
+		if o.OperationFault != nil {
+			ended.state, ended.fault = berth.StateFailed, o.OperationFault
+		}
+		return s.endOperation(ctx, tx, c.Operation.ID, ended)
 	})
 	if err == nil {
 		s.publish(Event{Key: r.ID.Key(), State: o.State})

@@ -132,3 +132,13 @@ func family(use, short string, of ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(of...)
 	return cmd
 }
+
+// flagAlias lets a flag be given by the name that it had in earlier versions.
+func flagAlias(cmd *cobra.Command, old, name string) {
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
+		if given == old {
+			given = name
+		}
+		return pflag.NormalizedName(given)
+	})
+}

@@ -18,7 +18,7 @@ import (
 )
 
 func (c *cli) clusterCommand() *cobra.Command {
-	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterDisconnect(), c.clusterLeftovers(), c.clusterResidue())
+	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterDisconnect(), c.clusterRouter(), c.clusterCleanups())
 }
 
 // connectOptions say which cluster of which kubeconfig is given.

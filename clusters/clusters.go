@@ -1,0 +1,104 @@
+// Package clusters talks to one Kubernetes cluster on behalf of a resource: it finds the credential, connects, and asks. It
+// changes nothing in a cluster; what changes something is a phase of the engine.
+package clusters
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth"
+	"berth.dev/berth/kube"
+	"berth.dev/berth/store"
+)
+
+// Options is what Clusters works with.
+type Options struct {
+	Store    *store.Store
+	Provider berth.Provider // of the clusters that Berth operates itself
+	Clock    clockwork.Clock
+	ServerID string        // stands in ownership records: which Berth holds a cluster
+	Guard    *kube.Guard   // which addresses connected clusters may have
+	Timeout  time.Duration // of one request to a cluster; kube's default when zero
+}
+
+// Clusters reaches every cluster that the store knows: those of the provider with the administrator's credential, connected
+// ones with the account that Berth has there.
+type Clusters struct{ Options }
+
+// New makes a Clusters.
+func New(o Options) *Clusters { return &Clusters{o} }
+
+// IsConnected says whether a cluster is a connected one, in which Berth has its own account only. False for a cluster that is
+// not in the store.
+func (c *Clusters) IsConnected(ctx context.Context, cluster berth.ID) (bool, error) {
+	r, err := c.Store.Get(ctx, cluster)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if r.Unreadable {
+		return false, r.Fault
+	}
+	body, isCluster := r.Body.(*berth.Cluster)
+	return isCluster && body.Spec.Connected, nil
+}
+
+// Credential is the kubeconfig that Berth works with in a cluster, and the guard that goes with it (nil for a cluster of the
+// provider). CodeConflict when a connected cluster has no credential.
+func (c *Clusters) Credential(ctx context.Context, cluster berth.ID) ([]byte, *kube.Guard, error) {
+	connected, err := c.IsConnected(ctx, cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	if connected {
+		config, err := c.Store.Secret(ctx, cluster, berth.SecretOwn)
+		if errors.Is(err, store.ErrNotFound) {
+			err = berth.Errorf(berth.CodeConflict, "Berth has no credential for the cluster '%s'. Connect it again.", cluster.Name())
+		}
+		return config, c.Guard, err
+	}
+	config, err := c.Provider.Kubeconfig(ctx, cluster)
+	return config, nil, err
+}
+
+// Connect connects to a cluster with Berth's credential. Close the connection after use.
+func (c *Clusters) Connect(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
+	config, guard, err := c.Credential(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return c.Open(config, guard)
+}
+
+// Open connects by a kubeconfig. It asks the cluster nothing yet.
+func (c *Clusters) Open(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error) {
+	return kube.Connect(kubeconfig, kube.Options{Guard: guard, Timeout: c.Timeout})
+}
+
+// Unreachable turns a failure to reach a cluster into CodeClusterUnreachable, which is worth another try. An answer of the
+// cluster itself stays what it is.
+func Unreachable(cluster berth.ID, err error) error {
+	if kube.Unreachable(err) {
+		return berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' does not answer: %s.", cluster.Name(), berth.Sentence(err))
+	}
+	return err
+}
+
+// Judge reports what is wrong with a submitted kubeconfig, before anything connects by it.
+func (c *Clusters) Judge(kubeconfig []byte) error {
+	_, err := kube.Judge(kubeconfig)
+	return err
+}
+
+// Manifest is what a connection creates in a cluster, as YAML for an administrator to apply.
+func (c *Clusters) Manifest(cluster berth.ID) string {
+	return kube.Manifest(cluster.String(), c.ServerID)
+}
+
+// Rights lists what Berth may do in a connected cluster, each with its reason.
+func (c *Clusters) Rights() []string { return kube.Rights() }

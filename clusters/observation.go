@@ -1,0 +1,26 @@
+package clusters
+
+import (
+	"context"
+	"time"
+
+	"berth.dev/berth/kube"
+)
+
+// Observation is what one connection sees of a cluster.
+type Observation struct {
+	Facts           kube.Facts
+	Owner           *kube.Owner // nil when nobody holds the cluster
+	CertificateEnds time.Time   // of the cluster's API; zero when unknown
+}
+
+// Observe asks a cluster what it is, who holds it, and until when it can be trusted. It closes the connection.
+func Observe(ctx context.Context, conn *kube.Conn) (o Observation, err error) {
+	defer conn.Close()
+	if o.Facts, err = conn.Facts(ctx); err != nil {
+		return o, err
+	}
+	o.Owner, err = conn.Owner(ctx)
+	o.CertificateEnds = conn.CertificateEnds()
+	return o, err
+}
