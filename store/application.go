@@ -45,9 +45,12 @@ func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
 
 // DeleteApplication forgets an application. One that is not there is no error.
 func (s *Store) DeleteApplication(ctx context.Context, id string) error {
-	return s.tx(ctx, func(tx *txn) error {
-		s.unreadable.forget("applications", id)
+	err := s.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM applications WHERE id = ?", id)
 		return err
 	})
+	if err == nil {
+		s.unreadable.forget("applications", id)
+	}
+	return err
 }

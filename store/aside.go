@@ -1,6 +1,8 @@
 package store
 
 import (
+	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -37,6 +39,19 @@ func (a *asides) forget(table, key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.all, table+" "+key)
+	a.count.Store(int64(len(a.all)))
+}
+
+// forgetAll drops a resource that is gone, with its secrets.
+func (a *asides) forgetAll(key string) {
+	if a.count.Load() == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.all, func(name string, _ struct{}) bool {
+		return name == "resources "+key || strings.HasPrefix(name, "secrets "+label(key, ""))
+	})
 	a.count.Store(int64(len(a.all)))
 }
 

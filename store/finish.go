@@ -65,7 +65,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			}
 		}
 		if o.Gone {
-			if err := s.forget(ctx, tx, r.ID); err != nil {
+			if err := forget(ctx, tx, r.ID); err != nil {
 				return err
 			}
 			// Who has taken it up hears of it now, and not at its next look.
@@ -85,13 +85,16 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		return s.endOperation(ctx, tx, c.Operation.ID, ended)
 	})
 	if err == nil {
+		if o.Gone {
+			s.unreadable.forgetAll(r.ID.Key())
+		}
 		s.publish(Event{Key: r.ID.Key(), State: o.State})
 	}
 	return err
 }
 
 // forget takes a resource and all that hangs on it out of the database. Its operations stay readable.
-func (s *Store) forget(ctx context.Context, tx *txn, id berth.ID) error {
+func forget(ctx context.Context, tx *txn, id berth.ID) error {
 	for _, q := range []string{
 		"DELETE FROM resources WHERE key = ?", "DELETE FROM secrets WHERE resource_key = ?", "DELETE FROM holds WHERE holder_key = ?",
 	} {
@@ -99,7 +102,6 @@ func (s *Store) forget(ctx context.Context, tx *txn, id berth.ID) error {
 			return err
 		}
 	}
-	s.unreadable.forget("resources", id.Key())
 	return nil
 }
 
