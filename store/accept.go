@@ -151,7 +151,7 @@ func (s *Store) writeChange(ctx context.Context, tx *txn, w Change, old, r *bert
 // writeRemoval writes what a removal changes of a row, and nothing else: the body may be one that cannot be read.
 func (s *Store) writeRemoval(ctx context.Context, tx *txn, r *berth.Resource, due any) error {
 	_, err := tx.ExecContext(ctx, `UPDATE resources SET state = ?, generation = ?, modified_at = ?, modified_by = ?, operation_id = ?,
-			due_at = ?, attempts = 0 WHERE key = ?`,
+			due_at = ?, attempts = 0, crashes = 0 WHERE key = ?`,
 		r.State, r.Generation, micros(r.ModifiedAt), r.ModifiedBy, r.OperationID, due, r.ID.Key())
 	return err
 }
@@ -166,7 +166,7 @@ func upsert(ctx context.Context, tx *txn, r *berth.Resource, due any) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET location = excluded.location, tags = excluded.tags, body = excluded.body, state = excluded.state,
 			generation = excluded.generation, modified_at = excluded.modified_at, modified_by = excluded.modified_by,
-			operation_id = excluded.operation_id, fault = excluded.fault, due_at = COALESCE(excluded.due_at, resources.due_at), attempts = 0`,
+			operation_id = excluded.operation_id, fault = excluded.fault, due_at = COALESCE(excluded.due_at, resources.due_at), attempts = 0, crashes = 0`,
 		id.Key(), id.String(), r.Body.ResourceType(), strings.ToLower(id.Subscription), berth.GroupID(id.Subscription, id.Group).Key(), parentKey(id),
 		r.Location, toJSON(r.Tags), toJSON(r.Body), r.State, r.Generation,
 		micros(r.CreatedAt), r.CreatedBy, micros(r.ModifiedAt), r.ModifiedBy, r.OperationID, faultJSON(r.Fault), due)

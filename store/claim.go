@@ -13,18 +13,21 @@ import (
 // maxSteps is how many steps of an operation are kept.
 const maxSteps = 50
 
-// Claim is a due row under lease. Operation is nil when the row is settled and only to be looked at again.
+// Claim is a due row under lease. Operation is nil when the row is settled and only to be checked.
 type Claim struct {
 	Resource  *berth.Resource
 	Operation *berth.Operation
-	Attempts  int // tries of this wish that failed before
+	Attempts  int // tries of this change that failed before
+	Crashes   int // times in a row that a server died, or lost its lease for good, while it worked on this resource
 	Owner     string
 }
 
 // dueNow is the row that has been due longest and that nobody works on.
 const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
 
-const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = (" + dueNow + ") RETURNING " + resourceColumns + ", attempts"
+// claimDue counts the claim as one that has not come back yet, in the same write.
+const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ?, crashes = crashes + 1 WHERE key = (" + dueNow + ") RETURNING " +
+	resourceColumns + ", attempts, crashes - 1"
 
 // Claim takes the row that has been due longest, for owner, until lease has passed. Nil when nothing is due. Each claim
 // wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation. A due row that cannot be
@@ -57,7 +60,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*
 func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Duration) (*Claim, error) {
 	c, now := &Claim{Owner: owner}, s.now()
 	var w resourceRow
-	err := w.scan(tx.QueryRowContext(ctx, claimDue, owner, now+lease.Microseconds(), now, now), &c.Attempts)
+	err := w.scan(tx.QueryRowContext(ctx, claimDue, owner, now+lease.Microseconds(), now, now), &c.Attempts, &c.Crashes)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
@@ -86,14 +89,14 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 // neverDue takes a row that cannot be read out of the queue. FreeLeases lets it be tried once more at the next start: it
 // may have been repaired, or written by a newer Berth that is back.
 func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
-	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, lease_owner = '', lease_until = 0 WHERE key = ?", key)
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?", key)
 	return err
 }
 
 // failWithout ends the change of a resource whose operation is not there or cannot be read: nobody knows what was asked.
 func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource) error {
 	why := berth.Errorf(berth.CodeUnreadable, "The stored record of the operation on '%s' cannot be read. Repeat the request.", r.ID.Name())
-	_, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, due_at = NULL, lease_owner = '', lease_until = 0 WHERE key = ?",
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, due_at = NULL, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?",
 		berth.StateFailed, faultJSON(why), r.ID.Key())
 	return errors.Join(err, s.endOperation(ctx, tx, r.OperationID, end{berth.StateFailed, nil, why}))
 }
@@ -162,7 +165,8 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 // Retry gives the row back to be tried again at due, and counts the try. message is shown meanwhile.
 func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message string) error {
 	return s.tx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, lease_owner = '', lease_until = 0 WHERE "+fence, c.fenceArgs(micros(due))...)
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+			c.fenceArgs(micros(due))...)
 		if err := fenced(res, err); err != nil {
 			return err
 		}
@@ -174,16 +178,18 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 	})
 }
 
-// Release gives up the lease of a claim that was lost to a newer wish, or of a server that stops. The row stays due.
+// Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The row stays due, and the
+// claim does not count as a crash.
 func (s *Store) Release(ctx context.Context, c *Claim) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE key = ? AND lease_owner = ?", c.Resource.ID.Key(), c.Owner)
+	_, err := s.write.ExecContext(ctx, "UPDATE resources SET crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ? AND lease_owner = ?",
+		c.Resource.ID.Key(), c.Owner)
 	if err == nil {
 		s.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
 	}
 	return storageError(err)
 }
 
-// FreeLeases ends every lease, and makes what was set aside due once more. Only for a server that knows itself alone: the
+// FreeLeases ends every lease, and makes what was set aside due once more. The claims that it ends count as crashes. Only for a server that knows itself alone: the
 // holder of the data folder's lock.
 func (s *Store) FreeLeases(ctx context.Context) error {
 	return s.tx(ctx, func(tx *txn) error {

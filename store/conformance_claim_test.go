@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"time"
 
 	"berth.dev/berth"
@@ -113,6 +114,42 @@ func release(w *world) {
 	w.finish(b, store.Outcome{State: berth.StateSucceeded})
 	w.must(w.s.Release(w.ctx, b))
 	w.nothingDue()
+}
+
+// A claim that never came back counts; whatever its worker did in order ends the count.
+func crashes(w *world) {
+	claims := 0
+	claim := func(want int) *store.Claim {
+		w.Helper()
+		claims++
+		c := w.claim(fmt.Sprint("server ", claims))
+		if c.Crashes != want {
+			w.Fatalf("%d crashes; want %d", c.Crashes, want)
+		}
+		return c
+	}
+	die := func(times int) {
+		w.Helper()
+		for n := range times {
+			w.must(w.s.Heartbeat(w.ctx, claim(n), leased))
+			w.must(w.s.FreeLeases(w.ctx)) // the next server starts
+		}
+	}
+	w.create(compute)
+	die(3)
+	c := claim(3)
+	w.must(w.s.Progress(w.ctx, c, "under way"))
+	w.must(w.s.FreeLeases(w.ctx))
+	w.must(w.s.Release(w.ctx, claim(4))) // a server that stops in order
+	die(2)
+	w.must(w.s.Retry(w.ctx, claim(2), w.clock.Now(), "later"))
+	die(2)
+	w.finish(claim(2), store.Outcome{State: berth.StateSucceeded, CheckAt: w.clock.Now()})
+	die(2) // checks of a settled resource count too
+	w.accept(wish(berth.VerbUpdate, compute, 1, "another change"))
+	die(2)
+	w.accept(removal(compute))
+	w.settle()
 }
 
 func heartbeatProlongs(w *world) {

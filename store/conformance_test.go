@@ -46,6 +46,7 @@ func conformance(t *testing.T, open opener) {
 		{"retry", retry},
 		{"progress", progress},
 		{"release", release},
+		{"crashes are counted", crashes},
 		{"heartbeat prolongs", heartbeatProlongs},
 		{"take over", takeOver},
 		{"check", check},

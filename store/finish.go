@@ -46,7 +46,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if !o.CheckAt.IsZero() {
 			due = micros(o.CheckAt)
 		}
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = COALESCE(?, body), state = ?, fault = ?, due_at = ?, attempts = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = COALESCE(?, body), state = ?, fault = ?, due_at = ?, attempts = 0, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
 			c.fenceArgs(c.body(), o.State, faultJSON(o.Fault), due)...)
 		if err := fenced(res, err); err != nil {
 			return err
