@@ -42,7 +42,7 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 	}
 	w.Secrets = sealed
 	err = s.tx(ctx, func(tx *txn) error {
-		old, err := s.queryResource(ctx, tx, w.Resource.ID.Key())
+		old, was, err := s.queryResource(ctx, tx, w.Resource.ID.Key())
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -58,7 +58,13 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 			return err
 		}
 		out, op = w.next(old, fromMicros(s.now())) // as precise as what is read later
-		return s.writeChange(ctx, tx, w, old, out, op)
+		if err := s.beginOperation(ctx, tx, old, op); err != nil {
+			return err
+		}
+		if w.Verb.Removes() {
+			return was.remove(ctx, tx, out)
+		}
+		return upsert(ctx, tx, w, out)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -123,53 +129,52 @@ func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *ber
 	return &r, op
 }
 
-func (s *Store) writeChange(ctx context.Context, tx *txn, w Change, old, r *berth.Resource, op *berth.Operation) error {
-	var due any
-	if op != nil {
-		due = s.now()
-		if old != nil {
-			superseded := berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", op.Verb, r.ID.Name())
-			if err := s.endOperation(ctx, tx, old.OperationID, end{berth.StateCanceled, nil, superseded}); err != nil {
-				return err
-			}
-		}
-		if err := insertOperation(ctx, tx, op); err != nil {
+// beginOperation writes the operation of a change, and ends the one that it supersedes.
+func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource, op *berth.Operation) error {
+	if op == nil {
+		return nil
+	}
+	if old != nil {
+		superseded := berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", op.Verb, old.ID.Name())
+		if err := s.endOperation(ctx, tx, old.OperationID, end{berth.StateCanceled, nil, superseded}); err != nil {
 			return err
 		}
 	}
-	for name, value := range w.Secrets {
+	return insertOperation(ctx, tx, op)
+}
+
+// remove writes what a removal changes of a row, and nothing else: the body may be one that cannot be read.
+func (w resourceRow) remove(ctx context.Context, tx *txn, r *berth.Resource) error {
+	w.state, w.generation, w.operationID = text(r.State), number(r.Generation), text(r.OperationID)
+	w.modifiedAt, w.modifiedBy = number(micros(r.ModifiedAt)), text(r.ModifiedBy)
+	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0 WHERE key = ?", w.set(micros(r.ModifiedAt), w.key)...)
+	return err
+}
+
+// upsert writes the whole row, and the secrets. The lease stays as it is: who works on the old generation finds out at its
+// next heartbeat or finish, and only then is the row claimed for the new one. A settled change (due nil) leaves the next
+// check of the row where it was.
+func upsert(ctx context.Context, tx *txn, change Change, r *berth.Resource) error {
+	for name, value := range change.Secrets {
 		if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
 			return err
 		}
 	}
-	if w.Verb.Removes() {
-		return s.writeRemoval(ctx, tx, r, due)
+	var due any
+	if !change.Settled {
+		due = micros(r.ModifiedAt)
 	}
-	return upsert(ctx, tx, r, due)
-}
-
-// writeRemoval writes what a removal changes of a row, and nothing else: the body may be one that cannot be read.
-func (s *Store) writeRemoval(ctx context.Context, tx *txn, r *berth.Resource, due any) error {
-	_, err := tx.ExecContext(ctx, `UPDATE resources SET state = ?, generation = ?, modified_at = ?, modified_by = ?, operation_id = ?,
-			due_at = ?, attempts = 0, crashes = 0 WHERE key = ?`,
-		r.State, r.Generation, micros(r.ModifiedAt), r.ModifiedBy, r.OperationID, due, r.ID.Key())
-	return err
-}
-
-// upsert writes the whole row. The lease stays as it is: who works on the old generation finds out at its next
-// heartbeat or finish, and only then is the row claimed for the new one. A settled wish (due nil) leaves the next look
-// at the row where it was.
-func upsert(ctx context.Context, tx *txn, r *berth.Resource, due any) error {
-	id := r.ID
+	id, w := r.ID, rowOf(r)
 	_, err := tx.ExecContext(ctx, `INSERT INTO resources (key, id, type, subscription, group_key, parent_key, location, tags, body, state, generation,
-			created_at, created_by, modified_at, modified_by, operation_id, fault, due_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			created_at, created_by, modified_at, modified_by, operation_id, fault, checksum, due_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET location = excluded.location, tags = excluded.tags, body = excluded.body, state = excluded.state,
 			generation = excluded.generation, modified_at = excluded.modified_at, modified_by = excluded.modified_by,
-			operation_id = excluded.operation_id, fault = excluded.fault, due_at = COALESCE(excluded.due_at, resources.due_at), attempts = 0, crashes = 0`,
-		id.Key(), id.String(), r.Body.ResourceType(), strings.ToLower(id.Subscription), berth.GroupID(id.Subscription, id.Group).Key(), parentKey(id),
-		r.Location, toJSON(r.Tags), toJSON(r.Body), r.State, r.Generation,
-		micros(r.CreatedAt), r.CreatedBy, micros(r.ModifiedAt), r.ModifiedBy, r.OperationID, faultJSON(r.Fault), due)
+			operation_id = excluded.operation_id, fault = excluded.fault, checksum = excluded.checksum,
+			due_at = COALESCE(excluded.due_at, resources.due_at), attempts = 0, crashes = 0`,
+		w.key, w.id, w.typ, strings.ToLower(id.Subscription), berth.GroupID(id.Subscription, id.Group).Key(), parentKey(id),
+		w.location, w.tags, w.body, w.state, w.generation,
+		w.createdAt, w.createdBy, w.modifiedAt, w.modifiedBy, w.operationID, w.fault, w.content(), due)
 	return err
 }
 
@@ -202,6 +207,8 @@ func parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 }
 
 func putSecret(ctx context.Context, tx *txn, id berth.ID, name string, value []byte) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO secrets (resource_key, name, value) VALUES (?, ?, ?) ON CONFLICT (resource_key, name) DO UPDATE SET value = excluded.value", id.Key(), name, value)
+	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (resource_key, name, value, checksum) VALUES (?, ?, ?, ?)
+		ON CONFLICT (resource_key, name) DO UPDATE SET value = excluded.value, checksum = excluded.checksum`,
+		id.Key(), name, value, checksumOf(id.Key(), name, value))
 	return err
 }

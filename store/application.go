@@ -11,19 +11,23 @@ import (
 // Applications are all that may sign in, in the order of their ids. One whose record cannot be read has nothing to sign in
 // with, and a name that says so: it can be deleted, or be given a new credential.
 func (s *Store) Applications(ctx context.Context) (all []berth.Application, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT id, body FROM applications ORDER BY id")
+	rows, err := s.read.QueryContext(ctx, "SELECT id, body, checksum FROM applications ORDER BY id")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var id, body text
-		if err := rows.Scan(&id, &body); err != nil {
+		var sum checksum
+		if err := rows.Scan(&id, &body, &sum); err != nil {
 			return nil, err
 		}
 		var a berth.Application
 		err := json.Unmarshal([]byte(body), &a)
-		if err == nil && a.ID != string(id) {
+		switch {
+		case sum.differs(checksumOf(id, body)) != 0:
+			err = errChecksum
+		case err == nil && a.ID != string(id):
 			err = errors.New("its id is not that of its key")
 		}
 		if err != nil {
@@ -38,7 +42,9 @@ func (s *Store) Applications(ctx context.Context) (all []berth.Application, err 
 // PutApplication keeps an application, in the place of the one with its id.
 func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
 	return s.tx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO applications (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", a.ID, toJSON(a))
+		body := toJSON(a)
+		_, err := tx.ExecContext(ctx, `INSERT INTO applications (id, body, checksum) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET body = excluded.body, checksum = excluded.checksum`, a.ID, body, checksumOf(a.ID, body))
 		return err
 	})
 }

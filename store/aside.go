@@ -2,6 +2,7 @@ package store
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,8 @@ import (
 type asides struct {
 	count atomic.Int64 // of all, so that a healthy store takes no lock
 	mu    sync.Mutex
-	all   map[string]struct{}
+	round int            // of Verify
+	all   map[string]int // the round in which each was met last
 }
 
 // add says whether the record was not known yet.
@@ -20,15 +22,13 @@ func (a *asides) add(table, key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	name := table + " " + key
-	if _, known := a.all[name]; known {
-		return false
-	}
 	if a.all == nil {
-		a.all = map[string]struct{}{}
+		a.all = map[string]int{}
 	}
-	a.all[name] = struct{}{}
+	_, known := a.all[name]
+	a.all[name] = a.round
 	a.count.Store(int64(len(a.all)))
-	return true
+	return !known
 }
 
 // forget drops a record that is gone, or can be read again.
@@ -49,10 +49,36 @@ func (a *asides) forgetAll(key string) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	maps.DeleteFunc(a.all, func(name string, _ struct{}) bool {
+	maps.DeleteFunc(a.all, func(name string, _ int) bool {
 		return name == "resources "+key || strings.HasPrefix(name, "secrets "+label(key, ""))
 	})
 	a.count.Store(int64(len(a.all)))
+}
+
+// mark is what is known now; sweep drops of it what was not met again since: it is gone, or can be read. Secrets stay: only
+// their use opens them.
+func (a *asides) mark() map[string]int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.round++
+	return maps.Clone(a.all)
+}
+
+func (a *asides) sweep(before map[string]int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.all, func(name string, met int) bool {
+		_, old := before[name]
+		return old && met < a.round && !strings.HasPrefix(name, "secrets ")
+	})
+	a.count.Store(int64(len(a.all)))
+}
+
+// names are all that is set aside: the table and the key of each.
+func (a *asides) names() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.all))
 }
 
 // setAside notes a record that cannot be read, and names it in the log the first time.

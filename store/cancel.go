@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"berth.dev/berth"
 )
@@ -10,15 +11,15 @@ import (
 // when nothing is under way.
 func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error) error {
 	err := s.tx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, generation = generation + 1, due_at = NULL WHERE key = ? AND operation_id = ? AND state NOT IN (?, ?, ?, ?)",
-			berth.StateCanceled, faultJSON(why), r.ID.Key(), r.OperationID, berth.StateSucceeded, berth.StateFailed, berth.StateCanceled, berth.StateDeleting)
-		if err != nil {
+		now, row, err := s.queryResource(ctx, tx, r.ID.Key())
+		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			if err == nil {
-				err = berth.Errorf(berth.CodeConflict, "'%s' is not under way, so there is nothing to cancel.", r.ID.Name())
-			}
+		if now == nil || now.OperationID != r.OperationID || now.State.Terminal() || now.State == berth.StateDeleting {
+			return berth.Errorf(berth.CodeConflict, "'%s' is not under way, so there is nothing to cancel.", r.ID.Name())
+		}
+		row.state, row.fault, row.generation = text(berth.StateCanceled), text(faultJSON(why)), row.generation+1
+		if _, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL WHERE key = ?", row.set(row.key)...); err != nil {
 			return err
 		}
 		return s.endOperation(ctx, tx, r.OperationID, end{berth.StateCanceled, nil, why})

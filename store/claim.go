@@ -20,6 +20,7 @@ type Claim struct {
 	Attempts  int // tries of this change that failed before
 	Crashes   int // times in a row that a server died, or lost its lease for good, while it worked on this resource
 	Owner     string
+	row       resourceRow // as it was claimed: until the fence falls nobody else changes it
 }
 
 // dueNow is the row that has been due longest and that nobody works on.
@@ -27,7 +28,7 @@ const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '
 
 // claimDue counts the claim as one that has not come back yet, in the same write.
 const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ?, crashes = crashes + 1 WHERE key = (" + dueNow + ") RETURNING " +
-	resourceColumns + ", attempts, crashes - 1"
+	resourceColumns + ", checksum, attempts, crashes - 1"
 
 // Claim takes the row that has been due longest, for owner, until lease has passed. Nil when nothing is due. Each claim
 // wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation. A due row that cannot be
@@ -79,10 +80,10 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 			return nil, err
 		}
 		if c.Operation == nil || c.Operation.Unreadable {
-			return c, s.failWithout(ctx, tx, r)
+			return c, s.failWithout(ctx, tx, r, w)
 		}
 	}
-	c.Resource = r
+	c.Resource, c.row = r, w
 	return c, nil
 }
 
@@ -94,19 +95,20 @@ func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
 }
 
 // failWithout ends the change of a resource whose operation is not there or cannot be read: nobody knows what was asked.
-func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource) error {
+func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource, w resourceRow) error {
 	why := berth.Errorf(berth.CodeUnreadable, "The stored record of the operation on '%s' cannot be read. Repeat the request.", r.ID.Name())
-	_, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, due_at = NULL, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?",
-		berth.StateFailed, faultJSON(why), r.ID.Key())
+	w.state, w.fault = text(berth.StateFailed), text(faultJSON(why))
+	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?", w.set(w.key)...)
 	return errors.Join(err, s.endOperation(ctx, tx, r.OperationID, end{berth.StateFailed, nil, why}))
 }
 
-// body is the JSON to be written; nil when what is stored cannot be read, and stays as it is.
-func (c *Claim) body() any {
-	if c.Resource.Unreadable {
-		return nil
+// found is the row with the body that the claimer has found; a body that cannot be read stays as it is stored.
+func (c *Claim) found() resourceRow {
+	w := c.row
+	if !c.Resource.Unreadable {
+		w.body = text(toJSON(c.Resource.Body))
 	}
-	return toJSON(c.Resource.Body)
+	return w
 }
 
 // fence is the condition under which a claimer may still write.
@@ -141,7 +143,8 @@ func (s *Store) Held(ctx context.Context, c *Claim) (bool, error) {
 // Progress writes the body (what has been found so far) and the operation's message while the work goes on.
 func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 	err := s.tx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = COALESCE(?, body) WHERE "+fence, c.fenceArgs(c.body())...)
+		w := c.found()
+		res, err := tx.ExecContext(ctx, resourceUpdate+" WHERE "+fence, c.fenceArgs(w.set()...)...)
 		if err := fenced(res, err); err != nil {
 			return err
 		}
@@ -150,7 +153,7 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 		}
 		steps := append(slices.Clone(c.Operation.Steps), berth.Step{At: fromMicros(s.now()), Message: message})
 		steps = steps[max(len(steps)-maxSteps, 0):]
-		_, err = tx.ExecContext(ctx, "UPDATE operations SET message = ?, steps = ? WHERE id = ? AND ended_at = 0", message, toJSON(steps), c.Operation.ID)
+		err = changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) { w.message, w.steps = text(message), text(toJSON(steps)) })
 		if err == nil {
 			c.Operation.Steps = steps
 		}
@@ -173,8 +176,7 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 		if c.Operation == nil {
 			return nil
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE operations SET message = ? WHERE id = ? AND ended_at = 0", message, c.Operation.ID)
-		return err
+		return changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) { w.message = text(message) })
 	})
 }
 

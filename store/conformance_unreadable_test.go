@@ -37,7 +37,7 @@ func unreadableRow(w *world) {
 		id := workspace.Child("computes", fmt.Sprint("C", i))
 		w.settledCompute(id)
 		w.settledCompute(workspace.Child("computes", fmt.Sprint("Good", i)))
-		w.harm("UPDATE resources SET "+d.column+" = ? WHERE key = ?", d.value, id.Key())
+		w.harm("UPDATE resources SET "+d.column+" = ?, checksum = NULL WHERE key = ?", d.value, id.Key()) // readable but for the content
 	}
 	all, err := w.s.All(w.ctx, store.Query{Parent: workspace})
 	if err != nil || len(all) != 2*len(damages) {

@@ -46,8 +46,10 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if !o.CheckAt.IsZero() {
 			due = micros(o.CheckAt)
 		}
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET body = COALESCE(?, body), state = ?, fault = ?, due_at = ?, attempts = 0, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
-			c.fenceArgs(c.body(), o.State, faultJSON(o.Fault), due)...)
+		w := c.found()
+		w.state, w.fault = text(o.State), text(faultJSON(o.Fault))
+		res, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+			c.fenceArgs(w.set(due)...)...)
 		if err := fenced(res, err); err != nil {
 			return err
 		}
@@ -109,13 +111,14 @@ func keepCleanup(ctx context.Context, tx *txn, r *Cleanup, now time.Time) error 
 	if r == nil {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO residues (cluster_key, holder_key, detail, created_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (cluster_key, holder_key) DO UPDATE SET detail = excluded.detail`,
-		r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now))
+	_, err := tx.ExecContext(ctx, `INSERT INTO residues (cluster_key, holder_key, detail, created_at, checksum) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (cluster_key, holder_key) DO UPDATE SET detail = excluded.detail, created_at = excluded.created_at, checksum = excluded.checksum`,
+		r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now),
+		checksumOf(r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now)))
 	return err
 }
 
-const cleanupColumns = "SELECT cluster_key, holder_key, detail, created_at FROM residues"
+const cleanupColumns = "SELECT cluster_key, holder_key, detail, created_at, checksum FROM residues"
 
 // Cleanups lists what is still to be cleaned in a cluster.
 func (s *Store) Cleanups(ctx context.Context, cluster berth.ID) ([]Cleanup, error) {
@@ -136,19 +139,27 @@ func (s *Store) cleanups(ctx context.Context, query string, args ...any) (all []
 	for rows.Next() {
 		var cluster, holder, detail text
 		var since number
-		if err := rows.Scan(&cluster, &holder, &detail, &since); err != nil {
+		var sum checksum
+		if err := rows.Scan(&cluster, &holder, &detail, &since, &sum); err != nil {
 			return nil, err
 		}
 		in, err1 := berth.ParseID(string(cluster))
 		of, err2 := berth.ParseID(string(holder))
-		key := string(cluster + " " + holder)
-		if err := errors.Join(err1, err2); err != nil { // nobody could name it to drop it
+		key := string(cluster + "#" + holder)
+		err := errors.Join(err1, err2)
+		if err != nil { // nobody could name it to drop it
 			s.setAside("residues", key, err)
 			continue
 		}
 		c := Cleanup{Cluster: in, Holder: of, Detail: []byte(detail), Since: fromMicros(int64(since))}
-		if c.Unreadable = !json.Valid(c.Detail) || since == noNumber; c.Unreadable {
-			s.setAside("residues", key, errors.New("its detail is not JSON"))
+		switch {
+		case sum.differs(checksumOf(cluster, holder, detail, since)) != 0:
+			err = errChecksum
+		case !json.Valid(c.Detail), since == noNumber:
+			err = errors.New("its detail is not JSON")
+		}
+		if c.Unreadable = err != nil; c.Unreadable {
+			s.setAside("residues", key, err)
 		}
 		all = append(all, c)
 	}

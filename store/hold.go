@@ -17,11 +17,18 @@ type holder struct {
 	since           int64
 }
 
-func readHolder(ctx context.Context, tx interface {
+func (s *Store) readHolder(ctx context.Context, tx interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, cluster berth.ID) (h holder, err error) {
-	err = tx.QueryRowContext(ctx, "SELECT holder_key, holder_id, since, caller FROM holds WHERE cluster_key = ?", cluster.Key()).Scan(&h.key, &h.id, &h.since, &h.caller)
-	return h, err
+}, cluster berth.ID) (holder, error) {
+	var key, id, caller text
+	var since number
+	var sum checksum
+	err := tx.QueryRowContext(ctx, "SELECT holder_key, holder_id, since, caller, checksum FROM holds WHERE cluster_key = ?", cluster.Key()).
+		Scan(&key, &id, &since, &caller, &sum)
+	if err == nil && sum.differs(checksumOf(cluster.Key(), key, id, since, caller)) != 0 {
+		s.setAside("holds", cluster.Key(), errChecksum) // and it goes on holding: to let go could let two in
+	}
+	return holder{key: string(key), id: string(id), caller: string(caller), since: int64(since)}, err
 }
 
 // hold makes the resource the one owner of a cluster. robbed is the key of who had it, when that was forced.
@@ -29,12 +36,14 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err
 	if w.Hold.IsZero() {
 		return "", nil
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO holds (cluster_key, holder_key, holder_id, since, caller) VALUES (?, ?, ?, ?, ?) ON CONFLICT (cluster_key) DO NOTHING",
-		w.Hold.Key(), w.Resource.ID.Key(), w.Resource.ID.String(), s.now(), w.Caller)
+	now, id := s.now(), w.Resource.ID
+	sum := checksumOf(w.Hold.Key(), id.Key(), id.String(), now, w.Caller)
+	_, err = tx.ExecContext(ctx, "INSERT INTO holds (cluster_key, holder_key, holder_id, since, caller, checksum) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (cluster_key) DO NOTHING",
+		w.Hold.Key(), id.Key(), id.String(), now, w.Caller, sum)
 	if err != nil {
 		return "", err
 	}
-	h, err := readHolder(ctx, tx, w.Hold)
+	h, err := s.readHolder(ctx, tx, w.Hold)
 	switch {
 	case err != nil:
 		return "", err
@@ -43,8 +52,8 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err
 	case !w.Force:
 		return "", s.alreadyAttached(ctx, w.Hold, h)
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE holds SET holder_key = ?, holder_id = ?, since = ?, caller = ? WHERE cluster_key = ?",
-		w.Resource.ID.Key(), w.Resource.ID.String(), s.now(), w.Caller, w.Hold.Key())
+	_, err = tx.ExecContext(ctx, "UPDATE holds SET holder_key = ?, holder_id = ?, since = ?, caller = ?, checksum = ? WHERE cluster_key = ?",
+		id.Key(), id.String(), now, w.Caller, sum, w.Hold.Key())
 	if err != nil {
 		return "", err
 	}
@@ -54,7 +63,7 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err
 // rob ends the compute that loses its cluster: it is Failed, says why, and keeps no token. Who works on it finds out by its
 // generation.
 func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
-	old, err := s.queryResource(ctx, tx, h.key)
+	old, row, err := s.queryResource(ctx, tx, h.key)
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
@@ -66,8 +75,9 @@ func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
 	}
 	why := berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over by %s, on %s%s. Detach this compute.",
 		w.Hold.Name(), placeOf(w.Resource.ID.String()), minute(fromMicros(s.now())), s.by(ctx, w.Caller))
-	if _, err := tx.ExecContext(ctx, "UPDATE resources SET state = ?, fault = ?, generation = generation + 1, modified_at = ?, modified_by = ?, due_at = NULL WHERE key = ?",
-		berth.StateFailed, faultJSON(why), s.now(), w.Caller, h.key); err != nil {
+	row.state, row.fault, row.generation = text(berth.StateFailed), text(faultJSON(why)), row.generation+1
+	row.modifiedAt, row.modifiedBy = number(s.now()), text(w.Caller)
+	if _, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL WHERE key = ?", row.set(h.key)...); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "DELETE FROM secrets WHERE resource_key = ? AND name = ?", h.key, berth.SecretToken)
@@ -76,7 +86,7 @@ func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
 
 // Taken says why a compute cannot take up a cluster: another has it. Nil when none has.
 func (s *Store) Taken(ctx context.Context, cluster, by berth.ID) (taken *berth.Error, err error) {
-	h, err := readHolder(ctx, s.read, cluster)
+	h, err := s.readHolder(ctx, s.read, cluster)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && h.key == by.Key() {
 		return nil, nil
 	}

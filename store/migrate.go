@@ -40,9 +40,17 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 	return err
 }
 
+// checksumVersion is the schema that brought checksums.
+const checksumVersion = 7
+
 func apply(ctx context.Context, tx *txn, text string, version int) error {
 	if _, err := tx.Tx.ExecContext(ctx, text); err != nil { // once in a lifetime, and many statements: not to be kept
 		return err
+	}
+	if version == checksumVersion {
+		if err := sumAll(ctx, tx); err != nil {
+			return err
+		}
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO schema_version (version) VALUES (?)", version)
 	return err

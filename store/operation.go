@@ -19,15 +19,26 @@ type operationRow struct {
 	state, message, notes, fault, caller        text
 	startedAt, endedAt                          number
 	steps                                       text
+	differs                                     int64 // see resourceRow
 }
 
+const operationByID = "SELECT " + operationColumns + ", checksum FROM operations WHERE id = ?"
+
 func (w *operationRow) scan(r row) error {
+	var sum checksum
 	err := r.Scan(&w.id, &w.resourceKey, &w.resourceID, &w.verb, &w.location, &w.generation, &w.state, &w.message, &w.notes, &w.fault,
-		&w.caller, &w.startedAt, &w.endedAt, &w.steps)
+		&w.caller, &w.startedAt, &w.endedAt, &w.steps, &sum)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
+	w.differs = sum.differs(w.content())
 	return err
+}
+
+// content is the checksum of what the row says.
+func (w *operationRow) content() int64 {
+	return checksumOf(w.id, w.resourceKey, w.resourceID, w.verb, w.location, w.generation, w.state, w.message, w.notes, w.fault,
+		w.caller, w.startedAt, w.endedAt, w.steps)
 }
 
 // decode makes the noun of a row. An error says why the row cannot be read; the noun then has what could be.
@@ -42,6 +53,8 @@ func (w *operationRow) decode() (*berth.Operation, error) {
 		return op, fmt.Errorf("the id of its resource: %w", err)
 	}
 	switch {
+	case w.differs != 0:
+		return op, errChecksum
 	case op.ResourceID.Key() != string(w.resourceKey):
 		return op, errors.New("the id of its resource is not that of its key")
 	case !known(op.State):
@@ -77,7 +90,7 @@ func (s *Store) operation(w *operationRow) *berth.Operation {
 // queryOperation reads one operation. ErrNotFound when there is none.
 func (s *Store) queryOperation(ctx context.Context, tx *txn, id string) (*berth.Operation, error) {
 	var w operationRow
-	if err := w.scan(tx.QueryRowContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE id = ?", id)); err != nil {
+	if err := w.scan(tx.QueryRowContext(ctx, operationByID, id)); err != nil {
 		return nil, err
 	}
 	return s.operation(&w), nil
@@ -103,7 +116,7 @@ func (s *Store) Operations(ctx context.Context, of berth.ID, active bool, limit 
 		where += " AND ended_at = 0"
 	}
 	// #nosec G202 -- all parts are constants of this file
-	rows, err := s.read.QueryContext(ctx, "SELECT "+operationColumns+" FROM operations WHERE "+where+" ORDER BY started_at DESC LIMIT ?", append(args, limit)...)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+operationColumns+", checksum FROM operations WHERE "+where+" ORDER BY started_at DESC LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +132,31 @@ func (s *Store) Operations(ctx context.Context, of berth.ID, active bool, limit 
 }
 
 func insertOperation(ctx context.Context, tx *txn, op *berth.Operation) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO operations (id, resource_key, resource_id, subscription, verb, location, generation, state, message, notes, fault, caller, started_at, ended_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'null', '', ?, ?, 0)`,
-		op.ID, op.ResourceID.Key(), op.ResourceID.String(), op.ResourceID.Subscription, op.Verb, op.Location, op.Generation, op.State, op.Message, op.Caller, micros(op.StartedAt))
+	w := &operationRow{
+		id: text(op.ID), resourceKey: text(op.ResourceID.Key()), resourceID: text(op.ResourceID.String()), verb: text(op.Verb),
+		location: text(op.Location), generation: number(op.Generation), state: text(op.State), message: text(op.Message), notes: "null",
+		caller: text(op.Caller), startedAt: number(micros(op.StartedAt)),
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO operations (id, resource_key, resource_id, subscription, verb, location, generation, state, message,
+			notes, fault, caller, started_at, ended_at, checksum)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?)`,
+		w.id, w.resourceKey, w.resourceID, op.ResourceID.Subscription, w.verb, w.location, w.generation, w.state, w.message,
+		w.notes, w.caller, w.startedAt, w.content())
+	return err
+}
+
+// changeOperation changes an operation that is still under way.
+func changeOperation(ctx context.Context, tx *txn, id string, change func(*operationRow)) error {
+	var w operationRow
+	err := w.scan(tx.QueryRowContext(ctx, operationByID, id))
+	if errors.Is(err, ErrNotFound) || err == nil && w.endedAt != 0 {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	change(&w)
+	_, err = tx.ExecContext(ctx, "UPDATE operations SET state = ?, message = ?, notes = ?, fault = ?, ended_at = ?, steps = ?, checksum = ? WHERE id = ?",
+		w.state, w.message, w.notes, w.fault, w.endedAt, w.steps, w.content()^w.differs, w.id)
 	return err
 }
 
@@ -137,9 +172,10 @@ func (s *Store) endOperation(ctx context.Context, tx *txn, id string, e end) err
 	if id == "" {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE operations SET state = ?, message = '', notes = ?, fault = ?, ended_at = ? WHERE id = ? AND ended_at = 0",
-		e.state, toJSON(e.notes), faultJSON(e.fault), s.now(), id)
-	return err
+	return changeOperation(ctx, tx, id, func(w *operationRow) {
+		w.state, w.message, w.endedAt = text(e.state), "", number(s.now())
+		w.notes, w.fault = text(toJSON(e.notes)), text(faultJSON(e.fault))
+	})
 }
 
 // Purge forgets operations that ended longer ago than keep.

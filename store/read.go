@@ -46,7 +46,7 @@ func (s *Store) List(ctx context.Context, q Query) (page []*berth.Resource, next
 	}
 	args = append(args, limit+1)
 	// #nosec G202 -- all parts are constants of this file
-	rows, err := s.read.QueryContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE "+where+" ORDER BY key LIMIT ?", args...)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+resourceColumns+", checksum FROM resources WHERE "+where+" ORDER BY key LIMIT ?", args...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -114,18 +114,17 @@ func (s *Store) All(ctx context.Context, q Query) ([]*berth.Resource, error) {
 
 // Holder says which compute has taken up a cluster; the zero ID when none has.
 func (s *Store) Holder(ctx context.Context, cluster berth.ID) (berth.ID, error) {
-	var id, key text
-	err := s.read.QueryRowContext(ctx, "SELECT holder_id, holder_key FROM holds WHERE cluster_key = ?", cluster.Key()).Scan(&id, &key)
+	h, err := s.readHolder(ctx, s.read, cluster)
 	if errors.Is(err, sql.ErrNoRows) {
 		return berth.ID{}, nil
 	}
 	if err != nil {
 		return berth.ID{}, err
 	}
-	holder, err := berth.ParseID(string(id))
+	holder, err := berth.ParseID(h.id)
 	if err != nil {
 		s.setAside("holds", cluster.Key(), err)
-		holder, err = berth.ParseID(string(key))
+		holder, err = berth.ParseID(h.key)
 	}
 	return holder, err
 }

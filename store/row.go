@@ -55,18 +55,47 @@ type resourceRow struct {
 	key, id, typ, location, tags, body, state text
 	generation, createdAt, modifiedAt         number
 	createdBy, modifiedBy, operationID, fault text
+	differs                                   int64 // the stored checksum from that of the content: 0 for a sound row
 }
 
-// scan reads resourceColumns, and more behind them. ErrNotFound when there is no row.
+// scan reads resourceColumns, the checksum, and more behind them. ErrNotFound when there is no row.
 func (w *resourceRow) scan(r row, more ...any) error {
+	var sum checksum
 	err := r.Scan(append([]any{
 		&w.key, &w.id, &w.typ, &w.location, &w.tags, &w.body, &w.state, &w.generation,
-		&w.createdAt, &w.createdBy, &w.modifiedAt, &w.modifiedBy, &w.operationID, &w.fault,
+		&w.createdAt, &w.createdBy, &w.modifiedAt, &w.modifiedBy, &w.operationID, &w.fault, &sum,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
+	w.differs = sum.differs(w.content())
 	return err
+}
+
+// content is the checksum of what the row says.
+func (w *resourceRow) content() int64 {
+	return checksumOf(w.key, w.id, w.typ, w.location, w.tags, w.body, w.state, w.generation,
+		w.createdAt, w.createdBy, w.modifiedAt, w.modifiedBy, w.operationID, w.fault)
+}
+
+// rowOf is the row of a resource.
+func rowOf(r *berth.Resource) *resourceRow {
+	return &resourceRow{
+		key: text(r.ID.Key()), id: text(r.ID.String()), typ: text(r.Body.ResourceType()), location: text(r.Location),
+		tags: text(toJSON(r.Tags)), body: text(toJSON(r.Body)), state: text(r.State), generation: number(r.Generation),
+		createdAt: number(micros(r.CreatedAt)), createdBy: text(r.CreatedBy), modifiedAt: number(micros(r.ModifiedAt)), modifiedBy: text(r.ModifiedBy),
+		operationID: text(r.OperationID), fault: text(faultJSON(r.Fault)),
+	}
+}
+
+// resourceUpdate writes what can change of a row that is there, and its checksum; set gives the values. Columns of the queue
+// and the condition follow.
+const resourceUpdate = "UPDATE resources SET body = ?, state = ?, generation = ?, modified_at = ?, modified_by = ?, operation_id = ?, fault = ?, checksum = ?"
+
+func (w *resourceRow) set(more ...any) []any {
+	return append([]any{
+		w.body, w.state, w.generation, w.modifiedAt, w.modifiedBy, w.operationID, w.fault, w.content() ^ w.differs,
+	}, more...)
 }
 
 // decode makes the noun of a row. An error says why the row cannot be read; the noun then has what could be.
@@ -81,6 +110,8 @@ func (w *resourceRow) decode() (*berth.Resource, error) {
 		return r, fmt.Errorf("its id: %w", err)
 	}
 	switch {
+	case w.differs != 0:
+		return r, errChecksum
 	case r.ID.Key() != string(w.key):
 		return r, errors.New("its id is not that of its key")
 	case r.Body == nil:
@@ -154,16 +185,18 @@ func unreadable(name, what string, why error) *berth.Error {
 	return berth.Errorf(berth.CodeUnreadable, "The stored record of '%s' cannot be read (%v). %s", name, why, what)
 }
 
-// queryResource reads one resource. ErrNotFound when there is none.
-func (s *Store) queryResource(ctx context.Context, tx *txn, key string) (*berth.Resource, error) {
+const resourceByKey = "SELECT " + resourceColumns + ", checksum FROM resources WHERE key = ?"
+
+// queryResource reads one resource, and its row. ErrNotFound when there is none.
+func (s *Store) queryResource(ctx context.Context, tx *txn, key string) (*berth.Resource, *resourceRow, error) {
 	var w resourceRow
-	if err := w.scan(tx.QueryRowContext(ctx, "SELECT "+resourceColumns+" FROM resources WHERE key = ?", key)); err != nil {
-		return nil, err
+	if err := w.scan(tx.QueryRowContext(ctx, resourceByKey, key)); err != nil {
+		return nil, nil, err
 	}
 	if r := s.resource(&w); r != nil {
-		return r, nil
+		return r, &w, nil
 	}
-	return nil, ErrNotFound
+	return nil, nil, ErrNotFound
 }
 
 func toJSON(v any) string {

@@ -84,7 +84,8 @@ func (s *Store) reseal(ctx context.Context, o keptSecret, value []byte) error {
 		return err
 	}
 	return s.tx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, "UPDATE secrets SET value = ? WHERE resource_key = ? AND name = ?", sealed, o.key, o.name)
+		_, err := tx.ExecContext(ctx, "UPDATE secrets SET value = ?, checksum = ? WHERE resource_key = ? AND name = ?",
+			sealed, checksumOf(o.key, o.name, sealed), o.key, o.name)
 		return err
 	})
 }

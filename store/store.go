@@ -10,18 +10,12 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
-	"modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
 
 	"berth.dev/berth"
 )
@@ -64,6 +58,7 @@ type Store struct {
 	clock       clockwork.Clock
 	log         *slog.Logger
 	unreadable  asides
+	damage      atomic.Pointer[error] // what Verify found wrong with the file; nil when sound
 	sealer      Sealer
 	sealing     sync.RWMutex // read-locked from the sealing of a secret to its commit; see Reseal
 	// What is asked all the time is parsed once.
@@ -117,74 +112,14 @@ func (s *Store) prepare(ctx context.Context, path string) (err error) {
 		into **sql.Stmt
 		text string
 	}{
-		{&s.get, "SELECT " + resourceColumns + " FROM resources WHERE key = ?"},
-		{&s.getOp, "SELECT " + operationColumns + " FROM operations WHERE id = ?"}, {&s.due, dueNow}, {&s.nextDue, nextDue},
+		{&s.get, resourceByKey}, {&s.getOp, operationByID},
+		{&s.due, dueNow}, {&s.nextDue, nextDue},
 	} {
 		if *q.into, err = s.read.PrepareContext(ctx, q.text); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// sound reads through the file once, so that damage is found now and not by the request that meets it. It takes about
-// 20 ms for ten thousand resources.
-func (s *Store) sound(ctx context.Context, path string) error {
-	var found string
-	if err := s.write.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
-		return err
-	}
-	if found != "ok" {
-		return damaged(path, found)
-	}
-	return nil
-}
-
-// private makes the file, and lets nobody else read it: keys and kubeconfigs are in it. SQLite gives its other files the
-// same mode. What cannot be done here is told by the opening that follows.
-func private(path string) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return
-	}
-	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		_ = f.Chmod(info.Mode().Perm() &^ 0o077)
-	}
-}
-
-// foreign refuses the database of another program, before anything opens it for writing: that alone would turn its journal
-// into ours. What cannot be read here is told by the real opening.
-func foreign(ctx context.Context, path string) error {
-	if _, err := os.Stat(path); err != nil {
-		return nil
-	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?mode=ro")
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = db.Close() }()
-	var tables, ours int
-	err = db.QueryRowContext(ctx, "SELECT COUNT(*), COUNT(CASE WHEN name = 'schema_version' THEN 1 END) FROM sqlite_master WHERE type = 'table'").Scan(&tables, &ours)
-	if err == nil && tables > 0 && ours == 0 {
-		return berth.Errorf(berth.CodeInternal, "The database %s belongs to another program. Use another --data-dir, or move the file away; Berth has not changed it.", path)
-	}
-	return nil
-}
-
-func open(path string, conns int) (*sql.DB, error) {
-	q := url.Values{}
-	for _, p := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"} {
-		q.Add("_pragma", p)
-	}
-	q.Set("_txlock", "immediate")
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
 }
 
 // Close closes the database.
@@ -198,8 +133,11 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.write.Close())...)
 }
 
-// Ping says whether the database can be read.
+// Ping says whether the database can be read, and is not known to be damaged.
 func (s *Store) Ping(ctx context.Context) error {
+	if damage := s.damage.Load(); damage != nil {
+		return *damage
+	}
 	var one int
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
@@ -231,31 +169,6 @@ func (s *Store) publish(e Event) {
 	for _, f := range s.subscribers {
 		f(e)
 	}
-}
-
-// storageError tells a full disk apart: the user can do something about it.
-func storageError(err error) error {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_FULL {
-		return berth.Errorf(berth.CodeStorageFull, "The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
-	}
-	return err
-}
-
-func openError(path string, err error) error {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		switch e.Code() & 0xff {
-		case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
-			return damaged(path, e.Error())
-		case lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
-			return berth.Errorf(berth.CodeInternal, "The database %s cannot be opened (%v). Check that the folder exists and that it and the file are writable by you.", path, e)
-		}
-	}
-	return err
-}
-
-func damaged(path, why string) *berth.Error {
-	why, _, _ = strings.Cut(why, "\n") // the rest is for who repairs it
-	return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). Put a copy back, or move the file away to start afresh; Berth has not changed it.", path, why)
 }
 
 // now is the clock in the database's unit.

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Verify reads the whole database: whether tables and indexes are sound and agree, and whether every row still says what was
+// written. It uses a reading connection, and neither readers nor writers wait for it. What it finds wrong with the file stands in
+// Ping and in Damaged from then on; what it finds wrong with a row is set aside. It answers an error for either.
+func (s *Store) Verify(ctx context.Context) error {
+	if err := s.agree(ctx); err != nil {
+		return err
+	}
+	before := s.unreadable.mark()
+	for _, t := range tables {
+		if err := s.checkRows(ctx, t); err != nil {
+			return s.damagedBy(err)
+		}
+	}
+	if err := s.decodeAll(ctx); err != nil {
+		return s.damagedBy(err)
+	}
+	s.unreadable.sweep(before)
+	if all := s.unreadable.names(); len(all) > 0 {
+		return fmt.Errorf("%d stored record(s) cannot be read: %s", len(all), strings.Join(all[:min(len(all), 10)], ", "))
+	}
+	return nil
+}
+
+// Damaged says whether the last Verify found the file itself damaged.
+func (s *Store) Damaged() bool { return s.damage.Load() != nil }
+
+// agree compares tables and indexes, which quick_check leaves out.
+func (s *Store) agree(ctx context.Context) error {
+	rows, err := s.read.QueryContext(ctx, "PRAGMA integrity_check(10)")
+	if err != nil {
+		return s.damagedBy(err)
+	}
+	var found []string
+	for rows.Next() {
+		var line string
+		if err = rows.Scan(&line); err != nil {
+			break
+		}
+		found = append(found, line)
+	}
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return s.damagedBy(err)
+	}
+	if len(found) != 1 || found[0] != "ok" {
+		return s.damagedBy(errors.New(strings.Join(found, "; ")))
+	}
+	s.damage.Store(nil)
+	return nil
+}
+
+// damagedBy notes that the file is damaged, and says so in the log at every Verify.
+func (s *Store) damagedBy(why error) error {
+	if errors.Is(why, context.Canceled) || errors.Is(why, context.DeadlineExceeded) {
+		return why
+	}
+	text := strings.ReplaceAll(why.Error(), "\n", " ")
+	why = fmt.Errorf("the database is damaged (%s): stop the server, then berth admin verify says more, and berth admin restore FILE puts a backup back", text)
+	s.damage.Store(&why)
+	s.log.Error("the database is damaged; restore a backup", "why", text)
+	return why
+}
+
+// decodeAll reads what is read by its meaning.
+func (s *Store) decodeAll(ctx context.Context) error {
+	for q := (Query{}); ; {
+		_, next, err := s.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		if next == "" {
+			break
+		}
+		q.After = next
+	}
+	_, err := s.AllCleanups(ctx)
+	if err == nil {
+		_, err = s.Applications(ctx)
+	}
+	return err
+}
