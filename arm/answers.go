@@ -13,8 +13,8 @@ const (
 	maxAnswers = 16 << 20
 	// maxAnswer is the size up to which an answer is kept. Larger ones are rare, and few of them would push out all others.
 	maxAnswer = 256 << 10
-	// answerOverhead is about what a map entry costs besides its texts.
-	answerOverhead = 256
+	// answerOverhead is about what an entry costs besides its texts.
+	answerOverhead = 1 << 10
 )
 
 // answers keeps resources as they were last sent, until anything at all changes in the store. Clients poll: most GETs ask
@@ -31,13 +31,15 @@ type answers struct {
 
 // answerKey is everything that an encoded resource depends on besides the store: which one it is, and the address of the
 // server that the client used. It does not depend on the api-version, nor on anything else in the query.
-type answerKey struct{ base, id string }
+type answerKey struct{ base, path string }
 
-func keyOf(q *request, t target) answerKey { return answerKey{q.base, t.id.Key()} }
+func keyOf(q *request) answerKey { return answerKey{q.base, q.path} }
 
+// answer is an encoded resource, with the target that its path was parsed into.
 type answer struct {
-	etag string
-	body []byte
+	target target
+	etag   string
+	body   []byte
 }
 
 func (a *answers) get(changes uint64, k answerKey) (answer, bool) {
@@ -51,7 +53,7 @@ func (a *answers) get(changes uint64, k answerKey) (answer, bool) {
 }
 
 func (a *answers) put(changes uint64, k answerKey, x answer) {
-	size := len(k.base) + len(k.id) + len(x.etag) + len(x.body) + answerOverhead
+	size := len(k.base) + len(k.path) + len(x.body) + answerOverhead
 	if size > maxAnswer {
 		return
 	}
@@ -68,20 +70,16 @@ func (a *answers) put(changes uint64, k answerKey, x answer) {
 	a.size += size
 }
 
-// fromMemory answers GET of one resource when nothing has changed since it was last sent; nil when it must be read.
-func (s *Server) fromMemory(q *request, t target) *response {
-	if t.kind == nil || t.part != nil || t.collection || q.Method != http.MethodGet && q.Method != http.MethodHead {
-		return nil
+// fromMemory finds the answer to GET of one resource when nothing has changed since it was last sent.
+func (s *Server) fromMemory(q *request) (a answer, found bool) {
+	if q.Method != http.MethodGet && q.Method != http.MethodHead {
+		return answer{}, false
 	}
 	changes, settled := s.Store.Revision()
 	if !settled {
-		return nil
+		return answer{}, false
 	}
-	a, found := s.answers.get(changes, keyOf(q, t))
-	if !found {
-		return nil
-	}
-	return a.response(q)
+	return s.answers.get(changes, keyOf(q))
 }
 
 // encoded reads and encodes a resource, and keeps the result if nothing has changed meanwhile.
@@ -92,9 +90,9 @@ func (s *Server) encoded(q *request, t target) (answer, error) {
 		return answer{}, err
 	}
 	body, err := json.Marshal(t.kind.encode(s, q, r))
-	made := answer{etag: wire.ETag(r.Generation), body: body}
+	made := answer{target: t, etag: wire.ETag(r.Generation), body: body}
 	if now, _ := s.Store.Revision(); err == nil && settled && now == changes {
-		s.answers.put(changes, keyOf(q, t), made)
+		s.answers.put(changes, keyOf(q), made)
 	}
 	return made, err
 }

@@ -21,6 +21,7 @@ type request struct {
 	caller   identity.Caller
 	version  string // api-version as it was sent
 	body     []byte
+	path     string // clean
 	query    url.Values
 	kindName string // for metrics
 	allow    string // the methods that are possible here, once another has been refused
@@ -56,7 +57,8 @@ func (q *request) checkVersion() error {
 	case q.version == "":
 		return berth.Errorf(berth.CodeMissingAPIVersion, "The api-version query parameter (?api-version=) is required for all requests.")
 	case !versionFormat.MatchString(q.version) || q.version < oldestVersion:
-		return berth.Errorf(berth.CodeInvalidAPIVersion, "The api-version '%.40s' is invalid. Write a date, such as '2024-04-01' or '2024-10-01-preview'.", q.version)
+		return berth.Errorf(berth.CodeInvalidAPIVersion,
+			"The api-version '%.40s' is invalid. Write a date, such as '2024-04-01' or '2024-10-01-preview'.", q.version)
 	}
 	return nil
 }

@@ -6,22 +6,28 @@ import (
 	"berth.dev/berth"
 )
 
-// answer is the way of every request whose caller is known, from outside (ServeHTTP) and from inside (Do): what it names,
-// whether the caller may do that, the answer from memory if there is one, else the handler of the row.
+// answer is the way of every request whose caller is known, from outside (ServeHTTP) and from inside (Do): what its address
+// names, whether the caller may do that, the answer from memory if there is one, else the handler of the row. An answer in
+// memory stands beside its target, so that its path is not parsed again.
 func (s *Server) answer(q *request, path string) (*response, error) {
 	if err := q.checkVersion(); err != nil {
 		return nil, err
 	}
-	t, err := parse(q.Method, path, s.Subscription)
-	if err != nil {
-		return nil, err
+	q.path = path
+	kept, found := s.fromMemory(q)
+	t := kept.target
+	if !found {
+		var err error
+		if t, err = parse(q.Method, path, s.Subscription); err != nil {
+			return nil, err
+		}
 	}
 	q.kindName = t.typ()
 	if err := authorize(q, t); err != nil {
 		return nil, err
 	}
-	if res := s.fromMemory(q, t); res != nil {
-		return res, nil
+	if found {
+		return kept.response(q), nil
 	}
 	return s.dispatch(q, t)
 }

@@ -137,25 +137,26 @@ func parseService(words []string) (target, bool) {
 
 // parseGroup reads what stands behind …/resourceGroups/.
 func parseGroup(method, path, subscription string, rest []string) (target, error) {
-	groups := kindOf(berth.TypeResourceGroup)
 	if len(rest) == 0 {
-		return target{kind: groups, collection: true}, nil
+		return target{kind: kindOf(berth.TypeResourceGroup), collection: true}, nil
 	}
 	group := berth.GroupID(subscription, rest[0])
-	if err := checkID(group); err != nil {
-		return target{}, err
-	}
 	switch {
-	case len(rest) == 1:
-		return target{kind: groups, id: group}, nil
 	case len(rest) >= 4 && strings.EqualFold(rest[1], "providers"):
 		return parseResource(method, group, rest[2:])
 	case len(rest) >= 3 && olderAddresses[strings.ToLower(rest[1])] != "":
-		return parseResource(method, group, append([]string{olderAddresses[strings.ToLower(rest[1])]}, rest[1:]...))
-	case len(rest) == 2:
-		if p := groups.part(rest[1]); p != nil {
-			return target{kind: groups, part: p, id: group, collection: true}, nil
-		}
+		namespace := olderAddresses[strings.ToLower(rest[1])]
+		return parseResource(method, group, append([]string{namespace}, rest[1:]...))
+	}
+	groups := kindOf(berth.TypeResourceGroup)
+	if err := checkID(group); err != nil {
+		return target{}, err
+	}
+	if len(rest) == 1 {
+		return target{kind: groups, id: group}, nil
+	}
+	if p := groups.part(rest[1]); p != nil && len(rest) == 2 {
+		return target{kind: groups, part: p, id: group, collection: true}, nil
 	}
 	return target{}, notThere(path)
 }
