@@ -13,6 +13,7 @@ import (
 // statuses is the one map from error code to HTTP status. What is not in it is a 400: the request's fault.
 var statuses = map[berth.Code]int{
 	berth.CodeInternal:                http.StatusInternalServerError,
+	berth.CodeServerCrashed:           http.StatusInternalServerError,
 	berth.CodeServiceUnavailable:      http.StatusServiceUnavailable,
 	berth.CodeProviderUnavailable:     http.StatusServiceUnavailable,
 	berth.CodeAuthenticationFailed:    http.StatusUnauthorized,
