@@ -116,7 +116,7 @@ func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
 		h.ServeHTTP(w, q.Request)
 		return nil, nil
 	}
-	caller, err := s.Authority.Verify(bearer(q.Request))
+	caller, err := s.Authority.Caller(q.Request, identity.ResourceManager)
 	if err != nil {
 		return nil, err
 	}
@@ -164,14 +164,6 @@ func (s *Server) base(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return s.Endpoint
-}
-
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }
 
 // cleanPath collapses duplicate slashes (azureml-core sends them) and drops azureml-core's second prefix for computes.

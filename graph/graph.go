@@ -20,7 +20,7 @@ import (
 )
 
 // Path is what the addresses of this API begin with.
-const Path = "/v1.0/"
+const Path = identity.GraphPath + "/v1.0/"
 
 const maxBody = 256 << 10
 
@@ -50,22 +50,22 @@ func New(o Options) http.Handler {
 	s := &server{o}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"GET /v1.0/{kind}":                      s.list,
-		"POST /v1.0/{kind}":                     s.create,
-		"GET /v1.0/{kind}/{id}":                 s.show,
-		"PATCH /v1.0/{kind}/{id}":               s.change,
-		"DELETE /v1.0/{kind}/{id}":              s.remove,
-		"GET /v1.0/{kind}/{id}/owners":          s.owners,
-		"POST /v1.0/{kind}/{id}/addPassword":    s.addPassword,
-		"POST /v1.0/{kind}/{id}/removePassword": s.removePassword,
-		"GET /v1.0/berth/signingKeys":           s.keys,
-		"POST /v1.0/berth/rotateSigningKey":     s.rotate,
-		"POST /v1.0/berth/rotateSecretKey":      s.rotateSecrets,
-		Path:                                    s.nothing,
+		"GET " + Path + "{kind}":                      s.list,
+		"POST " + Path + "{kind}":                     s.create,
+		"GET " + Path + "{kind}/{id}":                 s.show,
+		"PATCH " + Path + "{kind}/{id}":               s.change,
+		"DELETE " + Path + "{kind}/{id}":              s.remove,
+		"GET " + Path + "{kind}/{id}/owners":          s.owners,
+		"POST " + Path + "{kind}/{id}/addPassword":    s.addPassword,
+		"POST " + Path + "{kind}/{id}/removePassword": s.removePassword,
+		"GET " + Path + "berth/signingKeys":           s.keys,
+		"POST " + Path + "berth/rotateSigningKey":     s.rotate,
+		"POST " + Path + "berth/rotateSecretKey":      s.rotateSecrets,
+		Path:                                          s.nothing,
 	} {
 		mux.Handle(pattern, s.handle(h))
 	}
-	guarded := o.Authority.Require(mux, s.fail)
+	guarded := o.Authority.Require(identity.Graph, mux, s.fail)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("request-id", uuid.NewString())
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -175,7 +175,7 @@ func (s *server) list(r *http.Request) (answer, error) {
 			value = append(value, k.view(s, a))
 		}
 	}
-	return answer{http.StatusOK, map[string]any{"@odata.context": s.Endpoint + "/v1.0/$metadata#" + r.PathValue("kind"), "value": value}}, nil
+	return answer{http.StatusOK, map[string]any{"@odata.context": s.Endpoint + Path + "$metadata#" + r.PathValue("kind"), "value": value}}, nil
 }
 
 // conditions are the filters that az and the SDKs send.

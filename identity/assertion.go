@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,7 +164,7 @@ func unix(seconds float64) time.Time {
 func (a *Authority) meant(all audience) bool {
 	for _, one := range all {
 		u, err := url.Parse(one)
-		if err != nil || !a.audiences[audienceKey(u.Scheme+"://"+u.Host)] || strings.HasSuffix(strings.ToLower(u.Hostname()), "azure.com") {
+		if err != nil || !slices.Contains(a.hosts, audienceKey(u.Scheme+"://"+u.Host)) {
 			continue
 		}
 		tenant, rest, _ := strings.Cut(strings.Trim(strings.ToLower(u.Path), "/"), "/")

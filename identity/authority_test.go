@@ -51,7 +51,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.key = keys.list[0].private
 	a, err := New(Options{Issuer: testBase + "/", TenantID: strings.ToUpper(testTenant), Keys: keys, Applications: w.lookup,
-		Clock: w.clock, Audiences: []string{"api://extra"}, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+		Clock: w.clock, Hosts: []string{"api://extra"}, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

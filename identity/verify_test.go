@@ -90,7 +90,7 @@ func TestVerifyAccepts(t *testing.T) {
 		"https://management.core.windows.net", "https://management.core.windows.net/", "api://extra", "HTTPS://Berth.Test:8443"} {
 		token := w.token(t, aud)
 		for range 2 { // the second comes from the cache
-			if got, err := w.Verify(token); err != nil || got != want {
+			if got, err := w.Verify(token, ResourceManager); err != nil || got != want {
 				t.Errorf("%s: %+v %v", aud, got, err)
 			}
 		}
@@ -99,8 +99,34 @@ func TestVerifyAccepts(t *testing.T) {
 		w := newWorld(t)
 		token := w.token(t, testBase)
 		w.clock.Advance(shift)
-		if _, err := w.Verify(token); err != nil {
+		if _, err := w.Verify(token, ResourceManager); err != nil {
 			t.Errorf("at %v: %v", shift, err)
+		}
+	}
+}
+
+// TestAudiences: each API takes the tokens for it and no others, whether they were verified before or not.
+func TestAudiences(t *testing.T) {
+	w := newWorld(t)
+	for api, audiences := range map[API][]string{
+		ResourceManager: {testBase, testBase + "/", "https://management.azure.com/", "api://extra"},
+		Graph:           {testBase + "/graph", testBase + "/graph/", "https://graph.microsoft.com", "api://extra/graph"},
+	} {
+		for _, aud := range audiences {
+			token := w.token(t, aud)
+			for range 2 {
+				if _, err := w.Verify(token, api); err != nil {
+					t.Errorf("%s: %v", aud, err)
+				}
+				other := Graph
+				if api == Graph {
+					other = ResourceManager
+				}
+				_, err := w.Verify(token, other)
+				if berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "'"+testBase+apis[other].path+"/.default'") {
+					t.Errorf("%s at the other API: %v", aud, err)
+				}
+			}
 		}
 	}
 }
@@ -157,7 +183,7 @@ func TestVerifyRefuses(t *testing.T) {
 	for name, c := range refusals(t, w) {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // failures are not remembered as successes
-				caller, err := w.Verify(c.token)
+				caller, err := w.Verify(c.token, ResourceManager)
 				e, ours := errors.AsType[*berth.Error](err)
 				if !ours || e.Code != c.code || caller != (Caller{}) {
 					t.Fatalf("%+v %v", caller, err)
@@ -176,19 +202,19 @@ func TestVerifyRefuses(t *testing.T) {
 func TestCachedTokenEnds(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(t, testBase)
-	if _, err := w.Verify(token); err != nil || len(w.cache.entries) != 1 {
+	if _, err := w.Verify(token, ResourceManager); err != nil || len(w.cache.entries) != 1 {
 		t.Fatal(err, len(w.cache.entries))
 	}
 	w.clock.Advance(61 * time.Minute)
-	if _, err := w.Verify(token); berth.ErrorCode(err) != berth.CodeExpiredToken {
+	if _, err := w.Verify(token, ResourceManager); berth.ErrorCode(err) != berth.CodeExpiredToken {
 		t.Errorf("expired: %v", err)
 	}
 	fresh := w.token(t, testBase)
-	if _, err := w.Verify(fresh); err != nil {
+	if _, err := w.Verify(fresh, ResourceManager); err != nil {
 		t.Fatal(err)
 	}
 	w.remove()
-	if _, err := w.Verify(fresh); berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "no longer exists") {
+	if _, err := w.Verify(fresh, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "no longer exists") {
 		t.Errorf("removed: %v", err)
 	}
 }
@@ -220,7 +246,7 @@ func TestVerifyAtOnce(t *testing.T) {
 		go func() {
 			var err error
 			for i := range 50 {
-				_, e := w.Verify(tokens[i%2])
+				_, e := w.Verify(tokens[i%2], ResourceManager)
 				err = errors.Join(err, e)
 			}
 			done <- err
@@ -239,20 +265,27 @@ func TestRequire(t *testing.T) {
 	var got Caller
 	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = CallerFrom(r.Context()) })
 	var failed error
-	h := w.Require(next, func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err })
+	h := w.Require(ResourceManager, next, func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err })
 	for _, c := range []struct {
 		name    string
 		headers []string
 		code    berth.Code
 	}{
 		{"good", []string{"Bearer " + token}, ""},
-		{"lower case, spaces", []string{"bearer   " + token + " "}, ""},
+		{"lower case, spaces", []string{"bearer   " + token}, ""},
+		{"a space behind it", []string{"Bearer " + token + " "}, berth.CodeAuthenticationFailed},
+		{"a space before it", []string{" Bearer " + token}, berth.CodeAuthenticationFailed},
+		{"a tab", []string{"Bearer\t" + token}, berth.CodeAuthenticationFailed},
+		{"no scheme", []string{token}, berth.CodeAuthenticationFailed},
+		{"quoted", []string{`Bearer "` + token + `"`}, berth.CodeAuthenticationFailed},
+		{"signs of padding alone", []string{"Bearer =="}, berth.CodeAuthenticationFailed},
 		{"missing", nil, berth.CodeAuthenticationFailed},
 		{"basic", []string{"Basic eDp5"}, berth.CodeAuthenticationFailed},
 		{"no token", []string{"Bearer "}, berth.CodeAuthenticationFailed},
 		{"twice", []string{"Bearer " + token, "Bearer " + token}, berth.CodeAuthenticationFailed},
 		{"bad token", []string{"Bearer x"}, berth.CodeInvalidToken},
-		{"two tokens", []string{"Bearer " + token + " " + token}, berth.CodeInvalidToken},
+		{"two tokens", []string{"Bearer " + token + " " + token}, berth.CodeAuthenticationFailed},
+		{"for Graph", []string{"Bearer " + w.token(t, testBase+"/graph")}, berth.CodeInvalidToken},
 	} {
 		got, failed = Caller{}, nil
 		r := httptest.NewRequest(http.MethodGet, "/subscriptions", nil)
@@ -287,7 +320,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		_, err := w.Verify(token)
+		_, err := w.Verify(token, ResourceManager)
 		// The last bits of a signature may be written in several ways; what is signed may not.
 		if err == nil && !strings.HasPrefix(token, signed+".") {
 			t.Errorf("accepted %q", token)
@@ -304,7 +337,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := w.Verify(token); err != nil {
+			if _, err := w.Verify(token, ResourceManager); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -313,7 +346,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			w.cache.entries = nil
-			if _, err := w.Verify(token); err != nil {
+			if _, err := w.Verify(token, ResourceManager); err != nil {
 				b.Fatal(err)
 			}
 		}
