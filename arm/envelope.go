@@ -47,8 +47,11 @@ func (s *Server) groupLocation(q *request, id berth.ID) (string, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case group.Unreadable:
+		return "", group.Fault
 	}
 	return group.Location, nil
 }
