@@ -37,7 +37,8 @@ func TestGroupThatCannotBeRead(t *testing.T) {
 		"Microsoft.Kubernetes/connectedClusters":     `{"properties":{"kubeconfig":"x"}}`,
 	} {
 		got := s.send(http.MethodPut, s.group()+"/providers/"+typ+"/edge", nil, body)
-		if got.status != http.StatusConflict || !strings.Contains(got.text, "StoredRecordUnreadable") || strings.Contains(got.text, "LocationRequired") {
+		if got.status != http.StatusConflict || !strings.Contains(got.text, "StoredRecordUnreadable") ||
+			strings.Contains(got.text, "LocationRequired") {
 			t.Errorf("%s: %d %s", typ, got.status, got.text)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/identity"
 )
 
-// metadata answers /metadata/endpoints, by which clients find everything else: they are given its address and no other.
+// metadata answers /metadata/endpoints, by which clients find everything else: its address is the only one that they are configured with.
 // It has had four shapes, and each client insists on one of them. Without a version it is the newest.
 func metadata(base string, q *request) *response {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {

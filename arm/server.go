@@ -1,4 +1,5 @@
-// Package arm is Azure Resource Manager over HTTP. It records wishes and reads results; it never makes anything happen.
+// Package arm is Azure Resource Manager over HTTP. It lets the store accept changes and reads what has become of them; what a change
+// asks for is done by reconcile.
 package arm
 
 import (
@@ -40,7 +41,7 @@ type Options struct {
 	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.
 	TemplateHosts []string
 	Links         *http.Client
-	Observe       func(o Observation)         // told of each request: for metrics; may be nil
+	Observe       func(o Observation)         // called after each request: for metrics; may be nil
 	Ready         func(context.Context) error // why the server is not ready; nil when it is
 }
 
@@ -152,7 +153,8 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 // discovery names the services of a workspace: all of them are here. The keys are those that azureml-core looks up.
 func discovery(base string) map[string]string {
 	out := map[string]string{}
-	for _, service := range []string{"api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines", "studio", "studiocoreservices"} {
+	for _, service := range []string{"api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement",
+		"pipelines", "studio", "studiocoreservices"} {
 		out[service] = base
 	}
 	return out

@@ -47,7 +47,8 @@ func (f *front) list(path string) []object {
 // signIn asks for a token with a secret and answers the status.
 func (f *front) signIn(id, secret string) int {
 	f.t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {f.Endpoint + "/graph/.default"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret},
+		"scope": {f.Endpoint + "/graph/.default"}}
 	r := f.Send(apptest.Request{Method: "POST", Path: "/" + f.TenantID + "/oauth2/v2.0/token", Raw: true, Body: form.Encode(),
 		Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Authorization": ""}})
 	if r.Status == http.StatusOK {
@@ -66,14 +67,17 @@ func TestLifeOfACaller(t *testing.T) {
 	if made["id"] == principal["id"] || f.signIn(id, "") == http.StatusOK {
 		t.Error("one id for two objects, or a sign-in without a credential")
 	}
-	password := f.send(http.StatusOK, "POST", at+"/addPassword", object{"passwordCredential": object{"displayName": "rbac", "endDateTime": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
+	password := f.send(http.StatusOK, "POST", at+"/addPassword",
+		object{"passwordCredential": object{"displayName": "rbac", "endDateTime": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
 	secret := password["secretText"].(string)
-	for _, filter := range []string{"displayName eq 'ci'", "startswith(displayName,'C')", "appId eq '" + id + "'", "servicePrincipalNames/any(c:c eq '" + id + "')"} {
+	for _, filter := range []string{"displayName eq 'ci'", "startswith(displayName,'C')", "appId eq '" + id + "'",
+		"servicePrincipalNames/any(c:c eq '" + id + "')"} {
 		if found := f.list("/graph/v1.0/servicePrincipals?$filter=" + url.QueryEscape(filter)); len(found) != 1 || found[0]["appId"] != id {
 			t.Errorf("%s: %v", filter, found)
 		}
 	}
-	if r := f.Send(apptest.Request{Method: "GET", Path: at, Raw: true}); strings.Contains(r.Text, secret) || !strings.Contains(r.Text, `"hint":"`+secret[:3]) {
+	if r := f.Send(apptest.Request{Method: "GET", Path: at, Raw: true}); strings.Contains(r.Text, secret) ||
+		!strings.Contains(r.Text, `"hint":"`+secret[:3]) {
 		t.Errorf("shown again, or without a hint: %s", r.Text)
 	}
 	if f.signIn(id, secret) != http.StatusOK {
@@ -136,18 +140,23 @@ func TestRefusals(t *testing.T) {
 		status       int
 		code, words  string
 	}{
-		"users":            {"GET", "/graph/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
-		"nowhere":          {"GET", "/graph/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
-		"unknown id":       {"GET", "/graph/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
-		"strange filter":   {"GET", "/graph/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
-		"quote in filter":  {"GET", "/graph/v1.0/applications?$filter=displayName%20eq%20'a'%20or%20'b'", nil, 400, "Request_BadRequest", "displayName eq"},
-		"no name":          {"POST", "/graph/v1.0/applications", object{}, 400, "Request_BadRequest", "displayName"},
-		"unknown property": {"POST", "/graph/v1.0/applications", object{"displayName": "x", "identifierUris": []string{"api://x"}}, 400, "Request_BadRequest", "identifierUris"},
-		"not JSON":         {"POST", "/graph/v1.0/applications", "{", 400, "Request_BadRequest", "cannot be read"},
-		"too large":        {"POST", "/graph/v1.0/applications", `{"displayName":"` + strings.Repeat("x", 300<<10) + `"}`, 413, "Request_BadRequest", "larger than"},
-		"junk key":         {"POST", "/graph/v1.0/applications", object{"displayName": "x", "keyCredentials": []object{{"key": "AAAA"}}}, 400, "Request_BadRequest", "not an X.509"},
-		"switched off":     {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "switched off"},
-		"no application":   {"POST", "/graph/v1.0/servicePrincipals", object{"appId": "x"}, 400, "Request_BadRequest", "does not reference an application"},
+		"users":          {"GET", "/graph/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
+		"nowhere":        {"GET", "/graph/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
+		"unknown id":     {"GET", "/graph/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"strange filter": {"GET", "/graph/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
+		"quote in filter": {"GET", "/graph/v1.0/applications?$filter=displayName%20eq%20'a'%20or%20'b'", nil, 400, "Request_BadRequest",
+			"displayName eq"},
+		"no name": {"POST", "/graph/v1.0/applications", object{}, 400, "Request_BadRequest", "displayName"},
+		"unknown property": {"POST", "/graph/v1.0/applications", object{"displayName": "x", "identifierUris": []string{"api://x"}}, 400,
+			"Request_BadRequest", "identifierUris"},
+		"not JSON": {"POST", "/graph/v1.0/applications", "{", 400, "Request_BadRequest", "cannot be read"},
+		"too large": {"POST", "/graph/v1.0/applications", `{"displayName":"` + strings.Repeat("x", 300<<10) + `"}`, 413, "Request_BadRequest",
+			"larger than"},
+		"junk key": {"POST", "/graph/v1.0/applications", object{"displayName": "x", "keyCredentials": []object{{"key": "AAAA"}}}, 400,
+			"Request_BadRequest", "not an X.509"},
+		"switched off": {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "switched off"},
+		"no application": {"POST", "/graph/v1.0/servicePrincipals", object{"appId": "x"}, 400, "Request_BadRequest",
+			"does not reference an application"},
 		"in the past":      {"POST", own + "/addPassword", past, 400, "Request_BadRequest", "ended"},
 		"unknown password": {"POST", own + "/removePassword", object{"keyId": "x"}, 404, "Request_ResourceNotFound", "no credential"},
 		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "nobody deletes itself"},
@@ -161,7 +170,8 @@ func TestRefusals(t *testing.T) {
 	if n := len(f.list("/graph/v1.0/applications")); n != 1 {
 		t.Errorf("%d applications: something refused was made", n)
 	}
-	anonymous := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true, Header: map[string]string{"Authorization": ""}})
+	anonymous := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true,
+		Header: map[string]string{"Authorization": ""}})
 	if anonymous.Status != http.StatusUnauthorized || !strings.HasPrefix(anonymous.Header.Get("WWW-Authenticate"), "Bearer") {
 		t.Errorf("anonymous: %d %s", anonymous.Status, anonymous.Text)
 	}
@@ -194,8 +204,10 @@ func TestAudience(t *testing.T) {
 	if r := f.send(http.StatusUnauthorized, "GET", "/graph/v1.0/applications", nil); !strings.Contains(text(r), f.Endpoint+"/graph/.default") {
 		t.Errorf("the refusal does not say what to ask for: %v", r)
 	}
-	for name, header := range map[string]string{"none": "", "another scheme": "Basic " + forGraph, "two tokens": "Bearer " + forGraph + " " + forGraph} {
-		r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true, Header: map[string]string{"Authorization": header}})
+	for name, header := range map[string]string{"none": "", "another scheme": "Basic " + forGraph,
+		"two tokens": "Bearer " + forGraph + " " + forGraph} {
+		r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true,
+			Header: map[string]string{"Authorization": header}})
 		if r.Status != http.StatusUnauthorized {
 			t.Errorf("%s: %d %s", name, r.Status, r.Text)
 		}

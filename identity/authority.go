@@ -30,7 +30,7 @@ type Options struct {
 	// Applications finds an application by its client id, in any casing. It is asked at each request, so it must be fast.
 	Applications func(id string) (berth.Application, bool)
 	Clock        clockwork.Clock
-	Log          *slog.Logger // told of refused sign-ins; nil for none
+	Log          *slog.Logger // where refused sign-ins are logged; nil for nowhere
 	Hosts        []string     // other public base URLs of the server; tokens for them are accepted as those for Issuer
 }
 

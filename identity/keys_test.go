@@ -96,7 +96,8 @@ func TestForgottenKeyEndsItsTokens(t *testing.T) {
 	if err := w.keys.Rotate(true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Verify(token, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "no longer in use") {
+	if _, err := w.Verify(token, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken ||
+		!strings.Contains(err.Error(), "no longer in use") {
 		t.Errorf("%v", err)
 	}
 	if _, err := w.Verify(w.token(t, testBase), ResourceManager); err != nil {

@@ -80,7 +80,7 @@ func invalid(format string, args ...any) error {
 	return berth.Errorf(berth.CodeInvalidToken, format, args...)
 }
 
-// check does the whole verification. Nothing in the token is believed, nor told to the caller, before the signature is.
+// check does the whole verification. Nothing in the token is believed, nor shown to the caller, before its signature is verified.
 func (a *Authority) check(token string, now time.Time) (verified, error) {
 	// Base64 decoding would skip line breaks, and no token of ours has any.
 	if strings.ContainsAny(token, "\r\n") {

@@ -44,7 +44,8 @@ func signWith(t testing.TB, alg jose.SignatureAlgorithm, key, payload any) strin
 		}
 		key = jose.JSONWebKey{Key: private, KeyID: named.public.KeyID}
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{EmbedJWK: alg == jose.ES256}).WithType("JWT"))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key},
+		(&jose.SignerOptions{EmbedJWK: alg == jose.ES256}).WithType("JWT"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,8 @@ func publicForms(t testing.TB, key *ecdsa.PublicKey) [][]byte {
 
 func TestVerifyAccepts(t *testing.T) {
 	w := newWorld(t)
-	want := Caller{AppID: testClient, ObjectID: w.client.ObjectID, TenantID: testTenant, Name: "test", Expires: w.clock.Now().Add(TokenLife + leeway).UTC()}
+	want := Caller{AppID: testClient, ObjectID: w.client.ObjectID, TenantID: testTenant, Name: "test",
+		Expires: w.clock.Now().Add(TokenLife + leeway).UTC()}
 	for _, aud := range []string{testBase, testBase + "/", "https://management.azure.com", "https://management.azure.com/",
 		"https://management.core.windows.net", "https://management.core.windows.net/", "api://extra", "HTTPS://Berth.Test:8443"} {
 		token := w.token(t, aud)
@@ -144,17 +146,18 @@ func refusals(t testing.TB, w *world) map[string]refusal {
 	set := func(f func(*claims)) string { return w.forge(t, f) }
 	public := publicForms(t, &w.key.PublicKey)
 	return map[string]refusal{
-		"empty":              {"", berth.CodeAuthenticationFailed},
-		"no token":           {"hello", berth.CodeInvalidToken},
-		"huge":               {good + strings.Repeat("A", maxToken), berth.CodeInvalidToken},
-		"huge valid":         {set(func(c *claims) { c.UTI = strings.Repeat("A", maxToken) }), berth.CodeInvalidToken},
-		"alg none":           {unsigned(`{"alg":"none","typ":"JWT"}`, w.claimsOf()), berth.CodeInvalidToken},
-		"alg NONE":           {unsigned(`{"alg":"NONE"}`, w.claimsOf()), berth.CodeInvalidToken},
-		"no alg":             {unsigned(`{}`, w.claimsOf()), berth.CodeInvalidToken},
-		"no signature":       {parts[0] + "." + parts[1] + ".", berth.CodeInvalidToken},
-		"two parts":          {parts[0] + "." + parts[1], berth.CodeInvalidToken},
-		"other key":          {signWith(t, jose.ES256, newKey(t), w.claimsOf()), berth.CodeInvalidToken},
-		"other key, our kid": {signWith(t, jose.ES256, jose.JSONWebKey{Key: newKey(t), KeyID: w.keys.list[0].public.KeyID}, w.claimsOf()), berth.CodeInvalidToken},
+		"empty":        {"", berth.CodeAuthenticationFailed},
+		"no token":     {"hello", berth.CodeInvalidToken},
+		"huge":         {good + strings.Repeat("A", maxToken), berth.CodeInvalidToken},
+		"huge valid":   {set(func(c *claims) { c.UTI = strings.Repeat("A", maxToken) }), berth.CodeInvalidToken},
+		"alg none":     {unsigned(`{"alg":"none","typ":"JWT"}`, w.claimsOf()), berth.CodeInvalidToken},
+		"alg NONE":     {unsigned(`{"alg":"NONE"}`, w.claimsOf()), berth.CodeInvalidToken},
+		"no alg":       {unsigned(`{}`, w.claimsOf()), berth.CodeInvalidToken},
+		"no signature": {parts[0] + "." + parts[1] + ".", berth.CodeInvalidToken},
+		"two parts":    {parts[0] + "." + parts[1], berth.CodeInvalidToken},
+		"other key":    {signWith(t, jose.ES256, newKey(t), w.claimsOf()), berth.CodeInvalidToken},
+		"other key, our kid": {signWith(t, jose.ES256, jose.JSONWebKey{Key: newKey(t), KeyID: w.keys.list[0].public.KeyID}, w.claimsOf()),
+			berth.CodeInvalidToken},
 		"trailing garbage":   {good + ".x", berth.CodeInvalidToken},
 		"longer signature":   {good + "AAAA", berth.CodeInvalidToken},
 		"line break":         {good + "\n", berth.CodeInvalidToken},
@@ -214,7 +217,8 @@ func TestCachedTokenEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.remove()
-	if _, err := w.Verify(fresh, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "no longer exists") {
+	if _, err := w.Verify(fresh, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken ||
+		!strings.Contains(err.Error(), "no longer exists") {
 		t.Errorf("removed: %v", err)
 	}
 }
@@ -302,7 +306,8 @@ func TestRequire(t *testing.T) {
 
 func TestChallenge(t *testing.T) {
 	got := Challenge(testBase+"/", testTenant, berth.Errorf(berth.CodeInvalidToken, "say \"x\"\r\nSet-Cookie: é\\"))
-	want := `Bearer authorization_uri="` + testBase + "/" + testTenant + `", error="invalid_token", error_description="say 'x'  Set-Cookie:  '"`
+	want := `Bearer authorization_uri="` + testBase + "/" + testTenant +
+		`", error="invalid_token", error_description="say 'x'  Set-Cookie:  '"`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
