@@ -58,7 +58,7 @@ func ParseID(s string) (ID, error) {
 		if p == "" {
 			return bad("a part is empty")
 		}
-		if strings.ContainsAny(p, "<>%&\\?\"'") || strings.ContainsFunc(p, isControl) {
+		if strings.ContainsFunc(p, isForbidden) {
 			return bad("a part has a character that names cannot have")
 		}
 	}
@@ -88,7 +88,14 @@ func OfSubscription(typ string) bool {
 	return strings.EqualFold(typ, TypeTemplateDeployment) || strings.EqualFold(typ, TypePolicyAssignment)
 }
 
-func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+// isForbidden says whether no part of an id can have a character.
+func isForbidden(r rune) bool {
+	switch r {
+	case '<', '>', '%', '&', '\\', '?', '"', '\'', 0x7f:
+		return true
+	}
+	return r < 0x20
+}
 
 // IsZero says whether the id names nothing.
 func (id ID) IsZero() bool { return id.Subscription == "" && id.Group == "" }

@@ -43,7 +43,7 @@ func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
 			return Answer{}, err
 		}
 	}
-	res, err := s.route(q, cleanPath(r.URL.Path))
+	res, err := s.answer(q, cleanPath(r.URL.Path))
 	if err != nil {
 		return Answer{}, err
 	}

@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
@@ -24,10 +23,8 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 		}
 		return s.planConnected(q, id, old, given)
 	}
-	otherwise := ""
-	if group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); err == nil {
-		otherwise = group.Location
-	} else if !errors.Is(err, store.ErrNotFound) {
+	otherwise, err := s.groupLocation(q, id)
+	if err != nil {
 		return nil, err
 	}
 	where, err := location(in.Location, old, otherwise)
@@ -47,7 +44,8 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	body.Spec.Location = where
 	asked := clusterSpec(in, profile, &body.Spec)
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{change: store.Change{Resource: r}, violations: append(rules.Cluster(id.Name(), body.Spec, rules.ClusterFacts{Old: was, Asked: asked, Policy: policy}), rules.Tags(r.Tags)...)}, nil
+	violations := rules.Cluster(id.Name(), body.Spec, rules.ClusterFacts{Old: was, Asked: asked, Policy: policy})
+	return &plan{change: store.Change{Resource: r}, violations: append(violations, rules.Tags(r.Tags)...)}, nil
 }
 
 // clusterSpec writes what the request names over spec, and says which version was asked for in which words.
@@ -88,6 +86,8 @@ func defaultPool() berth.NodePool {
 	return berth.NodePool{Name: "nodepool1", Count: 3, VMSize: "Standard_DS2_v2", Mode: "System", OSType: "Linux", MaxPods: 110}
 }
 
+func encodeCluster(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Cluster(r) }
+
 func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
 	return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
 }
@@ -107,7 +107,12 @@ func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) 
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusOK, body: wire.Kubeconfigs(kind.name, config), header: map[string]string{"Cache-Control": "no-store"}}, nil
+	return secretAnswer(wire.Kubeconfigs(kind.name, config)), nil
+}
+
+// secretAnswer is an answer that nothing on its way may keep.
+func secretAnswer(body any) *response {
+	return &response{status: http.StatusOK, body: body, header: map[string]string{"Cache-Control": "no-store"}}
 }
 
 // notKept: Berth's own account in a given cluster is nobody else's.
@@ -115,14 +120,26 @@ func notKept(cluster berth.ID) error {
 	return berth.Errorf(berth.CodeConflict, "'%s' was given to Berth by a kubeconfig, which is not kept. Use the one you have.", cluster.Name())
 }
 
-// clusterProfile answers upgradeProfiles/default.
-func (s *Server) clusterProfile(q *request, id berth.ID) (*response, error) {
-	r, err := s.load(q, id.Parent())
+// upgradeProfile answers upgradeProfiles/default.
+func (s *Server) upgradeProfile(q *request, t target) (*response, error) {
+	r, err := s.load(q, t.id.Parent())
 	if err != nil {
 		return nil, err
 	}
-	if !id.Is(berth.TypeCluster+"/upgradeProfiles") || !strings.EqualFold(id.Name(), "default") {
-		return nil, berth.Errorf(berth.CodeNotFound, "A cluster has one upgrade profile: upgradeProfiles/default.")
+	if !strings.EqualFold(t.id.Name(), "default") {
+		return nil, noProfile()
 	}
-	return s.only(q, http.MethodGet, func(*request) (*response, error) { return ok(wire.UpgradeProfile(r)), nil })
+	return ok(wire.UpgradeProfile(r)), nil
+}
+
+// accessProfile refuses: clients get credentials by an action.
+func (s *Server) accessProfile(q *request, t target) (*response, error) {
+	if _, err := s.load(q, t.id.Parent()); err != nil {
+		return nil, err
+	}
+	return nil, noProfile()
+}
+
+func noProfile() error {
+	return berth.Errorf(berth.CodeNotFound, "A cluster has one upgrade profile: upgradeProfiles/default.")
 }

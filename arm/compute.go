@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"net/http"
 	"strings"
 
 	"berth.dev/berth"
@@ -69,7 +68,8 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 }
 
 // validateCompute says what a PUT would be told, and does nothing. With preflight=true the cluster of an attach is asked too.
-func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
+func (s *Server) validateCompute(q *request, t target) (*response, error) {
+	id := t.id
 	old, err := s.Store.Get(q.Context(), id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
@@ -85,20 +85,13 @@ func (s *Server) validateCompute(q *request, id berth.ID) (*response, error) {
 	} else {
 		violations = p.violations
 		spec := p.change.Resource.Body.(*berth.Compute).Spec
-		if spec.Attached && strings.EqualFold(q.URL.Query().Get("preflight"), "true") {
+		if spec.Attached && strings.EqualFold(q.param("preflight"), "true") {
 			if cluster, err := s.Store.Get(q.Context(), spec.ClusterID); err == nil && cluster.State == berth.StateSucceeded {
 				checks = s.Clusters.Preflight(q.Context(), id, spec)
 			}
 		}
 	}
 	return ok(wire.Validation(rules.Told(violations, false), rules.Told(violations, true), checks)), nil
-}
-
-func (s *Server) parentMissing(q *request, id berth.ID) error {
-	if _, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); errors.Is(err, store.ErrNotFound) {
-		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", id.Group)
-	}
-	return berth.Errorf(berth.CodeParentNotFound, "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", id.Type(), id.Parent())
 }
 
 // computeSpec is the old spec, or the defaults, with what the request names written over. unread is what of it could not be
@@ -192,7 +185,7 @@ func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.Com
 // removeCompute: delete takes the cluster along that Berth made; detach leaves it. What the user brought is never deleted.
 func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, error) {
 	attached := old.Body.(*berth.Compute).Spec.Attached
-	switch action := q.URL.Query().Get("underlyingResourceAction"); {
+	switch action := q.param("underlyingResourceAction"); {
 	case strings.EqualFold(action, "Detach"), action == "" && attached:
 		return berth.VerbDetach, nil
 	case strings.EqualFold(action, "Delete") && attached:
@@ -206,6 +199,18 @@ func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, erro
 	default:
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction", Message: "underlyingResourceAction must be Delete or Detach."}
 	}
+}
+
+func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
+	return wire.Compute(r, faultStatus(r.Fault))
+}
+
+// settled refuses credential actions on what has none yet.
+func settled(r *berth.Resource) error {
+	if r.State == berth.StateSucceeded || r.State == berth.StateUpdating {
+		return nil
+	}
+	return berth.Errorf(berth.CodeConflict, "'%s' is %s; it has credentials once it is Succeeded.", r.ID.Name(), r.State)
 }
 
 // computeKeys answers listKeys: the credentials of the cluster behind the compute.
@@ -222,7 +227,7 @@ func computeKeys(s *Server, q *request, r *berth.Resource) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusOK, body: wire.ComputeKeys(user, admin), header: map[string]string{"Cache-Control": "no-store"}}, nil
+	return secretAnswer(wire.ComputeKeys(user, admin)), nil
 }
 
 func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte, error) {

@@ -22,7 +22,11 @@ func putConnected(s *Server, q *request, id berth.ID, old *berth.Resource) (*pla
 
 // planConnected takes in a kubeconfig, and only then: an update without one changes tags.
 func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in wire.ConnectedPut) (*plan, error) {
-	where, err := location(in.Location, old, s.groupLocation(q, id))
+	otherwise, err := s.groupLocation(q, id)
+	if err != nil {
+		return nil, err
+	}
+	where, err := location(in.Location, old, otherwise)
 	violations, isOurs := rules.Of(err)
 	if err != nil && !isOurs {
 		return nil, err
@@ -66,14 +70,6 @@ func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, erro
 	return berth.VerbDelete, err
 }
 
-// groupLocation is what a resource takes over when none is given; empty when there is no such group.
-func (s *Server) groupLocation(q *request, id berth.ID) string {
-	if group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group)); err == nil {
-		return group.Location
-	}
-	return ""
-}
-
 func capital(s string) string {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
 		return s
@@ -93,6 +89,6 @@ func encodeConnected(s *Server, _ *request, r *berth.Resource) wire.Object {
 }
 
 // manifest answers what a connection would make in a cluster, for its administrator to apply by hand.
-func (s *Server) manifest(id berth.ID) (*response, error) {
-	return ok(wire.Object{"manifest": s.Clusters.Manifest(id)}), nil
+func (s *Server) manifest(_ *request, t target) (*response, error) {
+	return ok(wire.Object{"manifest": s.Clusters.Manifest(t.id)}), nil
 }

@@ -104,7 +104,7 @@ func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, 
 }
 
 // forced says that a cluster is to be taken from whoever has it.
-func forced(q *request) bool { return strings.EqualFold(q.URL.Query().Get("force"), "true") }
+func forced(q *request) bool { return strings.EqualFold(q.param("force"), "true") }
 
 func (s *Server) policyFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) (err error) {
 	if facts.Exists != nil {

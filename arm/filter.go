@@ -60,7 +60,7 @@ func (f filter) matchesTags(tags map[string]string) bool {
 
 // top reads $top: how many rows a page should have at the most.
 func top(q *request) (int, error) {
-	text := q.URL.Query().Get("$top")
+	text := q.param("$top")
 	if text == "" {
 		return 0, nil
 	}

@@ -3,6 +3,7 @@ package arm
 import (
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 
@@ -20,31 +21,51 @@ func (s *Server) load(q *request, id berth.ID) (*berth.Resource, error) {
 	return nil, s.missing(q, id)
 }
 
+// missing is the error for what is not there, or for what should be in a group that is not there.
 func (s *Server) missing(q *request, id berth.ID) error {
-	group := berth.GroupID(id.Subscription, id.Group)
-	if id.IsGroup() {
-		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", id.Group)
+	if err := s.groupMissing(q, id); err != nil {
+		return err
 	}
 	if id.Group == "" {
 		return berth.Errorf(berth.CodeNotFound, "The Resource '%s/%s' was not found in the subscription.", id.Type(), id.Name())
 	}
-	if _, err := s.Store.Get(q.Context(), group); errors.Is(err, store.ErrNotFound) {
+	name := id.String()[len(berth.GroupID(id.Subscription, id.Group).String()+"/providers/"):]
+	return berth.Errorf(berth.CodeNotFound, "The Resource '%s' under resource group '%s' was not found.", name, id.Group)
+}
+
+// parentMissing is the error for a change of what should be in a resource, or in a group, that is not there.
+func (s *Server) parentMissing(q *request, id berth.ID) error {
+	if err := s.groupMissing(q, id); err != nil {
+		return err
+	}
+	return berth.Errorf(berth.CodeParentNotFound, "Failed to perform 'write' on resource(s) of type '%s', "+
+		"because the parent resource '%s' could not be found.", id.Type(), id.Parent())
+}
+
+// groupMissing is the error for an id whose group is not there, or that is such a group; nil when the group is there.
+func (s *Server) groupMissing(q *request, id berth.ID) error {
+	if id.Group == "" {
+		return nil
+	}
+	_, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group))
+	if errors.Is(err, store.ErrNotFound) {
 		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", id.Group)
 	}
-	return berth.Errorf(berth.CodeNotFound, "The Resource '%s' under resource group '%s' was not found.", id.String()[len(group.String()+"/providers/"):], id.Group)
+	return err
 }
 
 // get answers GET and HEAD of one resource: at most one SELECT and an encode.
-func (s *Server) get(q *request, k *kind, id berth.ID) (*response, error) {
-	a, err := s.answer(q, k, id)
+func (s *Server) get(q *request, t target) (*response, error) {
+	a, err := s.encoded(q, t)
 	if err != nil {
 		return nil, err
 	}
 	return a.response(q), nil
 }
 
-// list answers the resources of a kind inside parent; in the whole subscription when parent is zero.
-func (s *Server) list(q *request, k *kind, parent berth.ID) (*response, error) {
+// list answers the resources of a kind inside another; in the whole subscription when the id of the target is zero.
+func (s *Server) list(q *request, t target) (*response, error) {
+	k, parent := t.kind, t.id
 	query := store.Query{Type: k.typ, Subscription: s.Subscription, Parent: parent}
 	if parent.IsZero() && berth.OfSubscription(k.typ) {
 		query.Group = berth.GroupID(s.Subscription, "") // those of the subscription itself
@@ -91,7 +112,7 @@ func (s *Server) pageOf(q *request, query store.Query, lets func(*berth.Resource
 
 // paging reads after which key a page begins and how long it may be: 0 when the request does not say.
 func paging(q *request) (after string, limit int, err error) {
-	key, err := base64.RawURLEncoding.DecodeString(q.URL.Query().Get("$skiptoken"))
+	key, err := base64.RawURLEncoding.DecodeString(q.param("$skiptoken"))
 	if err != nil {
 		return "", 0, berth.Errorf(berth.CodeInvalidRequest, "The $skiptoken is not one that Berth gave out. Begin the list again without it.")
 	}
@@ -110,7 +131,7 @@ func encodeAll(rows []*berth.Resource, encode func(*berth.Resource) any) []any {
 func withNext(q *request, value []any, next string) wire.Object {
 	out := wire.Object{"value": value}
 	if next != "" {
-		query := q.URL.Query()
+		query := maps.Clone(q.params())
 		query.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte(next)))
 		out["nextLink"] = q.base + (&url.URL{Path: cleanPath(q.URL.Path), RawQuery: query.Encode()}).String()
 	}

@@ -8,51 +8,165 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// kind is one row of the table: what a resource type does differently from all others.
+// kind is one row of the routing table: a resource type, what it does differently from all others, and all that can be asked
+// of it. A new kind is one row; a new action is one line in the row of its kind.
 type kind struct {
 	typ     string
-	created int // status of a PUT that makes one
+	rights  string // what the names of its rights begin with; typ when empty
+	older   string // the word of an older address right behind the group's, besides …/providers/{namespace}/{type}
+	created int    // status of a PUT that creates one
 	put     func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error)
 	patch   func(s *Server, q *request, old *berth.Resource) (*plan, error)
 	remove  func(s *Server, q *request, old *berth.Resource) (berth.Verb, error)
 	encode  func(s *Server, q *request, r *berth.Resource) wire.Object
-	actions map[string]func(s *Server, q *request, r *berth.Resource) (*response, error)
+	parts   []part
+	actions []action
 }
 
-// kinds is filled by init: its handlers refer to it.
-var kinds map[string]*kind
+// part is what stands below a resource without being one: it is stored in it, and a change of it is a change of the resource.
+type part struct {
+	name      string
+	list      handler // answers GET of all of them; nil when they cannot be listed
+	methods   methods // of one of them; nil when it has no address
+	permanent bool    // DELETE always refuses and says why
+}
 
+// action is POST …/{resource}/{name}.
+type action struct {
+	name  string
+	serve handler // existing(…) when the resource must exist
+}
+
+var (
+	resourceMethods, collectionMethods methods
+	kinds                              map[string]*kind  // by lower-case type
+	rows                               map[string]row    // kinds and parts, by lower-case type
+	olderAddresses                     map[string]string // namespace by the lower-case word of an older address
+)
+
+type row struct {
+	kind *kind
+	part *part
+}
+
+// The table is filled by init: its handlers refer to it.
 func init() {
-	kinds = map[string]*kind{}
-	for _, k := range append(recordKinds(), []*kind{
-		{typ: berth.TypeResourceGroup, created: http.StatusCreated, put: putGroup, patch: patchTags, remove: removeAlways, encode: encodeGroup},
-		// 200 and never 201: Terraform and the Go SDK take a workspace's PUT for failed otherwise.
-		{typ: berth.TypeWorkspace, created: http.StatusOK, put: putWorkspace, patch: patchWorkspace, remove: removeAlways, encode: encodeWorkspace},
-		{typ: berth.TypeCompute, created: http.StatusCreated, put: putCompute, patch: patchTags, remove: removeCompute, encode: encodeCompute,
-			actions: actions{"listKeys": computeKeys}},
-		{typ: berth.TypeCluster, created: http.StatusCreated, put: putCluster, patch: patchTags, remove: removeCluster, encode: encodeCluster,
-			actions: actions{"listClusterUserCredential": clusterUser, "listClusterAdminCredential": clusterAdmin}},
-		{typ: berth.TypeConnected, created: http.StatusCreated, put: putConnected, patch: patchTags, remove: removeCluster, encode: encodeConnected},
-		{typ: berth.TypeTemplateDeployment, created: http.StatusCreated, put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment},
-	}...) {
+	resourceMethods = methods{
+		http.MethodGet: (*Server).get, http.MethodPut: (*Server).put, http.MethodPatch: (*Server).patch, http.MethodDelete: (*Server).remove,
+	}
+	collectionMethods = methods{http.MethodGet: (*Server).list}
+	kinds, rows, olderAddresses = map[string]*kind{}, map[string]row{}, map[string]string{}
+	all := append(ownKinds(), recordKinds()...)
+	for _, k := range all {
 		kinds[strings.ToLower(k.typ)] = k
+		rows[strings.ToLower(k.typ)] = row{kind: k}
+		for i := range k.parts {
+			rows[strings.ToLower(k.typ+"/"+k.parts[i].name)] = row{k, &k.parts[i]}
+		}
+		if k.older != "" {
+			olderAddresses[k.older], _, _ = strings.Cut(k.typ, "/")
+		}
+	}
+	services = serviceRows()
+	served = servedTypes(all)
+}
+
+// ownKinds are the rows of what Berth acts on.
+func ownKinds() []*kind {
+	return []*kind{
+		{
+			typ: berth.TypeResourceGroup, rights: "Microsoft.Resources/subscriptions/resourceGroups", created: http.StatusCreated,
+			put: putGroup, patch: patchTags, remove: removeAlways, encode: encodeGroup,
+			parts: []part{{name: "resources", list: (*Server).listResources}},
+		},
+		{
+			// 200 and never 201: Terraform and the Go SDK take a workspace's PUT for failed otherwise.
+			typ: berth.TypeWorkspace, created: http.StatusOK,
+			put: putWorkspace, patch: patchWorkspace, remove: removeAlways, encode: encodeWorkspace,
+		},
+		{
+			typ: berth.TypeCompute, created: http.StatusCreated,
+			put: putCompute, patch: patchTags, remove: removeCompute, encode: encodeCompute,
+			actions: []action{
+				{"listKeys", existing(computeKeys)},
+				{"listNodes", existing((*Server).listNodes)},
+				{"validate", (*Server).validateCompute},
+			},
+		},
+		{
+			typ: berth.TypeCluster, created: http.StatusCreated,
+			put: putCluster, patch: patchTags, remove: removeCluster, encode: encodeCluster,
+			parts: []part{
+				{name: "agentPools", list: (*Server).listNodePools, permanent: true, methods: methods{
+					http.MethodGet: (*Server).getNodePool, http.MethodPut: (*Server).putNodePool, http.MethodDelete: (*Server).removeNodePool,
+				}},
+				{name: "upgradeProfiles", methods: methods{http.MethodGet: (*Server).upgradeProfile}},
+				{name: "accessProfiles", methods: methods{http.MethodGet: (*Server).accessProfile}},
+			},
+			actions: append(clusterActions(),
+				action{"listClusterUserCredential", existing(clusterUser)},
+				action{"listClusterAdminCredential", existing(clusterAdmin)},
+			),
+		},
+		{
+			typ: berth.TypeConnected, created: http.StatusCreated,
+			put: putConnected, patch: patchTags, remove: removeCluster, encode: encodeConnected,
+			actions: clusterActions(),
+		},
+		{
+			typ: berth.TypeTemplateDeployment, older: "deployments", created: http.StatusCreated,
+			put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment,
+			parts: []part{{name: "operations", list: (*Server).deploymentOperations, methods: methods{
+				http.MethodGet: (*Server).deploymentOperation,
+			}}},
+			actions: []action{
+				{"validate", (*Server).validateDeployment},
+				{"whatIf", (*Server).whatIf},
+				{"cancel", existing((*Server).cancelDeployment)},
+				{"exportTemplate", existing(exportTemplate)},
+			},
+		},
 	}
 }
 
-type actions = map[string]func(s *Server, q *request, r *berth.Resource) (*response, error)
+// clusterActions are what clusters of both types can be asked.
+func clusterActions() []action {
+	return []action{
+		{"listNodes", existing((*Server).listNodes)},
+		{"manifest", (*Server).manifest},
+		{"leftovers", existing((*Server).routerObjects)},
+	}
+}
 
+// recordKinds are the rows of what Berth only keeps.
+func recordKinds() (out []*kind) {
+	for _, typ := range berth.RecordTypes {
+		k := &kind{
+			typ: typ, created: http.StatusCreated, patch: patchTags, remove: removeAlways,
+			put: func(_ *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+				return putRecord(q, typ, id, old)
+			},
+			encode: func(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Record(r) },
+		}
+		if typ == berth.TypeNetwork {
+			k.parts = []part{{name: "subnets", list: (*Server).listSubnets, methods: methods{
+				http.MethodGet: (*Server).getSubnet, http.MethodPut: (*Server).putSubnet, http.MethodDelete: (*Server).removeSubnet,
+			}}}
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+// kindOf finds a kind by its type in any casing; nil when there is none.
 func kindOf(typ string) *kind { return kinds[strings.ToLower(typ)] }
 
-func encodeGroup(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Group(r) }
-func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
-	return wire.Compute(r, faultStatus(r.Fault))
-}
-func encodeCluster(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Cluster(r) }
-func encodeDeployment(_ *Server, _ *request, r *berth.Resource) wire.Object {
-	return wire.TemplateDeployment(r)
-}
-func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
-	return wire.Workspace(r, q.base, s.Authority.TenantID())
+func (k *kind) part(name string) *part { return rows[strings.ToLower(k.typ+"/"+name)].part }
+
+// canDeploy says whether a template may name a type: a kind, or a part that can be written.
+func canDeploy(typ string) bool {
+	r, found := rows[strings.ToLower(typ)]
+	return found && (r.part == nil || r.part.methods[http.MethodPut] != nil)
 }
 
 func removeAlways(*Server, *request, *berth.Resource) (berth.Verb, error) {

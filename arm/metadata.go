@@ -15,7 +15,7 @@ func metadata(base string, q *request) *response {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return nil
 	}
-	switch version := q.URL.Query().Get("api-version"); {
+	switch version := q.param("api-version"); {
 	case version == "1.0", version != "" && version < "2018-01-01": // az cloud register
 		return ok(metadata2015(base))
 	case version != "" && version < "2019-05-01": // azurerm asks which regions there are

@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"net/http"
 	"strings"
 
 	"berth.dev/berth"
@@ -12,8 +11,8 @@ import (
 
 // Node pools are no rows of their own: they are part of their cluster, and a change of one is a change of it.
 
-func (s *Server) listNodePools(q *request, cluster berth.ID) (*response, error) {
-	r, err := s.load(q, cluster)
+func (s *Server) listNodePools(q *request, t target) (*response, error) {
+	r, err := s.load(q, t.id)
 	if err != nil {
 		return nil, err
 	}
@@ -24,24 +23,22 @@ func (s *Server) listNodePools(q *request, cluster berth.ID) (*response, error) 
 	return ok(wire.Object{"value": value}), nil
 }
 
-func (s *Server) nodePool(q *request, id berth.ID) (*response, error) {
-	switch q.Method {
-	case http.MethodGet, http.MethodHead:
-		r, pool, err := s.loadPool(q, id)
-		if err != nil {
-			return nil, err
-		}
-		return ok(wire.NodePool(r, *pool)), nil
-	case http.MethodPut:
-		return s.putNodePool(q, id)
-	case http.MethodDelete:
-		_, pool, err := s.loadPool(q, id)
-		if err != nil {
-			return nil, err
-		}
-		return nil, berth.Errorf(berth.CodeConflict, "'%s' is the only pool of its cluster, and a cluster must have one System pool. Delete the cluster instead.", pool.Name)
+func (s *Server) getNodePool(q *request, t target) (*response, error) {
+	r, pool, err := s.loadPool(q, t.id)
+	if err != nil {
+		return nil, err
 	}
-	return nil, q.notAllowed(http.MethodGet, http.MethodPut)
+	return ok(wire.NodePool(r, *pool)), nil
+}
+
+// removeNodePool always refuses: a cluster has one pool.
+func (s *Server) removeNodePool(q *request, t target) (*response, error) {
+	_, pool, err := s.loadPool(q, t.id)
+	if err != nil {
+		return nil, err
+	}
+	return nil, berth.Errorf(berth.CodeConflict, "'%s' is the only pool of its cluster, and a cluster must have one System pool. "+
+		"Delete the cluster instead.", pool.Name)
 }
 
 // loadPool finds a pool in its cluster.
@@ -59,14 +56,15 @@ func (s *Server) loadPool(q *request, id berth.ID) (*berth.Resource, *berth.Node
 }
 
 // putNodePool scales the one pool; a second one is refused by the rules.
-func (s *Server) putNodePool(q *request, id berth.ID) (*response, error) {
+func (s *Server) putNodePool(q *request, t target) (*response, error) {
+	id := t.id
 	var in struct {
 		Properties wire.NodePoolFields `json:"properties"`
 	}
 	if err := wire.Decode(q.body, &in); err != nil {
 		return nil, err
 	}
-	k := *kindOf(berth.TypeCluster)
+	k := *t.kind
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
 		for _, p := range r.Body.(*berth.Cluster).Spec.Pools {
 			if strings.EqualFold(p.Name, id.Name()) {
@@ -104,5 +102,6 @@ func planNodePool(name string, fields wire.NodePoolFields, old *berth.Resource) 
 	}
 	r := *old
 	r.Body = &body
-	return &plan{change: store.Change{Resource: &r}, violations: rules.Cluster(old.ID.Name(), body.Spec, rules.ClusterFacts{Old: &was.Spec, Asked: body.Spec.Version})}, nil
+	facts := rules.ClusterFacts{Old: &was.Spec, Asked: body.Spec.Version}
+	return &plan{change: store.Change{Resource: &r}, violations: rules.Cluster(old.ID.Name(), body.Spec, facts)}, nil
 }

@@ -24,14 +24,15 @@ func (s *Server) operationURL(q *request, r *berth.Resource, operation, what str
 func (s *Server) operation(q *request, id string) (*berth.Operation, error) {
 	op, err := s.Store.Operation(q.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, berth.Errorf(berth.CodeOperationNotFound, "There is no operation '%.60s'. Operations can be read until %d days after they ended.", id, int(berth.OperationRetention.Hours()/24))
+		return nil, berth.Errorf(berth.CodeOperationNotFound, "There is no operation '%.60s'. Operations can be read until %d days after they ended.",
+			id, int(berth.OperationRetention.Hours()/24))
 	}
 	return op, err
 }
 
 // operationStatus answers the Azure-AsyncOperation address: always 200 while it can be read.
-func (s *Server) operationStatus(q *request, id string) (*response, error) {
-	op, err := s.operation(q, id)
+func (s *Server) operationStatus(q *request, t target) (*response, error) {
+	op, err := s.operation(q, t.words[2])
 	if err != nil {
 		return nil, err
 	}
@@ -43,40 +44,52 @@ func (s *Server) operationStatus(q *request, id string) (*response, error) {
 }
 
 // operationResult answers the Location address: 202 while under way, then what the request itself would have answered.
-func (s *Server) operationResult(q *request, id string) (*response, error) {
-	op, err := s.operation(q, id)
+func (s *Server) operationResult(q *request, t target) (*response, error) {
+	op, err := s.operation(q, t.words[2])
 	switch {
 	case err != nil:
 		return nil, err
 	case !op.State.Terminal():
-		return &response{status: http.StatusAccepted, header: map[string]string{"Location": q.base + q.URL.RequestURI(), "Retry-After": "1"}}, nil
+		header := map[string]string{"Location": q.base + q.URL.RequestURI(), "Retry-After": "1"}
+		return &response{status: http.StatusAccepted, header: header}, nil
 	case op.Err != nil:
 		return nil, op.Err
 	case op.Verb.Removes():
 		return &response{status: http.StatusNoContent}, nil
 	}
-	k := kindOf(op.ResourceID.Type())
-	return s.get(q, k, op.ResourceID)
+	return s.get(q, target{kind: kindOf(op.ResourceID.Type()), id: op.ResourceID})
 }
 
-// action answers POST …/{resource}/{action}.
-func (s *Server) action(q *request, k *kind, id berth.ID, name string) (*response, error) {
-	for word, do := range k.actions {
-		if strings.EqualFold(word, name) {
-			r, err := s.load(q, id)
-			if err != nil {
-				return nil, err
-			}
-			return do(s, q, r)
+// manyOperations is how many a listing shows at the most.
+const manyOperations = 200
+
+// listOperations answers the latest operations of the subscription: of one resource with ?resourceId=, those under way with
+// ?active=true. Azure has this as the activity log.
+func (s *Server) listOperations(q *request, _ target) (*response, error) {
+	var of berth.ID
+	if text := q.param("resourceId"); text != "" {
+		var err error
+		if of, err = berth.ParseID(text); err != nil {
+			return nil, berth.Errorf(berth.CodeInvalidID, "%v.", err)
 		}
 	}
-	return nil, berth.Errorf(berth.CodeInvalidResourceType, "'%s' has no action '%.60s'.", k.typ, name)
-}
-
-// settled refuses credential actions on what has none yet.
-func settled(r *berth.Resource) error {
-	if r.State == berth.StateSucceeded || r.State == berth.StateUpdating {
-		return nil
+	limit, err := top(q)
+	if err != nil {
+		return nil, err
 	}
-	return berth.Errorf(berth.CodeConflict, "'%s' is %s; it has credentials once it is Succeeded.", r.ID.Name(), r.State)
+	if limit == 0 || limit > manyOperations {
+		limit = manyOperations
+	}
+	all, err := s.Store.Operations(q.Context(), of, strings.EqualFold(q.param("active"), "true"), limit)
+	if err != nil {
+		return nil, err
+	}
+	value := []any{}
+	for _, op := range all {
+		id := "/subscriptions/" + s.Subscription + "/operations/" + op.ID
+		one := wire.Operation(op, id, faultStatus(op.Err))
+		one["properties"].(wire.Object)["steps"] = wire.Steps(op.Steps)
+		value = append(value, one)
+	}
+	return ok(wire.Object{"value": value}), nil
 }

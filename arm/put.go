@@ -22,18 +22,18 @@ type plan struct {
 }
 
 // put answers PUT of any kind.
-func (s *Server) put(q *request, k *kind, id berth.ID) (*response, error) {
-	return s.change(q, id, func(old *berth.Resource) (*plan, error) { return k.put(s, q, id, old) }, k)
+func (s *Server) put(q *request, t target) (*response, error) {
+	return s.change(q, t.id, func(old *berth.Resource) (*plan, error) { return t.kind.put(s, q, t.id, old) }, t.kind)
 }
 
 // patch answers PATCH: tags, of every kind.
-func (s *Server) patch(q *request, k *kind, id berth.ID) (*response, error) {
-	return s.change(q, id, func(old *berth.Resource) (*plan, error) {
+func (s *Server) patch(q *request, t target) (*response, error) {
+	return s.change(q, t.id, func(old *berth.Resource) (*plan, error) {
 		if old == nil {
-			return nil, s.missing(q, id)
+			return nil, s.missing(q, t.id)
 		}
-		return k.patch(s, q, old)
-	}, k)
+		return t.kind.patch(s, q, old)
+	}, t.kind)
 }
 
 // change decides on what is there, lets the store accept it, and decides again when someone else was quicker.
@@ -157,11 +157,11 @@ func (s *Server) accepted(q *request, k *kind, status int, r *berth.Resource, op
 }
 
 // remove answers DELETE of any kind.
-func (s *Server) remove(q *request, k *kind, id berth.ID) (*response, error) {
-	old, err := s.Store.Get(q.Context(), id)
+func (s *Server) remove(q *request, t target) (*response, error) {
+	old, err := s.Store.Get(q.Context(), t.id)
 	if errors.Is(err, store.ErrNotFound) {
-		if id.IsGroup() { // az wants to be told
-			return nil, s.missing(q, id)
+		if t.id.IsGroup() { // az expects a 404 here
+			return nil, s.missing(q, t.id)
 		}
 		return &response{status: http.StatusNoContent}, nil
 	}
@@ -171,7 +171,7 @@ func (s *Server) remove(q *request, k *kind, id berth.ID) (*response, error) {
 	if err := q.match(wire.ETag(old.Generation)); err != nil {
 		return nil, err
 	}
-	verb, err := k.remove(s, q, old)
+	verb, err := t.kind.remove(s, q, old)
 	if err != nil {
 		return nil, err
 	}

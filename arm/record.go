@@ -2,7 +2,6 @@ package arm
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -11,18 +10,6 @@ import (
 	"berth.dev/berth/store"
 	"berth.dev/berth/wire"
 )
-
-// recordKinds are the rows of the table for what Berth only keeps.
-func recordKinds() (out []*kind) {
-	for _, typ := range berth.RecordTypes {
-		out = append(out, &kind{typ: typ, created: http.StatusCreated, patch: patchTags, remove: removeAlways,
-			put: func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
-				return putRecord(q, typ, id, old)
-			},
-			encode: func(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Record(r) }})
-	}
-	return out
-}
 
 func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan, error) {
 	sent, tags, fields, err := wire.RecordPut(q.body)
@@ -49,47 +36,47 @@ func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan,
 
 // Subnets are no rows of their own: they are part of their network, and a change of one is a change of it.
 
-func (s *Server) listSubnets(q *request, network berth.ID) (*response, error) {
-	r, err := s.load(q, network)
+func (s *Server) listSubnets(q *request, t target) (*response, error) {
+	r, err := s.load(q, t.id)
 	if err != nil {
 		return nil, err
 	}
 	return ok(wire.Object{"value": wire.Subnets(r)}), nil
 }
 
-func (s *Server) subnet(q *request, id berth.ID) (*response, error) {
-	switch q.Method {
-	case http.MethodGet, http.MethodHead:
-		r, err := s.load(q, id.Parent())
-		if err != nil {
-			return nil, err
-		}
-		if i := subnetIn(r, id.Name()); i >= 0 {
-			return ok(wire.Subnets(r)[i]), nil
-		}
-		return nil, noSubnet(id)
-	case http.MethodPut:
-		var in map[string]any
-		if err := wire.Decode(q.body, &in); err != nil {
-			return nil, err
-		}
-		return s.changeSubnets(q, id, func(all []any, i int) ([]any, error) {
-			one := map[string]any{"name": id.Name(), "properties": in["properties"]}
-			if i < 0 {
-				return append(all, one), nil
-			}
-			all[i] = one
-			return all, nil
-		})
-	case http.MethodDelete:
-		return s.changeSubnets(q, id, func(all []any, i int) ([]any, error) {
-			if i < 0 {
-				return nil, noSubnet(id)
-			}
-			return slices.Delete(all, i, i+1), nil
-		})
+func (s *Server) getSubnet(q *request, t target) (*response, error) {
+	r, err := s.load(q, t.id.Parent())
+	if err != nil {
+		return nil, err
 	}
-	return nil, q.notAllowed(http.MethodGet, http.MethodPut, http.MethodDelete)
+	if i := subnetIn(r, t.id.Name()); i >= 0 {
+		return ok(wire.Subnets(r)[i]), nil
+	}
+	return nil, noSubnet(t.id)
+}
+
+func (s *Server) putSubnet(q *request, t target) (*response, error) {
+	var in map[string]any
+	if err := wire.Decode(q.body, &in); err != nil {
+		return nil, err
+	}
+	return s.changeSubnets(q, t, func(all []any, i int) ([]any, error) {
+		one := map[string]any{"name": t.id.Name(), "properties": in["properties"]}
+		if i < 0 {
+			return append(all, one), nil
+		}
+		all[i] = one
+		return all, nil
+	})
+}
+
+func (s *Server) removeSubnet(q *request, t target) (*response, error) {
+	return s.changeSubnets(q, t, func(all []any, i int) ([]any, error) {
+		if i < 0 {
+			return nil, noSubnet(t.id)
+		}
+		return slices.Delete(all, i, i+1), nil
+	})
 }
 
 func noSubnet(id berth.ID) error {
@@ -104,9 +91,9 @@ func subnetIn(network *berth.Resource, name string) int {
 }
 
 // changeSubnets writes a network with another list of subnets, and answers the one that was asked for.
-func (s *Server) changeSubnets(q *request, id berth.ID, edit func(all []any, i int) ([]any, error)) (*response, error) {
-	network := id.Parent()
-	k := *kindOf(berth.TypeNetwork)
+func (s *Server) changeSubnets(q *request, t target, edit func(all []any, i int) ([]any, error)) (*response, error) {
+	id, network := t.id, t.id.Parent()
+	k := *t.kind
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
 		if i := subnetIn(r, id.Name()); i >= 0 {
 			return wire.Subnets(r)[i].(wire.Object)

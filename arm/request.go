@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -20,10 +21,23 @@ type request struct {
 	caller   identity.Caller
 	version  string // api-version as it was sent
 	body     []byte
+	path     string // clean
+	query    url.Values
 	kindName string // for metrics
 	allow    string // the methods that are possible here, once another has been refused
 	answered int
 }
+
+// params are what stands in the query. They are read once.
+func (q *request) params() url.Values {
+	if q.query == nil {
+		q.query = q.URL.Query()
+	}
+	return q.query
+}
+
+// param is one of them; empty when it is not there.
+func (q *request) param(name string) string { return q.params().Get(name) }
 
 // notAllowed refuses the method and keeps what HTTP wants an answer to say: the methods that are possible.
 func (q *request) notAllowed(possible ...string) error {
@@ -38,12 +52,13 @@ const oldestVersion = "2014-01-01"
 
 // checkVersion takes the api-version from the query.
 func (q *request) checkVersion() error {
-	q.version = q.URL.Query().Get("api-version")
+	q.version = q.param("api-version")
 	switch {
 	case q.version == "":
 		return berth.Errorf(berth.CodeMissingAPIVersion, "The api-version query parameter (?api-version=) is required for all requests.")
 	case !versionFormat.MatchString(q.version) || q.version < oldestVersion:
-		return berth.Errorf(berth.CodeInvalidAPIVersion, "The api-version '%.40s' is invalid. Write a date, such as '2024-04-01' or '2024-10-01-preview'.", q.version)
+		return berth.Errorf(berth.CodeInvalidAPIVersion,
+			"The api-version '%.40s' is invalid. Write a date, such as '2024-04-01' or '2024-10-01-preview'.", q.version)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ const (
 // stage is a server for scenarios: true HTTPS, front door, store and engine, but simulated clusters, and a clock and an
 // engine that stand until a scenario lets things settle. So what is under way stays so while a scenario looks at it.
 type stage struct {
-	t        *testing.T
+	t        testing.TB
 	url      string
 	token    string
 	links    string // address from which templates may be fetched
@@ -47,12 +47,12 @@ type stage struct {
 	begun    []string // addresses of the operations that answers announced
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t testing.TB) *stage {
 	t.Helper()
 	return newStageAt(t, filepath.Join(t.TempDir(), "berth.db"))
 }
 
-func newStageAt(t *testing.T, database string) *stage {
+func newStageAt(t testing.TB, database string) *stage {
 	t.Helper()
 	s := &stage{t: t, clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))}
 	box, err := seal.Ephemeral()

@@ -124,10 +124,7 @@ func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
 	if err := q.readBody(w); err != nil {
 		return nil, err
 	}
-	if res := s.remembered(q); res != nil {
-		return res, nil
-	}
-	return s.route(q, path)
+	return s.answer(q, path)
 }
 
 // public answers what needs no token. Nil when path is none of it.

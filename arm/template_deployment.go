@@ -82,7 +82,7 @@ func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scop
 	var wrong []berth.Error
 	for _, r := range plan.Resources {
 		nested := strings.EqualFold(r.Type, berth.TypeTemplateDeployment)
-		if kindOf(r.Type) == nil && !deployablePart(r.Type) {
+		if !canDeploy(r.Type) {
 			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type", Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
 		}
 		if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
@@ -135,11 +135,6 @@ func (s *Server) nestedScope(q *request, r *template.Resource, outer template.Sc
 	return outer
 }
 
-// deployablePart are types that are a part of another resource.
-func deployablePart(typ string) bool {
-	return strings.EqualFold(typ, berth.TypeNodePool) || strings.EqualFold(typ, berth.TypeSubnet)
-}
-
 func details(err error) []berth.Error {
 	if err == nil {
 		return nil
@@ -182,26 +177,12 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	return &plan{change: w, violations: rules.Tags(r.Tags)}, nil
 }
 
-// deploymentAction answers what can be asked of a deployment, some of it before there is one.
-func (s *Server) deploymentAction(q *request, id berth.ID, word string) (*response, error) {
-	switch strings.ToLower(word) {
-	case "validate":
-		return s.validateDeployment(q, id)
-	case "whatif":
-		return s.whatIf(q, id)
-	}
-	r, err := s.load(q, id)
-	if err != nil {
-		return nil, err
-	}
-	d := r.Body.(*berth.TemplateDeployment)
-	switch strings.ToLower(word) {
-	case "exporttemplate":
-		return ok(wire.Object{"template": d.Spec.Template}), nil
-	case "cancel":
-		return s.cancelDeployment(q, r)
-	}
-	return nil, berth.Errorf(berth.CodeInvalidResourceType, "A deployment has no action '%.60s'; it has validate, whatIf, cancel and exportTemplate.", word)
+func encodeDeployment(_ *Server, _ *request, r *berth.Resource) wire.Object {
+	return wire.TemplateDeployment(r)
+}
+
+func exportTemplate(_ *Server, _ *request, r *berth.Resource) (*response, error) {
+	return ok(wire.Object{"template": r.Body.(*berth.TemplateDeployment).Spec.Template}), nil
 }
 
 // cancelDeployment stops a deployment from beginning anything more. What it has begun goes on.
@@ -213,7 +194,8 @@ func (s *Server) cancelDeployment(q *request, r *berth.Resource) (*response, err
 	return &response{status: http.StatusNoContent}, nil
 }
 
-func (s *Server) validateDeployment(q *request, id berth.ID) (*response, error) {
+func (s *Server) validateDeployment(q *request, t target) (*response, error) {
+	id := t.id
 	d, err := s.readDeployment(q, id)
 	if err != nil {
 		return nil, err
@@ -228,23 +210,23 @@ func (s *Server) validateDeployment(q *request, id berth.ID) (*response, error) 
 	}}), nil
 }
 
-func (s *Server) deploymentOperations(q *request, id berth.ID) (*response, error) {
-	r, err := s.load(q, id)
+func (s *Server) deploymentOperations(q *request, t target) (*response, error) {
+	r, err := s.load(q, t.id)
 	if err != nil {
 		return nil, err
 	}
 	return ok(wire.Object{"value": wire.TemplateDeploymentOperations(r, faultStatus)}), nil
 }
 
-func (s *Server) deploymentOperation(q *request, id berth.ID) (*response, error) {
-	r, err := s.load(q, id.Parent())
+func (s *Server) deploymentOperation(q *request, t target) (*response, error) {
+	r, err := s.load(q, t.id.Parent())
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range wire.TemplateDeploymentOperations(r, faultStatus) {
-		if o.(wire.Object)["operationId"] == id.Name() {
+		if o.(wire.Object)["operationId"] == t.id.Name() {
 			return ok(o), nil
 		}
 	}
-	return nil, berth.Errorf(berth.CodeNotFound, "The deployment '%s' has no operation '%.60s'.", id.Parent().Name(), id.Name())
+	return nil, berth.Errorf(berth.CodeNotFound, "The deployment '%s' has no operation '%.60s'.", t.id.Parent().Name(), t.id.Name())
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // whatIf says what a deployment would change, and changes nothing.
-func (s *Server) whatIf(q *request, id berth.ID) (*response, error) {
-	d, err := s.readDeployment(q, id)
+func (s *Server) whatIf(q *request, t target) (*response, error) {
+	d, err := s.readDeployment(q, t.id)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (s *Server) whatIf(q *request, id berth.ID) (*response, error) {
 		return nil, err
 	}
 	if strings.EqualFold(d.in.Properties.Mode, berth.ModeComplete) {
-		all, err := s.Store.All(q.Context(), store.Query{Group: berth.GroupID(id.Subscription, id.Group)})
+		all, err := s.Store.All(q.Context(), store.Query{Group: berth.GroupID(t.id.Subscription, t.id.Group)})
 		if err != nil {
 			return nil, err
 		}

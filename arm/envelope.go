@@ -1,0 +1,75 @@
+package arm
+
+import (
+	"errors"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
+)
+
+// What requests say of the envelope that all kinds share: location and tags.
+
+// codeInvalidGroupLocation is what ARM calls berth.CodeInvalidLocation when it is a group's.
+const codeInvalidGroupLocation berth.Code = "InvalidResourceGroupLocation"
+
+// location brings a location into its canonical form. Of an existing resource it cannot change.
+func location(sent *string, old *berth.Resource, otherwise string) (string, error) {
+	if old != nil {
+		otherwise = old.Location
+	}
+	if sent == nil || *sent == "" {
+		if otherwise == "" {
+			return "", &berth.Error{Code: berth.CodeLocationRequired, Target: "location", Message: "The location property is required for this definition."}
+		}
+		return otherwise, nil
+	}
+	name, known := catalog.CanonicalLocation(*sent)
+	switch {
+	case !known:
+		return "", &berth.Error{Code: berth.CodeLocationUnavailable, Target: "location", Message: "The location '" + *sent + "' is not known. List the known ones with GET /subscriptions/{id}/locations; an example is 'westeurope'."}
+	case old != nil && name != old.Location:
+		code := berth.CodeInvalidLocation
+		if old.ID.IsGroup() {
+			code = codeInvalidGroupLocation
+		}
+		return "", &berth.Error{Code: code, Target: "location", Message: "'" + old.ID.Name() + "' already exists in location '" + old.Location + "'; a resource cannot be made again or moved to '" + name + "'. Use another name, or delete it first."}
+	}
+	return name, nil
+}
+
+// groupLocation is the location of a resource whose request names none: that of its group. It is empty when there is no such
+// group, which the store refuses when it accepts the change.
+func (s *Server) groupLocation(q *request, id berth.ID) (string, error) {
+	group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group))
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return group.Location, nil
+}
+
+// keepTags are the tags of a PUT: those sent, or the old ones when none were.
+func keepTags(sent map[string]string, old *berth.Resource) map[string]string {
+	if sent == nil && old != nil {
+		return old.Tags
+	}
+	return sent
+}
+
+// patchTags replaces the whole map of tags, as ARM does, and leaves all else.
+func patchTags(_ *Server, q *request, old *berth.Resource) (*plan, error) {
+	var in struct {
+		Tags map[string]string `json:"tags"`
+	}
+	if err := wire.Decode(q.body, &in); err != nil {
+		return nil, err
+	}
+	r := *old
+	r.Tags = keepTags(in.Tags, old)
+	return &plan{change: store.Change{Resource: &r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
+}

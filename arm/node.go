@@ -1,0 +1,26 @@
+package arm
+
+import (
+	"berth.dev/berth"
+	"berth.dev/berth/wire"
+)
+
+// listNodes answers the nodes of a cluster, or of the cluster behind a compute, as the cluster shows them now.
+func (s *Server) listNodes(q *request, r *berth.Resource) (*response, error) {
+	cluster := r.ID
+	if c, isCompute := r.Body.(*berth.Compute); isCompute {
+		cluster = c.Spec.ClusterID
+	}
+	if r.State == berth.StateDeleting {
+		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s; its nodes cannot be asked for.", r.ID.Name(), r.State)
+	}
+	nodes, err := s.Clusters.Nodes(q.Context(), cluster)
+	if err != nil {
+		return nil, err
+	}
+	value := []any{}
+	for _, n := range nodes {
+		value = append(value, n)
+	}
+	return ok(wire.Object{"value": value}), nil
+}

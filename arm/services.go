@@ -1,0 +1,76 @@
+package arm
+
+import (
+	"net/http"
+	"strings"
+)
+
+// service is one row of the routing table for what is no resource.
+type service struct {
+	path   string // {} stands for any word
+	name   string // in metrics
+	method string
+	right  string // the ARM action that a caller needs
+	typ    string // as provider listings show it; empty for what they do not show
+	serve  handler
+	words  []string // path, taken apart
+}
+
+var services []service
+
+// serviceRows are the rows. The first {} behind /subscriptions/ is the subscription, which parse has checked.
+func serviceRows() []service {
+	const subscription, locations = "subscriptions/{}", "subscriptions/{}/providers/{}/locations/{}/"
+	const rights, get = "Microsoft.Resources/subscriptions", http.MethodGet
+	all := []service{
+		{path: "subscriptions", name: "subscriptions", right: rights + "/read", typ: rights, serve: (*Server).listSubscriptions},
+		{path: subscription, name: "subscriptions", right: rights + "/read", serve: (*Server).getSubscription},
+		{path: "tenants", name: "tenants", right: "Microsoft.Resources/tenants/read", typ: "Microsoft.Resources/tenants", serve: (*Server).listTenants},
+		{path: "providers", name: "providers", right: "Microsoft.Resources/providers/read", serve: (*Server).listProviders},
+		{path: subscription + "/locations", name: "locations", right: rights + "/locations/read", serve: (*Server).listLocations},
+		{path: subscription + "/operations", name: "operations", right: rights + "/operations/read", serve: (*Server).listOperations},
+		{path: subscription + "/residues", name: "residues", right: rights + "/residues/read", serve: (*Server).listCleanups},
+		{path: subscription + "/resources", name: "resources", right: rights + "/resources/read", serve: (*Server).listResources},
+		{path: subscription + "/providers", name: "providers", right: rights + "/providers/read", serve: (*Server).listProviders},
+		{path: subscription + "/providers/{}", name: "providers", right: rights + "/providers/read", serve: (*Server).getProvider},
+		{path: subscription + "/providers/{}/register", name: "providers", method: http.MethodPost,
+			right: rights + "/providers/register/action", serve: (*Server).getProvider},
+		{path: subscription + "/providers/{}/unregister", name: "providers", method: http.MethodPost,
+			right: rights + "/providers/unregister/action", serve: (*Server).getProvider},
+		{path: locations + "operationsStatuses/{}", name: "locations/operationsstatuses", right: rights + "/operationResults/read",
+			typ: "Microsoft.MachineLearningServices/locations/operationsStatuses", serve: (*Server).operationStatus},
+		{path: locations + "operations/{}", name: "locations/operations", right: rights + "/operationResults/read", serve: (*Server).operationStatus},
+		{path: locations + "operationResults/{}", name: "locations/operationresults", right: rights + "/operationResults/read",
+			serve: (*Server).operationResult},
+		{path: locations + "orchestrators", name: "locations/orchestrators", right: "Microsoft.ContainerService/locations/orchestrators/read",
+			typ: "Microsoft.ContainerService/locations/orchestrators", serve: (*Server).orchestrators},
+		{path: locations + "kubernetesVersions", name: "locations/kubernetesversions",
+			right: "Microsoft.ContainerService/locations/kubernetesVersions/read",
+			typ:   "Microsoft.ContainerService/locations/kubernetesVersions", serve: (*Server).kubernetesVersions},
+	}
+	for i := range all {
+		all[i].words = strings.Split(all[i].path, "/")
+		if all[i].method == "" {
+			all[i].method = get
+		}
+	}
+	return all
+}
+
+// match says whether a path is the service's, and what stands in the place of its {} behind the subscription.
+func (v *service) match(words []string) (into []string, fits bool) {
+	if len(words) != len(v.words) {
+		return nil, false
+	}
+	for i, want := range v.words {
+		switch {
+		case want != "{}":
+			if !strings.EqualFold(want, words[i]) {
+				return nil, false
+			}
+		case i > 1:
+			into = append(into, words[i])
+		}
+	}
+	return into, true
+}
