@@ -48,6 +48,7 @@ const (
 	CodeClusterUnreachable      Code = "ClusterNotReachable"
 	CodeProviderUnavailable     Code = "ProviderUnavailable"
 	CodeDeadlineExceeded        Code = "OperationTimedOut"
+	CodeServerCrashed           Code = "ServerCrashed" // Berth's own process ended, again and again, while it worked on this
 	CodeCanceled                Code = "OperationCanceled"
 	CodeStorageFull             Code = "InsufficientStorage"
 	CodeUnreadable              Code = "StoredRecordUnreadable" // Berth's own: what the database holds is damaged

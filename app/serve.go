@@ -229,12 +229,12 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 	if s.keys, err = identity.LoadOrMakeKeys(s.config.DataDir, s.clock); err != nil {
 		return nil, c, err
 	}
-	var audiences []string
+	var hosts []string
 	for _, h := range s.hostsWithPort() {
-		audiences = append(audiences, "https://"+h)
+		hosts = append(hosts, "https://"+h)
 	}
 	a, err := identity.New(identity.Options{
-		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Audiences: audiences, Log: s.log, Applications: s.directory.Find,
+		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Hosts: hosts, Log: s.log, Applications: s.directory.Find,
 	})
 	return a, c, err
 }

@@ -14,6 +14,7 @@ import (
 func (s *server) openStudio(authority *identity.Authority, subscription string, arm http.Handler) (*studio.Studio, error) {
 	pages, err := studio.New(studio.Options{
 		Endpoint: s.info.Endpoint, TenantID: authority.TenantID(), SubscriptionID: subscription, Transport: direct{arm}, Log: s.log,
+		Bearer:  identity.Bearer,
 		Renew:   func(token string) (studio.Session, error) { return s.renewSession(authority, token) },
 		Changes: func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
 	})
@@ -26,7 +27,7 @@ func (s *server) openStudio(authority *identity.Authority, subscription string, 
 // renewSession says whose a token is. One that is past half of its life is followed by another: a session ends an hour after
 // its last use.
 func (s *server) renewSession(authority *identity.Authority, token string) (studio.Session, error) {
-	caller, err := authority.Verify(token)
+	caller, err := authority.Verify(token, identity.ResourceManager)
 	if err != nil {
 		return studio.Session{}, err
 	}

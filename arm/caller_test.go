@@ -11,6 +11,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/app/apptest"
+	"berth.dev/berth/arm"
 	"berth.dev/berth/identity"
 )
 
@@ -69,10 +70,29 @@ func TestCallers(t *testing.T) {
 		})
 	}
 	f.equal(f.get(f.group), "name", group)
-	for _, scope := range []string{f.Endpoint + "//.default", "https://management.azure.com/.default", "https://management.core.windows.net//.default"} {
+	for _, scope := range []string{f.Endpoint + "//.default", "https://management.azure.com/.default",
+		"https://management.core.windows.net//.default"} {
 		other := *f.Server
 		other.Token = f.NewToken(scope)
 		other.Want(http.StatusOK, other.Do(http.MethodGet, f.group, nil))
+	}
+}
+
+// TestCallsFromInside: a call that a template deployment makes passes the line where callers are judged, before an answer is
+// given from memory too.
+func TestCallsFromInside(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	for range 2 { // the second could come from memory
+		call := arm.Call{Caller: clientID, Method: http.MethodGet, Path: s.workspace(), Version: apptest.Version}
+		if a, err := s.arm.Do(t.Context(), call); err != nil || a.Body["name"] != workspace {
+			t.Fatalf("%v %v", a, err)
+		}
+		call.Caller = ""
+		if a, err := s.arm.Do(t.Context(), call); berth.ErrorCode(err) != berth.CodeAuthenticationFailed ||
+			!strings.Contains(err.Error(), "Microsoft.MachineLearningServices/workspaces/read") {
+			t.Errorf("without a caller: %v %v", a, err)
+		}
 	}
 }
 
@@ -81,14 +101,16 @@ func TestWithoutToken(t *testing.T) {
 	f := newFront(t)
 	id := f.get(f.workspace)
 	discovery, _ := apptest.At(id, "properties.discoveryUrl").(string)
-	for _, path := range []string{"/healthz", "/readyz", "/" + f.TenantID + "/v2.0/.well-known/openid-configuration", strings.TrimPrefix(discovery, f.Endpoint)} {
+	for _, path := range []string{"/healthz", "/readyz", "/" + f.TenantID + "/v2.0/.well-known/openid-configuration",
+		strings.TrimPrefix(discovery, f.Endpoint)} {
 		r := f.Send(apptest.Request{Method: http.MethodGet, Path: path, Raw: true, Header: map[string]string{"Authorization": ""}})
 		f.Want(http.StatusOK, r)
 		if secret, err := os.ReadFile(f.Info.CredentialsFile); err != nil || strings.Contains(r.Text, f.ClientSecret) || len(secret) == 0 {
 			t.Errorf("%s shows a secret (%v)", path, err)
 		}
 	}
-	services := f.Send(apptest.Request{Method: http.MethodGet, Path: discovery, Raw: true, Header: map[string]string{"Authorization": ""}}).Body
+	services := f.Send(apptest.Request{Method: http.MethodGet, Path: discovery, Raw: true,
+		Header: map[string]string{"Authorization": ""}}).Body
 	for _, key := range []string{"api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio"} {
 		f.equal(services, key, f.Endpoint)
 	}

@@ -17,11 +17,12 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 		return nil, err
 	}
 	if in.Properties.Kubeconfig != nil || old != nil && old.Body.(*berth.Cluster).Spec.Connected {
-		given := wire.ConnectedPut{Location: in.Location, Tags: in.Tags}
+		connected := wire.ConnectedPut{Location: in.Location, Tags: in.Tags}
 		if in.Properties.Kubeconfig != nil {
-			given.Properties.Kubeconfig, given.Properties.KeepCredential = *in.Properties.Kubeconfig, in.Properties.KeepCredential
+			connected.Properties.Kubeconfig = *in.Properties.Kubeconfig
+			connected.Properties.KeepCredential = in.Properties.KeepCredential
 		}
-		return s.planConnected(q, id, old, given)
+		return s.planConnected(q, id, old, connected)
 	}
 	otherwise, err := s.groupLocation(q, id)
 	if err != nil {
@@ -115,9 +116,10 @@ func secretAnswer(body any) *response {
 	return &response{status: http.StatusOK, body: body, header: map[string]string{"Cache-Control": "no-store"}}
 }
 
-// notKept: Berth's own account in a given cluster is nobody else's.
+// notKept refuses the credential of a connected cluster: Berth's own account there is for Berth alone.
 func notKept(cluster berth.ID) error {
-	return berth.Errorf(berth.CodeConflict, "'%s' was given to Berth by a kubeconfig, which is not kept. Use the one you have.", cluster.Name())
+	return berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, which Berth does not keep. Use the one you have.",
+		cluster.Name())
 }
 
 // upgradeProfile answers upgradeProfiles/default.

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -13,8 +14,8 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// putCompute: without resourceId a cluster is made (create); with one, the cluster that it names is taken up (attach).
-// What cannot be read of a wish is told together with what the rules say to the rest.
+// putCompute plans a compute: without a resourceId Berth creates a cluster for it; with one it attaches the cluster that the id
+// names. What of the request cannot be read is reported together with the violations of the rest.
 func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
 	var in wire.ComputePut
 	if err := wire.Decode(q.body, &in); err != nil {
@@ -45,10 +46,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 		return nil, err
 	}
 	if spec.Attached && spec.Location == "" {
-		spec.Location = ws.Location
-		if facts.ClusterLocation != "" {
-			spec.Location = facts.ClusterLocation
-		}
+		spec.Location = cmp.Or(facts.ClusterLocation, ws.Location)
 	}
 	violations = append(violations, rules.Compute(id.Name(), *spec, facts)...)
 	violations = append(violations, rules.Tags(keepTags(in.Tags, old))...)
@@ -60,14 +58,16 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
-	w := store.Change{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}, Hold: spec.ClusterID, Force: facts.TakeOver}
+	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
+	w := store.Change{Resource: r, Hold: spec.ClusterID, Force: facts.TakeOver}
 	if key != "" {
 		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
 	}
 	return &plan{change: w, violations: violations}, nil
 }
 
-// validateCompute says what a PUT would be told, and does nothing. With preflight=true the cluster of an attach is asked too.
+// validateCompute reports every violation and warning of a PUT, and changes nothing. With preflight=true it also checks the
+// cluster of an attach.
 func (s *Server) validateCompute(q *request, t target) (*response, error) {
 	id := t.id
 	old, err := s.Store.Get(q.Context(), id)
@@ -96,7 +96,8 @@ func (s *Server) validateCompute(q *request, t target) (*response, error) {
 
 // computeSpec is the old spec, or the defaults, with what the request names written over. unread is what of it could not be
 // read; the error is for what leaves nothing to be judged.
-func computeSpec(id berth.ID, in *wire.ComputePut, old *berth.Resource, facts *rules.ComputeFacts) (spec *berth.ComputeSpec, key string, unread []rules.Violation, err error) {
+func computeSpec(id berth.ID, in *wire.ComputePut, old *berth.Resource, facts *rules.ComputeFacts) (spec *berth.ComputeSpec, key string,
+	unread []rules.Violation, err error) {
 	spec = &berth.ComputeSpec{}
 	if old != nil {
 		facts.Exists = old.Body.(*berth.Compute)
@@ -111,7 +112,8 @@ func computeSpec(id berth.ID, in *wire.ComputePut, old *berth.Resource, facts *r
 	if l := in.Properties.ComputeLocation; l != nil && *l != "" {
 		name, known := catalog.CanonicalLocation(*l)
 		if !known {
-			unread = append(unread, rules.Violation{Code: berth.CodeLocationUnavailable, Target: "properties.computeLocation", Message: "The location '" + *l + "' is not known."})
+			unread = append(unread, rules.Violation{Code: berth.CodeLocationUnavailable, Target: "properties.computeLocation",
+				Message: "The location '" + *l + "' is not known."})
 		}
 		spec.Location = name
 	} else if spec.Location == "" && !spec.Attached {
@@ -128,7 +130,8 @@ func computeType(s string) (berth.ComputeType, error) {
 			return t, nil
 		}
 	}
-	return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.computeType", Message: "The computeType '" + s + "' is not served. Berth serves AKS and Kubernetes."}
+	return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.computeType",
+		Message: "The computeType '" + s + "' is not served. Berth serves AKS and Kubernetes."}
 }
 
 // resourceID reads which cluster is meant: one named (attach), or one to be made under a derived name (create).
@@ -190,14 +193,17 @@ func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, erro
 		return berth.VerbDetach, nil
 	case strings.EqualFold(action, "Delete") && attached:
 		return "", &berth.Error{Code: berth.CodeAttachedCannotBeDeleted, Target: "underlyingResourceAction",
-			Message: "'" + old.ID.Name() + "' is an attached compute: its cluster was brought by you, and is not Berth's to delete. Detach it (underlyingResourceAction=Detach); then delete the cluster itself if you want that. Nothing was changed."}
+			Message: "'" + old.ID.Name() + "' is an attached compute: its cluster was brought by you, and is not Berth's to delete. Detach it " +
+				"(underlyingResourceAction=Detach); then delete the cluster itself if you want that. Nothing was changed."}
 	case strings.EqualFold(action, "Delete"):
 		return berth.VerbDelete, nil
 	case action == "":
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
-			Message: "Say what is to become of the cluster: add ?underlyingResourceAction=Delete to delete it with the compute, or =Detach to keep it running."}
+			Message: "Say what is to become of the cluster: add ?underlyingResourceAction=Delete to delete it with the compute, or =Detach to " +
+				"keep it running."}
 	default:
-		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction", Message: "underlyingResourceAction must be Delete or Detach."}
+		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
+			Message: "underlyingResourceAction must be Delete or Detach."}
 	}
 }
 

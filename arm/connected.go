@@ -11,7 +11,7 @@ import (
 
 const kubeconfigField = "properties.kubeconfig"
 
-// putConnected is PUT of a connected cluster: a cluster that lives elsewhere, given by a kubeconfig.
+// putConnected is PUT of a connected cluster: one that Berth did not create and reaches by a kubeconfig.
 func putConnected(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
 	var in wire.ConnectedPut
 	if err := wire.Decode(q.body, &in); err != nil {
@@ -20,7 +20,7 @@ func putConnected(s *Server, q *request, id berth.ID, old *berth.Resource) (*pla
 	return s.planConnected(q, id, old, in)
 }
 
-// planConnected takes in a kubeconfig, and only then: an update without one changes tags.
+// planConnected connects the cluster anew when the request has a kubeconfig. An update without one changes tags alone.
 func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in wire.ConnectedPut) (*plan, error) {
 	otherwise, err := s.groupLocation(q, id)
 	if err != nil {
@@ -38,34 +38,40 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 	if old != nil {
 		*body = *old.Body.(*berth.Cluster)
 		if !body.Spec.Connected {
-			return nil, &berth.Error{Code: berth.CodeExistsDifferently, Target: kubeconfigField, Message: "'" + id.Name() + "' is a cluster that Berth made; a kubeconfig cannot take its place. Choose another name."}
+			return nil, &berth.Error{Code: berth.CodeExistsDifferently, Target: kubeconfigField,
+				Message: "'" + id.Name() + "' is a cluster that Berth made; a kubeconfig cannot take its place. Choose another name."}
 		}
 	} else {
 		violations = append(violations, rules.ClusterName(id.Name())...)
 	}
-	body.Spec.Connected, body.Spec.Location, body.Spec.TakeOver = true, where, forced(q)
+	body.Spec.Connected, body.Spec.TakeOver = true, forced(q)
+	body.Spec.Location = where
 	w := store.Change{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}}
 	switch {
 	case in.Properties.Kubeconfig != "":
 		body.Spec.Run, body.Spec.KeepCredential = uuid.NewString(), in.Properties.KeepCredential
 		w.Secrets = map[string][]byte{berth.SecretSubmitted: []byte(in.Properties.Kubeconfig)}
 		if err := s.Clusters.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
-			violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: capital(err.Error()) + "."})
+			violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField,
+				Message: capital(err.Error()) + "."})
 		}
 	case old == nil:
-		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField, Message: "To connect a cluster takes its kubeconfig (berth cluster connect --kubeconfig FILE)."})
+		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField,
+			Message: "To connect a cluster takes its kubeconfig (berth cluster connect --kubeconfig FILE)."})
 	}
 	return &plan{change: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
 }
 
-// removeCluster: with a given cluster goes only Berth's own account there, and what a compute has put in would stay for ever.
+// removeCluster disconnects a connected cluster, unless a compute holds it: without Berth's account there, nobody could remove what
+// the compute has put in.
 func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, error) {
 	if !old.Body.(*berth.Cluster).Spec.Connected {
 		return berth.VerbDelete, nil
 	}
 	holder, err := s.Store.Holder(q.Context(), old.ID)
 	if err == nil && !holder.IsZero() {
-		err = berth.Errorf(berth.CodeConflict, "The cluster '%s' is attached, as compute '%s' of workspace '%s'. Detach it there first: afterwards Berth could not take out what it has put in.", old.ID.Name(), holder.Name(), holder.Parent().Name())
+		err = berth.Errorf(berth.CodeConflict, "The cluster '%s' is attached, as compute '%s' of workspace '%s'. Detach it there first: "+
+			"afterwards Berth could not take out what it has put in.", old.ID.Name(), holder.Name(), holder.Parent().Name())
 	}
 	return berth.VerbDelete, err
 }
@@ -88,7 +94,7 @@ func encodeConnected(s *Server, _ *request, r *berth.Resource) wire.Object {
 	return o
 }
 
-// manifest answers what a connection would make in a cluster, for its administrator to apply by hand.
+// manifest answers what a connection creates in a cluster, so that its administrator can apply it by hand.
 func (s *Server) manifest(_ *request, t target) (*response, error) {
 	return ok(wire.Object{"manifest": s.Clusters.Manifest(t.id)}), nil
 }

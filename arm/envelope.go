@@ -22,20 +22,25 @@ func location(sent *string, old *berth.Resource, otherwise string) (string, erro
 	}
 	if sent == nil || *sent == "" {
 		if otherwise == "" {
-			return "", &berth.Error{Code: berth.CodeLocationRequired, Target: "location", Message: "The location property is required for this definition."}
+			return "", &berth.Error{Code: berth.CodeLocationRequired, Target: "location",
+				Message: "The location property is required for this definition."}
 		}
 		return otherwise, nil
 	}
 	name, known := catalog.CanonicalLocation(*sent)
 	switch {
 	case !known:
-		return "", &berth.Error{Code: berth.CodeLocationUnavailable, Target: "location", Message: "The location '" + *sent + "' is not known. List the known ones with GET /subscriptions/{id}/locations; an example is 'westeurope'."}
+		return "", &berth.Error{Code: berth.CodeLocationUnavailable, Target: "location",
+			Message: "The location '" + *sent + "' is not known. List the known ones with GET /subscriptions/{id}/locations; an example is " +
+				"'westeurope'."}
 	case old != nil && name != old.Location:
 		code := berth.CodeInvalidLocation
 		if old.ID.IsGroup() {
 			code = codeInvalidGroupLocation
 		}
-		return "", &berth.Error{Code: code, Target: "location", Message: "'" + old.ID.Name() + "' already exists in location '" + old.Location + "'; a resource cannot be made again or moved to '" + name + "'. Use another name, or delete it first."}
+		return "", &berth.Error{Code: code, Target: "location",
+			Message: "'" + old.ID.Name() + "' already exists in location '" + old.Location + "'; a resource cannot be made again or moved to '" +
+				name + "'. Use another name, or delete it first."}
 	}
 	return name, nil
 }
@@ -47,8 +52,11 @@ func (s *Server) groupLocation(q *request, id berth.ID) (string, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case group.Unreadable:
+		return "", group.Fault
 	}
 	return group.Location, nil
 }

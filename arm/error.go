@@ -13,6 +13,7 @@ import (
 // statuses is the one map from error code to HTTP status. What is not in it is a 400: the request's fault.
 var statuses = map[berth.Code]int{
 	berth.CodeInternal:                http.StatusInternalServerError,
+	berth.CodeServerCrashed:           http.StatusInternalServerError,
 	berth.CodeServiceUnavailable:      http.StatusServiceUnavailable,
 	berth.CodeProviderUnavailable:     http.StatusServiceUnavailable,
 	berth.CodeAuthenticationFailed:    http.StatusUnauthorized,
@@ -62,7 +63,8 @@ func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	switch {
 	case isOurs && e.Code != berth.CodeInternal:
 	case errors.Is(err, store.ErrMoved):
-		e = berth.Errorf(berth.CodePreconditionFailed, "The resource was changed by someone else in the meantime. Read it again and repeat the request.")
+		e = berth.Errorf(berth.CodePreconditionFailed,
+			"The resource was changed by someone else in the meantime. Read it again and repeat the request.")
 	case errors.Is(err, context.Canceled) && q.Context().Err() != nil:
 		q.answered = 499 // the client has gone away; nobody reads this
 		return

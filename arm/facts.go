@@ -11,9 +11,11 @@ import (
 	"berth.dev/berth/store"
 )
 
-// computeFacts reads what the store knows and the rules want to know of a wish for a compute.
+// computeFacts reads from the store what the rules need to judge the request for a compute.
 func (s *Server) computeFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
-	for _, find := range []func(*request, berth.ID, *berth.ComputeSpec, *rules.ComputeFacts) error{s.namesakeFacts, s.networkFacts, s.clusterFacts, s.policyFacts} {
+	for _, find := range []func(*request, berth.ID, *berth.ComputeSpec, *rules.ComputeFacts) error{
+		s.namesakeFacts, s.networkFacts, s.clusterFacts, s.policyFacts,
+	} {
 		if err := find(q, id, spec, facts); err != nil {
 			return err
 		}
@@ -43,11 +45,11 @@ func (s *Server) namesakeFacts(q *request, id berth.ID, _ *berth.ComputeSpec, fa
 // networkFacts finds the subnet that is named, and its neighbours.
 func (s *Server) networkFacts(q *request, _ berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
 	if spec.Network == nil || facts.Exists != nil && facts.Exists.Spec.Network != nil && *facts.Exists.Spec.Network == *spec.Network {
-		return nil // it was judged when it came
+		return nil // it was judged when it was requested
 	}
 	subnet, err := berth.ParseID(spec.Network.SubnetID)
 	if err != nil || !subnet.Is(berth.TypeSubnet) {
-		return nil // told by the rule
+		return nil // the rule reports it
 	}
 	network, err := s.Store.Get(q.Context(), subnet.Parent())
 	if errors.Is(err, store.ErrNotFound) {
@@ -93,7 +95,8 @@ func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, 
 	if err != nil {
 		return err
 	}
-	facts.Cluster, facts.ClusterState, facts.ClusterLocation = r.Body.(*berth.Cluster), r.State, r.Location
+	facts.Cluster = r.Body.(*berth.Cluster)
+	facts.ClusterState, facts.ClusterLocation = r.State, r.Location
 	spec.ClusterID = r.ID
 	taken, err := s.Store.Taken(q.Context(), r.ID, id)
 	if taken != nil {
@@ -103,7 +106,7 @@ func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, 
 	return err
 }
 
-// forced says that a cluster is to be taken from whoever has it.
+// forced says whether the request takes over a cluster that another compute holds.
 func forced(q *request) bool { return strings.EqualFold(q.param("force"), "true") }
 
 func (s *Server) policyFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) (err error) {

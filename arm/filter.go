@@ -17,14 +17,17 @@ type filter struct {
 }
 
 // term is one comparison, or substringof, with the "and" before the next one. A quote inside a value is doubled.
-var term = regexp.MustCompile(`(?i)^(?:(resourceType|name|resourceGroup|tagName|tagValue|location)\s+eq\s+'((?:[^']|'')*)'|substringof\('((?:[^']|'')*)',\s*name\))(?:\s+and\s+|$)`)
+var term = regexp.MustCompile(`(?i)^(?:(resourceType|name|resourceGroup|tagName|tagValue|location)\s+eq\s+'((?:[^']|'')*)'` +
+	`|substringof\('((?:[^']|'')*)',\s*name\))(?:\s+and\s+|$)`)
 
 func parseFilter(text string) (filter, error) {
 	var f filter
 	for rest := strings.TrimSpace(text); rest != ""; {
 		m := term.FindStringSubmatch(rest)
 		if m == nil {
-			return f, berth.Errorf(berth.CodeInvalidFilter, "The $filter is not understood from %q on. Compare resourceType, name, resourceGroup, location, tagName or tagValue with eq and a value in single quotes, joined by and.", rest)
+			return f, berth.Errorf(berth.CodeInvalidFilter,
+				"The $filter is not understood from %q on. Compare resourceType, name, resourceGroup, location, tagName or tagValue with eq and a "+
+					"value in single quotes, joined by and.", rest)
 		}
 		rest = rest[len(m[0]):]
 		if m[1] == "" {
@@ -32,7 +35,8 @@ func parseFilter(text string) (filter, error) {
 			continue
 		}
 		*map[string]*string{
-			"resourcetype": &f.typ, "name": &f.name, "resourcegroup": &f.group, "tagname": &f.tagName, "tagvalue": &f.tagValue, "location": &f.location,
+			"resourcetype": &f.typ, "name": &f.name, "resourcegroup": &f.group,
+			"tagname": &f.tagName, "tagvalue": &f.tagValue, "location": &f.location,
 		}[strings.ToLower(m[1])] = unquote(m[2])
 	}
 	return f, nil

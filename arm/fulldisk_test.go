@@ -102,7 +102,8 @@ func TestFullDisk(t *testing.T) {
 	var clusters []string
 	for i := range 5 { // whose credentials do not fit into what is left on half-filled pages
 		clusters = append(clusters, fmt.Sprintf("%s/providers/Microsoft.ContainerService/managedClusters/own%d", d.group(), i))
-		d.must(d.send("PUT", clusters[i], nil, `{"location":"westeurope","properties":{"agentPoolProfiles":[{"name":"pool","count":1,"vmSize":"Standard_D3_v2"}]}}`).is(http.StatusCreated))
+		body := `{"location":"westeurope","properties":{"agentPoolProfiles":[{"name":"pool","count":1,"vmSize":"Standard_D3_v2"}]}}`
+		d.must(d.send("PUT", clusters[i], nil, body).is(http.StatusCreated))
 	}
 	before := d.send("GET", d.workspace(), nil, "").text
 	big := bigTags()

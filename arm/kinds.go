@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"berth.dev/berth"
@@ -55,8 +56,9 @@ func init() {
 		http.MethodGet: (*Server).get, http.MethodPut: (*Server).put, http.MethodPatch: (*Server).patch, http.MethodDelete: (*Server).remove,
 	}
 	collectionMethods = methods{http.MethodGet: (*Server).list}
-	kinds, rows, olderAddresses = map[string]*kind{}, map[string]row{}, map[string]string{}
-	all := append(ownKinds(), recordKinds()...)
+	kinds, rows = map[string]*kind{}, map[string]row{}
+	olderAddresses = map[string]string{}
+	all := slices.Concat(resourceKinds(), machineLearningKinds(), clusterKinds(), recordKinds())
 	for _, k := range all {
 		kinds[strings.ToLower(k.typ)] = k
 		rows[strings.ToLower(k.typ)] = row{kind: k}
@@ -71,14 +73,33 @@ func init() {
 	served = servedTypes(all)
 }
 
-// ownKinds are the rows of what Berth acts on.
-func ownKinds() []*kind {
+// resourceKinds are the rows of Resource Manager's own types.
+func resourceKinds() []*kind {
 	return []*kind{
 		{
 			typ: berth.TypeResourceGroup, rights: "Microsoft.Resources/subscriptions/resourceGroups", created: http.StatusCreated,
 			put: putGroup, patch: patchTags, remove: removeAlways, encode: encodeGroup,
 			parts: []part{{name: "resources", list: (*Server).listResources}},
 		},
+		{
+			typ: berth.TypeTemplateDeployment, older: "deployments", created: http.StatusCreated,
+			put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment,
+			parts: []part{{name: "operations", list: (*Server).deploymentOperations, methods: methods{
+				http.MethodGet: (*Server).deploymentOperation,
+			}}},
+			actions: []action{
+				{"validate", (*Server).validateDeployment},
+				{"whatIf", (*Server).whatIf},
+				{"cancel", existing((*Server).cancelDeployment)},
+				{"exportTemplate", existing(exportTemplate)},
+			},
+		},
+	}
+}
+
+// machineLearningKinds are the rows of workspaces and what is in them.
+func machineLearningKinds() []*kind {
+	return []*kind{
 		{
 			// 200 and never 201: Terraform and the Go SDK take a workspace's PUT for failed otherwise.
 			typ: berth.TypeWorkspace, created: http.StatusOK,
@@ -93,6 +114,12 @@ func ownKinds() []*kind {
 				{"validate", (*Server).validateCompute},
 			},
 		},
+	}
+}
+
+// clusterKinds are the rows of clusters: managed and connected.
+func clusterKinds() []*kind {
+	return []*kind{
 		{
 			typ: berth.TypeCluster, created: http.StatusCreated,
 			put: putCluster, patch: patchTags, remove: removeCluster, encode: encodeCluster,
@@ -112,19 +139,6 @@ func ownKinds() []*kind {
 			typ: berth.TypeConnected, created: http.StatusCreated,
 			put: putConnected, patch: patchTags, remove: removeCluster, encode: encodeConnected,
 			actions: clusterActions(),
-		},
-		{
-			typ: berth.TypeTemplateDeployment, older: "deployments", created: http.StatusCreated,
-			put: putDeployment, patch: patchTags, remove: removeAlways, encode: encodeDeployment,
-			parts: []part{{name: "operations", list: (*Server).deploymentOperations, methods: methods{
-				http.MethodGet: (*Server).deploymentOperation,
-			}}},
-			actions: []action{
-				{"validate", (*Server).validateDeployment},
-				{"whatIf", (*Server).whatIf},
-				{"cancel", existing((*Server).cancelDeployment)},
-				{"exportTemplate", existing(exportTemplate)},
-			},
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/identity"
 )
 
-// metadata answers /metadata/endpoints, by which clients find everything else: they are given its address and no other.
+// metadata answers /metadata/endpoints, by which clients find everything else: its address is the only one that they are configured with.
 // It has had four shapes, and each client insists on one of them. Without a version it is the newest.
 func metadata(base string, q *request) *response {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
@@ -28,7 +28,7 @@ func metadata(base string, q *request) *response {
 
 func metadata2015(base string) map[string]any {
 	return map[string]any{
-		"galleryEndpoint": base + "/", "graphEndpoint": base + "/", "portalEndpoint": portal(base),
+		"galleryEndpoint": base + "/", "graphEndpoint": base + identity.GraphPath, "portalEndpoint": portal(base),
 		"authentication": map[string]any{"loginEndpoint": base + "/", "audiences": []string{base + "/", base}},
 	}
 }
@@ -48,15 +48,20 @@ func metadata2018(base string) map[string]any {
 func cloud(base string) map[string]any {
 	return map[string]any{
 		"name": identity.CloudName, "portal": portal(base), "resourceManager": base,
-		"authentication": map[string]any{"loginEndpoint": base, "audiences": []string{base, base + "/"}, "tenant": "organizations", "identityProvider": "AAD"},
-		"graph":          base + "/", "graphAudience": base + "/", "microsoftGraphResourceId": base + "/",
+		"authentication": map[string]any{
+			"loginEndpoint": base, "audiences": []string{base, base + "/"}, "tenant": "organizations", "identityProvider": "AAD",
+		},
+		// az takes the last of these for Graph's address and for the audience of its tokens.
+		"graph": base + identity.GraphPath, "graphAudience": base + identity.GraphPath, "microsoftGraphResourceId": base + identity.GraphPath,
 		"gallery": base + "/", "batch": base + "/", "media": base, "sqlManagement": base + "/", "activeDirectoryDataLake": base + "/",
 		"vmImageAliasDoc": base + "/metadata/aliases.json", "appInsightsResourceId": base, "logAnalyticsResourceId": base,
-		"appInsightsTelemetryChannelResourceId": base, "attestationResourceId": base, "synapseAnalyticsResourceId": base, "ossrDbmsResourceId": base,
+		"appInsightsTelemetryChannelResourceId": base, "attestationResourceId": base, "synapseAnalyticsResourceId": base,
+		"ossrDbmsResourceId": base,
 		"suffixes": map[string]string{
-			"storage": elsewhere, "storageSyncEndpointSuffix": elsewhere, "keyVaultDns": "vault." + elsewhere, "mhsmDns": "managedhsm." + elsewhere,
-			"acrLoginServer": "registry." + elsewhere, "sqlServerHostname": "database." + elsewhere, "mysqlServerEndpoint": "mysql." + elsewhere,
-			"postgresqlServerEndpoint": "postgres." + elsewhere, "mariadbServerEndpoint": "mariadb." + elsewhere, "azureFrontDoorEndpointSuffix": "edge." + elsewhere,
+			"storage": elsewhere, "storageSyncEndpointSuffix": elsewhere, "keyVaultDns": "vault." + elsewhere,
+			"mhsmDns": "managedhsm." + elsewhere, "acrLoginServer": "registry." + elsewhere, "sqlServerHostname": "database." + elsewhere,
+			"mysqlServerEndpoint": "mysql." + elsewhere, "postgresqlServerEndpoint": "postgres." + elsewhere,
+			"mariadbServerEndpoint": "mariadb." + elsewhere, "azureFrontDoorEndpointSuffix": "edge." + elsewhere,
 			"azureDataLakeStoreFileSystem": "datalake." + elsewhere, "azureDataLakeAnalyticsCatalogAndJob": "analytics." + elsewhere,
 			"synapseAnalytics": "synapse." + elsewhere, "attestationEndpoint": "attest." + elsewhere,
 		},

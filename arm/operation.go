@@ -24,7 +24,8 @@ func (s *Server) operationURL(q *request, r *berth.Resource, operation, what str
 func (s *Server) operation(q *request, id string) (*berth.Operation, error) {
 	op, err := s.Store.Operation(q.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, berth.Errorf(berth.CodeOperationNotFound, "There is no operation '%.60s'. Operations can be read until %d days after they ended.",
+		return nil, berth.Errorf(berth.CodeOperationNotFound,
+			"There is no operation '%.60s'. Operations can be read until %d days after they ended.",
 			id, int(berth.OperationRetention.Hours()/24))
 	}
 	return op, err

@@ -11,7 +11,8 @@ import (
 func TestPathsAreForgiving(t *testing.T) {
 	f := newFront(t)
 	for _, path := range []string{
-		"/" + f.workspace, strings.ReplaceAll(f.workspace, "/", "//"), f.workspace + "/", strings.ToLower(f.workspace), strings.ToUpper(f.workspace),
+		"/" + f.workspace, strings.ReplaceAll(f.workspace, "/", "//"), f.workspace + "/",
+		strings.ToLower(f.workspace), strings.ToUpper(f.workspace),
 		strings.Replace(f.workspace, "resourceGroups", "resourcegroups", 1), "/rp/workspaces" + f.workspace,
 	} {
 		f.equal(f.get(path), "id", f.workspace)
@@ -31,7 +32,8 @@ func TestRequestIDs(t *testing.T) {
 	send := func(header map[string]string) http.Header {
 		return f.Send(apptest.Request{Method: http.MethodGet, Path: f.group, Header: header}).Header
 	}
-	h := send(map[string]string{"x-ms-client-request-id": "mine", "x-ms-return-client-request-id": "true", "x-ms-correlation-request-id": "whole"})
+	h := send(map[string]string{"x-ms-client-request-id": "mine", "x-ms-return-client-request-id": "true",
+		"x-ms-correlation-request-id": "whole"})
 	if h.Get("x-ms-client-request-id") != "mine" || h.Get("x-ms-correlation-request-id") != "whole" || len(h.Get("x-ms-request-id")) != 36 {
 		t.Errorf("ids: %v", h)
 	}
@@ -39,11 +41,13 @@ func TestRequestIDs(t *testing.T) {
 	if h.Get("x-ms-client-request-id") != "" || h.Get("x-ms-correlation-request-id") != h.Get("x-ms-request-id") {
 		t.Errorf("ids unasked: %v", h)
 	}
-	h = send(map[string]string{"x-ms-client-request-id": strings.Repeat("x", 500), "x-ms-return-client-request-id": "true", "x-ms-correlation-request-id": "a b"})
+	h = send(map[string]string{"x-ms-client-request-id": strings.Repeat("x", 500), "x-ms-return-client-request-id": "true",
+		"x-ms-correlation-request-id": "a b"})
 	if h.Get("x-ms-client-request-id") != "" || h.Get("x-ms-correlation-request-id") == "a b" {
 		t.Errorf("what can be no id is echoed: %v", h)
 	}
-	for key, want := range map[string]string{"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "Content-Type": "application/json; charset=utf-8"} {
+	for key, want := range map[string]string{"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff",
+		"Content-Type": "application/json; charset=utf-8"} {
 		if h.Get(key) != want {
 			t.Errorf("%s is %q", key, h.Get(key))
 		}

@@ -15,7 +15,7 @@ import (
 // attempts is how often a PUT or PATCH is decided anew when the resource moves under it.
 const attempts = 4
 
-// plan is what a kind makes of a PUT or PATCH: the wish, and what the rules say to it.
+// plan is what a kind makes of a PUT or PATCH: the change, and what of it breaks the rules or deserves a warning.
 type plan struct {
 	change     store.Change
 	violations []rules.Violation
@@ -92,7 +92,7 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 	return warned(s.accepted(q, k, status, r, operation), p.violations), nil
 }
 
-// warned tells the warnings in the header that Kubernetes uses for its own.
+// warned adds the warnings, in the header that Kubernetes uses for its own.
 func warned(res *response, vs []rules.Violation) *response {
 	var all []string
 	for _, w := range rules.Told(vs, true) {
@@ -131,7 +131,7 @@ func (s *Server) noEffect(q *request, old *berth.Resource, w store.Change) bool 
 	return err == nil
 }
 
-// wished is a body without what the rules said to it, and whether it was forced, which may change while the wish stays.
+// requested is a body without the warnings, and without whether it was forced: both may differ between two equal requests.
 func requested(b berth.Body) berth.Body {
 	c, isCompute := b.(*berth.Compute)
 	if !isCompute {
@@ -146,7 +146,7 @@ func sameTags(a, b map[string]string) bool {
 	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
 }
 
-// accepted answers a wish that was written down, with the addresses under which it can be followed.
+// accepted answers a change that the store has accepted, with the address under which its operation can be polled.
 func (s *Server) accepted(q *request, k *kind, status int, r *berth.Resource, operation string) *response {
 	res := &response{status: status, body: k.encode(s, q, r), header: map[string]string{"ETag": wire.ETag(r.Generation)}}
 	if operation != "" {

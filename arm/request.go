@@ -96,7 +96,8 @@ func tooLarge() error {
 // match checks If-Match and If-None-Match against the resource (nil when there is none).
 func (q *request) match(etag string) error {
 	if want := q.Header.Get("If-Match"); want != "" && !etagIn(want, etag) {
-		return berth.Errorf(berth.CodePreconditionFailed, "The resource is not the one that If-Match names (%.80s): it has changed, or is not there. Read it again and repeat the request.", want)
+		return berth.Errorf(berth.CodePreconditionFailed,
+			"The resource is not the one that If-Match names (%.80s): it has changed, or is not there. Read it again and repeat the request.", want)
 	}
 	if q.Header.Get("If-None-Match") == "*" && etag != "" && q.Method != http.MethodGet {
 		return berth.Errorf(berth.CodePreconditionFailed, "The resource is already there, and If-None-Match: * asks for it not to be.")

@@ -27,7 +27,8 @@ var kinds = map[string]string{
 	"number": `\d+`,
 	"time":   `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)`,
 	// poll is where an operation is followed: complete, and not below the resource that it may outlive.
-	"poll": `https://127\.0\.0\.1:\d+/subscriptions/` + subscriptionID + `/providers/[A-Za-z.]+/locations/[a-z0-9]+/operation(?:sStatuses|Results)/` + guid + `\?api-version=[0-9a-z-]+`,
+	"poll": `https://127\.0\.0\.1:\d+/subscriptions/` + subscriptionID + `/providers/[A-Za-z.]+/locations/[a-z0-9]+` +
+		`/operation(?:sStatuses|Results)/` + guid + `\?api-version=[0-9a-z-]+`,
 }
 
 // fill writes the variables into a text.
@@ -125,7 +126,8 @@ func (m *match) list(at string, want, got []any) {
 func (m *match) text(at, want string, got any) bool {
 	have, isText := got.(string)
 	if !isText {
-		if p := placeholder.FindStringSubmatch(want); p == nil || p[0] != want || p[1] != "any" && p[1] != "number" && p[2] != "any" && p[2] != "number" {
+		if p := placeholder.FindStringSubmatch(want); p == nil || p[0] != want || p[1] != "any" && p[1] != "number" && p[2] != "any" &&
+			p[2] != "number" {
 			return false
 		}
 		have = brief(got)
@@ -216,10 +218,12 @@ type instead struct {
 
 // Texts, and parts of texts, that will be others in the next run, and what -update writes instead.
 var (
-	varyingTexts = []instead{{regexp.MustCompile("^" + kinds["poll"] + "$"), "{{poll}}"}, {regexp.MustCompile("^" + kinds["etag"] + "$"), "{{etag}}"}}
+	varyingTexts = []instead{{regexp.MustCompile("^" + kinds["poll"] + "$"), "{{poll}}"},
+		{regexp.MustCompile("^" + kinds["etag"] + "$"), "{{etag}}"}}
 	varyingParts = []instead{
 		{regexp.MustCompile(guid), "{{guid}}"}, {regexp.MustCompile(kinds["time"]), "{{time}}"},
-		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:{{number}}"}, {regexp.MustCompile(`-[0-9a-f]{8}\.berth\.internal`), "-{{hex}}.berth.internal"},
+		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:{{number}}"}, {regexp.MustCompile(`-[0-9a-f]{8}\.berth\.internal`),
+			"-{{hex}}.berth.internal"},
 	}
 )
 

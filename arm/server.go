@@ -1,4 +1,5 @@
-// Package arm is Azure Resource Manager over HTTP. It records wishes and reads results; it never makes anything happen.
+// Package arm is Azure Resource Manager over HTTP. It lets the store accept changes and reads what has become of them; what a change
+// asks for is done by reconcile.
 package arm
 
 import (
@@ -40,7 +41,7 @@ type Options struct {
 	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.
 	TemplateHosts []string
 	Links         *http.Client
-	Observe       func(o Observation)         // told of each request: for metrics; may be nil
+	Observe       func(o Observation)         // called after each request: for metrics; may be nil
 	Ready         func(context.Context) error // why the server is not ready; nil when it is
 }
 
@@ -116,7 +117,7 @@ func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
 		h.ServeHTTP(w, q.Request)
 		return nil, nil
 	}
-	caller, err := s.Authority.Verify(bearer(q.Request))
+	caller, err := s.Authority.Caller(q.Request, identity.ResourceManager)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,8 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 // discovery names the services of a workspace: all of them are here. The keys are those that azureml-core looks up.
 func discovery(base string) map[string]string {
 	out := map[string]string{}
-	for _, service := range []string{"api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement", "pipelines", "studio", "studiocoreservices"} {
+	for _, service := range []string{"api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement",
+		"pipelines", "studio", "studiocoreservices"} {
 		out[service] = base
 	}
 	return out
@@ -164,14 +166,6 @@ func (s *Server) base(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return s.Endpoint
-}
-
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }
 
 // cleanPath collapses duplicate slashes (azureml-core sends them) and drops azureml-core's second prefix for computes.

@@ -28,8 +28,11 @@ type methods map[string]handler
 func existing(do func(s *Server, q *request, r *berth.Resource) (*response, error)) handler {
 	return func(s *Server, q *request, t target) (*response, error) {
 		r, err := s.load(q, t.id)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case r.Unreadable:
+			return nil, r.Fault
 		}
 		return do(s, q, r)
 	}

@@ -28,7 +28,8 @@ func putWorkspace(_ *Server, q *request, id berth.ID, old *berth.Resource) (*pla
 	}
 	in.Merge(body)
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{change: store.Change{Resource: r, Settled: true}, violations: append(rules.WorkspaceName(id.Name()), rules.Tags(r.Tags)...)}, nil
+	return &plan{change: store.Change{Resource: r, Settled: true},
+		violations: append(rules.WorkspaceName(id.Name()), rules.Tags(r.Tags)...)}, nil
 }
 
 func patchWorkspace(s *Server, q *request, old *berth.Resource) (*plan, error) {

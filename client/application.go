@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// graphPath is where callers are managed, as in Microsoft Graph.
-const graphPath = "/v1.0"
+// Callers are managed as in Microsoft Graph. It takes tokens for an audience of its own: its address.
+const (
+	graphAudience = "/graph" // behind the endpoint
+	graphPath     = graphAudience + "/v1.0"
+)
 
 // CreateApplication makes a caller that cannot sign in yet. certificate, in base64, may be empty.
 func (c *Client) CreateApplication(ctx context.Context, name, certificate string) (Object, error) {

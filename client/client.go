@@ -32,7 +32,7 @@ type Options struct {
 	Trace       io.Writer    // requests and answers are written here, without their secrets; nil for none
 	Warn        func(string) // told what the server has to say to a wish that it accepted; may be nil
 	Token       string       // sent as it is, instead of signing in; empty: Credentials sign in
-	TokenFile   string       // keeps the token between runs, mode 0600; empty: in memory only
+	TokenFile   string       // keeps the tokens between runs, mode 0600; empty: in memory only
 	// PollMax caps how long Wait sleeps between two looks; zero follows the server's Retry-After.
 	PollMax time.Duration
 }
@@ -44,7 +44,7 @@ type Client struct {
 	http    *http.Client
 
 	tokenLock sync.Mutex
-	token     token
+	tokens    tokens
 }
 
 // New makes a client. It talks to nobody yet.
@@ -61,7 +61,7 @@ func New(o Options) (*Client, error) {
 	if o.UserAgent == "" {
 		o.UserAgent = "berth"
 	}
-	c := &Client{options: o, base: "https://" + u.Host, http: o.HTTPClient}
+	c := &Client{options: o, base: "https://" + u.Host, http: o.HTTPClient, tokens: tokens{}}
 	if c.http == nil {
 		if c.http, err = HTTPClient(o.Credentials.CAFile); err != nil {
 			return nil, err

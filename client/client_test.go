@@ -52,16 +52,19 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	if strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token") {
 		s.logins++
-		if r.FormValue("client_secret") != secret || r.FormValue("scope") != s.URL+"/.default" {
+		forGraph := r.FormValue("scope") == s.URL+"/graph/.default"
+		if r.FormValue("client_secret") != secret || !forGraph && r.FormValue("scope") != s.URL+"/.default" {
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(w, `{"error":"invalid_client","error_description":"The secret is wrong."}`)
 			return
 		}
-		_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","expires_in":3600}`, s.logins)
+		kind := map[bool]string{false: "token", true: "graph"}[forGraph]
+		_, _ = fmt.Fprintf(w, `{"access_token":"%s-%d","expires_in":3600}`, kind, s.logins)
 		return
 	}
+	kind := map[bool]string{false: "token", true: "graph"}[strings.HasPrefix(r.URL.Path, "/graph/")]
 	s.seen = append(s.seen, r.Method+" "+r.URL.RequestURI())
-	if s.refuse > 0 || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer token-") {
+	if s.refuse > 0 || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer "+kind+"-") {
 		s.refuse--
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = io.WriteString(w, `{"error":{"code":"InvalidAuthenticationToken","message":"The token is no good."}}`)
@@ -132,6 +135,38 @@ func TestTokenIsAskedForOnceAndKeptInAFile(t *testing.T) {
 	if _, err := other.GetGroup(t.Context(), "g"); err == nil || !strings.Contains(err.Error(), "The secret is wrong.") {
 		t.Errorf("another secret used the first one's token: %v", err)
 	}
+}
+
+// Each API has a token of its own; the file keeps both, and one that was refused alone is forgotten.
+func TestTokensAreKeptByAudience(t *testing.T) {
+	s := newServer(t)
+	s.on("GET "+prefix+"/resourceGroups/g", `{"name":"g"}`)
+	s.on("GET /graph/v1.0/servicePrincipals", `{"value":[]}`)
+	file := filepath.Join(t.TempDir(), "token.json")
+	both := func(logins int) {
+		t.Helper()
+		c := s.client(t, func(o *client.Options) { o.TokenFile = file })
+		for range 2 {
+			_, err1 := c.GetGroup(t.Context(), "g")
+			_, err2 := c.Applications(t.Context(), "")
+			if err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+		}
+		if s.logins != logins {
+			t.Errorf("%d logins, want %d", s.logins, logins)
+		}
+	}
+	both(2)
+	both(2)
+	s.refuse = 1
+	both(3)
+	both(3)
+	if err := os.WriteFile(file, []byte(`{"for":"x","accessToken":"of an older version","expires":"2026-01-01T00:00:00Z"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	both(5)
+	both(5)
 }
 
 // A client that keeps no file asks once too.

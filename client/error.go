@@ -38,6 +38,13 @@ func StatusOf(err error) int {
 // IsNotFound says whether the server said that there is no such thing.
 func IsNotFound(err error) bool { return StatusOf(err) == http.StatusNotFound }
 
+// Refused says whether the server refused the request itself (4xx): the same request will be refused again. A 401 is not one of
+// these, because signing in helps.
+func Refused(err error) bool {
+	status := StatusOf(err)
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusUnauthorized
+}
+
 // decodeError reads {"error":{"code","message",…}}.
 func decodeError(res *Response) error {
 	var out struct {

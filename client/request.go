@@ -121,7 +121,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body any) (*Respon
 
 // try sends a request once. The response stands beside an error when it is the server that refused.
 func (c *Client) try(ctx context.Context, method, path string, data []byte) (*Response, error) {
-	bearer, err := c.bearer(ctx)
+	bearer, err := c.bearer(ctx, audienceOf(path))
 	if err != nil {
 		return nil, err
 	}

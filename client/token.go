@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -34,72 +35,89 @@ func (c Credentials) owner() string {
 	return hex.EncodeToString(sum[:12])
 }
 
+// tokens are kept by audience: each API of the server takes its own.
+type tokens map[string]token
+
+// audienceOf is for which API a path wants a token, as what stands behind the endpoint: empty for Resource Manager.
+func audienceOf(path string) string {
+	if strings.HasPrefix(path, graphPath+"/") {
+		return graphAudience
+	}
+	return ""
+}
+
 // bearer is a token that is good for a while: from memory, else from the file, else newly asked for.
-func (c *Client) bearer(ctx context.Context) (string, error) {
+func (c *Client) bearer(ctx context.Context, audience string) (string, error) {
 	if c.options.Token != "" {
 		return c.options.Token, nil
 	}
 	c.tokenLock.Lock()
 	defer c.tokenLock.Unlock()
 	owner := c.options.Credentials.owner()
-	if c.token.good(owner) {
-		return c.token.Value, nil
-	}
-	if t := c.readToken(); t.good(owner) {
-		c.token = t
+	if t := c.tokens[audience]; t.good(owner) {
 		return t.Value, nil
 	}
-	t, err := c.askToken(ctx)
+	kept := c.readTokens()
+	if t := kept[audience]; t.good(owner) {
+		c.tokens[audience] = t
+		return t.Value, nil
+	}
+	t, err := c.askToken(ctx, audience)
 	if err != nil {
 		return "", err
 	}
 	t.For = owner
-	c.token = t
-	c.keepToken(t)
+	c.tokens[audience], kept[audience] = t, t
+	c.keepTokens(kept)
 	return t.Value, nil
 }
 
-// SignIn asks for a token, and answers it.
-func (c *Client) SignIn(ctx context.Context) (string, error) { return c.bearer(ctx) }
+// SignIn asks for a token for Resource Manager, and answers it.
+func (c *Client) SignIn(ctx context.Context) (string, error) { return c.bearer(ctx, "") }
 
 // refused forgets a token that the server did not take, in memory and in the file.
 func (c *Client) refused(value string) {
 	c.tokenLock.Lock()
 	defer c.tokenLock.Unlock()
-	if c.token.Value == value {
-		c.token = token{}
-	}
-	if c.options.TokenFile != "" && c.readToken().Value == value {
-		_ = os.Remove(c.options.TokenFile) // it is only a cache
+	isIt := func(_ string, t token) bool { return t.Value == value }
+	maps.DeleteFunc(c.tokens, isIt)
+	kept := c.readTokens()
+	before := len(kept)
+	if maps.DeleteFunc(kept, isIt); len(kept) < before {
+		c.keepTokens(kept)
 	}
 }
 
-func (c *Client) readToken() token {
-	var t token
-	if c.options.TokenFile == "" {
-		return t
+// readTokens reads the file. What cannot be read counts as nothing: it is only a cache.
+func (c *Client) readTokens() tokens {
+	var kept tokens
+	if c.options.TokenFile != "" {
+		if data, err := os.ReadFile(c.options.TokenFile); err != nil || json.Unmarshal(data, &kept) != nil {
+			kept = nil
+		}
 	}
-	if data, err := os.ReadFile(c.options.TokenFile); err != nil || json.Unmarshal(data, &t) != nil {
-		return token{}
+	if kept == nil {
+		kept = tokens{}
 	}
-	return t
+	return kept
 }
 
-// keepToken never fails: without the file the next run asks for a token again.
-func (c *Client) keepToken(t token) {
+// keepTokens never fails: without the file the next run asks for a token again.
+func (c *Client) keepTokens(kept tokens) {
 	if c.options.TokenFile == "" {
 		return
 	}
-	if data, err := json.Marshal(t); err == nil {
+	if data, err := json.Marshal(kept); err == nil {
 		_ = writeSecret(c.options.TokenFile, data)
 	}
 }
 
 // askToken logs in with the client's secret.
-func (c *Client) askToken(ctx context.Context) (token, error) {
+func (c *Client) askToken(ctx context.Context, audience string) (token, error) {
 	cr := c.options.Credentials
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret}, "scope": {c.base + "/.default"},
+		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret},
+		"scope": {c.base + audience + "/.default"},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {

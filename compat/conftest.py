@@ -74,11 +74,12 @@ def ending(berth):
 
     made = berth("ad", "sp", "create-for-rbac", "-n", "ending")
     e = os.environ
-    token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"])
+    graph = e["BERTH_TEST_ENDPOINT"] + "/graph"
+    token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"], audience=graph)
     principal = berth("ad", "sp", "show", "--id", made["appId"])["id"]
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
     wish = {"passwordCredential": {"displayName": "short", "endDateTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}}
-    url = f"{e['BERTH_TEST_ENDPOINT']}/v1.0/servicePrincipals/{principal}/addPassword"
+    url = f"{graph}/v1.0/servicePrincipals/{principal}/addPassword"
     return made["appId"], ask(url, json.dumps(wish).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"})["secretText"]
 
 
@@ -111,10 +112,10 @@ def foreign_token(tmp_path_factory):
         server.communicate()
 
 
-def ask_token(endpoint, tenant, client, secret, authority=None):
+def ask_token(endpoint, tenant, client, secret, authority=None, audience=None):
     import urllib.parse
 
-    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": endpoint + "/.default"}
+    form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": (audience or endpoint) + "/.default"}
     return ask(f"{endpoint}/{tenant}/oauth2/v2.0/token", urllib.parse.urlencode(form).encode(), {}, authority)["access_token"]
 
 

@@ -51,18 +51,21 @@ func (s *server) application(a berth.Application) map[string]any {
 
 func (s *server) principal(a berth.Application) map[string]any {
 	v := s.common(a, a.ObjectID)
-	v["appDisplayName"], v["servicePrincipalNames"], v["servicePrincipalType"] = a.Name, []string{a.ID}, "Application"
+	v["appDisplayName"], v["servicePrincipalNames"] = a.Name, []string{a.ID}
+	v["servicePrincipalType"] = "Application"
 	v["appOwnerOrganizationId"], v["accountEnabled"] = s.Authority.TenantID(), true
 	return v
 }
 
 func passwordView(c berth.Credential) map[string]any {
-	return map[string]any{"keyId": c.KeyID, "displayName": null(c.Name), "hint": c.Hint, "startDateTime": c.Start, "endDateTime": end(c), "secretText": nil, "customKeyIdentifier": nil}
+	return map[string]any{"keyId": c.KeyID, "displayName": null(c.Name), "hint": c.Hint, "startDateTime": c.Start, "endDateTime": end(c),
+		"secretText": nil, "customKeyIdentifier": nil}
 }
 
 func keyView(c berth.Credential) map[string]any {
 	return map[string]any{"keyId": c.KeyID, "displayName": null(c.Name), "type": "AsymmetricX509Cert", "usage": "Verify", "key": nil,
-		"customKeyIdentifier": fmt.Sprintf("%X", sha1.Sum(c.Certificate)), "startDateTime": c.Start, "endDateTime": end(c)} //nolint:gosec // see the import
+		"customKeyIdentifier": fmt.Sprintf("%X", sha1.Sum(c.Certificate)), //nolint:gosec // see the import
+		"startDateTime":       c.Start, "endDateTime": end(c)}
 }
 
 func null(s string) any {
@@ -79,8 +82,8 @@ func end(c berth.Credential) any {
 	return c.End
 }
 
-// wish is everything that may be sent. What is not in it is refused: nothing is taken and then forgotten.
-type wish struct {
+// fields are everything that a request may set. Anything else is refused, so that nothing is accepted and then dropped.
+type fields struct {
 	DisplayName        *string     `json:"displayName"`
 	AppID              string      `json:"appId"`
 	AccountEnabled     *bool       `json:"accountEnabled"`
@@ -108,8 +111,8 @@ type key struct {
 	OData      string  `json:"@odata.type"` // az names the type with each
 }
 
-func read(r *http.Request) (wish, error) {
-	var w wish
+func read(r *http.Request) (fields, error) {
+	var w fields
 	data, err := io.ReadAll(r.Body)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return w, berth.Errorf(berth.CodeTooLarge, "The body is larger than %d bytes.", maxBody)
@@ -120,7 +123,8 @@ func read(r *http.Request) (wish, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
-		return w, berth.Errorf(berth.CodeBadRequest, "The body cannot be read (%v). Berth keeps of an application its displayName, passwords and keyCredentials.", err)
+		return w, berth.Errorf(berth.CodeBadRequest,
+			"The body cannot be read (%v). Berth keeps of an application its displayName, passwords and keyCredentials.", err)
 	}
 	if w.AccountEnabled != nil && !*w.AccountEnabled {
 		return w, berth.Errorf(berth.CodeBadRequest, "An application cannot be switched off in Berth. Delete it, or its credentials.")
@@ -154,7 +158,8 @@ func (s *server) create(r *http.Request) (answer, error) {
 	if r.PathValue("kind") == "servicePrincipals" { // it came with its application
 		a, known := s.Directory.Find(w.AppID)
 		if !known {
-			return answer{}, berth.Errorf(berth.CodeBadRequest, "The appId '%.64s' of the service principal does not reference an application. Make the application first.", w.AppID)
+			return answer{}, berth.Errorf(berth.CodeBadRequest,
+				"The appId '%.64s' of the service principal does not reference an application. Make the application first.", w.AppID)
 		}
 		return answer{http.StatusCreated, k.view(s, a)}, nil
 	}
@@ -167,7 +172,7 @@ func (s *server) create(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	if err := s.setKeys(r, a, w.KeyCredentials); err != nil {
-		return answer{}, errors.Join(err, s.Directory.Remove(r.Context(), a.ID)) // nothing is made of a wish that is refused
+		return answer{}, errors.Join(err, s.Directory.Remove(r.Context(), a.ID)) // a refused request leaves nothing behind
 	}
 	a, _ = s.Directory.Find(a.ID)
 	return answer{http.StatusCreated, k.view(s, a)}, nil
@@ -213,9 +218,9 @@ func (s *server) setKeys(r *http.Request, a berth.Application, keys []key) error
 		if err != nil {
 			return err
 		}
-		wish := k.noun()
-		wish.Certificate = der
-		if _, err := s.Directory.AddCertificate(r.Context(), a.ID, wish); err != nil {
+		credential := k.noun()
+		credential.Certificate = der
+		if _, err := s.Directory.AddCertificate(r.Context(), a.ID, credential); err != nil {
 			return err
 		}
 	}
@@ -247,7 +252,8 @@ func (s *server) remove(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	if caller, _ := identity.CallerFrom(r.Context()); caller.AppID == a.ID {
-		return answer{}, berth.Errorf(berth.CodeConflict, "You are signed in as '%s', and nobody deletes itself. Sign in as another application first.", a.Name)
+		return answer{}, berth.Errorf(berth.CodeConflict,
+			"You are signed in as '%s', and nobody deletes itself. Sign in as another application first.", a.Name)
 	}
 	return answer{status: http.StatusNoContent}, s.Directory.Remove(r.Context(), a.ID)
 }

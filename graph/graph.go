@@ -20,7 +20,7 @@ import (
 )
 
 // Path is what the addresses of this API begin with.
-const Path = "/v1.0/"
+const Path = identity.GraphPath + "/v1.0/"
 
 const maxBody = 256 << 10
 
@@ -50,22 +50,22 @@ func New(o Options) http.Handler {
 	s := &server{o}
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]handler{
-		"GET /v1.0/{kind}":                      s.list,
-		"POST /v1.0/{kind}":                     s.create,
-		"GET /v1.0/{kind}/{id}":                 s.show,
-		"PATCH /v1.0/{kind}/{id}":               s.change,
-		"DELETE /v1.0/{kind}/{id}":              s.remove,
-		"GET /v1.0/{kind}/{id}/owners":          s.owners,
-		"POST /v1.0/{kind}/{id}/addPassword":    s.addPassword,
-		"POST /v1.0/{kind}/{id}/removePassword": s.removePassword,
-		"GET /v1.0/berth/signingKeys":           s.keys,
-		"POST /v1.0/berth/rotateSigningKey":     s.rotate,
-		"POST /v1.0/berth/rotateSecretKey":      s.rotateSecrets,
-		Path:                                    s.nothing,
+		"GET " + Path + "{kind}":                      s.list,
+		"POST " + Path + "{kind}":                     s.create,
+		"GET " + Path + "{kind}/{id}":                 s.show,
+		"PATCH " + Path + "{kind}/{id}":               s.change,
+		"DELETE " + Path + "{kind}/{id}":              s.remove,
+		"GET " + Path + "{kind}/{id}/owners":          s.owners,
+		"POST " + Path + "{kind}/{id}/addPassword":    s.addPassword,
+		"POST " + Path + "{kind}/{id}/removePassword": s.removePassword,
+		"GET " + Path + "berth/signingKeys":           s.keys,
+		"POST " + Path + "berth/rotateSigningKey":     s.rotate,
+		"POST " + Path + "berth/rotateSecretKey":      s.rotateSecrets,
+		Path:                                          s.nothing,
 	} {
 		mux.Handle(pattern, s.handle(h))
 	}
-	guarded := o.Authority.Require(mux, s.fail)
+	guarded := o.Authority.Require(identity.Graph, mux, s.fail)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("request-id", uuid.NewString())
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -100,11 +100,14 @@ func (s *server) write(w http.ResponseWriter, a answer) {
 	_ = json.NewEncoder(w).Encode(a.body) // the client went away: nobody is left to tell
 }
 
-// failures is how Graph calls what went wrong.
-var failures = map[berth.Code]struct {
+// failure is an error as Graph answers it.
+type failure struct {
 	status int
 	code   string
-}{
+}
+
+// failures is how Graph calls what went wrong.
+var failures = map[berth.Code]failure{
 	berth.CodeBadRequest:           {http.StatusBadRequest, "Request_BadRequest"},
 	berth.CodeNotFound:             {http.StatusNotFound, "Request_ResourceNotFound"},
 	berth.CodeConflict:             {http.StatusConflict, "Request_MultipleObjectsWithSameKeyValue"},
@@ -117,18 +120,20 @@ var failures = map[berth.Code]struct {
 
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	id := w.Header().Get("request-id")
-	status, code, message := http.StatusInternalServerError, "Service_InternalServerError",
-		"Something unexpected happened in Berth. The server's log has the reason under the id "+id+"."
 	e, ours := errors.AsType[*berth.Error](err)
-	if f, known := failures[berth.ErrorCode(err)]; ours && known {
-		status, code, message = f.status, f.code, e.Message
+	f, known := failures[berth.ErrorCode(err)]
+	message := ""
+	if ours && known {
+		message = e.Message
 	} else {
+		f = failure{http.StatusInternalServerError, "Service_InternalServerError"}
+		message = "Something unexpected happened in Berth. The server's log has the reason under the id " + id + "."
 		s.Log.Error("unexpected error", "id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
-	if status == http.StatusUnauthorized {
+	if f.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", identity.Challenge(s.Endpoint, s.Authority.TenantID(), err))
 	}
-	s.write(w, answer{status, map[string]any{"error": map[string]any{"code": code, "message": message,
+	s.write(w, answer{f.status, map[string]any{"error": map[string]any{"code": f.code, "message": message,
 		"innerError": map[string]any{"date": time.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id}}}})
 }
 
@@ -153,11 +158,14 @@ func (s *server) find(r *http.Request) (kind, berth.Application, error) {
 			return k, a, nil
 		}
 	}
-	return k, berth.Application{}, berth.Errorf(berth.CodeNotFound, "Resource '%.64s' does not exist or one of its queried reference-property objects are not present.", id)
+	return k, berth.Application{}, berth.Errorf(berth.CodeNotFound,
+		"Resource '%.64s' does not exist or one of its queried reference-property objects are not present.", id)
 }
 
 func (s *server) nothing(r *http.Request) (answer, error) {
-	return answer{}, berth.Errorf(berth.CodeNotFound, "Berth has no '%s %.120s'. Of Microsoft Graph it has applications and servicePrincipals with their passwords and keys: no users, groups, owners or permissions.", r.Method, r.URL.Path)
+	return answer{}, berth.Errorf(berth.CodeNotFound,
+		"Berth has no '%s %.120s'. Of Microsoft Graph it has applications and servicePrincipals with their passwords and keys: no users, "+
+			"groups, owners or permissions.", r.Method, r.URL.Path)
 }
 
 func (s *server) list(r *http.Request) (answer, error) {
@@ -175,7 +183,7 @@ func (s *server) list(r *http.Request) (answer, error) {
 			value = append(value, k.view(s, a))
 		}
 	}
-	return answer{http.StatusOK, map[string]any{"@odata.context": s.Endpoint + "/v1.0/$metadata#" + r.PathValue("kind"), "value": value}}, nil
+	return answer{http.StatusOK, map[string]any{"@odata.context": s.Endpoint + Path + "$metadata#" + r.PathValue("kind"), "value": value}}, nil
 }
 
 // conditions are the filters that az and the SDKs send.
@@ -188,8 +196,10 @@ var conditions = []struct {
 		return strings.HasPrefix(strings.ToLower(a.Name), strings.ToLower(v))
 	}},
 	{regexp.MustCompile(`^appId eq '?([^']*)'?$`), func(a berth.Application, v string) bool { return strings.EqualFold(a.ID, v) }},
-	{regexp.MustCompile(`^servicePrincipalNames/any\(\w+:\s*\w+ eq '(.*)'\)$`), func(a berth.Application, v string) bool { return strings.EqualFold(a.ID, v) }},
-	{regexp.MustCompile(`^identifierUris/any\(\w+:\s*\w+ eq '(.*)'\)$`), func(berth.Application, string) bool { return false }}, // there are none here
+	{regexp.MustCompile(`^servicePrincipalNames/any\(\w+:\s*\w+ eq '(.*)'\)$`),
+		func(a berth.Application, v string) bool { return strings.EqualFold(a.ID, v) }},
+	{regexp.MustCompile(`^identifierUris/any\(\w+:\s*\w+ eq '(.*)'\)$`),
+		func(berth.Application, string) bool { return false }}, // there are none here
 }
 
 func parseFilter(text string) (func(berth.Application) bool, error) {
@@ -202,5 +212,7 @@ func parseFilter(text string) (func(berth.Application) bool, error) {
 			return func(a berth.Application) bool { return c.test(a, value) }, nil
 		}
 	}
-	return nil, berth.Errorf(berth.CodeBadRequest, "The $filter '%.120s' is not one that Berth knows: displayName eq '…', startswith(displayName,'…'), appId eq '…', servicePrincipalNames/any(c:c eq '…').", text)
+	return nil, berth.Errorf(berth.CodeBadRequest,
+		"The $filter '%.120s' is not one that Berth knows: displayName eq '…', startswith(displayName,'…'), appId eq '…', "+
+			"servicePrincipalNames/any(c:c eq '…').", text)
 }

@@ -20,6 +20,12 @@ type front struct {
 	t *testing.T
 }
 
+func newFront(t *testing.T) *front {
+	f := &front{Server: apptest.New(t), t: t}
+	f.Token = f.NewToken(f.Endpoint + "/graph/.default")
+	return f
+}
+
 func (f *front) send(status int, method, path string, body any) object {
 	f.t.Helper()
 	r := f.Send(apptest.Request{Method: method, Path: path, Body: body, Raw: true})
@@ -41,7 +47,8 @@ func (f *front) list(path string) []object {
 // signIn asks for a token with a secret and answers the status.
 func (f *front) signIn(id, secret string) int {
 	f.t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {f.Endpoint + "/.default"}}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret},
+		"scope": {f.Endpoint + "/graph/.default"}}
 	r := f.Send(apptest.Request{Method: "POST", Path: "/" + f.TenantID + "/oauth2/v2.0/token", Raw: true, Body: form.Encode(),
 		Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Authorization": ""}})
 	if r.Status == http.StatusOK {
@@ -51,31 +58,33 @@ func (f *front) signIn(id, secret string) int {
 }
 
 func TestLifeOfACaller(t *testing.T) {
-	f := &front{Server: apptest.New(t), t: t}
-	admin := f.list("/v1.0/servicePrincipals")[0]
-	made := f.send(http.StatusCreated, "POST", "/v1.0/applications", object{"displayName": "ci"})
+	f := newFront(t)
+	admin := f.list("/graph/v1.0/servicePrincipals")[0]
+	made := f.send(http.StatusCreated, "POST", "/graph/v1.0/applications", object{"displayName": "ci"})
 	id := made["appId"].(string)
-	principal := f.send(http.StatusCreated, "POST", "/v1.0/servicePrincipals", object{"appId": id, "accountEnabled": true})
-	at := "/v1.0/servicePrincipals/" + principal["id"].(string)
+	principal := f.send(http.StatusCreated, "POST", "/graph/v1.0/servicePrincipals", object{"appId": id, "accountEnabled": true})
+	at := "/graph/v1.0/servicePrincipals/" + principal["id"].(string)
 	if made["id"] == principal["id"] || f.signIn(id, "") == http.StatusOK {
 		t.Error("one id for two objects, or a sign-in without a credential")
 	}
-	password := f.send(http.StatusOK, "POST", at+"/addPassword", object{"passwordCredential": object{"displayName": "rbac", "endDateTime": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
+	password := f.send(http.StatusOK, "POST", at+"/addPassword",
+		object{"passwordCredential": object{"displayName": "rbac", "endDateTime": time.Now().Add(time.Hour).UTC().Format(time.RFC3339)}})
 	secret := password["secretText"].(string)
-	for _, filter := range []string{"displayName eq 'ci'", "startswith(displayName,'C')", "appId eq '" + id + "'", "servicePrincipalNames/any(c:c eq '" + id + "')"} {
-		if found := f.list("/v1.0/servicePrincipals?$filter=" + url.QueryEscape(filter)); len(found) != 1 || found[0]["appId"] != id {
+	for _, filter := range []string{"displayName eq 'ci'", "startswith(displayName,'C')", "appId eq '" + id + "'",
+		"servicePrincipalNames/any(c:c eq '" + id + "')"} {
+		if found := f.list("/graph/v1.0/servicePrincipals?$filter=" + url.QueryEscape(filter)); len(found) != 1 || found[0]["appId"] != id {
 			t.Errorf("%s: %v", filter, found)
 		}
 	}
-	if r := f.Send(apptest.Request{Method: "GET", Path: at, Raw: true}); strings.Contains(r.Text, secret) || !strings.Contains(r.Text, `"hint":"`+secret[:3]) {
+	if r := f.Send(apptest.Request{Method: "GET", Path: at, Raw: true}); strings.Contains(r.Text, secret) ||
+		!strings.Contains(r.Text, `"hint":"`+secret[:3]) {
 		t.Errorf("shown again, or without a hint: %s", r.Text)
 	}
 	if f.signIn(id, secret) != http.StatusOK {
 		t.Fatal("the new caller cannot sign in")
 	}
-	f.Want(http.StatusOK, f.Do("GET", "/subscriptions", nil))
 	f.send(http.StatusConflict, "DELETE", at, nil) // itself
-	f.send(http.StatusNoContent, "DELETE", "/v1.0/servicePrincipals/"+admin["id"].(string), nil)
+	f.send(http.StatusNoContent, "DELETE", "/graph/v1.0/servicePrincipals/"+admin["id"].(string), nil)
 	if f.signIn(f.ClientID, f.ClientSecret) == http.StatusOK {
 		t.Error("a deleted caller signs in")
 	}
@@ -94,7 +103,8 @@ func TestLifeOfACaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Server = apptest.In(t, f.Dir)
-	if found := f.list("/v1.0/applications"); len(found) != 1 || found[0]["displayName"] != "ci" {
+	f.Token = f.NewToken(f.Endpoint + "/graph/.default")
+	if found := f.list("/graph/v1.0/applications"); len(found) != 1 || found[0]["displayName"] != "ci" {
 		t.Errorf("after a restart: %v", found)
 	}
 }
@@ -121,8 +131,8 @@ func noSecretIn(t *testing.T, dir, log string, secrets ...string) {
 }
 
 func TestRefusals(t *testing.T) {
-	f := &front{Server: apptest.New(t), t: t}
-	own := "/v1.0/applications/" + f.list("/v1.0/applications")[0]["id"].(string)
+	f := newFront(t)
+	own := "/graph/v1.0/applications/" + f.list("/graph/v1.0/applications")[0]["id"].(string)
 	past := object{"passwordCredential": object{"endDateTime": "2020-01-01T00:00:00Z"}}
 	for name, c := range map[string]struct {
 		method, path string
@@ -130,18 +140,23 @@ func TestRefusals(t *testing.T) {
 		status       int
 		code, words  string
 	}{
-		"users":            {"GET", "/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
-		"nowhere":          {"GET", "/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
-		"unknown id":       {"GET", "/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
-		"strange filter":   {"GET", "/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
-		"quote in filter":  {"GET", "/v1.0/applications?$filter=displayName%20eq%20'a'%20or%20'b'", nil, 400, "Request_BadRequest", "displayName eq"},
-		"no name":          {"POST", "/v1.0/applications", object{}, 400, "Request_BadRequest", "displayName"},
-		"unknown property": {"POST", "/v1.0/applications", object{"displayName": "x", "identifierUris": []string{"api://x"}}, 400, "Request_BadRequest", "identifierUris"},
-		"not JSON":         {"POST", "/v1.0/applications", "{", 400, "Request_BadRequest", "cannot be read"},
-		"too large":        {"POST", "/v1.0/applications", `{"displayName":"` + strings.Repeat("x", 300<<10) + `"}`, 413, "Request_BadRequest", "larger than"},
-		"junk key":         {"POST", "/v1.0/applications", object{"displayName": "x", "keyCredentials": []object{{"key": "AAAA"}}}, 400, "Request_BadRequest", "not an X.509"},
-		"switched off":     {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "switched off"},
-		"no application":   {"POST", "/v1.0/servicePrincipals", object{"appId": "x"}, 400, "Request_BadRequest", "does not reference an application"},
+		"users":          {"GET", "/graph/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
+		"nowhere":        {"GET", "/graph/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
+		"unknown id":     {"GET", "/graph/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"strange filter": {"GET", "/graph/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
+		"quote in filter": {"GET", "/graph/v1.0/applications?$filter=displayName%20eq%20'a'%20or%20'b'", nil, 400, "Request_BadRequest",
+			"displayName eq"},
+		"no name": {"POST", "/graph/v1.0/applications", object{}, 400, "Request_BadRequest", "displayName"},
+		"unknown property": {"POST", "/graph/v1.0/applications", object{"displayName": "x", "identifierUris": []string{"api://x"}}, 400,
+			"Request_BadRequest", "identifierUris"},
+		"not JSON": {"POST", "/graph/v1.0/applications", "{", 400, "Request_BadRequest", "cannot be read"},
+		"too large": {"POST", "/graph/v1.0/applications", `{"displayName":"` + strings.Repeat("x", 300<<10) + `"}`, 413, "Request_BadRequest",
+			"larger than"},
+		"junk key": {"POST", "/graph/v1.0/applications", object{"displayName": "x", "keyCredentials": []object{{"key": "AAAA"}}}, 400,
+			"Request_BadRequest", "not an X.509"},
+		"switched off": {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "switched off"},
+		"no application": {"POST", "/graph/v1.0/servicePrincipals", object{"appId": "x"}, 400, "Request_BadRequest",
+			"does not reference an application"},
 		"in the past":      {"POST", own + "/addPassword", past, 400, "Request_BadRequest", "ended"},
 		"unknown password": {"POST", own + "/removePassword", object{"keyId": "x"}, 404, "Request_ResourceNotFound", "no credential"},
 		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "nobody deletes itself"},
@@ -152,26 +167,61 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %d %s", name, r.Status, r.Text)
 		}
 	}
-	if n := len(f.list("/v1.0/applications")); n != 1 {
+	if n := len(f.list("/graph/v1.0/applications")); n != 1 {
 		t.Errorf("%d applications: something refused was made", n)
 	}
-	anonymous := f.Send(apptest.Request{Method: "GET", Path: "/v1.0/applications", Raw: true, Header: map[string]string{"Authorization": ""}})
+	anonymous := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true,
+		Header: map[string]string{"Authorization": ""}})
 	if anonymous.Status != http.StatusUnauthorized || !strings.HasPrefix(anonymous.Header.Get("WWW-Authenticate"), "Bearer") {
 		t.Errorf("anonymous: %d %s", anonymous.Status, anonymous.Text)
 	}
 }
 
 func TestSigningKeys(t *testing.T) {
-	f := &front{Server: apptest.New(t), t: t}
+	f := newFront(t)
 	old := f.Token
-	if keys := f.send(http.StatusOK, "POST", "/v1.0/berth/rotateSigningKey", nil)["value"].([]any); len(keys) != 2 {
+	if keys := f.send(http.StatusOK, "POST", "/graph/v1.0/berth/rotateSigningKey", nil)["value"].([]any); len(keys) != 2 {
 		t.Errorf("%v", keys)
 	}
-	f.send(http.StatusOK, "GET", "/v1.0/berth/signingKeys", nil) // with a token of the old key
-	f.send(http.StatusOK, "POST", "/v1.0/berth/rotateSigningKey", object{"forgetOld": true})
-	f.send(http.StatusUnauthorized, "GET", "/v1.0/berth/signingKeys", nil)
+	f.send(http.StatusOK, "GET", "/graph/v1.0/berth/signingKeys", nil) // with a token of the old key
+	f.send(http.StatusOK, "POST", "/graph/v1.0/berth/rotateSigningKey", object{"forgetOld": true})
+	f.send(http.StatusUnauthorized, "GET", "/graph/v1.0/berth/signingKeys", nil)
 	if f.signIn(f.ClientID, f.ClientSecret) != http.StatusOK || f.Token == old {
 		t.Error("no new token")
 	}
-	f.send(http.StatusOK, "GET", "/v1.0/berth/signingKeys", nil)
+	f.send(http.StatusOK, "GET", "/graph/v1.0/berth/signingKeys", nil)
+}
+
+// TestAudience: Graph and Resource Manager take tokens of their own, and say which one to ask for.
+func TestAudience(t *testing.T) {
+	f := newFront(t)
+	forGraph, forARM := f.Token, f.NewToken(f.Endpoint+"/.default")
+	f.send(http.StatusOK, "GET", "/graph/v1.0/applications", nil)
+	refused := f.Send(apptest.Request{Method: "GET", Path: "/subscriptions"})
+	f.Refused(refused, http.StatusUnauthorized, "InvalidAuthenticationToken", f.Endpoint+"/.default")
+	f.Token = forARM
+	f.Want(http.StatusOK, f.Do("GET", "/subscriptions", nil))
+	if r := f.send(http.StatusUnauthorized, "GET", "/graph/v1.0/applications", nil); !strings.Contains(text(r), f.Endpoint+"/graph/.default") {
+		t.Errorf("the refusal does not say what to ask for: %v", r)
+	}
+	for name, header := range map[string]string{"none": "", "another scheme": "Basic " + forGraph,
+		"two tokens": "Bearer " + forGraph + " " + forGraph} {
+		r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true,
+			Header: map[string]string{"Authorization": header}})
+		if r.Status != http.StatusUnauthorized {
+			t.Errorf("%s: %d %s", name, r.Status, r.Text)
+		}
+	}
+	for _, at := range []string{"/metadata/endpoints?api-version=2019-05-01", "/metadata/endpoints?api-version=2022-09-01"} {
+		r := f.Send(apptest.Request{Method: "GET", Path: at, Raw: true})
+		if !strings.Contains(r.Text, `"microsoftGraphResourceId":"`+f.Endpoint+`/graph"`) {
+			t.Errorf("%s: %s", at, r.Text)
+		}
+	}
+}
+
+func text(o object) string {
+	e, _ := o["error"].(object)
+	message, _ := e["message"].(string)
+	return message
 }

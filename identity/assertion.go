@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,8 @@ func (a *Authority) proves(app berth.Application, text string) oauthError {
 	}
 	payload, err := jws.Verify(cert.PublicKey)
 	if err != nil {
-		return badAssertion(700027, "Client assertion failed signature validation: it was not signed with the key of the certificate that it names.")
+		return badAssertion(700027, "Client assertion failed signature validation: it was not signed with the key of the certificate that "+
+			"it names.")
 	}
 	var claims assertion
 	if err := json.Unmarshal(payload, &claims); err != nil {
@@ -107,13 +109,16 @@ func (a *Authority) certificateOf(app berth.Application, header jose.Header) (be
 		if c.Good(a.clock.Now()) {
 			return c, oauthError{}
 		}
-		ended = badAssertion(700027, fmt.Sprintf("The certificate used for signing is good from %s to %s, and the server's clock says %s.", stamp(c.Start), stamp(c.End), stamp(a.clock.Now())))
+		ended = badAssertion(700027, fmt.Sprintf("The certificate used for signing is good from %s to %s, and the server's clock says %s.",
+			stamp(c.Start), stamp(c.End), stamp(a.clock.Now())))
 	}
 	if ended.code != 0 {
 		return berth.Credential{}, ended
 	}
-	return berth.Credential{}, badAssertion(700027, fmt.Sprintf("The certificate with which the client assertion is signed (thumbprint '%s') is not registered for the application '%s'. Register it: berth ad sp reset --id %s --append --cert @FILE.",
-		shown(strings.Join(names[1:], "', '")), app.ID, app.ID))
+	return berth.Credential{}, badAssertion(700027,
+		fmt.Sprintf("The certificate with which the client assertion is signed (thumbprint '%s') is not registered for the application "+
+			"'%s'. Register it: berth ad sp reset --id %s --append --cert @FILE.",
+			shown(strings.Join(names[1:], "', '")), app.ID, app.ID))
 }
 
 func named(der []byte, names []string) bool {
@@ -139,15 +144,18 @@ func (a *Authority) judgeAssertion(app berth.Application, c assertion) oauthErro
 	now := a.clock.Now()
 	switch {
 	case !strings.EqualFold(c.Issuer, app.ID) || !strings.EqualFold(c.Subject, app.ID):
-		return badAssertion(700021, fmt.Sprintf("Client assertion application identifier doesn't match 'client_id' parameter: both its iss and its sub must be '%s'.", app.ID))
+		return badAssertion(700021, fmt.Sprintf("Client assertion application identifier doesn't match 'client_id' parameter: both its iss "+
+			"and its sub must be '%s'.", app.ID))
 	case !a.meant(c.Audience):
-		return badAssertion(700023, fmt.Sprintf("Client assertion audience claim does not match: it must be '%s/%s/oauth2/v2.0/token'.", a.base, a.tenant))
+		return badAssertion(700023, fmt.Sprintf("Client assertion audience claim does not match: it must be '%s/%s/oauth2/v2.0/token'.",
+			a.base, a.tenant))
 	case c.Expires == nil:
 		return badAssertion(700024, "Client assertion has no exp claim.")
 	}
 	expires, begins := unix(*c.Expires), unix(c.NotBefore)
 	if !now.Before(expires.Add(leeway)) || now.Add(leeway).Before(begins) || expires.Sub(now) > maxAssertionLife {
-		return badAssertion(700024, fmt.Sprintf("Client assertion is not within its valid time range: it is good from %s to %s, and the server's clock says %s. At most %d hours are accepted.",
+		return badAssertion(700024, fmt.Sprintf("Client assertion is not within its valid time range: it is good from %s to %s, and the "+
+			"server's clock says %s. At most %d hours are accepted.",
 			stamp(begins), stamp(expires), stamp(now), int(maxAssertionLife.Hours())))
 	}
 	return oauthError{}
@@ -163,7 +171,7 @@ func unix(seconds float64) time.Time {
 func (a *Authority) meant(all audience) bool {
 	for _, one := range all {
 		u, err := url.Parse(one)
-		if err != nil || !a.audiences[audienceKey(u.Scheme+"://"+u.Host)] || strings.HasSuffix(strings.ToLower(u.Hostname()), "azure.com") {
+		if err != nil || !slices.Contains(a.hosts, audienceKey(u.Scheme+"://"+u.Host)) {
 			continue
 		}
 		tenant, rest, _ := strings.Cut(strings.Trim(strings.ToLower(u.Path), "/"), "/")

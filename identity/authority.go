@@ -30,8 +30,29 @@ type Options struct {
 	// Applications finds an application by its client id, in any casing. It is asked at each request, so it must be fast.
 	Applications func(id string) (berth.Application, bool)
 	Clock        clockwork.Clock
-	Log          *slog.Logger // told of refused sign-ins; nil for none
-	Audiences    []string     // accepted in tokens besides Issuer and Azure's names for Resource Manager
+	Log          *slog.Logger // where refused sign-ins are logged; nil for nowhere
+	Hosts        []string     // other public base URLs of the server; tokens for them are accepted as those for Issuer
+}
+
+// API is one of the APIs that take access tokens. Each takes only those that were issued for it.
+type API int
+
+// The APIs.
+const (
+	ResourceManager API = iota // also the studio, which acts in it
+	Graph
+)
+
+// GraphPath is where Graph stands below the server's URL. Clients take that address for the name of its audience too.
+const GraphPath = "/graph"
+
+// apis are by what Azure calls each, which some clients ask for all the same, and where it stands.
+var apis = map[API]struct {
+	path   string
+	azures []string
+}{
+	ResourceManager: {"", []string{"https://management.azure.com", "https://management.core.windows.net"}},
+	Graph:           {GraphPath, []string{"https://graph.microsoft.com"}},
 }
 
 // Authority issues tokens to the clients of one tenant and verifies them.
@@ -41,7 +62,8 @@ type Authority struct {
 	find      func(id string) (berth.Application, bool)
 	clock     clockwork.Clock
 	log       *slog.Logger
-	audiences map[string]bool // by audienceKey
+	hosts     []string       // by audienceKey: the public base URLs
+	audiences map[string]API // by audienceKey
 	keys      *Keys
 	cache     tokenCache
 	throttle  throttle
@@ -63,11 +85,20 @@ func New(o Options) (*Authority, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Authority{base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, clock: o.Clock, log: o.Log, keys: o.Keys, audiences: map[string]bool{}}
-	// The first is what clients ask for when they are pointed here, the others what some insist on all the same.
-	accepted := []string{base, "https://management.azure.com", "https://management.core.windows.net"}
-	for _, aud := range append(accepted, o.Audiences...) {
-		a.audiences[audienceKey(aud)] = true
+	a := &Authority{
+		base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, clock: o.Clock, log: o.Log, keys: o.Keys,
+		audiences: map[string]API{},
+	}
+	for _, host := range append([]string{base}, o.Hosts...) {
+		a.hosts = append(a.hosts, audienceKey(host))
+	}
+	for api, of := range apis {
+		for _, azure := range of.azures {
+			a.audiences[azure] = api
+		}
+		for _, host := range a.hosts {
+			a.audiences[host+of.path] = api
+		}
 	}
 	return a, nil
 }
@@ -95,8 +126,8 @@ type claims struct {
 	Version   string `json:"ver"`
 }
 
-// Issue makes an access token for a client. The audience is anything: a token that is not for Resource Manager is of no
-// use here, but clients ask for some (Microsoft Graph) at start-up and must get them.
+// Issue makes an access token for a client. The audience is anything: clients ask at start-up for tokens of APIs that they never
+// use, and must get them. Verify accepts only those for the API that was called.
 func (a *Authority) Issue(c berth.Application, audience string) (string, error) {
 	now := a.clock.Now()
 	uti := make([]byte, 16)

@@ -51,7 +51,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.key = keys.list[0].private
 	a, err := New(Options{Issuer: testBase + "/", TenantID: strings.ToUpper(testTenant), Keys: keys, Applications: w.lookup,
-		Clock: w.clock, Audiences: []string{"api://extra"}, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
+		Clock: w.clock, Hosts: []string{"api://extra"}, Log: slog.New(slog.NewTextHandler(&w.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,8 @@ func (w *world) token(t testing.TB, audience string) string {
 
 // form is a good request; pairs of arguments change it, and an empty value takes a field away.
 func (w *world) form(change ...string) url.Values {
-	f := url.Values{"grant_type": {"client_credentials"}, "client_id": {testClient}, "client_secret": {w.secret}, "scope": {testBase + "/.default"}}
+	f := url.Values{"grant_type": {"client_credentials"}, "client_id": {testClient}, "client_secret": {w.secret},
+		"scope": {testBase + "/.default"}}
 	for i := 0; i < len(change); i += 2 {
 		f.Set(change[i], change[i+1])
 		if change[i+1] == "" {
@@ -310,7 +311,8 @@ func TestOpenID(t *testing.T) {
 	var set jose.JSONWebKeySet
 	keys := httptest.NewRecorder()
 	w.Route("/adfs/discovery/v2.0/keys").ServeHTTP(keys, httptest.NewRequest(http.MethodGet, "/adfs/discovery/v2.0/keys", nil))
-	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 || !set.Keys[0].IsPublic() || set.Keys[0].KeyID != w.keys.list[0].public.KeyID {
+	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 1 || !set.Keys[0].IsPublic() ||
+		set.Keys[0].KeyID != w.keys.list[0].public.KeyID {
 		t.Errorf("keys: %v %s", err, keys.Body)
 	}
 	if strings.Contains(keys.Body.String(), `"d"`) {

@@ -49,13 +49,16 @@ func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew b
 	default:
 		err := json.Unmarshal(data, &c)
 		if c.ClientID == "" && c.ClientSecret == "" {
-			c.ClientID, c.ClientSecret, isNew = uuid.NewString(), NewSecret(), true
+			c.ClientID, c.ClientSecret = uuid.NewString(), NewSecret()
+			isNew = true
 		}
 		if err := cmp.Or(err, c.check()); err != nil {
-			return Credentials{}, false, fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have new ids and a new secret made, which every client must then be given", path, err)
+			return Credentials{}, false, fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have new ids and a new "+
+				"secret made, which every client must then be given", path, err)
 		}
 	}
-	c.Endpoint, c.CAFile, c.CloudName = endpoint, caFile, CloudName
+	c.Endpoint, c.CAFile = endpoint, caFile
+	c.CloudName = CloudName
 	return c, isNew, nil
 }
 

@@ -81,7 +81,8 @@ func (d *Directory) List() []berth.Application {
 func (d *Directory) Seed(ctx context.Context, c Credentials) error {
 	a := c.Application()
 	a.CreatedAt = d.Now()
-	a.Credentials = []berth.Credential{{KeyID: uuid.NewString(), Name: "credentials.json", Hash: HashSecret(c.ClientSecret), Hint: hint(c.ClientSecret), Start: d.Now()}}
+	a.Credentials = []berth.Credential{{KeyID: uuid.NewString(), Name: "credentials.json", Hash: HashSecret(c.ClientSecret),
+		Hint: hint(c.ClientSecret), Start: d.Now()}}
 	d.change.Lock()
 	defer d.change.Unlock()
 	return d.keep(ctx, a)
@@ -114,34 +115,35 @@ func checkName(name string) error {
 }
 
 // AddSecret makes a secret for an application and answers it, for the only time.
-func (d *Directory) AddSecret(ctx context.Context, id string, wish berth.Credential) (secret string, kept berth.Credential, err error) {
+func (d *Directory) AddSecret(ctx context.Context, id string, asked berth.Credential) (secret string, kept berth.Credential, err error) {
 	secret = NewSecret()
-	wish.Hash, wish.Hint = HashSecret(secret), hint(secret)
-	kept, err = d.addCredential(ctx, id, wish)
+	asked.Hash, asked.Hint = HashSecret(secret), hint(secret)
+	kept, err = d.addCredential(ctx, id, asked)
 	return secret, kept, err
 }
 
-// AddCertificate lets an application sign in with a key of its own, of which wish.Certificate holds the public half.
-func (d *Directory) AddCertificate(ctx context.Context, id string, wish berth.Credential) (berth.Credential, error) {
-	cert, err := x509.ParseCertificate(wish.Certificate)
+// AddCertificate lets an application sign in with a key of its own, of which asked.Certificate holds the public half.
+func (d *Directory) AddCertificate(ctx context.Context, id string, asked berth.Credential) (berth.Credential, error) {
+	cert, err := x509.ParseCertificate(asked.Certificate)
 	if err != nil {
-		return wish, berth.Errorf(berth.CodeBadRequest, "The key of the credential is not an X.509 certificate in base64.")
+		return asked, berth.Errorf(berth.CodeBadRequest, "The key of the credential is not an X.509 certificate in base64.")
 	}
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if key.N.BitLen() < minRSA {
-			return wish, berth.Errorf(berth.CodeBadRequest, "The RSA key of the certificate has %d bits; at least %d are needed.", key.N.BitLen(), minRSA)
+			return asked, berth.Errorf(berth.CodeBadRequest, "The RSA key of the certificate has %d bits; at least %d are needed.", key.N.BitLen(),
+				minRSA)
 		}
 	case *ecdsa.PublicKey:
 	default:
-		return wish, berth.Errorf(berth.CodeBadRequest, "The key of the certificate is neither RSA nor ECDSA.")
+		return asked, berth.Errorf(berth.CodeBadRequest, "The key of the certificate is neither RSA nor ECDSA.")
 	}
-	// The certificate ends when it says so, whatever was wished.
-	if wish.End.IsZero() || wish.End.After(cert.NotAfter) {
-		wish.End = cert.NotAfter
+	// The certificate ends when it says so, whatever end was requested.
+	if asked.End.IsZero() || asked.End.After(cert.NotAfter) {
+		asked.End = cert.NotAfter
 	}
-	wish.Name = cmp.Or(wish.Name, cert.Subject.String())
-	return d.addCredential(ctx, id, wish)
+	asked.Name = cmp.Or(asked.Name, cert.Subject.String())
+	return d.addCredential(ctx, id, asked)
 }
 
 func (d *Directory) addCredential(ctx context.Context, id string, c berth.Credential) (berth.Credential, error) {
@@ -188,7 +190,8 @@ func (d *Directory) Remove(ctx context.Context, id string) error {
 		return notFound(id)
 	}
 	if !slices.ContainsFunc(d.List(), func(o berth.Application) bool { return o.ID != a.ID && d.canSignIn(o) }) {
-		return berth.Errorf(berth.CodeConflict, "'%s' is the last application that can sign in: without it nobody could. Make another first.", a.Name)
+		return berth.Errorf(berth.CodeConflict, "'%s' is the last application that can sign in: without it nobody could. Make another first.",
+			a.Name)
 	}
 	if err := d.keeper.DeleteApplication(ctx, a.ID); err != nil {
 		return err

@@ -61,7 +61,8 @@ func newDirectory(t *testing.T) (*Directory, *memory, *clockwork.FakeClock) {
 // certificate is a self-signed one, with its key.
 func certificate(t testing.TB, key crypto.Signer, until time.Time) []byte {
 	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ci"}, NotBefore: testNow.Add(-time.Hour), NotAfter: until}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ci"}, NotBefore: testNow.Add(-time.Hour),
+		NotAfter: until}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -141,10 +142,13 @@ func TestDirectoryRefuses(t *testing.T) {
 		word string
 	}{
 		"no name": {empty, "displayName"}, "two lines": {control, "one line"}, "rename": {d.Rename(ctx, a.ID, ""), "displayName"},
-		"past": {secretUntil(time.Time{}, testNow), "ended"}, "backwards": {secretUntil(testNow.Add(2*time.Hour), testNow.Add(time.Hour)), "before it begins"},
-		"junk": {junk, "not an X.509"}, "small RSA": {certOf(rsaKey(t, 1024), testNow.Add(time.Hour)), "1024 bits"}, "Ed25519": {certOf(public, testNow.Add(time.Hour)), "neither"},
+		"past": {secretUntil(time.Time{}, testNow), "ended"}, "backwards": {secretUntil(testNow.Add(2*time.Hour), testNow.Add(time.Hour)),
+			"before it begins"},
+		"junk": {junk, "not an X.509"}, "small RSA": {certOf(rsaKey(t, 1024), testNow.Add(time.Hour)),
+			"1024 bits"}, "Ed25519": {certOf(public, testNow.Add(time.Hour)), "neither"},
 		"certificate of yesterday": {certOf(ec, testNow.Add(-time.Minute)), "ended"},
-		"unknown":                  {d.Rename(ctx, "x", "y"), "No application"}, "unknown credential": {d.RemoveCredential(ctx, a.ID, "x"), "no credential"},
+		"unknown":                  {d.Rename(ctx, "x", "y"), "No application"}, "unknown credential": {d.RemoveCredential(ctx, a.ID, "x"),
+			"no credential"},
 		"last": {d.Remove(ctx, a.ID), "last application"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.word) {

@@ -84,7 +84,8 @@ func LoadOrMakeKeys(dir string, clock clockwork.Clock) (*Keys, error) {
 }
 
 func (k *Keys) damaged(why error) error {
-	return fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have a new key made; tokens issued until then are no longer accepted, and clients ask for new ones", k.path, why)
+	return fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have a new key made; tokens issued until then are "+
+		"no longer accepted, and clients ask for new ones", k.path, why)
 }
 
 func (k *Keys) parse(block *pem.Block) (signingKey, error) {
@@ -219,7 +220,7 @@ func (k *Keys) public() jose.JSONWebKeySet {
 	return set
 }
 
-// List tells which keys are believed.
+// List is the keys whose tokens are accepted.
 func (k *Keys) List() []KeyInfo {
 	var all []KeyInfo
 	for _, key := range k.live() {

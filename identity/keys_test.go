@@ -66,10 +66,10 @@ func TestKeysRotateWithOverlap(t *testing.T) {
 	if n := len(w.keys.public().Keys); n != 2 {
 		t.Errorf("%d keys are told", n)
 	}
-	if _, err := w.Verify(fresh); err != nil {
+	if _, err := w.Verify(fresh, ResourceManager); err != nil {
 		t.Error(err)
 	}
-	if _, err := w.Verify(old); berth.ErrorCode(err) != berth.CodeExpiredToken { // the signature is still known
+	if _, err := w.Verify(old, ResourceManager); berth.ErrorCode(err) != berth.CodeExpiredToken { // the signature is still known
 		t.Errorf("%v", err)
 	}
 	// A token of the last moment lives out its hour.
@@ -78,7 +78,7 @@ func TestKeysRotateWithOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.Advance(59 * time.Minute)
-	if _, err := w.Verify(last); err != nil {
+	if _, err := w.Verify(last, ResourceManager); err != nil {
 		t.Error(err)
 	}
 	w.clock.Advance(2 * time.Minute)
@@ -90,16 +90,17 @@ func TestKeysRotateWithOverlap(t *testing.T) {
 func TestForgottenKeyEndsItsTokens(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(t, testBase)
-	if _, err := w.Verify(token); err != nil { // now it is in the cache
+	if _, err := w.Verify(token, ResourceManager); err != nil { // now it is in the cache
 		t.Fatal(err)
 	}
 	if err := w.keys.Rotate(true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Verify(token); berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "no longer in use") {
+	if _, err := w.Verify(token, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken ||
+		!strings.Contains(err.Error(), "no longer in use") {
 		t.Errorf("%v", err)
 	}
-	if _, err := w.Verify(w.token(t, testBase)); err != nil {
+	if _, err := w.Verify(w.token(t, testBase), ResourceManager); err != nil {
 		t.Error(err)
 	}
 }
@@ -114,7 +115,7 @@ func TestRotationThatCannotBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.Advance(2 * keyLife)
-	if _, err := w.Verify(w.token(t, testBase)); err != nil || len(w.keys.List()) != 1 {
+	if _, err := w.Verify(w.token(t, testBase), ResourceManager); err != nil || len(w.keys.List()) != 1 {
 		t.Errorf("%v, %+v", err, w.keys.List())
 	}
 }

@@ -35,10 +35,12 @@ func OwnCertificate(certFile, keyFile, host string, clock clockwork.Clock) (func
 	}
 	leaf := p.now.Leaf
 	if err := leaf.VerifyHostname(host); err != nil {
-		return nil, fmt.Errorf("the certificate %s is not for the name that clients use: %w; get one for %q, or say with --public-url under which name this server is reached", certFile, err, host)
+		return nil, fmt.Errorf("the certificate %s is not for the name that clients use: %w; get one for %q, or say with --public-url under "+
+			"which name this server is reached", certFile, err, host)
 	}
 	if now := clock.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		return nil, fmt.Errorf("the certificate %s is good from %s to %s, and now it is %s: renew it, or set the clock", certFile, stamp(leaf.NotBefore), stamp(leaf.NotAfter), stamp(now))
+		return nil, fmt.Errorf("the certificate %s is good from %s to %s, and now it is %s: renew it, or set the clock", certFile,
+			stamp(leaf.NotBefore), stamp(leaf.NotAfter), stamp(now))
 	}
 	return p.get, nil
 }
@@ -53,7 +55,8 @@ func (p *pair) load() error {
 			return err
 		}
 	}
-	p.now, p.looked, p.stamps = &cert, p.clock.Now(), p.changed()
+	p.now, p.looked = &cert, p.clock.Now()
+	p.stamps = p.changed()
 	return nil
 }
 

@@ -28,7 +28,8 @@ func thumbprint(der []byte) string {
 func assert(t testing.TB, alg jose.SignatureAlgorithm, key crypto.Signer, header map[jose.HeaderKey]any, change map[string]any) string {
 	t.Helper()
 	claims := map[string]any{
-		"iss": testClient, "sub": testClient, "aud": testBase + tokenV2, "jti": "1", "nbf": testNow.Unix(), "exp": testNow.Add(10 * time.Minute).Unix(),
+		"iss": testClient, "sub": testClient, "aud": testBase + tokenV2, "jti": "1", "nbf": testNow.Unix(),
+		"exp": testNow.Add(10 * time.Minute).Unix(),
 	}
 	for name, v := range change {
 		claims[name] = v
@@ -77,33 +78,41 @@ func TestAssertions(t *testing.T) {
 		text string
 		code float64 // 0: granted
 	}{
-		"RS256, x5t":              {assert(t, jose.RS256, rsa, x5t(rsaCert), nil), 0},
-		"PS256, x5t#S256":         {assert(t, jose.PS256, rsa, map[jose.HeaderKey]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(long[:])}, nil), 0},
-		"x5t with padding":        {assert(t, jose.RS256, rsa, map[jose.HeaderKey]any{"x5t": thumbprint(rsaCert) + "="}, nil), 0},
-		"x5t#S256 as MSAL for Go": {assert(t, jose.PS256, rsa, map[jose.HeaderKey]any{"x5t#S256": base64.StdEncoding.EncodeToString(long[:])}, nil), 0},
-		"kid in hex":              {assert(t, jose.RS256, rsa, map[jose.HeaderKey]any{"kid": fmt.Sprintf("%X", short)}, nil), 0},
-		"ES256":                   {assert(t, jose.ES256, ec, x5t(ecCert), nil), 0},
-		"audience v1":             {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": strings.ToUpper(testBase) + "/adfs/oauth2/token"}), 0},
-		"audience list":           {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": []string{"x", testBase + "/" + testTenant + "/v2.0"}}), 0},
-		"clock behind":            {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"nbf": testNow.Add(30 * time.Second).Unix()}), 0},
-		"other audience":          {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": "https://evil.test/" + testTenant + "/oauth2/v2.0/token"}), 700023},
-		"other path":              {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": testBase + "/" + testTenant + "/other"}), 700023},
-		"Azure's audience":        {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": "https://management.azure.com/" + testTenant}), 700023},
-		"no audience":             {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": nil}), 700023},
-		"other subject":           {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"sub": testTenant}), 700021},
-		"other issuer":            {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"iss": testTenant}), 700021},
-		"ended":                   {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"exp": testNow.Add(-2 * time.Minute).Unix()}), 700024},
-		"not yet":                 {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"nbf": testNow.Add(2 * time.Minute).Unix()}), 700024},
-		"without end":             {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"exp": nil}), 700024},
-		"for ever":                {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"exp": 1e300}), 700024},
-		"other key":               {assert(t, jose.RS256, other, x5t(rsaCert), nil), 700027},
-		"crossed keys":            {assert(t, jose.ES256, ec, x5t(rsaCert), nil), 700027},
-		"unregistered":            {assert(t, jose.RS256, rsa, x5t([]byte("x")), nil), 700027},
-		"unnamed":                 {assert(t, jose.RS256, rsa, nil, nil), 700027},
-		"certificate over":        {assert(t, jose.RS256, other, x5t(oldCert), nil), 700027},
-		"HMAC":                    {signWith(t, jose.HS256, rsaCert, map[string]any{"iss": testClient}), 50027},
-		"none":                    {unsigned(`{"alg":"none"}`, map[string]any{"iss": testClient}), 50027},
-		"junk":                    {"junk", 50027},
+		"RS256, x5t": {assert(t, jose.RS256, rsa, x5t(rsaCert), nil), 0},
+		"PS256, x5t#S256": {assert(t, jose.PS256, rsa,
+			map[jose.HeaderKey]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(long[:])}, nil), 0},
+		"x5t with padding": {assert(t, jose.RS256, rsa, map[jose.HeaderKey]any{"x5t": thumbprint(rsaCert) + "="}, nil), 0},
+		"x5t#S256 as MSAL for Go": {assert(t, jose.PS256, rsa, map[jose.HeaderKey]any{"x5t#S256": base64.StdEncoding.EncodeToString(long[:])},
+			nil), 0},
+		"kid in hex": {assert(t, jose.RS256, rsa, map[jose.HeaderKey]any{"kid": fmt.Sprintf("%X", short)}, nil), 0},
+		"ES256":      {assert(t, jose.ES256, ec, x5t(ecCert), nil), 0},
+		"audience v1": {assert(t, jose.RS256, rsa, x5t(rsaCert),
+			map[string]any{"aud": strings.ToUpper(testBase) + "/adfs/oauth2/token"}), 0},
+		"audience list": {assert(t, jose.RS256, rsa, x5t(rsaCert),
+			map[string]any{"aud": []string{"x", testBase + "/" + testTenant + "/v2.0"}}), 0},
+		"clock behind": {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"nbf": testNow.Add(30 * time.Second).Unix()}), 0},
+		"other audience": {assert(t, jose.RS256, rsa, x5t(rsaCert),
+			map[string]any{"aud": "https://evil.test/" + testTenant + "/oauth2/v2.0/token"}), 700023},
+		"other path": {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": testBase + "/" + testTenant + "/other"}),
+			700023},
+		"Azure's audience": {assert(t, jose.RS256, rsa, x5t(rsaCert),
+			map[string]any{"aud": "https://management.azure.com/" + testTenant}), 700023},
+		"no audience":   {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"aud": nil}), 700023},
+		"other subject": {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"sub": testTenant}), 700021},
+		"other issuer":  {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"iss": testTenant}), 700021},
+		"ended": {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"exp": testNow.Add(-2 * time.Minute).Unix()}),
+			700024},
+		"not yet":          {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"nbf": testNow.Add(2 * time.Minute).Unix()}), 700024},
+		"without end":      {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"exp": nil}), 700024},
+		"for ever":         {assert(t, jose.RS256, rsa, x5t(rsaCert), map[string]any{"exp": 1e300}), 700024},
+		"other key":        {assert(t, jose.RS256, other, x5t(rsaCert), nil), 700027},
+		"crossed keys":     {assert(t, jose.ES256, ec, x5t(rsaCert), nil), 700027},
+		"unregistered":     {assert(t, jose.RS256, rsa, x5t([]byte("x")), nil), 700027},
+		"unnamed":          {assert(t, jose.RS256, rsa, nil, nil), 700027},
+		"certificate over": {assert(t, jose.RS256, other, x5t(oldCert), nil), 700027},
+		"HMAC":             {signWith(t, jose.HS256, rsaCert, map[string]any{"iss": testClient}), 50027},
+		"none":             {unsigned(`{"alg":"none"}`, map[string]any{"iss": testClient}), 50027},
+		"junk":             {"junk", 50027},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.throttle = throttle{} // here guessing is the point
@@ -141,7 +150,8 @@ func TestSecretsBeginAndEnd(t *testing.T) {
 		t.Error(code, text)
 	}
 	w.clock.Advance(time.Hour)
-	if code, text := ask(); code != 401 || !strings.Contains(text, "AADSTS7000222") || !strings.Contains(text, "expired (at 2026-03-01 13:00:00Z") {
+	if code, text := ask(); code != 401 || !strings.Contains(text, "AADSTS7000222") ||
+		!strings.Contains(text, "expired (at 2026-03-01 13:00:00Z") {
 		t.Error(code, text)
 	}
 	w.client.Credentials[0].Start, w.client.Credentials[0].End = testNow.Add(2*time.Hour), time.Time{}
@@ -187,7 +197,8 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	if n := len(w.throttle.tries); n > maxThrottle {
 		t.Errorf("%d addresses are remembered", n)
 	}
-	if log := w.log.String(); strings.Contains(log, wrong) || strings.Contains(log, w.secret) || !strings.Contains(log, "from=192.0.2.1:1 code=AADSTS7000215") {
+	if log := w.log.String(); strings.Contains(log, wrong) || strings.Contains(log, w.secret) ||
+		!strings.Contains(log, "from=192.0.2.1:1 code=AADSTS7000215") {
 		t.Errorf("log: %.400s", log)
 	}
 }
@@ -198,7 +209,8 @@ func TestSecretMatches(t *testing.T) {
 	if !secretMatches(hash, secret) || secretMatches(hash, secret+"x") || hash == HashSecret(secret) {
 		t.Error("wrong match, or no salt")
 	}
-	for _, bad := range []string{"", "x", "$argon2id$v=19$m=7168,t=5,p=1$$", strings.Replace(hash, "argon2id", "argon2i", 1), strings.Replace(hash, "m=7168", "m=999999999", 1), strings.Replace(hash, "t=5", "t=0", 1)} {
+	for _, bad := range []string{"", "x", "$argon2id$v=19$m=7168,t=5,p=1$$", strings.Replace(hash, "argon2id", "argon2i", 1),
+		strings.Replace(hash, "m=7168", "m=999999999", 1), strings.Replace(hash, "t=5", "t=0", 1)} {
 		if secretMatches(bad, secret) {
 			t.Errorf("%q matches", bad)
 		}

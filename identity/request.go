@@ -11,15 +11,10 @@ import (
 
 type callerKey struct{}
 
-// Require lets requests with a good token through to next, with their Caller in the context; the others go to fail.
-func (a *Authority) Require(next http.Handler, fail func(http.ResponseWriter, *http.Request, error)) http.Handler {
+// Require lets requests with a good token for api through to next, with their Caller in the context; the others go to fail.
+func (a *Authority) Require(api API, next http.Handler, fail func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, err := bearer(r)
-		if err != nil {
-			fail(w, r, err)
-			return
-		}
-		caller, err := a.Verify(token)
+		caller, err := a.Caller(r, api)
 		if err != nil {
 			fail(w, r, err)
 			return
@@ -39,17 +34,37 @@ func CallerFrom(ctx context.Context) (Caller, bool) {
 	return c, ok
 }
 
-func bearer(r *http.Request) (string, error) {
+// Caller says who sent a request to api.
+func (a *Authority) Caller(r *http.Request, api API) (Caller, error) {
+	token, err := Bearer(r)
+	if err != nil {
+		return Caller{}, err
+	}
+	return a.Verify(token, api)
+}
+
+// Bearer is the access token that a request carries, in the form of RFC 6750 (2.1): the scheme in any casing, spaces, and a token
+// of the characters that tokens have. An error (AuthenticationFailed) when the request carries none, more than one Authorization
+// header, or something else in it.
+func Bearer(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) == 0 {
 		return "", errMissing()
 	}
-	scheme, token, _ := strings.Cut(strings.TrimSpace(headers[0]), " ")
-	token = strings.TrimSpace(token)
-	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. The 'Authorization' header is not in the form 'Bearer {access token}', sent once.")
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	token = strings.TrimLeft(token, " ")
+	text := strings.TrimRight(token, "=")
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || text == "" || strings.ContainsFunc(text, notOfToken) {
+		return "", berth.Errorf(berth.CodeAuthenticationFailed,
+			"Authentication failed. The 'Authorization' header is not in the form 'Bearer {access token}', sent once.")
 	}
 	return token, nil
+}
+
+// notOfToken says whether a character cannot stand in a token (b64token of RFC 6750).
+func notOfToken(r rune) bool {
+	isLetter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return !isLetter && !strings.ContainsRune("-._~+/", r)
 }
 
 // Challenge is the WWW-Authenticate header of a 401: where to sign in, and what was wrong.

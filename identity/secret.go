@@ -51,7 +51,8 @@ func secretMatches(hash, secret string) bool {
 		return false
 	}
 	var memory, passes uint32
-	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=1", &memory, &passes); n != 2 || err != nil || memory > 1<<20 || passes == 0 || passes > 64 {
+	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=1", &memory, &passes); n != 2 || err != nil || memory > 1<<20 || passes == 0 ||
+		passes > 64 {
 		return false
 	}
 	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])

@@ -51,7 +51,8 @@ type CA struct {
 func LoadOrMakeCA(dir string, now time.Time) (*CA, error) {
 	ca := &CA{File: filepath.Join(dir, "ca.pem")}
 	keyFile := filepath.Join(dir, "ca-key.pem")
-	remedy := fmt.Sprintf("remove both %s and %s to have a new authority made, which every client must then be told to trust", ca.File, keyFile)
+	remedy := fmt.Sprintf("remove both %s and %s to have a new authority made, which every client must then be told to trust", ca.File,
+		keyFile)
 
 	certPEM, certErr := disk.Read(ca.File, disk.Public)
 	if certErr != nil && !errors.Is(certErr, fs.ErrNotExist) {

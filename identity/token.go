@@ -117,7 +117,8 @@ func (a *Authority) grant(w http.ResponseWriter, r *http.Request, v1 bool) (g gr
 		return g, missing("grant_type")
 	default:
 		return g, oauthError{http.StatusBadRequest, "unsupported_grant_type", 70003,
-			fmt.Sprintf("The app requested an unsupported grant type '%s'. This server supports 'client_credentials' only.", shown(form.Get("grant_type")))}
+			fmt.Sprintf("The app requested an unsupported grant type '%s'. This server supports 'client_credentials' only.",
+				shown(form.Get("grant_type")))}
 	}
 	id, proof, bad := proofOf(r, form)
 	if bad.code != 0 {
@@ -143,7 +144,8 @@ func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p 
 	bad := a.judgeProof(app, p)
 	if !known {
 		bad = oauthError{http.StatusBadRequest, "unauthorized_client", 700016,
-			fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. Use the clientId of this server's credentials, or one that 'berth ad sp list' shows.", shown(id), a.tenant)}
+			fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. Use the clientId of this server's credentials, "+
+				"or one that 'berth ad sp list' shows.", shown(id), a.tenant)}
 	}
 	if bad.code != 0 {
 		a.throttle.failed(key, now)
@@ -169,13 +171,16 @@ func (a *Authority) judgeProof(app berth.Application, p proof) oauthError {
 			return oauthError{}
 		case now.Before(c.Start):
 			return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
-				fmt.Sprintf("The provided client secret of the app '%s' begins at %s, and the server's clock says %s.", app.ID, stamp(c.Start), stamp(now))}
+				fmt.Sprintf("The provided client secret of the app '%s' begins at %s, and the server's clock says %s.", app.ID, stamp(c.Start),
+					stamp(now))}
 		}
 		return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
-			fmt.Sprintf("The provided client secret keys for app '%s' are expired (at %s; the server's clock says %s). Make a new one: berth ad sp reset --id %s.", app.ID, stamp(c.End), stamp(now), app.ID)}
+			fmt.Sprintf("The provided client secret keys for app '%s' are expired (at %s; the server's clock says %s). Make a new one: berth "+
+				"ad sp reset --id %s.", app.ID, stamp(c.End), stamp(now), app.ID)}
 	}
 	return oauthError{http.StatusUnauthorized, "invalid_client", 7000215,
-		fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value of the app '%s', not its id.", app.ID)}
+		fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value of the app "+
+			"'%s', not its id.", app.ID)}
 }
 
 // readForm reads the body only: a secret in the query would end in logs.
@@ -222,7 +227,8 @@ func proofOf(r *http.Request, form url.Values) (id string, p proof, bad oauthErr
 	case p.assertion != "" && kind != assertionType:
 		bad = malformed("client_assertion_type must be '" + assertionType + "'.")
 	case p.secret == "" && p.assertion == "":
-		bad = oauthError{http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
+		bad = oauthError{http.StatusUnauthorized, "invalid_client", 7000218,
+			"The request body must contain the following parameter: 'client_assertion' or 'client_secret'."}
 	}
 	return id, p, bad
 }
@@ -258,7 +264,8 @@ func audienceOf(form url.Values, v1 bool) (string, oauthError) {
 }
 
 func notDefault(scope string) oauthError {
-	return badScope(1002012, fmt.Sprintf("The provided value for scope %s is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.", shown(scope)))
+	return badScope(1002012, fmt.Sprintf("The provided value for scope %s is not valid. Client credential flows must have a scope value "+
+		"with /.default suffixed to the resource identifier.", shown(scope)))
 }
 
 // refuse writes a refusal as Entra does.

@@ -44,7 +44,8 @@ func signWith(t testing.TB, alg jose.SignatureAlgorithm, key, payload any) strin
 		}
 		key = jose.JSONWebKey{Key: private, KeyID: named.public.KeyID}
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{EmbedJWK: alg == jose.ES256}).WithType("JWT"))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key},
+		(&jose.SignerOptions{EmbedJWK: alg == jose.ES256}).WithType("JWT"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,12 +86,13 @@ func publicForms(t testing.TB, key *ecdsa.PublicKey) [][]byte {
 
 func TestVerifyAccepts(t *testing.T) {
 	w := newWorld(t)
-	want := Caller{AppID: testClient, ObjectID: w.client.ObjectID, TenantID: testTenant, Name: "test", Expires: w.clock.Now().Add(TokenLife + leeway).UTC()}
+	want := Caller{AppID: testClient, ObjectID: w.client.ObjectID, TenantID: testTenant, Name: "test",
+		Expires: w.clock.Now().Add(TokenLife + leeway).UTC()}
 	for _, aud := range []string{testBase, testBase + "/", "https://management.azure.com", "https://management.azure.com/",
 		"https://management.core.windows.net", "https://management.core.windows.net/", "api://extra", "HTTPS://Berth.Test:8443"} {
 		token := w.token(t, aud)
 		for range 2 { // the second comes from the cache
-			if got, err := w.Verify(token); err != nil || got != want {
+			if got, err := w.Verify(token, ResourceManager); err != nil || got != want {
 				t.Errorf("%s: %+v %v", aud, got, err)
 			}
 		}
@@ -99,8 +101,34 @@ func TestVerifyAccepts(t *testing.T) {
 		w := newWorld(t)
 		token := w.token(t, testBase)
 		w.clock.Advance(shift)
-		if _, err := w.Verify(token); err != nil {
+		if _, err := w.Verify(token, ResourceManager); err != nil {
 			t.Errorf("at %v: %v", shift, err)
+		}
+	}
+}
+
+// TestAudiences: each API takes the tokens for it and no others, whether they were verified before or not.
+func TestAudiences(t *testing.T) {
+	w := newWorld(t)
+	for api, audiences := range map[API][]string{
+		ResourceManager: {testBase, testBase + "/", "https://management.azure.com/", "api://extra"},
+		Graph:           {testBase + "/graph", testBase + "/graph/", "https://graph.microsoft.com", "api://extra/graph"},
+	} {
+		for _, aud := range audiences {
+			token := w.token(t, aud)
+			for range 2 {
+				if _, err := w.Verify(token, api); err != nil {
+					t.Errorf("%s: %v", aud, err)
+				}
+				other := Graph
+				if api == Graph {
+					other = ResourceManager
+				}
+				_, err := w.Verify(token, other)
+				if berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "'"+testBase+apis[other].path+"/.default'") {
+					t.Errorf("%s at the other API: %v", aud, err)
+				}
+			}
 		}
 	}
 }
@@ -118,17 +146,18 @@ func refusals(t testing.TB, w *world) map[string]refusal {
 	set := func(f func(*claims)) string { return w.forge(t, f) }
 	public := publicForms(t, &w.key.PublicKey)
 	return map[string]refusal{
-		"empty":              {"", berth.CodeAuthenticationFailed},
-		"no token":           {"hello", berth.CodeInvalidToken},
-		"huge":               {good + strings.Repeat("A", maxToken), berth.CodeInvalidToken},
-		"huge valid":         {set(func(c *claims) { c.UTI = strings.Repeat("A", maxToken) }), berth.CodeInvalidToken},
-		"alg none":           {unsigned(`{"alg":"none","typ":"JWT"}`, w.claimsOf()), berth.CodeInvalidToken},
-		"alg NONE":           {unsigned(`{"alg":"NONE"}`, w.claimsOf()), berth.CodeInvalidToken},
-		"no alg":             {unsigned(`{}`, w.claimsOf()), berth.CodeInvalidToken},
-		"no signature":       {parts[0] + "." + parts[1] + ".", berth.CodeInvalidToken},
-		"two parts":          {parts[0] + "." + parts[1], berth.CodeInvalidToken},
-		"other key":          {signWith(t, jose.ES256, newKey(t), w.claimsOf()), berth.CodeInvalidToken},
-		"other key, our kid": {signWith(t, jose.ES256, jose.JSONWebKey{Key: newKey(t), KeyID: w.keys.list[0].public.KeyID}, w.claimsOf()), berth.CodeInvalidToken},
+		"empty":        {"", berth.CodeAuthenticationFailed},
+		"no token":     {"hello", berth.CodeInvalidToken},
+		"huge":         {good + strings.Repeat("A", maxToken), berth.CodeInvalidToken},
+		"huge valid":   {set(func(c *claims) { c.UTI = strings.Repeat("A", maxToken) }), berth.CodeInvalidToken},
+		"alg none":     {unsigned(`{"alg":"none","typ":"JWT"}`, w.claimsOf()), berth.CodeInvalidToken},
+		"alg NONE":     {unsigned(`{"alg":"NONE"}`, w.claimsOf()), berth.CodeInvalidToken},
+		"no alg":       {unsigned(`{}`, w.claimsOf()), berth.CodeInvalidToken},
+		"no signature": {parts[0] + "." + parts[1] + ".", berth.CodeInvalidToken},
+		"two parts":    {parts[0] + "." + parts[1], berth.CodeInvalidToken},
+		"other key":    {signWith(t, jose.ES256, newKey(t), w.claimsOf()), berth.CodeInvalidToken},
+		"other key, our kid": {signWith(t, jose.ES256, jose.JSONWebKey{Key: newKey(t), KeyID: w.keys.list[0].public.KeyID}, w.claimsOf()),
+			berth.CodeInvalidToken},
 		"trailing garbage":   {good + ".x", berth.CodeInvalidToken},
 		"longer signature":   {good + "AAAA", berth.CodeInvalidToken},
 		"line break":         {good + "\n", berth.CodeInvalidToken},
@@ -157,7 +186,7 @@ func TestVerifyRefuses(t *testing.T) {
 	for name, c := range refusals(t, w) {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // failures are not remembered as successes
-				caller, err := w.Verify(c.token)
+				caller, err := w.Verify(c.token, ResourceManager)
 				e, ours := errors.AsType[*berth.Error](err)
 				if !ours || e.Code != c.code || caller != (Caller{}) {
 					t.Fatalf("%+v %v", caller, err)
@@ -176,19 +205,20 @@ func TestVerifyRefuses(t *testing.T) {
 func TestCachedTokenEnds(t *testing.T) {
 	w := newWorld(t)
 	token := w.token(t, testBase)
-	if _, err := w.Verify(token); err != nil || len(w.cache.entries) != 1 {
+	if _, err := w.Verify(token, ResourceManager); err != nil || len(w.cache.entries) != 1 {
 		t.Fatal(err, len(w.cache.entries))
 	}
 	w.clock.Advance(61 * time.Minute)
-	if _, err := w.Verify(token); berth.ErrorCode(err) != berth.CodeExpiredToken {
+	if _, err := w.Verify(token, ResourceManager); berth.ErrorCode(err) != berth.CodeExpiredToken {
 		t.Errorf("expired: %v", err)
 	}
 	fresh := w.token(t, testBase)
-	if _, err := w.Verify(fresh); err != nil {
+	if _, err := w.Verify(fresh, ResourceManager); err != nil {
 		t.Fatal(err)
 	}
 	w.remove()
-	if _, err := w.Verify(fresh); berth.ErrorCode(err) != berth.CodeInvalidToken || !strings.Contains(err.Error(), "no longer exists") {
+	if _, err := w.Verify(fresh, ResourceManager); berth.ErrorCode(err) != berth.CodeInvalidToken ||
+		!strings.Contains(err.Error(), "no longer exists") {
 		t.Errorf("removed: %v", err)
 	}
 }
@@ -220,7 +250,7 @@ func TestVerifyAtOnce(t *testing.T) {
 		go func() {
 			var err error
 			for i := range 50 {
-				_, e := w.Verify(tokens[i%2])
+				_, e := w.Verify(tokens[i%2], ResourceManager)
 				err = errors.Join(err, e)
 			}
 			done <- err
@@ -239,20 +269,27 @@ func TestRequire(t *testing.T) {
 	var got Caller
 	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = CallerFrom(r.Context()) })
 	var failed error
-	h := w.Require(next, func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err })
+	h := w.Require(ResourceManager, next, func(_ http.ResponseWriter, _ *http.Request, err error) { failed = err })
 	for _, c := range []struct {
 		name    string
 		headers []string
 		code    berth.Code
 	}{
 		{"good", []string{"Bearer " + token}, ""},
-		{"lower case, spaces", []string{"bearer   " + token + " "}, ""},
+		{"lower case, spaces", []string{"bearer   " + token}, ""},
+		{"a space behind it", []string{"Bearer " + token + " "}, berth.CodeAuthenticationFailed},
+		{"a space before it", []string{" Bearer " + token}, berth.CodeAuthenticationFailed},
+		{"a tab", []string{"Bearer\t" + token}, berth.CodeAuthenticationFailed},
+		{"no scheme", []string{token}, berth.CodeAuthenticationFailed},
+		{"quoted", []string{`Bearer "` + token + `"`}, berth.CodeAuthenticationFailed},
+		{"signs of padding alone", []string{"Bearer =="}, berth.CodeAuthenticationFailed},
 		{"missing", nil, berth.CodeAuthenticationFailed},
 		{"basic", []string{"Basic eDp5"}, berth.CodeAuthenticationFailed},
 		{"no token", []string{"Bearer "}, berth.CodeAuthenticationFailed},
 		{"twice", []string{"Bearer " + token, "Bearer " + token}, berth.CodeAuthenticationFailed},
 		{"bad token", []string{"Bearer x"}, berth.CodeInvalidToken},
-		{"two tokens", []string{"Bearer " + token + " " + token}, berth.CodeInvalidToken},
+		{"two tokens", []string{"Bearer " + token + " " + token}, berth.CodeAuthenticationFailed},
+		{"for Graph", []string{"Bearer " + w.token(t, testBase+"/graph")}, berth.CodeInvalidToken},
 	} {
 		got, failed = Caller{}, nil
 		r := httptest.NewRequest(http.MethodGet, "/subscriptions", nil)
@@ -269,7 +306,8 @@ func TestRequire(t *testing.T) {
 
 func TestChallenge(t *testing.T) {
 	got := Challenge(testBase+"/", testTenant, berth.Errorf(berth.CodeInvalidToken, "say \"x\"\r\nSet-Cookie: é\\"))
-	want := `Bearer authorization_uri="` + testBase + "/" + testTenant + `", error="invalid_token", error_description="say 'x'  Set-Cookie:  '"`
+	want := `Bearer authorization_uri="` + testBase + "/" + testTenant +
+		`", error="invalid_token", error_description="say 'x'  Set-Cookie:  '"`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -287,7 +325,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		_, err := w.Verify(token)
+		_, err := w.Verify(token, ResourceManager)
 		// The last bits of a signature may be written in several ways; what is signed may not.
 		if err == nil && !strings.HasPrefix(token, signed+".") {
 			t.Errorf("accepted %q", token)
@@ -304,7 +342,7 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("hit", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := w.Verify(token); err != nil {
+			if _, err := w.Verify(token, ResourceManager); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -313,7 +351,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			w.cache.entries = nil
-			if _, err := w.Verify(token); err != nil {
+			if _, err := w.Verify(token, ResourceManager); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -50,6 +50,8 @@ type Engine struct {
 	wake   chan struct{}
 	slots  chan struct{} // one for each operation that is worked on …
 	checks chan struct{} // … and one for each check of a settled resource
+	// suspect is the slot of the one resource that is worked on although a server has died while it worked on it; see suspect.go.
+	suspect chan struct{}
 
 	mu      sync.Mutex
 	workers map[*worker]struct{}
@@ -65,7 +67,8 @@ func New(o Options) *Engine {
 		o.CheckEvery = 30 * time.Second
 	}
 	return &Engine{
-		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), checks: make(chan struct{}, maxChecks), workers: map[*worker]struct{}{},
+		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), checks: make(chan struct{}, maxChecks),
+		suspect: make(chan struct{}, 1), workers: map[*worker]struct{}{},
 	}
 }
 
@@ -120,7 +123,11 @@ func (e *Engine) claimAll(ctx context.Context) (time.Time, error) {
 			}
 			return e.Store.NextDue(ctx)
 		}
-		w := &worker{engine: e, claim: c, key: c.Resource.ID.Key(), poke: make(chan struct{}, 1), slot: e.slots}
+		if !e.admit(ctx, c) {
+			<-e.slots
+			continue
+		}
+		w := &worker{engine: e, claim: c, key: c.Resource.ID.Key(), poke: make(chan struct{}, 1), slot: e.slots, suspect: c.Crashes > 0}
 		if c.Operation == nil {
 			select {
 			case e.checks <- struct{}{}:
@@ -140,6 +147,7 @@ func (e *Engine) claimAll(ctx context.Context) (time.Time, error) {
 }
 
 func (e *Engine) done(w *worker) {
+	w.cleared()
 	e.mu.Lock()
 	delete(e.workers, w)
 	e.mu.Unlock()
@@ -172,12 +180,13 @@ func (e *Engine) onEvent(ev store.Event) {
 
 // worker takes one claim to its end.
 type worker struct {
-	engine *Engine
-	claim  *store.Claim
-	key    string
-	slot   chan struct{} // the engine's channel that this worker has a slot of
-	poke   chan struct{} // the resource, or the one that is waited for, has changed
-	awaits string        // key of the resource that is waited for; guarded by engine.mu
+	engine  *Engine
+	claim   *store.Claim
+	key     string
+	slot    chan struct{} // the engine's channel that this worker has a slot of
+	poke    chan struct{} // the resource, or the one that is waited for, has changed
+	suspect bool          // it has the engine's slot for suspects
+	awaits  string        // key of the resource that is waited for; guarded by engine.mu
 }
 
 func (w *worker) run(ctx context.Context) {
@@ -185,7 +194,7 @@ func (w *worker) run(ctx context.Context) {
 	defer cancel(nil)
 	w.engine.running.Go(func() { w.beat(ctx, cancel) })
 	for failed := 0; ctx.Err() == nil; {
-		v, err := w.engine.step(ctx, w.claim)
+		v, err := w.step(ctx)
 		if err == nil && v.outcome == nil {
 			w.wait(ctx, cancel, v)
 			continue

@@ -110,9 +110,11 @@ func TestDeadline(t *testing.T) {
 
 // TestCleanFailsAlone: when the router's objects cannot be removed, the operation fails and the cluster stays Succeeded.
 func TestCleanFailsAlone(t *testing.T) {
-	w := newWorld(t, script(&scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { return ready(1), nil }}))
+	p := &scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { return ready(1), nil }}
+	w := newWorld(t, script(p))
 	w.engine("one")
 	w.ends(w.create(clusterID("a"), cluster(1)), berth.StateSucceeded)
+	p.lost.Store(true)
 	r := w.get(clusterID("a"))
 	op := w.accept(store.Change{Verb: berth.VerbClean, Resource: r, Base: r.Generation})
 	w.until("the deadline", 5*time.Second, func() bool { return w.operation(op).State.Terminal() })

@@ -2,7 +2,9 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jonboulle/clockwork"
 
@@ -13,6 +15,7 @@ import (
 type scripted struct {
 	ensure  func(ctx context.Context, id berth.ID, call int) (berth.ClusterFacts, error)
 	observe func() berth.ClusterFacts
+	lost    atomic.Bool // the administrator's credential
 
 	mu      sync.Mutex
 	calls   map[string]int
@@ -60,6 +63,9 @@ func (s *scripted) Remove(_ context.Context, id berth.ID) (bool, error) {
 }
 
 func (s *scripted) Kubeconfig(context.Context, berth.ID) ([]byte, error) {
+	if s.lost.Load() {
+		return nil, errors.New("the credential is lost")
+	}
 	return []byte(`{"apiVersion":"v1","kind":"Config","current-context":"a","contexts":[{"name":"a","context":{"cluster":"a","user":"a"}}],
 		"clusters":[{"name":"a","cluster":{"server":"https://127.0.0.1:1"}}],"users":[{"name":"a","user":{"token":"x"}}]}`), nil
 }

@@ -180,19 +180,32 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 	})
 }
 
-// Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The row stays due, and the
-// claim does not count as a crash.
+// Survived says that the server has worked on the resource once and is still there: the crashes that were counted against it were
+// not its own.
+func (s *Store) Survived(ctx context.Context, c *Claim) error {
+	return fenced(s.write.ExecContext(ctx, "UPDATE resources SET crashes = 1 WHERE "+fence, c.fenceArgs()...))
+}
+
+// Postpone gives the resource back unworked, to be claimed again at due. The count of crashes stays as it was before the claim.
+func (s *Store) Postpone(ctx context.Context, c *Claim, due time.Time) error {
+	return fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, crashes = ?, lease_owner = '', lease_until = 0 WHERE "+fence,
+		c.fenceArgs(micros(due), c.Crashes)...))
+}
+
+// Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The resource stays due, and
+// the count of crashes stays as it was before the claim.
 func (s *Store) Release(ctx context.Context, c *Claim) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE resources SET crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ? AND lease_owner = ?",
-		c.Resource.ID.Key(), c.Owner)
+	const release = `UPDATE resources SET crashes = CASE WHEN generation = ? THEN ? ELSE crashes END, lease_owner = '', lease_until = 0
+		WHERE key = ? AND lease_owner = ?`
+	_, err := s.write.ExecContext(ctx, release, c.Resource.Generation, c.Crashes, c.Resource.ID.Key(), c.Owner)
 	if err == nil {
 		s.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
 	}
 	return storageError(err)
 }
 
-// FreeLeases ends every lease, and makes what was set aside due once more. The claims that it ends count as crashes. Only for a server that knows itself alone: the
-// holder of the data folder's lock.
+// FreeLeases ends every lease, and makes what was set aside due once more. The claims that it ends count as crashes. Only for a
+// server that knows itself alone: the holder of the data folder's lock.
 func (s *Store) FreeLeases(ctx context.Context) error {
 	return s.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")

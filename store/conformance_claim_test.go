@@ -141,8 +141,11 @@ func crashes(w *world) {
 	w.must(w.s.Progress(w.ctx, c, "under way"))
 	w.must(w.s.FreeLeases(w.ctx))
 	w.must(w.s.Release(w.ctx, claim(4))) // a server that stops in order
-	die(2)
-	w.must(w.s.Retry(w.ctx, claim(2), w.clock.Now(), "later"))
+	w.must(w.s.Postpone(w.ctx, claim(4), w.clock.Now()))
+	c = claim(4)
+	w.must(w.s.Survived(w.ctx, c))
+	w.must(w.s.FreeLeases(w.ctx))
+	w.must(w.s.Retry(w.ctx, claim(1), w.clock.Now(), "later"))
 	die(2)
 	w.finish(claim(2), store.Outcome{State: berth.StateSucceeded, CheckAt: w.clock.Now()})
 	die(2) // checks of a settled resource count too

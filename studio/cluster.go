@@ -62,8 +62,8 @@ func (s *Studio) createCluster(v *visit) error {
 			"kubernetesVersion": d.Form.Version, "dnsPrefix": d.Form.Name,
 			"agentPoolProfiles": []client.Object{{"name": "nodepool1", "mode": "System", "count": count, "vmSize": d.Form.Size}}}})
 	}
-	if status := client.StatusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized {
-		d.Errors, v.status = detailsOf(err), status
+	if client.Refused(err) {
+		d.Errors, v.status = detailsOf(err), client.StatusOf(err)
 		return v.showClusters(d)
 	}
 	if err != nil {
@@ -180,8 +180,8 @@ func (s *Studio) changeCluster(v *visit) (err error) {
 	} else {
 		_, err = v.arm.DeleteResource(ctx, id)
 	}
-	if status := client.StatusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusNotFound {
-		d.Errors, v.status = detailsOf(err), status
+	if client.Refused(err) && !client.IsNotFound(err) {
+		d.Errors, v.status = detailsOf(err), client.StatusOf(err)
 		return v.showCluster(d)
 	}
 	if err != nil {

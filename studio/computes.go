@@ -187,9 +187,9 @@ func (s *Studio) changeCompute(v *visit) (err error) {
 	case "delete":
 		_, err = v.arm.DeleteCompute(ctx, v.computeName(), client.ActionDelete)
 	}
-	if status := client.StatusOf(err); status >= 400 && status < 500 && status != 401 && status != 404 {
+	if client.Refused(err) && !client.IsNotFound(err) {
 		d.Errors = detailsOf(err)
-		v.status = status
+		v.status = client.StatusOf(err)
 		return v.showCompute(d)
 	}
 	if err != nil {

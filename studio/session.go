@@ -198,8 +198,11 @@ func (l *links) take(code string, now time.Time) (string, bool) {
 
 // makeLink answers POST /studio/links with a bearer token: an address that signs in once.
 func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
-	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if _, err := s.Renew(token); err != nil {
+	token, err := s.Bearer(r)
+	if err == nil {
+		_, err = s.Renew(token)
+	}
+	if err != nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		http.Error(w, err.Error(), http.StatusUnauthorized)
 		return

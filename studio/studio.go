@@ -23,7 +23,8 @@ type Options struct {
 	Endpoint       string // https address of Resource Manager
 	TenantID       string
 	SubscriptionID string
-	Transport      http.RoundTripper // to Resource Manager
+	Transport      http.RoundTripper                   // to Resource Manager
+	Bearer         func(*http.Request) (string, error) // the access token that a request carries
 	// Renew says whose token this is, and gives a newer one when it is soon over; an error when it is not good any more.
 	Renew func(token string) (Session, error)
 	// Changes calls f after each change of any resource, until cancel.

@@ -149,7 +149,7 @@ func (v *visit) judge(w form) (verdict, error) {
 	}
 	var out verdict
 	r, err := v.arm.CheckRules(v.r.Context(), client.ComputeName{Group: v.Group(), Workspace: v.Workspace(), Name: name}, w.body(v.SubscriptionID))
-	if status := client.StatusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusNotFound {
+	if client.Refused(err) && !client.IsNotFound(err) {
 		r.Violations = detailsOf(err) // what cannot be read at all
 	} else if err != nil {
 		return out, err
@@ -272,8 +272,8 @@ func (s *Studio) createCompute(v *visit) error {
 		return v.showWizard(d)
 	}
 	_, _, err := v.arm.PutCompute(v.r.Context(), n, d.body(v.SubscriptionID))
-	if status := client.StatusOf(err); status >= 400 && status < 500 && status != http.StatusUnauthorized {
-		v.status = status
+	if client.Refused(err) {
+		v.status = client.StatusOf(err)
 		return v.showWizard(d)
 	}
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *Studio) createWorkspace(v *visit) error {
 	if err == nil {
 		_, err = v.arm.PutWorkspace(v.r.Context(), form.Group, form.Name, client.Object{"location": form.Location, "tags": tags})
 	}
-	if client.StatusOf(err) >= 400 && client.StatusOf(err) != 401 {
+	if client.Refused(err) {
 		v.status = client.StatusOf(err)
 		return v.showWorkspaces(workspacesData{Form: form, Errors: detailsOf(err)})
 	}
