@@ -37,7 +37,15 @@ func newMetrics(st *store.Store) *metrics {
 	m.panics = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "berth_phase_panics_total", Help: "Phases of the engine that panicked, by resource type. The log has each with its stack.",
 	}, []string{"type"})
-	m.registry.MustRegister(m.requests, m.panics, unreadable, &resourceCount{store: st}, &conditionGauge{store: st},
+	damaged := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "berth_database_damaged", Help: "1 when the last verification found the database file damaged, else 0.",
+	}, func() float64 {
+		if st.Damaged() {
+			return 1
+		}
+		return 0
+	})
+	m.registry.MustRegister(m.requests, m.panics, unreadable, damaged, &resourceCount{store: st}, &conditionGauge{store: st},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -183,7 +183,7 @@ func (s *server) lockDataDir() error {
 		return fmt.Errorf("another berth serves the data folder %s; stop it, or choose another folder with --data-dir", dir)
 	}
 	s.onStop(lock.Unlock)
-	return nil
+	return finishRestore(dir)
 }
 
 func (s *server) listen() error {

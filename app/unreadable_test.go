@@ -93,3 +93,43 @@ func TestUnreadableRecords(t *testing.T) {
 		t.Errorf("records that are gone are still counted: %s", s.Log)
 	}
 }
+
+// TestDamageIsSaid: an index that does not agree with its table hides records from lists. A server that starts on such a file
+// says so.
+func TestDamageIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	s := apptest.In(t, dir)
+	s.MakeWorkspace(jobGroup, jobWorkspace)
+	if got := s.Do(http.MethodGet, "/readyz", nil); got.Status != http.StatusOK {
+		t.Fatalf("a sound server is not ready: %s", got.Text)
+	}
+	s.Stop()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "berth.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	for _, q := range []string{
+		"PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = replace(sql, '(group_key, type)', '(type, group_key)') WHERE name = 'resources_group'",
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = apptest.In(t, dir)
+	var got *apptest.Response
+	s.Until("the server says that its database is damaged", func() bool {
+		got = s.Do(http.MethodGet, "/readyz", nil)
+		return got.Status == http.StatusServiceUnavailable
+	})
+	for text, word := range map[string]string{
+		got.Text: "berth admin restore", s.Log.String(): "the database is damaged", s.Do(http.MethodGet, "/metrics", nil).Text: "berth_database_damaged 1",
+	} {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is not said: %.300s", word, text)
+		}
+	}
+}

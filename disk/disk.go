@@ -47,11 +47,11 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return Sync(filepath.Dir(path))
 }
 
-// syncDir makes a rename survive a power cut. Windows cannot sync a directory and does not need to.
-func syncDir(dir string) error {
+// Sync makes the renames in a folder survive a power cut. Windows cannot sync a directory and does not need to.
+func Sync(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

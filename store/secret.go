@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"berth.dev/berth"
 )
@@ -88,6 +89,30 @@ func (s *Store) reseal(ctx context.Context, o keptSecret, value []byte) error {
 			sealed, checksumOf(o.key, o.name, sealed), o.key, o.name)
 		return err
 	})
+}
+
+// VerifySecrets opens every secret. It sets aside what does not open, and answers an error when there is any.
+func (s *Store) VerifySecrets(ctx context.Context) (err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT resource_key, name, value FROM secrets")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	lost := 0
+	for rows.Next() {
+		var k keptSecret
+		if err := rows.Scan(&k.key, &k.name, &k.value); err != nil {
+			return err
+		}
+		if _, err := s.sealer.Open(label(k.key, k.name), k.value); err != nil {
+			s.setAside("secrets", label(k.key, k.name), err)
+			lost++
+		}
+	}
+	if lost > 0 {
+		return fmt.Errorf("%d secret(s) cannot be opened with the key in secrets-key.txt", lost)
+	}
+	return rows.Err()
 }
 
 type keptSecret struct {

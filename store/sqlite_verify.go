@@ -35,23 +35,12 @@ func (s *Store) Damaged() bool { return s.damage.Load() != nil }
 
 // agree compares tables and indexes, which quick_check leaves out.
 func (s *Store) agree(ctx context.Context) error {
-	rows, err := s.read.QueryContext(ctx, "PRAGMA integrity_check(10)")
+	found, err := integrity(ctx, s.read)
 	if err != nil {
 		return s.damagedBy(err)
 	}
-	var found []string
-	for rows.Next() {
-		var line string
-		if err = rows.Scan(&line); err != nil {
-			break
-		}
-		found = append(found, line)
-	}
-	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-		return s.damagedBy(err)
-	}
-	if len(found) != 1 || found[0] != "ok" {
-		return s.damagedBy(errors.New(strings.Join(found, "; ")))
+	if found != "" {
+		return s.damagedBy(errors.New(found))
 	}
 	s.damage.Store(nil)
 	return nil

@@ -15,21 +15,6 @@ func (c *cli) adCommand() *cobra.Command {
 	return family("ad", "Callers: who may sign in, and with what", sp, keys)
 }
 
-func (c *cli) adminCommand() *cobra.Command {
-	rotate := command("rotate-key", "Give the secrets in the server's database a new key", func(ctx context.Context) error {
-		cl, err := c.connect()
-		if err != nil {
-			return err
-		}
-		if err := cl.RotateSecretKey(ctx); err != nil {
-			return err
-		}
-		c.note("Every secret is sealed with a new key, and the old one is forgotten. Copies of secrets-key.txt that you keep open old copies of the database only.")
-		return nil
-	})
-	return family("admin", "Looking after a server", rotate)
-}
-
 func (c *cli) spList() *cobra.Command {
 	var name string
 	cmd := command("list", "List the callers", func(ctx context.Context) error {

@@ -1,0 +1,242 @@
+package app
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/jonboulle/clockwork"
+
+	"berth.dev/berth/disk"
+	"berth.dev/berth/seal"
+	"berth.dev/berth/store"
+)
+
+const database = "berth.db"
+
+// keyFiles are what a database is worth nothing without: the key of its secrets, those of the tokens and the certificates, and
+// the first caller. A server with a certificate of its own has no authority.
+var keyFiles = []string{"secrets-key.txt", "signing-key.pem", "credentials.json", "ca.pem", "ca-key.pem"}
+
+// Backup writes the database of a data folder and its key files into one new archive, readable by its owner only. A server may
+// work with the folder meanwhile. The archive is verified before it gets its name.
+func Backup(ctx context.Context, dataDir, file string) (err error) {
+	if _, err := os.Stat(file); err == nil {
+		return fmt.Errorf("%s is there already; give the backup another name", file)
+	}
+	work, err := os.MkdirTemp(filepath.Dir(file), ".berth-backup-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	if err := snapshot(ctx, dataDir, work); err != nil {
+		return err
+	}
+	if err := verifyFolder(ctx, work); err != nil {
+		return fmt.Errorf("the data folder is not sound, so there is no backup: %w", err)
+	}
+	packed := filepath.Join(work, "packed")
+	if err := pack(work, packed); err != nil {
+		return err
+	}
+	return os.Rename(packed, file)
+}
+
+// snapshot copies database and key files so that they fit each other: a key that is changed meanwhile begins it anew.
+func snapshot(ctx context.Context, from, to string) error {
+	for range 5 {
+		before, err := readKeys(from)
+		if err != nil {
+			return err
+		}
+		if err := store.Backup(ctx, filepath.Join(from, database), filepath.Join(to, database)); err != nil {
+			return err
+		}
+		after, err := readKeys(from)
+		if err != nil {
+			return err
+		}
+		if !maps.EqualFunc(before, after, bytes.Equal) {
+			if err := os.Remove(filepath.Join(to, database)); err != nil {
+				return err
+			}
+			continue
+		}
+		for name, text := range after {
+			if err := disk.Write(filepath.Join(to, name), text, disk.Secret); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("the keys of the server are changed all the time; try again in a moment")
+}
+
+func readKeys(dir string) (map[string][]byte, error) {
+	all := map[string][]byte{}
+	for _, name := range keyFiles {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all[name] = text
+	}
+	return all, nil
+}
+
+// pack writes the files of a backup into an archive.
+func pack(dir, to string) (err error) {
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, disk.Secret)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w := tar.NewWriter(f)
+	for _, name := range append([]string{database}, keyFiles...) {
+		if err := packOne(w, filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(w.Close(), f.Sync())
+}
+
+func packOne(w *tar.Writer, path string) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	head := &tar.Header{Name: filepath.Base(path), Mode: int64(disk.Secret), Size: info.Size(), ModTime: info.ModTime()}
+	if err := w.WriteHeader(head); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// unpack reads an archive that Backup has written into an empty folder, and writes it through to the disk.
+func unpack(file, to string) (err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	found := 0
+	for r := tar.NewReader(f); ; found++ {
+		head, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("%s is no backup, or not a whole one: %w", file, err)
+		}
+		if head.Name != database && !slices.Contains(keyFiles, head.Name) || head.Typeflag != tar.TypeReg {
+			return fmt.Errorf("%s is no backup of Berth: it holds %q", file, head.Name)
+		}
+		if err := unpackOne(r, filepath.Join(to, head.Name)); err != nil {
+			return fmt.Errorf("%s cannot be unpacked: %w", file, err)
+		}
+	}
+	if found == 0 {
+		return fmt.Errorf("%s is no backup: it is empty", file)
+	}
+	return nil
+}
+
+func unpackOne(r io.Reader, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, disk.Secret)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)               // #nosec G110 -- a tar is as long as the file that it is in
+	if filepath.Base(path) == "ca.pem" { // clients of other users read it
+		err = errors.Join(err, f.Chmod(disk.Public))
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// Verify says what is wrong with a data folder, whose server may be running, or with a backup file. It changes neither.
+func Verify(ctx context.Context, path string) (err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "berth-verify-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	if !info.IsDir() {
+		err = unpack(path, work)
+	} else if err = store.CheckFile(ctx, filepath.Join(path, database)); err == nil {
+		err = snapshot(ctx, path, work)
+	}
+	if err != nil {
+		return err
+	}
+	return verifyFolder(ctx, work)
+}
+
+// verifyFolder opens a copy as a server would, reads all of it and opens every secret.
+func verifyFolder(ctx context.Context, dir string) (err error) {
+	for _, name := range []string{database, "secrets-key.txt"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("%s is missing", name)
+		}
+	}
+	box, err := seal.LoadOrMake(dir)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, filepath.Join(dir, database), store.Options{Clock: clockwork.NewRealClock(), Sealer: box})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return errors.Join(s.Verify(ctx), s.VerifySecrets(ctx))
+}
+
+// Restored is what a restore has done.
+type Restored struct {
+	Aside string // the folder that what was there before was moved to
+}
+
+// Restore puts a backup in the place of the database and the key files of a data folder. What was there is moved aside, never
+// deleted; the clusters stay as they are. It refuses a folder that a server works with. A restore that is broken off, by a kill
+// too, has changed nothing, or is brought to its end by the next start of the server or the next restore.
+func Restore(ctx context.Context, dataDir, file string) (done Restored, err error) {
+	s := &server{config: Config{DataDir: dataDir}, clock: clockwork.NewRealClock()}
+	if err := s.lockDataDir(); err != nil {
+		return done, errors.Join(err, s.stop())
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	dir := s.config.DataDir
+	work := filepath.Join(dir, unpacked)
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return done, err
+	}
+	err = unpack(file, work)
+	if err == nil {
+		err = verifyFolder(ctx, work)
+	}
+	if err != nil {
+		return done, errors.Join(fmt.Errorf("nothing was restored: %w", err), os.RemoveAll(work))
+	}
+	stamp := s.clock.Now().UTC().Format("20060102-150405.000")
+	return Restored{Aside: filepath.Join(dir, asidePrefix+stamp)}, exchange(dir, work, stamp)
+}

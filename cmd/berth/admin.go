@@ -1,0 +1,33 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"berth.dev/berth/app"
+)
+
+// adminCommand looks after a server: rotate-key talks to it, the others work with its data folder on this machine.
+func (c *cli) adminCommand() *cobra.Command {
+	rotate := command("rotate-key", "Give the secrets in the server's database a new key", func(ctx context.Context) error {
+		cl, err := c.connect()
+		if err != nil {
+			return err
+		}
+		if err := cl.RotateSecretKey(ctx); err != nil {
+			return err
+		}
+		c.note("Every secret is sealed with a new key, and the old one is forgotten. " +
+			"Copies of secrets-key.txt that you keep open old copies of the database only.")
+		return nil
+	})
+	return family("admin", "Look after a server", c.adminBackup(), c.adminRestore(), rotate, c.adminVerify())
+}
+
+// dataFolder is the folder of the server on this machine, as berth serve finds it.
+func (c *cli) dataFolder() string {
+	return cmp.Or(c.dataDir, os.Getenv("BERTH_DATA_DIR"), app.DefaultConfig().DataDir)
+}

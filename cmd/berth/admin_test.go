@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"berth.dev/berth/app/apptest"
+)
+
+// TestBackupAndRestore: a backup is taken while a server runs and is written to; a restore waits until it has stopped, moves
+// what was there aside, and the next server serves what was backed up, its callers and secrets too.
+func TestBackupAndRestore(t *testing.T) {
+	emptyEnvironment(t)
+	dir := t.TempDir()
+	s := apptest.In(t, dir)
+	file := filepath.Join(t.TempDir(), "berth.tar")
+	admin := func(args ...string) result { return offTerminal(append([]string{"admin", "--data-dir", dir}, args...)...) }
+	want := func(r result, code int, words ...string) {
+		t.Helper()
+		if r.code != code {
+			t.Fatalf("exit %d, want %d: %s", r.code, code, r.err)
+		}
+		for _, word := range words {
+			if !strings.Contains(r.err, word) {
+				t.Errorf("it does not say %q: %s", word, r.err)
+			}
+		}
+	}
+	s.MakeWorkspace("before", "kept")
+	vault := s.Group("before") + "/providers/Microsoft.KeyVault/vaults/v"
+	s.Want(http.StatusCreated, s.Do(http.MethodPut, vault, apptest.Object{"location": "westeurope", "properties": apptest.Object{"word": "first"}}))
+
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // writes all through the backup
+		defer close(stopped)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				s.Do(http.MethodPut, s.Group(fmt.Sprint("busy-", n)), apptest.Object{"location": "westeurope"})
+			}
+		}
+	}()
+	want(admin("backup", file), 0, "contains secrets", file)
+	close(stop)
+	<-stopped
+	want(admin("backup", file), 1, "there already")
+	want(admin("verify", file), 0, "is sound")
+	want(admin("verify"), 0, "is sound")
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the backup has mode %v, %v", info.Mode(), err)
+	}
+
+	s.Want(http.StatusOK, s.Do(http.MethodPut, vault, apptest.Object{"location": "westeurope", "properties": apptest.Object{"word": "second"}}))
+	s.MakeWorkspace("after", "lost")
+	want(admin("restore", file), 1, "another berth serves the data folder", "stop it")
+	s.Stop()
+
+	broken := filepath.Join(t.TempDir(), "broken.tar")
+	harm(t, file, broken)
+	want(admin("verify", broken), 1)
+	want(admin("restore", broken), 1, "nothing was restored")
+	want(admin("restore", filepath.Join(dir, "ca.pem")), 1, "no backup")
+
+	want(admin("restore", file), 0, "before-restore-")
+	aside, err := filepath.Glob(filepath.Join(dir, "before-restore-*", "berth.db"))
+	if err != nil || len(aside) != 1 {
+		t.Errorf("what was there before: %v, %v; want one database", aside, err)
+	}
+	s = apptest.In(t, dir) // signs in with the client secret of before
+	if got := apptest.At(s.Want(http.StatusOK, s.Do(http.MethodGet, vault, nil)).Body, "properties.word"); got != "first" {
+		t.Errorf("the restored record says %v", got)
+	}
+	s.Want(http.StatusNotFound, s.Do(http.MethodGet, s.Group("after"), nil))
+	s.Want(http.StatusOK, s.Do(http.MethodGet, s.Workspace("before", "kept"), nil))
+}
+
+// harm copies a backup with a byte of a word in a stored body changed.
+func harm(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(text, []byte(`"word":"first"`))
+	if at < 0 {
+		t.Fatal("the record is not in the backup")
+	}
+	text[at+9] = 'F'
+	if err := os.WriteFile(to, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
