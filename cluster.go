@@ -69,4 +69,5 @@ type ClusterStatus struct {
 	VMSize       string    `json:"vmSize,omitempty"`
 	TokenExpires time.Time `json:"tokenExpires,omitzero"`
 	SeenAt       time.Time `json:"seenAt,omitzero"`
+	Health       Health    `json:"health,omitzero"` // as observed while it is settled
 }

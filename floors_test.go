@@ -33,7 +33,7 @@ var floors = map[string][]string{
 	"graph":                 {"identity"},                                                                                                                   // callers, as Microsoft Graph shows them
 	"arm":                   {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},                                                      // never reconcile: they meet in the store
 	"reconcile":             {"clusters", "store", "rules", "catalog", "kube", "template"},                                                                  // never arm, never a provider by name
-	"app":                   {"catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local", "azext", "studio"}, // the only place that wires
+	"app":                   {"catalog", "clusters", "disk", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local", "azext", "studio"}, // the only place that wires
 	"app/apptest":           {"app"},                                                                                                                        // a true server for tests
 	"studio":                {"client", "catalog"},                                                                                                          // pages
 	"cmd/berth":             {"app", "client"},                                                                                                              // flags, then app or client

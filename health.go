@@ -1,11 +1,14 @@
 package berth
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// ConditionType is one thing that has to be so for a compute to be well.
+// ConditionType is one thing that must be true for a compute or a cluster to be healthy.
 type ConditionType string
 
-// The conditions of a compute, in the order in which they are told.
+// The conditions, in the order in which they are reported. A cluster has the first and NodesReady; a compute has all.
 const (
 	Reachable        ConditionType = "Reachable"        // the cluster's API answers
 	HasRights        ConditionType = "HasRights"        // Berth's account there may do what it has to
@@ -17,20 +20,44 @@ const (
 	SSLValid         ConditionType = "SslValid"         // the compute's own certificate, for scoring
 )
 
-// Finding is what one look found of a condition.
+// ConditionStatus is whether a condition is met, in Kubernetes' words.
+type ConditionStatus string
+
+// The three values of a condition. Unknown: it could not be observed, because the cluster does not answer.
+const (
+	ConditionTrue    ConditionStatus = "True"
+	ConditionFalse   ConditionStatus = "False"
+	ConditionUnknown ConditionStatus = "Unknown"
+)
+
+// ReasonSilent is why a condition is Unknown.
+const ReasonSilent = "ClusterSilent"
+
+// Finding is what one check found of a condition.
 type Finding struct {
-	Type    ConditionType `json:"type"`
-	OK      bool          `json:"ok"`
-	Reason  string        `json:"reason"`  // one word, for programs
-	Message string        `json:"message"` // a sentence, for people
+	Type    ConditionType   `json:"type"`
+	Status  ConditionStatus `json:"status"`
+	Reason  string          `json:"reason"`  // one word, for programs
+	Message string          `json:"message"` // a sentence, for people
 }
 
-// Condition is what is believed, and since when.
+// Met is the finding of a condition that is met, or is not.
+func Met(t ConditionType, met bool, reason, message string) Finding {
+	f := Finding{Type: t, Status: ConditionFalse, Reason: reason, Message: message}
+	if met {
+		f.Status = ConditionTrue
+	}
+	return f
+}
+
+// Condition is a finding that two consecutive checks agree on, and since when it is true.
 type Condition struct {
 	Finding
 	Since time.Time `json:"since"`
-	// Doubt is the reason that the last look gave, when it was another. What is seen once may be an accident; it is believed
-	// when the next look sees it too. What changes from look to look therefore never changes here.
+	// ObservedAt is when a check last found just this. Of an Unknown condition it is when it was last observed at all.
+	ObservedAt time.Time `json:"observedAt,omitzero"`
+	// Doubt is the reason that the last check gave, when it was another: a condition changes only after two consecutive checks
+	// agree. What changes from check to check therefore never changes here.
 	Doubt string `json:"doubt,omitempty"`
 }
 
@@ -40,42 +67,65 @@ type Transition struct {
 	At time.Time `json:"at"`
 }
 
-// maxTransitions is how many changes are remembered.
+// maxTransitions is how many transitions are kept.
 const maxTransitions = 20
 
-// Health is how a compute is, and how it was before.
+// Health is how a compute or a cluster is, and how it was before.
 type Health struct {
-	Conditions []Condition `json:"conditions,omitempty"`
-	Changes    []Transition    `json:"changes,omitempty"` // the latest last
+	Conditions []Condition  `json:"conditions,omitempty"`
+	Changes    []Transition `json:"changes,omitempty"`  // the latest last
+	CheckedAt  time.Time    `json:"checkedAt,omitzero"` // of the last check, whatever it found
 }
 
-// Note takes in what a look found. doubt says that it is not believed yet, and worth another look soon.
+// Note takes in what a check found. doubt says that another check must confirm it first, soon. What follows Unknown needs no
+// confirmation.
 func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 	c := h.find(f.Type)
 	switch {
-	case c == nil: // the first look; that all is well is no news
-		h.Conditions = append(h.Conditions, Condition{Finding: f, Since: now})
-		if f.OK {
+	case c == nil: // the first check; that all is well is no transition
+		h.Conditions = append(h.Conditions, Condition{Finding: f, Since: now, ObservedAt: now})
+		if f.Status == ConditionTrue {
 			return false
 		}
-	case c.OK == f.OK && c.Reason == f.Reason:
-		c.Message, c.Doubt = f.Message, ""
+	case c.Status == f.Status && c.Reason == f.Reason:
+		c.Message, c.ObservedAt, c.Doubt = f.Message, now, ""
 		return false
+	case c.Status == ConditionUnknown || c.Status == "": // "" was stored by a version that had two values
+		c.Finding, c.Since, c.ObservedAt, c.Doubt = f, now, now, ""
+		if f.Status == ConditionTrue {
+			return false
+		}
 	case c.Doubt != f.Reason:
 		c.Doubt = f.Reason
 		return true
 	default:
-		if c.OK != f.OK {
+		if c.Status != f.Status {
 			c.Since = now
 		}
-		c.Finding, c.Doubt = f, ""
+		c.Finding, c.ObservedAt, c.Doubt = f, now, ""
 	}
 	h.Changes = append(h.Changes, Transition{Finding: f, At: now})
 	h.Changes = h.Changes[max(len(h.Changes)-maxTransitions, 0):]
 	return false
 }
 
-// Drop forgets a condition that means nothing any more.
+// Lose makes conditions Unknown, because they cannot be observed. Each message keeps what was last observed, and when.
+func (h *Health) Lose(now time.Time, types ...ConditionType) {
+	for _, t := range types {
+		c := h.find(t)
+		if c == nil || c.Status == ConditionUnknown {
+			continue
+		}
+		last := "The cluster does not answer."
+		if !c.ObservedAt.IsZero() {
+			last += " On " + c.ObservedAt.UTC().Format("2006-01-02 at 15:04 UTC") + ": " + c.Message
+		}
+		c.Finding = Finding{Type: t, Status: ConditionUnknown, Reason: ReasonSilent, Message: last}
+		c.Since, c.Doubt = now, ""
+	}
+}
+
+// Drop forgets a condition that does not apply any more.
 func (h *Health) Drop(t ConditionType) {
 	for i := range h.Conditions {
 		if h.Conditions[i].Type == t {
@@ -94,11 +144,67 @@ func (h *Health) find(t ConditionType) *Condition {
 	return nil
 }
 
-// FailingSince says since when a condition has not been met; false when it is met or unknown.
-func (h *Health) FailingSince(t ConditionType) (time.Time, bool) {
+// Is says whether a condition has a status. A condition that was never observed has none.
+func (h *Health) Is(t ConditionType, status ConditionStatus) bool {
 	c := h.find(t)
-	if c == nil || c.OK {
-		return time.Time{}, false
+	return c != nil && c.Status == status
+}
+
+// HealthState is the health of a compute or a cluster in a word, for lists.
+type HealthState string
+
+// The states of health, the worst first.
+const (
+	Unreachable   HealthState = "Unreachable" // the cluster does not answer
+	Degraded      HealthState = "Degraded"    // a condition is not met
+	UnknownHealth HealthState = "Unknown"     // not checked yet, or not to be observed
+	Healthy       HealthState = "Healthy"
+)
+
+// HealthSummary is a health as lists show it.
+type HealthSummary struct {
+	State     HealthState     `json:"state"`
+	Since     time.Time       `json:"since,omitzero"`    // of the condition that decides; zero for Unknown without conditions
+	Failing   []ConditionType `json:"failing,omitempty"` // the conditions that are not met
+	Message   string          `json:"message"`           // a sentence: the reason, of the first that is not met
+	CheckedAt time.Time       `json:"checkedAt,omitzero"`
+	// Confirming says that the last check found a change, and the next one, some seconds later, has to confirm it.
+	Confirming bool `json:"confirming,omitempty"`
+}
+
+// Summary is the health in a word: that of the worst condition, since when it is so.
+func (h *Health) Summary() HealthSummary {
+	s := HealthSummary{State: UnknownHealth, CheckedAt: h.CheckedAt, Message: "It has not been checked yet."}
+	for i, c := range h.Conditions {
+		if c.Status == ConditionFalse {
+			s.Failing = append(s.Failing, c.Type)
+		}
+		s.Confirming = s.Confirming || c.Doubt != ""
+		state := c.health()
+		if i == 0 || state.worse(s.State) || state == Healthy && s.State == Healthy && c.Since.After(s.Since) {
+			s.State, s.Since, s.Message = state, c.Since, c.Message
+		}
 	}
-	return c.Since, true
+	if s.State == Healthy {
+		s.Message = "All conditions are met."
+	}
+	return s
+}
+
+// health is what one condition makes of the whole.
+func (c *Condition) health() HealthState {
+	switch {
+	case c.Status == ConditionTrue:
+		return Healthy
+	case c.Status == ConditionFalse && c.Type == Reachable:
+		return Unreachable
+	case c.Status == ConditionFalse:
+		return Degraded
+	}
+	return UnknownHealth
+}
+
+func (s HealthState) worse(than HealthState) bool {
+	order := []HealthState{Unreachable, Degraded, UnknownHealth, Healthy}
+	return slices.Index(order, s) < slices.Index(order, than)
 }

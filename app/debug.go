@@ -91,7 +91,7 @@ func (c *resourceCount) Collect(ch chan<- prometheus.Metric) {
 // conditionGauge tells each condition of each compute when it is asked.
 type conditionGauge struct{ store *store.Store }
 
-var conditionDesc = prometheus.NewDesc("berth_compute_condition", "Whether a condition of a compute is met (1) or not (0).", []string{"group", "workspace", "compute", "condition", "reason"}, nil)
+var conditionDesc = prometheus.NewDesc("berth_compute_condition", "Whether a condition of a compute is met (1), not met (0), or unknown (-1).", []string{"group", "workspace", "compute", "condition", "reason"}, nil)
 
 // Describe implements prometheus.Collector.
 func (*conditionGauge) Describe(ch chan<- *prometheus.Desc) { ch <- conditionDesc }
@@ -107,11 +107,12 @@ func (c *conditionGauge) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, r := range all {
 		for _, is := range r.Body.(*berth.Compute).Status.Health.Conditions {
-			met := 0.0
-			if is.OK {
-				met = 1
+			met := map[berth.ConditionStatus]float64{berth.ConditionTrue: 1, berth.ConditionFalse: 0}
+			value, known := met[is.Status]
+			if !known {
+				value = -1
 			}
-			ch <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, met, r.ID.Group, r.ID.Parent().Name(), r.ID.Name(), string(is.Type), is.Reason)
+			ch <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, value, r.ID.Group, r.ID.Parent().Name(), r.ID.Name(), string(is.Type), is.Reason)
 		}
 	}
 }

@@ -109,6 +109,7 @@ func machineLearningKinds() []*kind {
 			typ: berth.TypeCompute, created: http.StatusCreated,
 			put: putCompute, patch: patchTags, remove: removeCompute, encode: encodeCompute,
 			actions: []action{
+				{"check", existing((*Server).check)},
 				{"listKeys", existing(computeKeys)},
 				{"listNodes", existing((*Server).listNodes)},
 				{"validate", (*Server).validateCompute},
@@ -146,6 +147,7 @@ func clusterKinds() []*kind {
 // clusterActions are what clusters of both types can be asked.
 func clusterActions() []action {
 	return []action{
+		{"check", existing((*Server).check)},
 		{"listNodes", existing((*Server).listNodes)},
 		{"manifest", (*Server).manifest},
 		{"leftovers", existing((*Server).routerObjects)},

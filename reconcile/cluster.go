@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,8 +100,19 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, then create it again.", s.id().Name())
 	}
 	record(c, facts)
-	if state != berth.StateSucceeded || !facts.Reachable {
+	if state != berth.StateSucceeded {
 		return s.unchanged(), nil
+	}
+	silent := berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(facts.Message, "its API server is not ready")+".")
+	found := []berth.Finding{silent}
+	if facts.Reachable {
+		found = []berth.Finding{answering, nodesReady(kube.Totals{Nodes: facts.Nodes, Ready: facts.ReadyNodes})}
+	}
+	if s.noteHealth(&c.Status.Health, found) {
+		s.rest = min(doubtFor, s.CheckEvery)
+	}
+	if !facts.Reachable {
+		return s.checkAgain(cmp.Or(s.rest, s.CheckEvery)), nil
 	}
 	return verdict{}, s.keepCredential(ctx)
 }

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -138,15 +139,24 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	}
 	defer conn.Close()
 	st := &s.cluster().Status
-	if err := s.observe(ctx, conn); err != nil {
-		if berth.ErrorCode(err) == berth.CodeConflict {
-			return verdict{}, err
-		}
-		st.Message, st.ReadyNodes = berth.Sentence(err), 0
-		return s.unchanged(), nil
+	found := []berth.Finding{answering}
+	if err := s.observe(ctx, conn); berth.ErrorCode(err) == berth.CodeConflict {
+		return verdict{}, err
+	} else if err != nil {
+		st.Message = berth.Sentence(err)
+		found = silence(err)
+	} else {
+		found = append(found, nodesReady(kube.Totals{Nodes: st.Nodes, Ready: st.ReadyNodes}))
 	}
+	doubt := s.noteHealth(&st.Health, found)
 	if holder, err := s.Store.Holder(ctx, s.id()); err == nil && !holder.IsZero() {
 		s.rest = 4 * s.CheckEvery // the compute that holds it asks the same cluster already
+	}
+	if doubt {
+		s.rest = min(doubtFor, s.CheckEvery)
+	}
+	if found[0].Status == berth.ConditionFalse {
+		return s.checkAgain(cmp.Or(s.rest, s.CheckEvery)), nil
 	}
 	if s.cluster().Spec.KeepCredential || s.Clock.Now().Add(connectionLife/2).Before(st.TokenExpires) {
 		return verdict{}, nil

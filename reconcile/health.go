@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"berth.dev/berth"
@@ -13,15 +14,14 @@ import (
 	"berth.dev/berth/store"
 )
 
-const (
-	// doubtFor is when to look again at what seems to have changed; see berth.Condition.
-	doubtFor = 5 * time.Second
-	// rarest is how seldom a cluster that has not answered for long is asked.
-	rarest = 5 * time.Minute
-)
+// doubtFor is when to check again what seems to have changed: a change is believed when the second check agrees.
+const doubtFor = 5 * time.Second
 
-// stillThere looks at a settled compute: is its cluster there, and is it as it should be? What is not is told in conditions.
-// The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
+// observable are the conditions of a compute that need an answer of its cluster.
+var observable = []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned, berth.CertificateValid}
+
+// stillThere checks a settled compute: its cluster must exist, answer, and be as the compute needs it. What is not so is reported in
+// conditions. The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
 func stillThere(ctx context.Context, s *scope) (verdict, error) {
 	c, r := s.compute(), s.claim.Resource
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
@@ -37,36 +37,51 @@ func stillThere(ctx context.Context, s *scope) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
-	doubt, now := false, s.Clock.Now().UTC()
-	for _, f := range found {
-		doubt = c.Status.Health.Note(now, f) || doubt
-	}
 	if c.Spec.SSL == nil || c.Spec.SSL.Certificate == "" {
 		c.Status.Health.Drop(berth.SSLValid)
 	}
-	if since, silent := c.Status.Health.FailingSince(berth.Reachable); silent {
-		return s.checkAgain(min(max(now.Sub(since)/4, s.CheckEvery), rarest)), nil
-	}
-	if doubt {
+	if s.noteHealth(&c.Status.Health, found) {
 		return s.checkAgain(min(doubtFor, s.CheckEvery)), nil
 	}
-	if _, err := tokenKept(ctx, s); err != nil { // told by the conditions, and tried again at the next look
-		s.Log.Warn("the token of a compute could not be renewed", "compute", s.id(), "expires", c.Status.TokenExpires, "error", err)
+	if c.Status.Health.Is(berth.Reachable, berth.ConditionTrue) {
+		if _, err := tokenKept(ctx, s); err != nil { // the conditions report it, and the next check tries again
+			s.Log.Warn("the token of a compute could not be renewed", "compute", s.id(), "expires", c.Status.TokenExpires, "error", err)
+		}
 	}
 	return s.checkAgain(s.CheckEvery), nil
+}
+
+// noteHealth takes in what a check found; doubt says that another check must confirm it soon. The finding on Reachable comes first.
+// While the cluster counts as silent, nothing else is known: neither after its last answer, nor before two answers agree.
+func (s *scope) noteHealth(h *berth.Health, found []berth.Finding) (doubt bool) {
+	now := s.Clock.Now().UTC()
+	h.CheckedAt = now
+	doubt = h.Note(now, found[0])
+	known := h.Is(berth.Reachable, berth.ConditionTrue)
+	for _, t := range observable {
+		if i := slices.IndexFunc(found, func(f berth.Finding) bool { return f.Type == t }); !known && (i < 0 || found[0].Status == berth.ConditionTrue) {
+			h.Lose(now, t)
+		}
+	}
+	for _, f := range found[1:] {
+		if known || found[0].Status == berth.ConditionFalse || !slices.Contains(observable, f.Type) {
+			doubt = h.Note(now, f) || doubt
+		}
+	}
+	return doubt
 }
 
 func (s *scope) checkAgain(in time.Duration) verdict {
 	return ended(store.Outcome{State: s.claim.Resource.State, Fault: s.claim.Resource.Fault, CheckAt: s.checkIn(in)})
 }
 
-// inspect asks the cluster with the compute's own account, whose rights are shown by that to be there. Only when that does not
-// get through it asks with what Berth has besides, to tell a lost right from a lost cluster. An error is final.
+// inspect asks the cluster with the compute's own account, which proves that account's rights. Only when that fails it asks with
+// Berth's other credential, to tell a lost right from a silent cluster. The first finding is on Reachable. An error is final.
 func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 	c := s.compute()
-	rights := berth.Finding{Type: berth.HasRights, OK: true, Reason: "Granted", Message: "Berth's account there may do what it has to."}
+	rights := berth.Met(berth.HasRights, true, "Granted", "Berth's account in the cluster has the rights that it needs.")
 	seen, err := s.observeAsCompute(ctx)
-	if kube.Unauthorized(err) { // it may only be the token
+	if kube.Unauthorized(err) { // perhaps only the token is too old
 		c.Status.TokenExpires = time.Time{}
 		if _, failed := tokenKept(ctx, s); failed == nil {
 			seen, err = s.observeAsCompute(ctx)
@@ -98,15 +113,15 @@ func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 }
 
 func denied(account string, why error, then string) berth.Finding {
-	return berth.Finding{Type: berth.HasRights, Reason: "Denied", Message: "The cluster refuses Berth's account " + account + ": " + berth.Sentence(why) + ". " + then}
+	return berth.Met(berth.HasRights, false, "Denied", fmt.Sprintf("The cluster refuses Berth's account %s: %s. %s", account, berth.Sentence(why), then))
 }
 
-var answering = berth.Finding{Type: berth.Reachable, OK: true, Reason: "Answers", Message: "The cluster answers."}
+var answering = berth.Met(berth.Reachable, true, "Answers", "The cluster answers.")
 
 func silence(err error) []berth.Finding {
-	out := []berth.Finding{{Type: berth.Reachable, Reason: "Silent", Message: "The cluster does not answer: " + berth.Sentence(err) + "."}}
+	out := []berth.Finding{berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+berth.Sentence(err)+".")}
 	if kube.Expired(err) {
-		out = append(out, berth.Finding{Type: berth.CertificateValid, Reason: "Expired", Message: "The certificate of the cluster's API has ended: " + berth.Sentence(err) + "."})
+		out = append(out, berth.Met(berth.CertificateValid, false, "Expired", "The certificate of the cluster's API has expired: "+berth.Sentence(err)+"."))
 	}
 	return out
 }
@@ -123,7 +138,7 @@ func (s *scope) observeAsCompute(ctx context.Context) (clusters.Observation, err
 		config = s.secrets[berth.SecretToken]
 	case err == nil:
 		config = token
-	case !errors.Is(err, store.ErrNotFound): // that one is made at the end of this look
+	case !errors.Is(err, store.ErrNotFound): // it is made at the end of this check
 		return clusters.Observation{}, err
 	}
 	conn, err := s.Clusters.Open(config, guard)
@@ -133,19 +148,17 @@ func (s *scope) observeAsCompute(ctx context.Context) (clusters.Observation, err
 	return clusters.Observe(ctx, conn)
 }
 
-// findings holds what was seen against the rules, and keeps it.
+// findings keeps what was observed, and judges it by the rules.
 func (s *scope) findings(l clusters.Observation) []berth.Finding {
 	c := s.compute()
 	keepFacts(c, l.Facts)
 	total := l.Facts.Totals()
-	version := clusters.VersionCheck(l.Facts.Version)
+	version, capacity := clusters.VersionCheck(l.Facts.Version), clusters.CapacityCheck(c.Spec, total)
 	out := []berth.Finding{
-		{Type: berth.VersionSupported, OK: version.OK, Reason: either(version.OK, "Supported", "Unsupported"), Message: version.Detail},
-		{Type: berth.NodesReady, OK: total.AllReady(), Reason: either(total.AllReady(), "AllReady", "SomeNotReady"),
-			Message: fmt.Sprintf("%d of %d nodes are ready.", total.Ready, total.Nodes)},
+		berth.Met(berth.VersionSupported, version.OK, either(version.OK, "Supported", "Unsupported"), version.Detail),
+		nodesReady(total),
+		berth.Met(berth.CapacityEnough, capacity.OK, either(capacity.OK, "Enough", "TooSmall"), capacity.Detail),
 	}
-	capacity := clusters.CapacityCheck(c.Spec, total)
-	out = append(out, berth.Finding{Type: berth.CapacityEnough, OK: capacity.OK, Reason: either(capacity.OK, "Enough", "TooSmall"), Message: capacity.Detail})
 	if !l.CertificateEnds.IsZero() {
 		out = append(out, s.ending(berth.CertificateValid, "The certificate of the cluster's API", l.CertificateEnds))
 	}
@@ -157,6 +170,11 @@ func (s *scope) findings(l clusters.Observation) []berth.Finding {
 	return out
 }
 
+func nodesReady(total kube.Totals) berth.Finding {
+	return berth.Met(berth.NodesReady, total.AllReady(), either(total.AllReady(), "AllReady", "SomeNotReady"),
+		fmt.Sprintf("%d of %d nodes are ready.", total.Ready, total.Nodes))
+}
+
 func either(is bool, yes, no string) string {
 	if is {
 		return yes
@@ -164,27 +182,23 @@ func either(is bool, yes, no string) string {
 	return no
 }
 
-// ending tells the end of a certificate 30, 7 and 1 days before, and afterwards.
+// ending warns of the end of a certificate 30, 7 and 1 days before, and afterwards.
 func (s *scope) ending(t berth.ConditionType, what string, ends time.Time) berth.Finding {
-	left := ends.Sub(s.Clock.Now())
-	f := berth.Finding{Type: t, OK: true, Reason: "Valid", Message: what + " is good until " + ends.Format("2006-01-02") + "."}
+	left, day := ends.Sub(s.Clock.Now()), ends.Format("2006-01-02")
 	if left <= 0 {
-		f.OK, f.Reason, f.Message = false, "Expired", what+" ended on "+ends.Format("2006-01-02")+"."
-		return f
+		return berth.Met(t, false, "Expired", what+" expired on "+day+".")
 	}
-	const day = 24 * time.Hour
-	for _, days := range []time.Duration{1, 7, 30} {
-		if left <= days*day {
-			f.OK, f.Reason, f.Message = false, fmt.Sprintf("EndsIn%dDays", days), fmt.Sprintf("%s ends on %s, in %d hours. Renew it.", what, ends.Format("2006-01-02"), int(left.Hours()))
-			return f
+	for _, days := range []int{1, 7, 30} {
+		if left <= time.Duration(days)*24*time.Hour {
+			return berth.Met(t, false, fmt.Sprintf("EndsIn%dDays", days), fmt.Sprintf("%s expires on %s, in %d hours. Renew it.", what, day, int(left.Hours())))
 		}
 	}
-	return f
+	return berth.Met(t, true, "Valid", what+" is valid until "+day+".")
 }
 
-// ownership: a record that someone removed is written again; one that someone replaced ends the compute.
+// ownership writes an ownership record again that somebody removed. One that somebody replaced is an error, which ends the compute.
 func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding, error) {
-	intact := berth.Finding{Type: berth.Owned, OK: true, Reason: "Intact", Message: "The cluster's record says that it is this compute's."}
+	intact := berth.Met(berth.Owned, true, "Intact", "The ownership record in the cluster names this compute.")
 	if owner == nil {
 		conn, err := s.Clusters.Connect(ctx, s.compute().Spec.ClusterID)
 		if err != nil {
@@ -196,7 +210,8 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 		if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
 			owner = &conflict.Owner
 		} else if err != nil {
-			return berth.Finding{Type: berth.Owned, Reason: "Missing", Message: "Somebody removed the record that says whose the cluster is, and it cannot be written again: " + berth.Sentence(err) + "."}, nil
+			return berth.Met(berth.Owned, false, "Missing",
+				"Somebody removed the ownership record from the cluster, and Berth cannot write it again: "+berth.Sentence(err)+"."), nil
 		} else {
 			s.Log.Warn("somebody removed the ownership record of a cluster; it is written again", "compute", s.id())
 			return intact, nil

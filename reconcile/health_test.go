@@ -26,7 +26,7 @@ func takenUp(t *testing.T) (w *world, p *fake.Provider, id, to berth.ID) {
 	to, id = clusterID("own"), workspace.Child("computes", "taken")
 	w.ends(w.create(to, cluster(3)), berth.StateSucceeded)
 	w.ends(w.create(id, attached(to, berth.FastProd)), berth.StateSucceeded)
-	w.until("the first look", time.Second, func() bool { return len(w.compute(id).Status.Health.Conditions) > 0 })
+	w.until("the first check", time.Second, func() bool { return len(w.compute(id).Status.Health.Conditions) > 0 })
 	return w, p, id, to
 }
 
@@ -40,16 +40,17 @@ func (w *world) condition(id berth.ID, t berth.ConditionType) berth.Condition {
 	return berth.Condition{}
 }
 
-func (w *world) becomes(id berth.ID, t berth.ConditionType, ok bool) berth.Condition {
+func (w *world) becomes(id berth.ID, t berth.ConditionType, met bool) berth.Condition {
 	w.Helper()
-	w.until(string(t)+" to change", time.Second, func() bool { return w.condition(id, t).OK == ok })
+	want := berth.Met(t, met, "", "").Status
+	w.until(string(t)+" to change", time.Second, func() bool { return w.condition(id, t).Status == want })
 	return w.condition(id, t)
 }
 
 func TestHealthOfTheGood(t *testing.T) {
 	w, _, id, _ := takenUp(t)
 	for _, c := range []berth.ConditionType{berth.Reachable, berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned} {
-		if got := w.condition(id, c); !got.OK || got.Message == "" || got.Reason == "" || got.Since.IsZero() {
+		if got := w.condition(id, c); got.Status != berth.ConditionTrue || got.ObservedAt.IsZero() || got.Message == "" || got.Reason == "" || got.Since.IsZero() {
 			t.Errorf("%s: %+v", c, got)
 		}
 	}
@@ -58,8 +59,8 @@ func TestHealthOfTheGood(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheSilent: silence is believed at the second look, told with its beginning, asked about less and less often,
-// and forgotten when it ends.
+// TestHealthOfTheSilent: silence is believed at the second check. From then on nothing else about the cluster is known. However long
+// it has lasted, its end is believed as fast as its beginning.
 func TestHealthOfTheSilent(t *testing.T) {
 	w, p, id, to := takenUp(t)
 	p.Unreachable(to, true)
@@ -71,13 +72,29 @@ func TestHealthOfTheSilent(t *testing.T) {
 	if r := w.get(id); r.State != berth.StateSucceeded {
 		t.Errorf("a compute whose cluster is silent is %s", r.State)
 	}
+	for _, c := range []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned} {
+		if got := w.condition(id, c); got.Status != berth.ConditionUnknown || got.Reason != berth.ReasonSilent || !got.ObservedAt.Before(got.Since) {
+			t.Errorf("%s of a silent cluster: %+v", c, got)
+		}
+	}
+	if nodes := w.condition(id, berth.NodesReady); !strings.Contains(nodes.Message, "3 of 3 nodes are ready") || !strings.Contains(nodes.Message, "UTC") {
+		t.Errorf("it does not say what was seen last, and when: %+v", nodes)
+	}
+	w.until("the cluster's own health", time.Second, func() bool {
+		return w.get(to).Body.(*berth.Cluster).Status.Health.Summary().State == berth.Unreachable
+	})
 	for range 3600 {
 		w.clock.Advance(time.Second)
 	}
 	p.Unreachable(to, false)
+	back := w.clock.Now()
 	w.becomes(id, berth.Reachable, true)
+	w.becomes(id, berth.NodesReady, true)
+	if took := w.clock.Now().Sub(back); took > 90*time.Second {
+		t.Errorf("it took %v to see that the cluster is back", took)
+	}
 	changes := w.compute(id).Status.Health.Changes
-	if len(changes) != 2 || changes[0].OK || !changes[1].OK {
+	if len(changes) != 2 || changes[0].Status != berth.ConditionFalse || changes[1].Status != berth.ConditionTrue {
 		t.Errorf("the history is %+v", changes)
 	}
 }

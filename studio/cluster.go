@@ -170,14 +170,17 @@ func (s *Studio) changeCluster(v *visit) (err error) {
 	if v.r.PostFormValue("resume") != "" {
 		return v.showCluster(d)
 	}
-	if d.Do == "scale" {
+	switch d.Do {
+	case "check":
+		_, err = v.arm.RequestCheck(ctx, id)
+	case "scale":
 		count, bad := strconv.Atoi(d.Count)
 		if bad != nil {
 			d.Errors = []berth.Error{{Message: v.T("scale.number", d.Count)}}
 			return v.showCluster(d)
 		}
 		_, _, err = v.arm.ScaleCluster(ctx, id.Group, id.Name(), client.PoolScale{Count: count})
-	} else {
+	default:
 		_, err = v.arm.DeleteResource(ctx, id)
 	}
 	if client.Refused(err) && !client.IsNotFound(err) {
@@ -187,7 +190,7 @@ func (s *Studio) changeCluster(v *visit) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.Do == "scale" {
+	if d.Do == "scale" || d.Do == "check" {
 		return v.redirect(clusterLink(id))
 	}
 	return v.redirect(Path + "/clusters")

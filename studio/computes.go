@@ -175,6 +175,8 @@ func (s *Studio) changeCompute(v *visit) (err error) {
 		return v.showCompute(d)
 	}
 	switch do {
+	case "check":
+		_, err = v.arm.RequestCheck(ctx, v.arm.ID(v.Group(), berth.TypeCompute, v.Workspace(), v.r.PathValue("name")))
 	case "scale":
 		count, bad := strconv.Atoi(d.Count)
 		if bad != nil {
@@ -195,7 +197,7 @@ func (s *Studio) changeCompute(v *visit) (err error) {
 	if err != nil {
 		return err
 	}
-	if do == "scale" {
+	if do == "scale" || do == "check" {
 		return v.redirect(workspaceLink(v.Group(), v.Workspace()) + "/c/" + escape(v.r.PathValue("name")))
 	}
 	return v.redirect(workspaceLink(v.Group(), v.Workspace()))

@@ -54,6 +54,7 @@ type computeView struct {
 	Attached, Busy                                               bool
 	Since                                                        time.Time
 	Conditions, History                                          []conditionView
+	Health                                                       healthView
 	Warnings                                                     []string
 	Problems                                                     []string // why it failed
 	LoadBalancer, SSL, CNAME                                     string
@@ -61,9 +62,40 @@ type computeView struct {
 
 type conditionView struct {
 	Type, Reason, Message string
-	OK                    bool
-	Since                 time.Time
+	Status                berth.ConditionStatus
+	Since, Observed       time.Time
 }
+
+// OK says that the condition is met.
+func (c conditionView) OK() bool { return c.Status == berth.ConditionTrue }
+
+// Unknown says that the condition cannot be observed.
+func (c conditionView) Unknown() bool {
+	return c.Status != berth.ConditionTrue && c.Status != berth.ConditionFalse
+}
+
+// healthView is how a compute or a cluster is, in a word.
+type healthView struct {
+	State          berth.HealthState // empty before the first check
+	Failing        []string
+	Message        string
+	Since, Checked time.Time
+}
+
+func healthOf(o client.Object) healthView {
+	h := healthView{
+		State: berth.HealthState(text(o, "properties", "health", "state")), Message: text(o, "properties", "health", "message"),
+		Since: moment(o, "properties", "health", "since"), Checked: moment(o, "properties", "health", "checkedAt"),
+	}
+	failing, _ := at(o, "properties", "health", "failing").([]any)
+	for _, f := range failing {
+		h.Failing = append(h.Failing, fmt.Sprint(f))
+	}
+	return h
+}
+
+// Bad says that something is not as it should be: what is Succeeded then is not shown in green.
+func (h healthView) Bad() bool { return h.State == berth.Unreachable || h.State == berth.Degraded }
 
 func computeOf(o client.Object) computeView {
 	p := func(keys ...string) string { return text(o, append([]string{"properties"}, keys...)...) }
@@ -83,23 +115,15 @@ func computeOf(o client.Object) computeView {
 	for _, e := range objects(at(o, "properties", "provisioningErrors")) {
 		c.Problems = append(c.Problems, text(e, "message"))
 	}
+	c.Health = healthOf(o)
 	c.Conditions, c.History = conditionsOf(at(o, "properties", "conditions")), conditionsOf(at(o, "properties", "conditionHistory"))
 	return c
 }
 
 func conditionsOf(v any) (out []conditionView) {
 	for _, c := range objects(v) {
-		out = append(out, conditionView{Type: text(c, "type"), Reason: text(c, "reason"), Message: text(c, "message"), OK: text(c, "status") == "True", Since: moment(c, "lastTransitionTime")})
-	}
-	return out
-}
-
-// Bad are the conditions that are not met.
-func (c computeView) Bad() (out []conditionView) {
-	for _, one := range c.Conditions {
-		if !one.OK {
-			out = append(out, one)
-		}
+		out = append(out, conditionView{Type: text(c, "type"), Reason: text(c, "reason"), Message: text(c, "message"),
+			Status: berth.ConditionStatus(text(c, "status")), Since: moment(c, "lastTransitionTime"), Observed: moment(c, "lastObservedTime")})
 	}
 	return out
 }
@@ -173,7 +197,9 @@ type clusterView struct {
 	Name, ID, Group, State, Version, Location, Size, Endpoint, Message, Kind string
 	Nodes, VCPUs                                                             int
 	Since                                                                    time.Time
-	Holder                                                                   berth.ID // the compute that has taken it up; zero when it is free
+	Holder                                                                   berth.ID // the compute that holds it; zero when it is free
+	Health                                                                   healthView
+	Conditions                                                               []conditionView
 	OwnedBy                                                                  string
 }
 
@@ -182,6 +208,7 @@ func clusterOf(o client.Object) clusterView {
 	c := clusterView{Name: text(o, "name"), ID: text(o, "id"), Group: id.Group, State: text(o, "properties", "provisioningState"), Version: text(o, "properties", "currentKubernetesVersion"),
 		Location: text(o, "location"), Endpoint: text(o, "properties", "kubernetesEndpoint"), Message: text(o, "properties", "statusMessage"), Kind: "managed",
 		Since: moment(o, "systemData", "lastModifiedAt"), OwnedBy: text(o, "properties", "ownedBy")}
+	c.Health, c.Conditions = healthOf(o), conditionsOf(at(o, "properties", "conditions"))
 	for _, p := range objects(at(o, "properties", "agentPoolProfiles")) {
 		c.Nodes += number(p, "count")
 		c.Size = text(p, "vmSize")

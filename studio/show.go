@@ -25,12 +25,52 @@ func (v *visit) State(s string) stateView {
 	return out
 }
 
-// Good shows that all is well, and Not which condition is not met.
+// Good shows that a condition is met.
 func (v *visit) Good() stateView { return stateView{"good", "good", v.T("good")} }
 
 // Not shows a condition that is not met.
 func (v *visit) Not(condition string) stateView {
 	return stateView{"bad", "bad", v.Word("not", condition)}
+}
+
+// paired is a health with the visit in whose language it is shown.
+type paired struct {
+	Visit  *visit
+	Health healthView
+}
+
+// Pair lets the template "health" speak the visitor's language.
+func (v *visit) Pair(h healthView) paired { return paired{v, h} }
+
+// Condition shows whether a condition is met.
+func (v *visit) Condition(c conditionView) stateView {
+	switch {
+	case c.OK():
+		return v.Good()
+	case c.Unknown():
+		return stateView{"off", "off", v.Word("health", string(berth.UnknownHealth))}
+	}
+	return v.State("NotMet")
+}
+
+// Health shows how a compute or a cluster is.
+func (v *visit) Health(h healthView) stateView {
+	switch h.State {
+	case berth.Healthy:
+		return stateView{"good", "good", v.Word("health", string(h.State))}
+	case berth.Unreachable, berth.Degraded:
+		return stateView{"bad", "bad", v.Word("health", string(h.State))}
+	}
+	return stateView{"off", "off", v.Word("health", string(berth.UnknownHealth))}
+}
+
+// Settled shows a state. What has succeeded is not shown in green while its health is bad.
+func (v *visit) Settled(state string, h healthView) stateView {
+	out := v.State(state)
+	if out.Class == "good" && h.Bad() {
+		out.Class, out.Icon = "off", "off"
+	}
+	return out
 }
 
 // Seconds is a duration as people read it.

@@ -92,8 +92,9 @@ func Cluster(r *berth.Resource) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
+	health(properties, c.Status.Health)
 	if c.Spec.Connected {
-		given(properties, c)
+		connected(properties, c)
 		properties["kubernetesVersion"], properties["nodeResourceGroup"] = orNull(c.Status.Version), nil
 	}
 	o := envelope(r, properties)

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"strings"
-	"time"
 
 	"berth.dev/berth"
 )
@@ -135,9 +134,7 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 	if len(c.Warnings) > 0 {
 		properties["warnings"] = c.Warnings
 	}
-	if len(c.Status.Health.Conditions) > 0 {
-		properties["conditions"], properties["conditionHistory"] = conditions(c.Status.Health)
-	}
+	health(properties, c.Status.Health)
 	return envelope(r, properties)
 }
 
@@ -156,25 +153,6 @@ func innerProperties(c *berth.Compute) Object {
 		"loadBalancerType": s.LoadBalancerType, "loadBalancerSubnet": orNull(s.LoadBalancerNet),
 		"aksNetworkingConfiguration": networkOut(s.Network),
 	}
-}
-
-// conditions are written as Kubernetes writes them: "True" is good.
-func conditions(h berth.Health) (now, history []Object) {
-	one := func(f berth.Finding, since time.Time) Object {
-		status := "False"
-		if f.OK {
-			status = "True"
-		}
-		return Object{"type": f.Type, "status": status, "reason": f.Reason, "message": f.Message, "lastTransitionTime": Time(since)}
-	}
-	history = []Object{}
-	for _, c := range h.Conditions {
-		now = append(now, one(c.Finding, c.Since))
-	}
-	for _, c := range h.Changes {
-		history = append(history, one(c.Finding, c.At))
-	}
-	return now, history
 }
 
 func orNullID(id berth.ID) any {

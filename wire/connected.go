@@ -2,7 +2,7 @@ package wire
 
 import "berth.dev/berth"
 
-// ConnectedPut is the body of PUT of a cluster that is given by a kubeconfig, which is write-only.
+// ConnectedPut is the body of PUT of a connected cluster. The kubeconfig is write-only.
 type ConnectedPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
@@ -12,7 +12,7 @@ type ConnectedPut struct {
 	} `json:"properties"`
 }
 
-// Connected answers a connected cluster, in the shape of Azure Arc's. What Berth has no word on is not there.
+// Connected answers a connected cluster, in the shape of Azure Arc's. Properties that Berth does not know are left out.
 func Connected(r *berth.Resource) Object {
 	c := r.Body.(*berth.Cluster)
 	status := "Connected"
@@ -27,7 +27,8 @@ func Connected(r *berth.Resource) Object {
 		"totalNodeCount": c.Status.Nodes, "totalCoreCount": c.Status.VCPUs, "distribution": "generic", "infrastructure": "generic",
 		"lastConnectivityTime": timeOrNull(c.Status.SeenAt), "managedIdentityCertificateExpirationTime": timeOrNull(c.Status.TokenExpires),
 	}
-	given(properties, c)
+	connected(properties, c)
+	health(properties, c.Status.Health)
 	o := envelope(r, properties)
 	if r.Fault != nil {
 		properties["error"] = r.Fault
@@ -35,8 +36,8 @@ func Connected(r *berth.Resource) Object {
 	return o
 }
 
-// given adds what is told of every cluster that Berth did not make.
-func given(properties Object, c *berth.Cluster) {
+// connected adds what every connected cluster shows, of either type.
+func connected(properties Object, c *berth.Cluster) {
 	if c.Status.Endpoint != "" {
 		properties["kubernetesEndpoint"] = c.Status.Endpoint
 	}

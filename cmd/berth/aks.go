@@ -3,12 +3,13 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
 func (c *cli) aksCommand() *cobra.Command {
 	return family("aks", "Kubernetes clusters",
-		c.aksCreate(), c.aksImport(), c.aksShow(), c.aksList(), c.aksScale(), c.aksDelete(), c.aksCredentials(), c.aksVersions(), c.aksUpgrades(),
+		c.aksCreate(), c.aksImport(), c.aksShow(), c.aksList(), c.clusterCheck(berth.TypeCluster, "aks"), c.aksScale(), c.aksDelete(), c.aksCredentials(), c.aksVersions(), c.aksUpgrades(),
 		family("nodepool", "Node pools of a cluster", c.nodepoolList()))
 }
 
@@ -22,7 +23,7 @@ func clusterTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
 			{"Name", str(o, "name")}, {"Location", str(o, "location")}, {"ResourceGroup", groupOf(o)}, {"KubernetesVersion", str(o, "kubernetesVersion")},
-			{"CurrentKubernetesVersion", str(o, "currentKubernetesVersion")}, {"ProvisioningState", str(o, "provisioningState")}, {"Fqdn", str(o, "fqdn")},
+			{"CurrentKubernetesVersion", str(o, "currentKubernetesVersion")}, {"ProvisioningState", str(o, "provisioningState")}, {"Fqdn", str(o, "fqdn")}, {"Health", healthText(o)},
 		}
 	})
 }

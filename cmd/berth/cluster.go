@@ -18,7 +18,7 @@ import (
 )
 
 func (c *cli) clusterCommand() *cobra.Command {
-	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterDisconnect(), c.clusterRouter(), c.clusterCleanups())
+	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterCheck(berth.TypeConnected, "cluster"), c.clusterDisconnect(), c.clusterRouter(), c.clusterCleanups())
 }
 
 // connectOptions say which cluster of which kubeconfig is given.
@@ -251,6 +251,7 @@ func connectedTable(v any) []row {
 		return row{
 			{"Name", str(o, "name")}, {"ResourceGroup", groupOf(o)}, {"State", str(o, "provisioningState")}, {"Status", str(o, "connectivityStatus")},
 			{"Version", str(o, "kubernetesVersion")}, {"Nodes", str(o, "totalNodeCount")}, {"VCpus", str(o, "totalCoreCount")}, {"Endpoint", str(o, "kubernetesEndpoint")},
+			{"Health", healthText(o)},
 		}
 	})
 }

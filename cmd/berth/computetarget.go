@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +23,7 @@ func (w *where) computeName() client.ComputeName {
 func serialized(compute client.Object) client.Object {
 	properties := pick(at(compute, "properties"), "computeType", "computeLocation", "description", "resourceId", "isAttachedCompute",
 		"provisioningState", "provisioningErrors", "properties")
-	for _, key := range []string{"warnings", "conditions", "conditionHistory"} { // these the service did not have
+	for _, key := range []string{"warnings", "health", "conditions", "conditionHistory"} { // these the service did not have
 		if v := at(compute, "properties", key); v != nil {
 			properties[key] = v
 		}
@@ -32,24 +31,6 @@ func serialized(compute client.Object) client.Object {
 	return client.Object{
 		"id": compute["id"], "name": compute["name"], "tags": compute["tags"], "location": compute["location"], "properties": properties,
 	}
-}
-
-// health says in a word how a compute is: what is not as it should be.
-func health(compute client.Object) string {
-	conditions, _ := at(compute, "properties", "conditions").([]any)
-	if conditions == nil {
-		return ""
-	}
-	var bad []string
-	for _, one := range conditions {
-		if c, _ := one.(client.Object); c["status"] == "False" {
-			bad = append(bad, "not "+str(c, "type"))
-		}
-	}
-	if bad == nil {
-		return "good"
-	}
-	return strings.Join(bad, ", ")
 }
 
 // pick keeps some keys of an object.
@@ -71,7 +52,7 @@ func computeTable(v any) []row {
 		inner := func(key string) string { return str(o, "properties", "properties", key) }
 		return row{
 			{"Name", str(o, "name")}, {"Type", str(o, "properties", "computeType")}, {"Kind", kind}, {"State", str(o, "properties", "provisioningState")},
-			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")}, {"Location", str(o, "properties", "computeLocation")}, {"Health", health(o)},
+			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")}, {"Location", str(o, "properties", "computeLocation")}, {"Health", healthText(o["properties"])},
 		}
 	})
 }

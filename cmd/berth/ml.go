@@ -9,5 +9,5 @@ func (c *cli) mlCommand() *cobra.Command {
 			family("create", "Create a compute, with a cluster of its own", c.computeCreate()),
 			family("attach", "Attach an existing cluster as a compute", c.computeAttach()),
 			family("update", "Change a compute's TLS or load balancer", c.computeUpdate()),
-			c.computeShow(), c.computeList(), c.computeScale(), c.computeDetach(), c.computeDelete(), c.computeCredentials()))
+			c.computeShow(), c.computeList(), c.computeCheck(), c.computeScale(), c.computeDetach(), c.computeDelete(), c.computeCredentials()))
 }

@@ -1,0 +1,21 @@
+package arm
+
+import (
+	"net/http"
+
+	"berth.dev/berth"
+	"berth.dev/berth/wire"
+)
+
+// check asks the engine to check a compute or a cluster now, and answers since when: the check is done when properties.health of
+// the resource has a checkedAt that is not before it.
+func (s *Server) check(q *request, r *berth.Resource) (*response, error) {
+	if !r.State.Terminal() {
+		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s. Wait until that has ended; Berth checks it then.", r.ID.Name(), r.State)
+	}
+	asked, err := s.Store.CheckNow(q.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	return &response{status: http.StatusAccepted, body: wire.Object{"requestedAt": wire.Time(asked)}, header: map[string]string{"Retry-After": "1"}}, nil
+}
