@@ -16,6 +16,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth/disk"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -203,7 +204,7 @@ func verifyFolder(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, filepath.Join(dir, database), store.Options{Clock: clockwork.NewRealClock(), Sealer: box})
+	s, err := store.Open(ctx, filepath.Join(dir, database), store.Options{Clock: clockwork.NewRealClock(), Sealer: box, Explain: rules.Explain})
 	if err != nil {
 		return err
 	}

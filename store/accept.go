@@ -46,11 +46,11 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := w.admissible(old); err != nil {
+		if err := s.admissible(&w, old); err != nil {
 			return err
 		}
 		if old == nil {
-			if err := parentReady(ctx, tx, w.Resource.ID); err != nil {
+			if err := s.parentReady(ctx, tx, w.Resource.ID); err != nil {
 				return err
 			}
 		}
@@ -69,20 +69,20 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 	if err != nil {
 		return nil, nil, err
 	}
-	s.publish(Event{Key: out.ID.Key(), State: out.State})
+	s.feed.publish(Event{Key: out.ID.Key(), State: out.State})
 	if robbed != "" {
-		s.publish(Event{Key: robbed, State: berth.StateFailed})
+		s.feed.publish(Event{Key: robbed, State: berth.StateFailed})
 	}
 	return out, op, nil
 }
 
 // admissible says whether the wish fits what is there.
-func (w *Change) admissible(old *berth.Resource) error {
+func (s *Store) admissible(w *Change, old *berth.Resource) error {
 	switch {
 	case w.Verb.Removes() && old == nil:
 		return ErrNotFound
 	case old != nil && !old.State.Terminal() && (!w.Verb.Removes() || old.State == berth.StateDeleting):
-		return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). Wait until that has ended: follow operation %s, or try again in a moment.", old.ID.Name(), old.State, old.OperationID)
+		return s.explain(&berth.BusyError{ID: old.ID, State: old.State, Operation: old.OperationID})
 	case w.Verb.Removes() && w.Base == 0:
 		return nil
 	case old != nil && old.Unreadable && !w.Verb.Removes(): // the bytes stay as they are, for a repair
@@ -135,7 +135,7 @@ func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource
 		return nil
 	}
 	if old != nil {
-		superseded := berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", op.Verb, old.ID.Name())
+		superseded := s.explain(&berth.SupersededError{ID: old.ID, Verb: op.Verb})
 		if err := s.endOperation(ctx, tx, old.OperationID, end{berth.StateCanceled, nil, superseded}); err != nil {
 			return err
 		}
@@ -186,21 +186,18 @@ func parentKey(id berth.ID) string {
 }
 
 // parentReady refuses a child of what is not there or is going away.
-func parentReady(ctx context.Context, tx *txn, id berth.ID) error {
+func (s *Store) parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 	for p := id.Parent(); !p.IsZero(); p = p.Parent() {
 		var state berth.State
 		err := tx.QueryRowContext(ctx, "SELECT state FROM resources WHERE key = ?", p.Key()).Scan(&state)
 		if errors.Is(err, sql.ErrNoRows) {
-			if p.IsGroup() {
-				return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", p.Name())
-			}
-			return berth.Errorf(berth.CodeParentNotFound, "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", id.Type(), p)
+			return s.explain(&berth.ParentError{ID: id, Parent: p})
 		}
 		if err != nil {
 			return err
 		}
 		if state == berth.StateDeleting {
-			return berth.Errorf(berth.CodeConflict, "'%s' is being deleted; nothing can be made in it.", p.Name())
+			return s.explain(&berth.ParentError{ID: id, Parent: p, Deleting: true})
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	case <-s.closed:
 		return errors.New("the store is closed")
 	}
-	return storageError(<-w.done)
+	return s.storageError(<-w.done)
 }
 
 // commitLoop is the only one who opens writing transactions.
@@ -68,7 +68,7 @@ func (s *Store) commit(all []write) {
 	errs := make([]error, len(all))
 	begun, err := s.write.BeginTx(ctx, nil)
 	if err == nil {
-		s.changes.Add(1) // odd: a commit is under way
+		s.feed.begin()
 		tx := &txn{Tx: begun, store: s}
 		err = tx.all(ctx, all, errs)
 		switch {
@@ -77,7 +77,7 @@ func (s *Store) commit(all []write) {
 		default:
 			err = begun.Commit()
 		}
-		s.changes.Add(1)
+		s.feed.end()
 		s.keep(ctx, tx.fresh)
 	}
 	for i, w := range all {

@@ -50,7 +50,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		w.state, w.fault = text(o.State), text(faultJSON(o.Fault))
 		res, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
 			c.fenceArgs(w.set(due)...)...)
-		if err := fenced(res, err); err != nil {
+		if err := s.fenced(res, err); err != nil {
 			return err
 		}
 		if err := keepCleanup(ctx, tx, o.Cleanup, now); err != nil {
@@ -90,7 +90,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if o.Gone {
 			s.unreadable.forgetAll(r.ID.Key())
 		}
-		s.publish(Event{Key: r.ID.Key(), State: o.State})
+		s.feed.publish(Event{Key: r.ID.Key(), State: o.State})
 	}
 	return err
 }
@@ -173,5 +173,5 @@ func (s *Store) DropCleanup(ctx context.Context, cluster, holder berth.ID) error
 		q, args = q+" AND holder_key = ?", append(args, holder.Key())
 	}
 	_, err := s.write.ExecContext(ctx, q, args...)
-	return storageError(err)
+	return s.storageError(err)
 }

@@ -83,7 +83,7 @@ func (s *Store) operation(w *operationRow) *berth.Operation {
 	}
 	s.setAside("operations", string(w.id), err)
 	op.Unreadable, op.State, op.Notes, op.Steps = true, berth.StateFailed, nil, nil
-	op.Err = unreadable(op.ID, "Look at the resource itself to see how it is.", err)
+	op.Err = s.explain(&berth.UnreadableError{Kind: berth.StoredOperation, Name: op.ID, Why: err})
 	return op
 }
 
@@ -182,7 +182,7 @@ func (s *Store) endOperation(ctx context.Context, tx *txn, id string, e end) err
 func (s *Store) Purge(ctx context.Context, keep time.Duration) (int64, error) {
 	res, err := s.write.ExecContext(ctx, "DELETE FROM operations WHERE ended_at > 0 AND ended_at < ?", micros(s.clock.Now().Add(-keep)))
 	if err != nil {
-		return 0, storageError(err)
+		return 0, s.storageError(err)
 	}
 	return res.RowsAffected()
 }

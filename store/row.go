@@ -162,7 +162,7 @@ func (s *Store) resource(w *resourceRow) *berth.Resource {
 	if r.State != berth.StateDeleting {
 		r.State = berth.StateFailed
 	}
-	r.Unreadable, r.Tags, r.Fault = true, nil, unreadable(r.ID.Name(), "Delete it, or restore a backup.", err)
+	r.Unreadable, r.Tags, r.Fault = true, nil, s.explain(&berth.UnreadableError{Name: r.ID.Name(), Why: err})
 	r.Body = emptyBody(r.ID)
 	return r
 }
@@ -178,11 +178,6 @@ func emptyBody(id berth.ID) berth.Body {
 		}
 	}
 	return &berth.Record{Type: id.Type()}
-}
-
-// unreadable says that a record cannot be read, and what to do.
-func unreadable(name, what string, why error) *berth.Error {
-	return berth.Errorf(berth.CodeUnreadable, "The stored record of '%s' cannot be read (%v). %s", name, why, what)
 }
 
 const resourceByKey = "SELECT " + resourceColumns + ", checksum FROM resources WHERE key = ?"

@@ -76,9 +76,9 @@ func open(path string, conns int) (*sql.DB, error) {
 }
 
 // storageError tells a full disk apart: the user can do something about it.
-func storageError(err error) error {
+func (s *Store) storageError(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_FULL {
-		return berth.Errorf(berth.CodeStorageFull, "The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
+		return s.explain(&berth.FullError{})
 	}
 	return err
 }

@@ -32,12 +32,6 @@ var (
 	ErrLost = errors.New("the lease is lost")
 )
 
-// Event says that a row changed. It is sent after the commit and carries no truth: read the row.
-type Event struct {
-	Key   string
-	State berth.State
-}
-
 // Sealer makes secrets unreadable at rest. label says what a value belongs to: it opens under no other.
 type Sealer interface {
 	Seal(label string, value []byte) ([]byte, error)
@@ -50,6 +44,8 @@ type Options struct {
 	Clock  clockwork.Clock
 	Sealer Sealer
 	Log    *slog.Logger // names what cannot be read; nil for none
+	// Explain makes the error for users of a fact (see refusal.go of the nouns). The store knows no sentences.
+	Explain func(fact error) *berth.Error
 }
 
 // Store is one SQLite database: one writing connection, several reading ones.
@@ -57,6 +53,7 @@ type Store struct {
 	write, read *sql.DB
 	clock       clockwork.Clock
 	log         *slog.Logger
+	explain     func(fact error) *berth.Error
 	unreadable  asides
 	damage      atomic.Pointer[error] // what Verify found wrong with the file; nil when sound
 	sealer      Sealer
@@ -64,26 +61,28 @@ type Store struct {
 	// What is asked all the time is parsed once.
 	get, getOp, due, nextDue *sql.Stmt
 
-	mu          sync.Mutex
-	subscribers map[int]func(Event)
-	nextSub     int
-	statements  map[string]*sql.Stmt // of the writing connection, by their text
-
-	changes       atomic.Uint64 // see Revision
-	writes        chan write    // to commitLoop
-	closed, ended chan struct{} // Close was called; commitLoop has returned
+	feed          feed
+	mu            sync.Mutex
+	statements    map[string]*sql.Stmt // of the writing connection, by their text
+	writes        chan write           // to commitLoop
+	closed, ended chan struct{}        // Close was called; commitLoop has returned
 	closing       sync.Once
 }
 
 // Open opens or makes the database file and brings its schema up to date. A file that is not a database, is damaged, or
 // was written by a newer Berth is refused with a *berth.Error that says what to do; it is never changed.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if o.Explain == nil {
+		return nil, errors.New("store.Options.Explain is missing")
+	}
 	if err := foreign(ctx, path); err != nil {
 		return nil, err
 	}
 	private(path)
-	s := &Store{clock: o.Clock, sealer: o.Sealer, log: o.Log, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
-		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{
+		clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
+		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{}),
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -140,35 +139,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	var one int
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
-}
-
-// Revision counts what happens to the database. settled is false while a commit is under way. What was read between two
-// equal, settled counts is still what a read would find.
-func (s *Store) Revision() (count uint64, settled bool) {
-	n := s.changes.Load()
-	return n, n%2 == 0
-}
-
-// Subscribe calls f after each commit that changed a resource, until the returned function is called. f must not block.
-func (s *Store) Subscribe(f func(Event)) (cancel func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.nextSub
-	s.nextSub++
-	s.subscribers[n] = f
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.subscribers, n)
-	}
-}
-
-func (s *Store) publish(e Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.subscribers {
-		f(e)
-	}
 }
 
 // now is the clock in the database's unit.

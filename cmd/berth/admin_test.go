@@ -19,7 +19,9 @@ func TestBackupAndRestore(t *testing.T) {
 	dir := t.TempDir()
 	s := apptest.In(t, dir)
 	file := filepath.Join(t.TempDir(), "berth.tar")
-	admin := func(args ...string) result { return offTerminal(append([]string{"admin", "--data-dir", dir}, args...)...) }
+	admin := func(args ...string) result {
+		return offTerminal(append([]string{"admin", "--data-dir", dir}, args...)...)
+	}
 	want := func(r result, code int, words ...string) {
 		t.Helper()
 		if r.code != code {
