@@ -15,30 +15,30 @@ const module = "berth.dev/berth"
 // catalogue may be imported by all.
 var floors = map[string][]string{
 	"":                      {},
-	"catalog":               {},                                                                                                                                      // data
-	"rules":                 {"catalog"},                                                                                                                             // pure: no store, no clock, no network
-	"wire":                  {"catalog"},                                                                                                                             // JSON only
-	"store":                 {},                                                                                                                                      // SQL only
-	"disk":                  {},                                                                                                                                      // files beside the database
-	"seal":                  {"disk"},                                                                                                                                // secrets at rest
-	"template":              {},                                                                                                                                      // pure: no store, no clock, no network
-	"identity":              {"disk"},                                                                                                                                // tokens and certificates only
-	"kube":                  {},                                                                                                                                      // client-go only
-	"provider/local":        {"kube", "catalog"},                                                                                                                     // providers never meet
-	"provider/fake":         {"kube", "catalog"},                                                                                                                     //
-	"provider/providertest": {"kube", "catalog"},                                                                                                                     //
-	"azext":                 {},                                                                                                                                      // packs files
-	"clusters":              {"kube", "store", "rules", "catalog"},                                                                                                   // one cluster, on behalf of a resource
-	"client":                {"wire"},                                                                                                                                //
-	"graph":                 {"identity"},                                                                                                                            // callers, as Microsoft Graph shows them
-	"arm":                   {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},                                                               // never reconcile: they meet in the store
-	"reconcile":             {"clusters", "store", "rules", "catalog", "kube", "template"},                                                                           // never arm, never a provider by name
+	"catalog":               {},                                                                                                                                              // data
+	"rules":                 {"catalog"},                                                                                                                                     // pure: no store, no clock, no network
+	"wire":                  {"catalog"},                                                                                                                                     // JSON only
+	"store":                 {},                                                                                                                                              // SQL only
+	"disk":                  {},                                                                                                                                              // files beside the database
+	"seal":                  {"disk"},                                                                                                                                        // secrets at rest
+	"template":              {},                                                                                                                                              // pure: no store, no clock, no network
+	"identity":              {"disk"},                                                                                                                                        // tokens and certificates only
+	"kube":                  {},                                                                                                                                              // client-go only
+	"provider/local":        {"kube", "catalog"},                                                                                                                             // providers never meet
+	"provider/fake":         {"kube", "catalog"},                                                                                                                             //
+	"provider/providertest": {"kube", "catalog"},                                                                                                                             //
+	"azext":                 {},                                                                                                                                              // packs files
+	"clusters":              {"kube", "store", "rules", "catalog"},                                                                                                           // one cluster, on behalf of a resource
+	"client":                {"wire"},                                                                                                                                        //
+	"graph":                 {"identity"},                                                                                                                                    // callers, as Microsoft Graph shows them
+	"arm":                   {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},                                                                       // never reconcile: they meet in the store
+	"reconcile":             {"clusters", "store", "rules", "catalog", "kube", "template"},                                                                                   // never arm, never a provider by name
 	"app":                   {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local", "azext", "studio"}, // the only place that wires
-	"app/apptest":           {"app"},                                                                                                                                 // a true server for tests
-	"studio":                {"client", "catalog"},                                                                                                                   // pages
-	"cmd/berth":             {"app", "client"},                                                                                                                       // flags, then app or client
-	"compat":                {},                                                                                                                                      // starts programs and nothing else
-	"bench":                 {"client", "kube", "catalog", "store", "provider/fake"},                                                                                 // measures from outside; store for its driver
+	"app/apptest":           {"app"},                                                                                                                                         // a true server for tests
+	"studio":                {"client", "catalog"},                                                                                                                           // pages
+	"cmd/berth":             {"app", "client"},                                                                                                                               // flags, then app or client
+	"compat":                {},                                                                                                                                              // starts programs and nothing else
+	"bench":                 {"client", "kube", "catalog", "store", "provider/fake"},                                                                                         // measures from outside; store for its driver
 }
 
 // homes are the only places for heavy dependencies.

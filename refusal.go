@@ -43,6 +43,13 @@ type (
 	IdleError struct{ ID ID }
 	// FullError: the disk of the database is full.
 	FullError struct{}
+	// FileError: the database file cannot be used as it is. It was not changed.
+	FileError struct {
+		Path        string
+		Fault       FileFault
+		Why         string
+		Schema, Own int // of a file by a newer Berth: its schema, and the newest that this one knows
+	}
 	// UnreadableError: a stored record cannot be read.
 	UnreadableError struct {
 		Kind StoredKind
@@ -50,6 +57,17 @@ type (
 		Part string // the name of a secret
 		Why  error
 	}
+)
+
+// FileFault is what is wrong with a database file.
+type FileFault int
+
+// The faults of a database file.
+const (
+	FileForeign  FileFault = iota // it belongs to another program
+	FileNewer                     // a newer Berth wrote it
+	FileDamaged                   // it is damaged, or no database
+	FileUnusable                  // it cannot be opened or written
 )
 
 // StoredKind is which record cannot be read.
@@ -91,6 +109,11 @@ func (e *IdleError) Error() string { return fmt.Sprintf("nothing is under way on
 
 // Error implements error.
 func (*FullError) Error() string { return "the disk is full" }
+
+// Error implements error.
+func (e *FileError) Error() string {
+	return fmt.Sprintf("the database %s cannot be used: %s", e.Path, e.Why)
+}
 
 // Error implements error.
 func (e *UnreadableError) Error() string {

@@ -29,6 +29,8 @@ func Explain(err error) *berth.Error {
 	case *berth.FullError:
 		return berth.Errorf(berth.CodeStorageFull,
 			"The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
+	case *berth.FileError:
+		return file(e)
 	case *berth.UnreadableError:
 		return unreadable(e)
 	}
@@ -37,10 +39,11 @@ func Explain(err error) *berth.Error {
 
 func busy(e *berth.BusyError) *berth.Error {
 	if e.Holds {
-		return berth.Errorf(berth.CodeBusy, "'%s', which has the cluster, is being changed (%s). Wait until that has ended.", e.ID.Name(), e.State)
+		return berth.Errorf(berth.CodeBusy, "'%s', which has the cluster, is being changed (%s). Wait until that has ended.",
+			e.ID.Name(), e.State)
 	}
-	return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). Wait until that has ended: follow operation %s, or try again in a moment.",
-		e.ID.Name(), e.State, e.Operation)
+	return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). "+
+		"Wait until that has ended: follow operation %s, or try again in a moment.", e.ID.Name(), e.State, e.Operation)
 }
 
 // parent refuses in the words of Azure Resource Manager where it has some.
@@ -53,6 +56,24 @@ func parent(e *berth.ParentError) *berth.Error {
 	}
 	return berth.Errorf(berth.CodeParentNotFound,
 		"Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", e.ID.Type(), e.Parent)
+}
+
+// file says what to do with a database file that the server does not start with.
+func file(e *berth.FileError) *berth.Error {
+	switch e.Fault {
+	case berth.FileForeign:
+		return berth.Errorf(berth.CodeInternal, "The database %s belongs to another program. "+
+			"Use another --data-dir, or move the file away; Berth has not changed it.", e.Path)
+	case berth.FileNewer:
+		return berth.Errorf(berth.CodeInternal, "The database %s was written by a newer Berth (schema %d; this one knows up to %d). "+
+			"Start the newer Berth, or use another --data-dir; nothing was changed.", e.Path, e.Schema, e.Own)
+	case berth.FileDamaged:
+		return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). "+
+			"Put a copy back (berth admin restore FILE), or move the file away to start afresh; Berth has not changed it.", e.Path, e.Why)
+	default:
+		return berth.Errorf(berth.CodeInternal, "The database %s cannot be opened (%s). "+
+			"Check that the folder exists and that it and the file are writable by you.", e.Path, e.Why)
+	}
 }
 
 func unreadable(e *berth.UnreadableError) *berth.Error {
@@ -78,7 +99,8 @@ func AlreadyAttached(t *berth.TakenError) *berth.Error {
 	}
 	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s%s. "+
 		"Detach it there first: a second attachment would break the first. "+
-		"Or take it over with --force (force=true): the other then fails, and says why.", t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), who)
+		"Or take it over with --force (force=true): the other then fails, and says why.",
+		t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), who)
 	e.Target = "properties.resourceId"
 	return e
 }

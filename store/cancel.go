@@ -7,7 +7,7 @@ import (
 	"berth.dev/berth"
 )
 
-// Cancel ends the wish that is under way on a resource, whoever works on it: the worker finds its lease lost. CodeConflict
+// Cancel ends the change that is under way on a resource. Its worker finds the lease lost. CodeConflict
 // when nothing is under way.
 func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error) error {
 	err := s.tx(ctx, func(tx *txn) error {

@@ -73,7 +73,8 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 		if r != nil {
 			why = r.Fault
 		}
-		return c, errors.Join(s.neverDue(ctx, tx, string(w.key)), s.endOperation(ctx, tx, string(w.operationID), end{berth.StateFailed, nil, why}))
+		return c, errors.Join(s.neverDue(ctx, tx, string(w.key)),
+			s.endOperation(ctx, tx, string(w.operationID), end{berth.StateFailed, nil, why}))
 	}
 	if !r.State.Terminal() {
 		if c.Operation, err = s.queryOperation(ctx, tx, r.OperationID); err != nil && !errors.Is(err, ErrNotFound) {
@@ -90,7 +91,7 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 // neverDue takes a row that cannot be read out of the queue. FreeLeases lets it be tried once more at the next start: it
 // may have been repaired, or written by a newer Berth that is back.
 func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
-	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?", key)
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, crashes = 0, "+free+" WHERE key = ?", key)
 	return err
 }
 
@@ -98,7 +99,7 @@ func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
 func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource, w resourceRow) error {
 	why := s.explain(&berth.UnreadableError{Kind: berth.StoredChange, Name: r.ID.Name()})
 	w.state, w.fault = text(berth.StateFailed), text(faultJSON(why))
-	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?", w.set(w.key)...)
+	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL, crashes = 0, "+free+" WHERE key = ?", w.set(w.key)...)
 	return errors.Join(err, s.endOperation(ctx, tx, r.OperationID, end{berth.StateFailed, nil, why}))
 }
 
@@ -110,6 +111,9 @@ func (c *Claim) found() resourceRow {
 	}
 	return w
 }
+
+// free gives up a lease.
+const free = "lease_owner = '', lease_until = 0"
 
 // fence is the condition under which a claimer may still write.
 const fence = "key = ? AND lease_owner = ? AND generation = ?"
@@ -128,9 +132,10 @@ func (s *Store) fenced(res sql.Result, err error) error {
 	return nil
 }
 
-// Heartbeat prolongs the lease. ErrLost when it is not ours any more or a newer wish came.
+// Heartbeat prolongs the lease. ErrLost when it is not ours any more or a newer change came.
 func (s *Store) Heartbeat(ctx context.Context, c *Claim, lease time.Duration) error {
-	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET lease_until = ? WHERE "+fence, c.fenceArgs(s.now()+lease.Microseconds())...))
+	until := s.now() + lease.Microseconds()
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET lease_until = ? WHERE "+fence, c.fenceArgs(until)...))
 }
 
 // Held says, without writing, whether the claim still stands.
@@ -168,7 +173,7 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 // Retry gives the row back to be tried again at due, and counts the try. message is shown meanwhile.
 func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message string) error {
 	return s.tx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, crashes = 0, "+free+" WHERE "+fence,
 			c.fenceArgs(micros(due))...)
 		if err := s.fenced(res, err); err != nil {
 			return err

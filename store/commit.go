@@ -17,7 +17,7 @@ type write struct {
 
 // tx runs do in a writing transaction and returns when it is on the disk. Writes that come while another commit is under
 // way share the next one, each behind a savepoint of its own: a commit is mostly waiting for the disk, so under load many
-// wishes cost one wait. A write that fails is undone alone.
+// changes cost one wait. A write that fails is undone alone.
 func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	w := write{ctx: ctx, do: do, done: make(chan error, 1)}
 	select {
@@ -62,7 +62,7 @@ func (s *Store) batch(first write) []write {
 	return all
 }
 
-// commit runs the writes and answers each. When the commit itself fails, none has happened and all are told.
+// commit runs the writes and answers each. When the commit itself fails, none has happened and all get the error.
 func (s *Store) commit(all []write) {
 	ctx := context.Background() // one caller's impatience must not undo the others
 	errs := make([]error, len(all))

@@ -1,6 +1,7 @@
-// Package store keeps what was wished and what was found. It holds the only SQL of the program.
+// Package store keeps what was requested and what was found. It holds the only SQL of the program. What only SQLite has stands
+// in the files sqlite_*.go; everything else is SQL that PostgreSQL runs too.
 //
-// A resource and its operation change together, in one transaction, when a wish is accepted and when it is finished: no
+// A resource and its operation change together, in one transaction, when a change is accepted and when it is finished: no
 // reader ever sees a succeeded operation beside a resource that is still being created. The resource table is the work
 // queue too: a due row is claimed by lease, and every later write of the claimer is fenced by lease owner and generation.
 package store
@@ -26,9 +27,9 @@ var migrations embed.FS
 // Errors that callers act on. Everything else is either a *berth.Error or unexpected.
 var (
 	ErrNotFound = errors.New("not in the store")
-	// ErrMoved means that the resource changed between reading it and wishing: read again, decide again.
+	// ErrMoved means that the resource changed between reading it and accepting the change: read again, decide again.
 	ErrMoved = errors.New("the resource has changed in the meantime")
-	// ErrLost means that the lease is not ours any more, or that a newer wish was accepted: stop working on it.
+	// ErrLost means that the lease is not ours any more, or that a newer change was accepted: stop working on it.
 	ErrLost = errors.New("the lease is lost")
 )
 
@@ -51,6 +52,7 @@ type Options struct {
 // Store is one SQLite database: one writing connection, several reading ones.
 type Store struct {
 	write, read *sql.DB
+	path        string
 	clock       clockwork.Clock
 	log         *slog.Logger
 	explain     func(fact error) *berth.Error
@@ -76,11 +78,11 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, errors.New("store.Options.Explain is missing")
 	}
 	if err := foreign(ctx, path); err != nil {
-		return nil, err
+		return nil, o.Explain(err)
 	}
 	private(path)
 	s := &Store{
-		clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
+		path: path, clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
 		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -92,7 +94,11 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	go s.commitLoop()
 	if err := s.prepare(ctx, path); err != nil {
-		return nil, errors.Join(openError(path, err), s.Close())
+		err = openError(path, err)
+		if fact, ok := errors.AsType[*berth.FileError](err); ok {
+			err = s.explain(fact)
+		}
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
