@@ -78,6 +78,37 @@ func TestCallers(t *testing.T) {
 	}
 }
 
+// TestAuthorizationHeader: a token is taken in the form of RFC 6750 and in no other, from one header and not the first of two.
+func TestAuthorizationHeader(t *testing.T) {
+	f := newFront(t)
+	for name, c := range map[string]struct {
+		headers []string
+		status  int
+	}{
+		"the form":         {[]string{"Bearer " + f.Token}, http.StatusOK},
+		"another casing":   {[]string{"bEARER " + f.Token}, http.StatusOK},
+		"sent twice":       {[]string{"Bearer " + f.Token, "Bearer " + f.Token}, http.StatusUnauthorized},
+		"and another":      {[]string{"Bearer " + f.Token, "Basic YTpi"}, http.StatusUnauthorized},
+		"a tab between":    {[]string{"Bearer \t" + f.Token}, http.StatusUnauthorized},
+		"no token":         {[]string{"Bearer"}, http.StatusUnauthorized},
+		"a token of Graph": {[]string{"Bearer " + f.NewToken(f.Endpoint+"/graph/.default")}, http.StatusUnauthorized},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.Endpoint+f.group+"?api-version="+apptest.Version, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header["Authorization"] = c.headers
+		res, err := f.Plain().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("%s: %s, want %d", name, res.Status, c.status)
+		}
+	}
+}
+
 // TestCallsFromInside: a call that a template deployment makes passes the line where callers are judged, before an answer is
 // given from memory too.
 func TestCallsFromInside(t *testing.T) {

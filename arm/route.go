@@ -36,7 +36,8 @@ func (s *Server) answer(q *request, path string) (*response, error) {
 // will be judged here, by caller, t.id and t.right.
 func authorize(q *request, t target) error {
 	if q.caller.AppID == "" {
-		return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. Sign in: the request needs the right '%s'.", t.right(q.Method))
+		return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. Sign in: the request needs the right '%s'.",
+			t.right(q.Method))
 	}
 	return nil
 }

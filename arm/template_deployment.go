@@ -2,9 +2,11 @@ package arm
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -45,13 +47,23 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.template, err = template.Parse(p.Template, values, d.askedAt); err != nil {
+	if d.template, err = template.Parse(evaluation(q), p.Template, values, d.askedAt); err != nil {
 		return nil, err
 	}
 	if d.plan, err = d.template.Plan(); err != nil {
 		return nil, err
 	}
 	return d, s.deployable(q, d.plan, d.askedAt, 0)
+}
+
+// evaluationPatience is how long the evaluation of a template may take; template itself bounds its steps and its memory.
+const evaluationPatience = 10 * time.Second
+
+// evaluation is the context of an evaluation: it ends with the request, and when its time is over.
+func evaluation(q *request) context.Context {
+	ctx, cancel := context.WithTimeout(q.Context(), evaluationPatience)
+	context.AfterFunc(q.Context(), cancel)
+	return ctx
 }
 
 // deployedAt is what a template sees of where it is deployed to: a group, or the subscription, where it needs a location.

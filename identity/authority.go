@@ -41,6 +41,8 @@ type API int
 const (
 	ResourceManager API = iota // also the studio, which acts in it
 	Graph
+
+	none API = -1
 )
 
 // GraphPath is where Graph stands below the server's URL. Clients take that address for the name of its audience too.

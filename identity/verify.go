@@ -47,7 +47,7 @@ func (a *Authority) Verify(token string, api API) (Caller, error) {
 			return Caller{}, err
 		}
 	}
-	if of, known := a.audiences[audienceKey(found.audience)]; !known || of != api {
+	if found.api != api {
 		return Caller{}, invalid("The access token is for the audience '%s'. Ask for one with the scope '%s/.default'.",
 			found.audience, a.base+apis[api].path)
 	}
@@ -130,13 +130,18 @@ func (a *Authority) judge(c claims, now time.Time) (verified, error) {
 		return verified{}, invalid("The access token is not valid before %s and the server's clock says %s. Wait, or set the server's clock.",
 			stamp(time.Unix(c.NotBefore, 0)), stamp(now))
 	}
-	return verified{appID: c.AppID, objectID: c.ObjectID, audience: c.Audience, expires: expires}, nil
+	api, known := a.audiences[audienceKey(c.Audience)]
+	if !known {
+		api = none
+	}
+	return verified{appID: c.AppID, objectID: c.ObjectID, audience: c.Audience, api: api, expires: expires}, nil
 }
 
 // verified is what a token proved.
 type verified struct {
 	appID, objectID string
 	audience        string
+	api             API       // that has the audience; none if there is no such
 	keyID           string    // of the key that signed it
 	expires         time.Time // leeway included
 }

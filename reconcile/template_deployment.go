@@ -105,7 +105,7 @@ func (s *scope) readTemplate(ctx context.Context) (*deploying, *template.Templat
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := template.Parse(spec.Template, values, in)
+	t, err := template.Parse(ctx, spec.Template, values, in)
 	return d, t, err
 }
 

@@ -29,7 +29,13 @@ func (r *Resource) Body(rt Runtime) (map[string]any, error) {
 		p.add(r.Path+"."+k, err)
 		out[k] = v
 	}
-	return out, p.error()
+	if err := p.error(); err != nil {
+		return nil, err
+	}
+	if jsonSize(out, maxDefinition) >= maxDefinition {
+		return nil, r.problem("properties", limitError{fmt.Sprintf("the resource becomes larger than %d MiB", maxDefinition>>20)})
+	}
+	return out, e.budget().walk(out)
 }
 
 // Late says that an expression needs a resource which is not there yet: nothing is wrong with the template.
@@ -51,6 +57,9 @@ func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	e := *r.env
 	e.runtime = rt
 	raw, _ := properties["parameters"].(map[string]any)
+	if len(raw) > maxParameters {
+		return nil, r.problem("properties.parameters", limitError{fmt.Sprintf("it has more than %d parameters", maxParameters)})
+	}
 	evaluated, err := e.value(raw)
 	if Late(err) {
 		return nil, err
@@ -65,7 +74,7 @@ func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	}
 	options, _ := properties["expressionEvaluationOptions"].(map[string]any)
 	inner, _ := options["scope"].(string)
-	t, err := Parse(document, values, scope)
+	t, err := parseTemplate(r.env.budget(), document, values, scope)
 	if err != nil {
 		return nil, r.problem("properties.template", err)
 	}

@@ -1,17 +1,11 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-)
-
-const (
-	maxSteps = 5_000_000 // function calls, and parts of the values that they make, in a whole template
-	maxParts = 200_000   // of one value
-	maxText  = 4 << 20   // of one string that is made
-	maxLoop  = 800       // ARM's own bound on a copy loop
 )
 
 // Runtime answers what is only known once resources exist.
@@ -55,6 +49,10 @@ func (e *env) within(name string, i int64) *env {
 func (l literal) eval(*env) (any, error) { return l.value, nil }
 
 func (m member) eval(e *env) (any, error) {
+	defer e.budget().leave()
+	if err := errors.Join(e.budget().enter(), e.budget().step(1)); err != nil {
+		return nil, err
+	}
 	of, err := m.of.eval(e)
 	if err != nil {
 		return nil, err
@@ -62,6 +60,11 @@ func (m member) eval(e *env) (any, error) {
 	key, err := m.key.eval(e)
 	if err != nil {
 		return nil, err
+	}
+	if all, isObject := of.(map[string]any); isObject {
+		if err := e.budget().step(len(all) / 16); err != nil { // a name in another casing is searched for
+			return nil, err
+		}
 	}
 	v, err := pick(of, key)
 	if err != nil && m.optional {
@@ -81,7 +84,7 @@ func pick(of, key any) (any, error) {
 		if v, there := property(of, name); there {
 			return v, nil
 		}
-		return nil, fmt.Errorf("there is no property '%.80s'; there are: %s", name, strings.Join(slices.Sorted(maps.Keys(of)), ", "))
+		return nil, fmt.Errorf("there is no property '%.80s'; there are: %s", name, few(slices.Sorted(maps.Keys(of))))
 	case []any:
 		i, isInt := key.(int64)
 		if !isInt {
@@ -93,6 +96,16 @@ func pick(of, key any) (any, error) {
 		return of[i], nil
 	}
 	return nil, fmt.Errorf("%s has no properties or elements", kindOf(of))
+}
+
+// few joins names for a message, the first ones of many.
+func few(names []string) string {
+	const most = 20
+	if len(names) > most {
+		names = append(names[:most:most], "…")
+	}
+	text := strings.Join(names, ", ")
+	return fmt.Sprintf("%.1000s", text)
 }
 
 func property(of map[string]any, name string) (any, bool) {
@@ -107,65 +120,62 @@ func property(of map[string]any, name string) (any, bool) {
 	return nil, false
 }
 
+// budget is that of the whole evaluation.
+func (e *env) budget() *budget { return e.t.budget }
+
 func (c call) eval(e *env) (any, error) {
-	if e.t.steps++; e.t.steps > maxSteps {
-		return nil, fmt.Errorf("the template takes more than %d steps", maxSteps)
+	defer e.budget().leave()
+	if err := errors.Join(e.budget().enter(), e.budget().step(1)); err != nil {
+		return nil, err
 	}
-	if c.name == "if" { // only the branch that counts is looked at
+	if c.name == "if" { // only the branch that counts is evaluated
 		return c.choose(e)
 	}
 	args := make([]any, len(c.args))
+	size := 0
 	for i, a := range c.args {
 		var err error
 		if args[i], err = a.eval(e); err != nil {
 			return nil, err
 		}
+		size += sizeItem + shallow(args[i])
 	}
-	f, known := functions[c.name]
-	switch {
-	case known:
-	case strings.Contains(c.name, "."):
-		return e.own(c.name, args)
-	case strings.HasPrefix(c.name, "list"):
-		f = function{2, 3, listOf(c.name)}
-	default:
-		return nil, fmt.Errorf("there is no function '%.60s'", c.name)
+	f, err := c.function(e)
+	if err != nil {
+		return nil, err
 	}
 	if len(args) < f.min || f.max >= 0 && len(args) > f.max {
-		return nil, fmt.Errorf("the function '%s' takes %s, not %d", c.name, f.takes(), len(args))
+		return nil, fmt.Errorf("the function '%.60s' takes %s, not %d", c.name, f.takes(), len(args))
+	}
+	if err := e.budget().allocate(size); err != nil { // what most functions make; those that may make more charge it themselves
+		return nil, err
 	}
 	v, err := f.do(e, args)
 	if err != nil {
-		if _, late := err.(errRuntime); late { //nolint:errorlint // it is never wrapped before here
+		if Late(err) || overLimit(err) || strings.Contains(c.name, ".") {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
 	parts := weigh(v, maxParts)
-	if e.t.steps += parts; parts >= maxParts || e.t.steps > maxSteps {
-		return nil, fmt.Errorf("%s: the value becomes too large", c.name)
+	if parts >= maxParts {
+		return nil, limitError{fmt.Sprintf("the value of the function '%.60s' has more than %d parts", c.name, maxParts)}
 	}
-	return v, nil
+	return v, e.budget().step(parts)
 }
 
-// weigh counts the parts of a value, up to a bound. Values share parts: a few doublings make one that nobody could write out.
-func weigh(v any, bound int) int {
-	n := 1
-	switch v := v.(type) {
-	case string:
-		n += len(v) / 16
-	case []any:
-		for i := 0; i < len(v) && n < bound; i++ {
-			n += weigh(v[i], bound-n)
-		}
-	case map[string]any:
-		for _, inner := range v {
-			if n += weigh(inner, bound-n); n >= bound {
-				break
-			}
-		}
+// function finds what a call means.
+func (c call) function(e *env) (function, error) {
+	if f, known := functions[c.name]; known {
+		return f, nil
 	}
-	return n
+	switch {
+	case strings.Contains(c.name, "."):
+		return function{0, -1, func(e *env, args []any) (any, error) { return e.own(c.name, args) }}, nil
+	case strings.HasPrefix(c.name, "list"):
+		return function{2, 3, listOf(c.name)}, nil
+	}
+	return function{}, fmt.Errorf("there is no function '%.60s'", c.name)
 }
 
 func (c call) choose(e *env) (any, error) {
@@ -188,9 +198,14 @@ func (c call) choose(e *env) (any, error) {
 
 // value evaluates any part of a template: strings, and what they stand in.
 func (e *env) value(v any) (any, error) {
+	if s, isText := v.(string); isText {
+		return e.text(s)
+	}
+	defer e.budget().leave()
+	if err := errors.Join(e.budget().enter(), e.budget().allocate(shallow(v))); err != nil {
+		return nil, err
+	}
 	switch v := v.(type) {
-	case string:
-		return e.text(v)
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
@@ -213,6 +228,9 @@ func (e *env) text(s string) (any, error) {
 			return s[1:], nil
 		}
 		return s, nil
+	}
+	if err := e.budget().step(len(text) / 8); err != nil { // it is parsed each time
+		return nil, err
 	}
 	n, err := parse(text)
 	if err != nil {
@@ -254,6 +272,9 @@ func (e *env) copies(loops []any, into map[string]any) error {
 		count, err := e.count(fields["count"])
 		if err != nil || name == "" {
 			return under(fmt.Sprintf("[%d]", i), orElse(err, "it needs a name, a count and an input"))
+		}
+		if err := e.budget().allocate(int(count) * sizeEntry); err != nil {
+			return under(fmt.Sprintf("[%d]", i), err)
 		}
 		all := make([]any, count)
 		for n := range all {

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxExpression = 24576 // ARM's own bound on the length of an expression
-	maxDepth      = 64    // of calls in calls
+	maxNesting    = 64    // of calls in calls
 )
 
 // node is a part of an expression.
@@ -79,8 +79,8 @@ func (p *parser) expected(what string) error {
 }
 
 func (p *parser) expression() (node, error) {
-	if p.depth++; p.depth > maxDepth {
-		return nil, fmt.Errorf("the expression is nested more than %d deep", maxDepth)
+	if p.depth++; p.depth > maxNesting {
+		return nil, fmt.Errorf("the expression is nested more than %d deep", maxNesting)
 	}
 	defer func() { p.depth-- }()
 	n, err := p.primary()

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -21,7 +22,7 @@ func evaluate(t *testing.T, expression string) string {
 	for i := range 9 {
 		variables[fmt.Sprintf("huge%d", i+1)] = fmt.Sprintf("[createArray(variables('huge%d'), variables('huge%d'), variables('huge%d'))]", i, i, i)
 	}
-	tpl, err := Parse(map[string]any{"resources": []any{}, "parameters": map[string]any{
+	tpl, err := Parse(context.Background(), map[string]any{"resources": []any{}, "parameters": map[string]any{
 		"name": map[string]any{"type": "string", "defaultValue": "aks"}, "count": map[string]any{"type": "int", "defaultValue": 3},
 		"object": map[string]any{"type": "object", "defaultValue": map[string]any{"Inner": map[string]any{"list": []any{"x", "y"}}}},
 	}, "variables": variables,
@@ -86,7 +87,7 @@ func TestFunctionsRefuse(t *testing.T) {
 		"[listKeys('x', '1')]": "no resource exists yet", "[resourceId('a', 'b', 'c', 'd')]": "a resource type such as", "[resourceId('Microsoft.X/y', 'a', 'b')]": "takes 1 name(s), not 2",
 		"[base64ToString('%')]": "not base64", "[json('{')]": "not JSON", "[dateTimeAdd('x', 'P1D')]": "ISO 8601", "[dateTimeAdd('2026-01-01', 'P')]": "ISO 8601", "[format('{5}', 1)]": "there are 1",
 		"[own.nothing()]": "there is no function 'own.nothing'", "[own.twice()]": "takes 1 argument(s), not 0", "[toLower()]": "takes 1 argument(s), not 0", "[split('a', '')]": "split at nothing",
-		"[variables('huge9')]": "too large", "[padLeft('', 4000000)]": "too large",
+		"[variables('huge9')]": "exceeds a limit", "[padLeft('', 4000000)]": "exceeds a limit",
 		"[" + strings.Repeat("not(", 100) + "true()" + strings.Repeat(")", 100) + "]": "nested more than",
 	} {
 		if got := evaluate(t, expression); !strings.HasPrefix(got, "error: ") || !strings.Contains(got, word) {
@@ -100,7 +101,7 @@ func FuzzExpression(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		tpl, err := Parse(map[string]any{"resources": []any{}}, nil, testScope)
+		tpl, err := Parse(context.Background(), map[string]any{"resources": []any{}}, nil, testScope)
 		if err != nil {
 			t.Fatal(err)
 		}

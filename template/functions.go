@@ -45,7 +45,12 @@ func init() {
 			}
 			return nil, nil
 		}},
-		"equals":          {2, 2, func(_ *env, a []any) (any, error) { return same(a[0], a[1]), nil }},
+		"equals": {2, 2, func(e *env, a []any) (any, error) {
+			if err := e.budget().walk(a[0]); err != nil {
+				return nil, err
+			}
+			return same(a[0], a[1]), nil
+		}},
 		"less":            {2, 2, compare(func(c int) bool { return c < 0 })},
 		"lessorequals":    {2, 2, compare(func(c int) bool { return c <= 0 })},
 		"greater":         {2, 2, compare(func(c int) bool { return c > 0 })},
@@ -281,14 +286,18 @@ func listOf(name string) func(*env, []any) (any, error) {
 	}
 }
 
-// own calls a function that the template defines. It sees its own parameters and nothing else.
+// own calls a function that the template defines. It sees its own parameters and nothing else, and calls no other function of the
+// template (ARM's rule: so there is no recursion).
 func (e *env) own(name string, args []any) (any, error) {
 	f, known := e.t.functions[name]
 	if !known {
 		return nil, fmt.Errorf("there is no function '%.60s'", name)
 	}
+	if e.args != nil {
+		return nil, fmt.Errorf("the function '%.60s' cannot be called here: a function that a template defines cannot call another one, or itself", name)
+	}
 	if len(args) != len(f.parameters) {
-		return nil, fmt.Errorf("the function '%s' takes %d argument(s), not %d", name, len(f.parameters), len(args))
+		return nil, fmt.Errorf("the function '%.60s' takes %d argument(s), not %d", name, len(f.parameters), len(args))
 	}
 	inner := &env{t: e.t, args: map[string]any{}}
 	for i, p := range f.parameters {

@@ -1,11 +1,14 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 var listFunctions = map[string]function{
@@ -33,19 +36,28 @@ var listFunctions = map[string]function{
 	"union":        {1, -1, union},
 	"intersection": {1, -1, intersection},
 	"range":        {2, 2, makeRange},
-	"flatten": {1, 1, func(_ *env, a []any) (any, error) {
-		out := []any{}
-		all, isList := a[0].([]any)
-		for _, inner := range all {
-			part, isInner := inner.([]any)
-			isList = isList && isInner
-			out = append(out, part...)
-		}
-		if !isList {
-			return nil, errors.New("it takes an array of arrays")
-		}
-		return out, nil
-	}},
+	"flatten":      {1, 1, flatten},
+}
+
+func flatten(e *env, args []any) (any, error) {
+	all, isList := args[0].([]any)
+	size := 0
+	for _, inner := range all {
+		part, isInner := inner.([]any)
+		isList = isList && isInner
+		size += len(part)
+	}
+	if !isList {
+		return nil, errors.New("it takes an array of arrays")
+	}
+	if err := e.budget().allocate(size * sizeItem); err != nil {
+		return nil, err
+	}
+	out := make([]any, 0, size)
+	for _, inner := range all {
+		out = append(out, inner.([]any)...)
+	}
+	return out, nil
 }
 
 func createObject(_ *env, args []any) (any, error) {
@@ -63,12 +75,15 @@ func createObject(_ *env, args []any) (any, error) {
 	return out, nil
 }
 
-func items(_ *env, args []any) (any, error) {
+func items(e *env, args []any) (any, error) {
 	of, isObject := args[0].(map[string]any)
 	if !isObject {
 		return nil, fmt.Errorf("it takes an object, not %s", kindOf(args[0]))
 	}
-	out := []any{}
+	if err := e.budget().allocate(len(of) * 4 * sizeEntry); err != nil {
+		return nil, err
+	}
+	out := make([]any, 0, len(of))
 	for _, k := range slices.Sorted(maps.Keys(of)) {
 		out = append(out, map[string]any{"key": k, "value": of[k]})
 	}
@@ -76,7 +91,7 @@ func items(_ *env, args []any) (any, error) {
 }
 
 // concat puts arrays together, or the texts of anything else.
-func concat(_ *env, args []any) (any, error) {
+func concat(e *env, args []any) (any, error) {
 	if _, isList := args[0].([]any); isList {
 		out := []any{}
 		for i, a := range args {
@@ -88,20 +103,25 @@ func concat(_ *env, args []any) (any, error) {
 		}
 		return out, nil
 	}
-	var b strings.Builder
-	for _, a := range args {
-		s, err := asText(a)
-		if err != nil {
+	parts := make([]string, len(args))
+	size := 0
+	for i, a := range args {
+		var err error
+		if parts[i], err = e.asText(a); err != nil {
 			return nil, err
 		}
-		if b.WriteString(s.(string)); b.Len() > maxText {
-			return nil, fmt.Errorf("the text becomes longer than %d bytes", maxText)
-		}
+		size += len(parts[i])
 	}
-	return b.String(), nil
+	if err := e.budget().textOf(size); err != nil {
+		return nil, err
+	}
+	return strings.Join(parts, ""), nil
 }
 
-func contains(_ *env, args []any) (any, error) {
+func contains(e *env, args []any) (any, error) {
+	if err := e.budget().walk(args[0]); err != nil {
+		return nil, err
+	}
 	switch in := args[0].(type) {
 	case []any:
 		return slices.ContainsFunc(in, func(v any) bool { return same(v, args[1]) }), nil
@@ -110,11 +130,11 @@ func contains(_ *env, args []any) (any, error) {
 		_, there := property(in, name)
 		return there, err
 	case string:
-		part, err := asText(args[1])
+		part, err := e.asText(args[1])
 		if err != nil {
 			return nil, err
 		}
-		return strings.Contains(in, part.(string)), nil
+		return strings.Contains(in, part), nil
 	}
 	return nil, fmt.Errorf("it looks into a string, an array or an object, not into %s", kindOf(args[0]))
 }
@@ -124,7 +144,7 @@ func length(v any) (int, error) {
 	case nil:
 		return 0, nil
 	case string:
-		return len([]rune(v)), nil
+		return utf8.RuneCountInString(v), nil
 	case []any:
 		return len(v), nil
 	case map[string]any:
@@ -136,14 +156,12 @@ func length(v any) (int, error) {
 func end(v any, last bool) (any, error) {
 	switch v := v.(type) {
 	case string:
-		letters := []rune(v)
-		switch {
-		case len(letters) == 0:
-			return "", nil
-		case last:
-			return string(letters[len(letters)-1]), nil
+		_, first := utf8.DecodeRuneInString(v)
+		_, end := utf8.DecodeLastRuneInString(v)
+		if last {
+			return v[len(v)-end:], nil
 		}
-		return string(letters[0]), nil
+		return v[:first], nil
 	case []any:
 		switch {
 		case len(v) == 0:
@@ -164,9 +182,8 @@ func cut(args []any, bounds func(n, all int) (int, int)) (any, error) {
 	n := int(min(max(count, 0), maxText))
 	switch v := args[0].(type) {
 	case string:
-		letters := []rune(v)
-		from, to := bounds(n, len(letters))
-		return string(letters[from:to]), nil
+		from, to := bounds(n, utf8.RuneCountInString(v))
+		return runes(v, from, to), nil
 	case []any:
 		from, to := bounds(n, len(v))
 		return slices.Clone(v[from:to]), nil
@@ -174,8 +191,51 @@ func cut(args []any, bounds func(n, all int) (int, int)) (any, error) {
 	return nil, fmt.Errorf("it takes parts of a string or an array, not of %s", kindOf(args[0]))
 }
 
+// runes is a string from one of its characters to another.
+func runes(s string, from, to int) string {
+	n, start := 0, len(s)
+	for i := range s {
+		if n == to {
+			return s[min(start, i):i]
+		}
+		if n == from {
+			start = i
+		}
+		n++
+	}
+	return s[start:]
+}
+
+// values is a set of values of any kind.
+type values map[string]bool
+
+// of makes a set of an array's elements.
+func setOf(e *env, all []any) (values, error) {
+	out := values{}
+	for _, v := range all {
+		key, err := e.key(v)
+		if err != nil {
+			return nil, err
+		}
+		out[key] = true
+	}
+	return out, nil
+}
+
+// key is a text that equal values share, and no others.
+func (e *env) key(v any) (string, error) {
+	if err := e.budget().textOf(sizeEntry + jsonSize(v, maxText)); err != nil {
+		return "", err
+	}
+	if f, isFloat := v.(float64); isFloat && f == math.Trunc(f) && math.Abs(f) < 1e15 {
+		v = int64(f) // 1.0 is 1
+	}
+	b, err := json.Marshal(v)
+	return string(b), err
+}
+
 // union is every element once, or objects laid over each other.
-func union(_ *env, args []any) (any, error) {
+func union(e *env, args []any) (any, error) {
 	if _, isObject := args[0].(map[string]any); isObject {
 		out := map[string]any{}
 		for i, a := range args {
@@ -183,18 +243,25 @@ func union(_ *env, args []any) (any, error) {
 			if !isObject {
 				return nil, fmt.Errorf("argument %d is %s, and the first is an object", i+1, kindOf(a))
 			}
-			overlay(out, of)
+			if err := e.overlay(out, of); err != nil {
+				return nil, err
+			}
 		}
 		return out, nil
 	}
-	out := []any{}
+	out, seen := []any{}, values{}
 	for i, a := range args {
 		all, isList := a.([]any)
 		if !isList {
 			return nil, fmt.Errorf("argument %d is %s; arrays or objects are expected", i+1, kindOf(a))
 		}
 		for _, v := range all {
-			if !slices.ContainsFunc(out, func(o any) bool { return same(o, v) }) {
+			key, err := e.key(v)
+			if err != nil {
+				return nil, err
+			}
+			if !seen[key] {
+				seen[key] = true
 				out = append(out, v)
 			}
 		}
@@ -203,21 +270,30 @@ func union(_ *env, args []any) (any, error) {
 }
 
 // overlay lays one object over another: objects in it are laid over each other too, everything else is replaced.
-func overlay(into, over map[string]any) {
+func (e *env) overlay(into, over map[string]any) error {
+	if err := e.budget().allocate(shallow(into) + shallow(over)); err != nil {
+		return err
+	}
 	for k, v := range over {
 		inner, isObject := v.(map[string]any)
 		was, wasObject := into[k].(map[string]any)
 		if isObject && wasObject {
 			merged := maps.Clone(was)
-			overlay(merged, inner)
+			if err := e.overlay(merged, inner); err != nil {
+				return err
+			}
 			v = merged
 		}
 		into[k] = v
 	}
+	return nil
 }
 
-func intersection(_ *env, args []any) (any, error) {
+func intersection(e *env, args []any) (any, error) {
 	if first, isObject := args[0].(map[string]any); isObject {
+		if err := e.budget().step(weigh(first, maxParts) * len(args)); err != nil {
+			return nil, err
+		}
 		out := map[string]any{}
 		for k, v := range first {
 			if !slices.ContainsFunc(args, func(a any) bool {
@@ -234,19 +310,28 @@ func intersection(_ *env, args []any) (any, error) {
 	if !isList {
 		return nil, fmt.Errorf("arrays or objects are expected, not %s", kindOf(args[0]))
 	}
+	sets := make([]values, len(args)-1)
+	for i, a := range args[1:] {
+		all, _ := a.([]any)
+		var err error
+		if sets[i], err = setOf(e, all); err != nil {
+			return nil, err
+		}
+	}
 	out := []any{}
 	for _, v := range first {
-		if !slices.ContainsFunc(args, func(a any) bool {
-			all, _ := a.([]any)
-			return !slices.ContainsFunc(all, func(o any) bool { return same(o, v) })
-		}) {
+		key, err := e.key(v)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(sets, func(s values) bool { return !s[key] }) {
 			out = append(out, v)
 		}
 	}
 	return out, nil
 }
 
-func makeRange(_ *env, args []any) (any, error) {
+func makeRange(e *env, args []any) (any, error) {
 	from, err := integer(args[0])
 	if err != nil {
 		return nil, err
@@ -254,6 +339,9 @@ func makeRange(_ *env, args []any) (any, error) {
 	count, err := integer(args[1])
 	if err != nil || count < 0 || count > 10000 {
 		return nil, errors.New("the count must be a whole number from 0 to 10000")
+	}
+	if err := e.budget().allocate(int(count) * 2 * sizeItem); err != nil {
+		return nil, err
 	}
 	out := make([]any, count)
 	for i := range out {

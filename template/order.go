@@ -46,9 +46,11 @@ func (plan *Plan) order(p *problems) {
 		}
 	}
 	plan.Resources = sorted
-	for _, r := range sorted {
+	at := map[*Resource]int{}
+	for i, r := range sorted {
+		at[r] = i
 		for _, b := range before[r] {
-			r.DependsOn = append(r.DependsOn, slices.Index(sorted, b))
+			r.DependsOn = append(r.DependsOn, at[b])
 		}
 		slices.Sort(r.DependsOn)
 		r.DependsOn = slices.Compact(r.DependsOn)
@@ -67,19 +69,25 @@ func circle(trail []*Resource, back *Resource) string {
 func (plan *Plan) needed(r *Resource, p *problems) (out []*Resource) {
 	for i, name := range r.needs {
 		found := false
-		for _, other := range plan.Resources {
-			if other != r && other.answers(name) {
-				out, found = append(out, other), true
+		for _, other := range plan.named(name) {
+			found = found || other != r
+			if other != r && !other.absent {
+				out = append(out, other)
 			}
 		}
-		gone := slices.ContainsFunc(plan.absent, func(a *Resource) bool { return a.answers(name) })
-		if !found && !gone {
+		if err := plan.t.budget.step(1 + len(out)/16); err != nil {
+			p.add(r.Path, err)
+			return nil
+		}
+		if !found {
 			p.add(r.Path, under(fmt.Sprintf("dependsOn[%d]", i), fmt.Errorf("the template has no resource '%.200s'", name)))
 		}
 	}
-	for _, other := range plan.Resources {
-		if other != r && strings.HasPrefix(strings.ToLower(r.ID()), strings.ToLower(other.ID())+"/") {
-			out = append(out, other)
+	for end := strings.LastIndexByte(r.id, '/'); end > 0; end = strings.LastIndexByte(r.id[:end], '/') { // what it stands inside of
+		for _, other := range plan.names[r.id[:end]] {
+			if other != r && !other.absent && other.id == r.id[:end] {
+				out = append(out, other)
+			}
 		}
 	}
 	if strings.EqualFold(r.Type, TypeDeployment) {

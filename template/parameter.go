@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +12,10 @@ import (
 // readParameters takes the value of each declared parameter from what was given, or its default.
 func (t *Template) readParameters(given map[string]any, p *problems) {
 	declared, _ := t.doc["parameters"].(map[string]any)
+	if len(declared) > maxParameters || len(given) > maxParameters {
+		p.add("parameters", limitError{fmt.Sprintf("it has more than %d parameters", maxParameters)})
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if _, there := property(declared, name); !there {
 			p.add("parameters."+name, errors.New("a value is given for this parameter, and the template does not declare it"))
@@ -59,7 +64,23 @@ func (t *Template) parameterValue(name string, fields map[string]any, given map[
 			return nil, strings.Contains(err.Error(), "has no value here"), under("defaultValue", err)
 		}
 	}
+	if err := t.budget.walk(fields); err != nil {
+		return nil, false, err
+	}
 	return v, false, checkParameter(v, typ, fields)
+}
+
+// shown is a value for a message, unless it is long.
+func shown(v any) string {
+	const most = 100
+	if s, isText := v.(string); isText {
+		return fmt.Sprintf("%.100s", s)
+	}
+	if jsonSize(v, most) >= most {
+		return kindOf(v)
+	}
+	b, _ := json.Marshal(v) // of a decoder
+	return string(b)
 }
 
 func isSecure(typ string) bool {
@@ -92,10 +113,9 @@ func checkParameter(v any, typ string, fields map[string]any) error {
 	if allowed, isList := fields["allowedValues"].([]any); isList && !slices.ContainsFunc(allowed, func(a any) bool { return same(a, v) }) {
 		all := []string{}
 		for _, a := range allowed {
-			s, _ := asText(a)
-			all = append(all, fmt.Sprint(s))
+			all = append(all, shown(a))
 		}
-		return fmt.Errorf("the value is none of those allowed: %s", strings.Join(all, ", "))
+		return fmt.Errorf("the value is none of those allowed: %s", few(all))
 	}
 	return errors.Join(bound(v, fields, "Value"), bound(v, fields, "Length"))
 }

@@ -11,13 +11,12 @@ import (
 // TypeDeployment is the type of a deployment, and of a template nested in another.
 const TypeDeployment = "Microsoft.Resources/deployments"
 
-const maxResources = 800 // ARM's own bound
-
 // Plan is what a template will make: its resources, each with the places of those it depends on.
 type Plan struct {
 	Resources []*Resource
 	t         *Template
-	absent    []*Resource // whose condition is false: known by name, and never made
+	absent    []*Resource            // whose condition is false: known by name, and never made
+	names     map[string][]*Resource // by every name in lower case that means one, once all are known
 }
 
 // Resource is one of them. Name, type and order are known; its body is evaluated when its turn comes.
@@ -32,6 +31,8 @@ type Resource struct {
 	plan   *Plan
 	raw    map[string]any
 	env    *env
+	id     string   // in lower case
+	absent bool     // its condition is false
 	loop   string   // name of the copy loop that made it
 	needs  []string // dependsOn, as written
 	inside *Resource
@@ -72,6 +73,7 @@ func (t *Template) Plan() (*Plan, error) {
 	}
 	if p.error() == nil {
 		plan.twins(&p)
+		plan.index()
 		plan.order(&p)
 	}
 	return plan, p.error()
@@ -129,8 +131,8 @@ func (plan *Plan) expand(e *env, raw any, at place, p *problems) {
 // one adds a single resource with its children.
 func (plan *Plan) one(e *env, fields map[string]any, at place, p *problems) {
 	r := &Resource{Path: at.path, Symbol: at.symbol, plan: plan, raw: fields, env: e, loop: at.loop, inside: at.inside}
-	if len(plan.Resources) > maxResources {
-		return // told by Plan
+	if len(plan.Resources) > maxResources || len(plan.absent) > maxResources {
+		return // reported by Plan
 	}
 	if err := r.identify(); err != nil {
 		p.add(at.path, err)
@@ -144,6 +146,7 @@ func (plan *Plan) one(e *env, fields map[string]any, at place, p *problems) {
 	if wanted {
 		plan.Resources = append(plan.Resources, r)
 	} else {
+		r.absent = true
 		plan.absent = append(plan.absent, r)
 	}
 	if strings.EqualFold(r.Type, TypeDeployment) {
@@ -222,15 +225,27 @@ func (r *Resource) readNeeds() error {
 	return nil
 }
 
-// answers says whether a name in a template means this resource.
-func (r *Resource) answers(name string) bool {
-	last := r.Name[strings.LastIndex(r.Name, "/")+1:]
-	for _, own := range []string{r.Symbol, r.ID(), r.Name, last, r.Type + "/" + r.Name, typedPath(strings.Split(r.Type, "/"), strings.Split(r.Name, "/")), r.loop} {
-		if own != "" && strings.EqualFold(own, strings.TrimSuffix(name, "/")) {
-			return true
+// index notes by which names templates mean each resource: its symbolic name, its id, its name with or without its parents' and its
+// type, and the name of the loop that made it.
+func (plan *Plan) index() {
+	plan.names = map[string][]*Resource{}
+	for _, r := range slices.Concat(plan.Resources, plan.absent) {
+		r.id = strings.ToLower(r.ID())
+		last := r.Name[strings.LastIndex(r.Name, "/")+1:]
+		path := typedPath(strings.Split(r.Type, "/"), strings.Split(r.Name, "/"))
+		own := map[string]bool{}
+		for _, name := range []string{r.Symbol, r.id, r.Name, last, r.Type + "/" + r.Name, path, r.loop} {
+			if name = strings.ToLower(name); name != "" && !own[name] {
+				own[name] = true
+				plan.names[name] = append(plan.names[name], r)
+			}
 		}
 	}
-	return false
+}
+
+// named are the resources that a name means, those without a place in the plan included.
+func (plan *Plan) named(name string) []*Resource {
+	return plan.names[strings.ToLower(strings.TrimSuffix(name, "/"))]
 }
 
 // find is the resource that a name means; nil when there is none.
@@ -238,8 +253,8 @@ func (plan *Plan) find(name string) *Resource {
 	if plan == nil {
 		return nil
 	}
-	for _, r := range plan.Resources {
-		if r.answers(name) {
+	for _, r := range plan.named(name) {
+		if !r.absent {
 			return r
 		}
 	}

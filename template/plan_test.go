@@ -1,6 +1,7 @@
 package template
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -32,7 +33,7 @@ func document(t *testing.T, text string) map[string]any {
 
 func planned(t *testing.T, text string, values map[string]any) *Plan {
 	t.Helper()
-	tpl, err := Parse(document(t, text), values, testScope)
+	tpl, err := Parse(context.Background(), document(t, text), values, testScope)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -132,11 +133,11 @@ func TestNested(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	const secret = "s3cr3t-value"
 	text := `{"parameters":{"key":{"type":"securestring","maxLength":5},"plain":{"type":"string"}},"resources":[],"outputs":{"o":{"type":"securestring","value":"[parameters('key')]"}}}`
-	if _, err := Parse(document(t, text), map[string]any{"key": secret, "plain": "x"}, testScope); err == nil || strings.Contains(err.Error(), secret) {
+	if _, err := Parse(context.Background(), document(t, text), map[string]any{"key": secret, "plain": "x"}, testScope); err == nil || strings.Contains(err.Error(), secret) {
 		t.Errorf("%v", err)
 	}
 	text = strings.Replace(text, `,"maxLength":5`, "", 1)
-	tpl, err := Parse(document(t, text), map[string]any{"key": secret, "plain": "x"}, testScope)
+	tpl, err := Parse(context.Background(), document(t, text), map[string]any{"key": secret, "plain": "x"}, testScope)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			[]string{"resources[0].dependsOn[0]", "resources[1]"}},
 		"twins": {`{"resources":[{"type":"A.B/c","name":"a","apiVersion":"1"},{"type":"A.B/c","name":"A","apiVersion":"1"}]}`, nil, []string{"resources[1]"}},
 	} {
-		tpl, err := Parse(document(t, c.text), c.values, testScope)
+		tpl, err := Parse(context.Background(), document(t, c.text), c.values, testScope)
 		if err == nil {
 			_, err = tpl.Plan()
 		}
@@ -200,7 +201,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil || !isObject {
 			return
 		}
-		tpl, err := Parse(doc, nil, testScope)
+		tpl, err := Parse(context.Background(), doc, nil, testScope)
 		if err != nil {
 			return
 		}

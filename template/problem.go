@@ -36,7 +36,12 @@ func under(key string, err error) error {
 }
 
 // problems gathers everything that is wrong, so that it can be told at once.
-type problems struct{ all []berth.Error }
+type problems struct {
+	all  []berth.Error
+	more int // that are not reported
+	// limited says that a limit was met: what comes after it, fails because of it.
+	limited bool
+}
 
 func (p *problems) add(path string, err error) {
 	if err == nil {
@@ -45,8 +50,17 @@ func (p *problems) add(path string, err error) {
 	if l, ok := errors.AsType[located](under(path, err)); ok {
 		path, err = l.path, l.err
 	}
-	p.all = append(p.all, berth.Error{Code: CodeInvalidTemplate, Target: path, Message: fmt.Sprintf("%s: %v.", path, err)})
+	path = short(path)
+	if len(p.all) == maxProblems || overLimit(err) && p.limited {
+		p.more++
+		return
+	}
+	p.limited = p.limited || overLimit(err)
+	p.all = append(p.all, berth.Error{Code: CodeInvalidTemplate, Target: path, Message: short(fmt.Sprintf("%s: %v.", path, err))})
 }
+
+// short bounds what a template puts into an error.
+func short(s string) string { return fmt.Sprintf("%.1000s", s) }
 
 // error is nil when nothing is wrong, and else one error with a detail for each.
 func (p *problems) error() error {
@@ -59,5 +73,5 @@ func (p *problems) error() error {
 		e.Details = []berth.Error{p.all[0]}
 		return &e
 	}
-	return &berth.Error{Code: CodeInvalidTemplate, Message: fmt.Sprintf("Deployment template validation failed in %d places.", len(p.all)), Details: p.all}
+	return &berth.Error{Code: CodeInvalidTemplate, Message: fmt.Sprintf("Deployment template validation failed in %d places.", len(p.all)+p.more), Details: p.all}
 }

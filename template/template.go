@@ -1,7 +1,8 @@
 // Package template evaluates the deployment template language of Azure Resource Manager. It is pure: it reads no clock, no
-// store and no network. Templates are strangers' input, so everything in it is bounded.
+// store and no network. Templates are untrusted programs, so their evaluation has a budget: see budget.go for the limits. It ends
+// with its context, too.
 //
-//	t, err := Parse(document, values, scope)   // parameters are checked and complete
+//	t, err := Parse(ctx, document, values, scope)   // parameters are checked and complete
 //	plan, err := t.Plan()                      // names, conditions, loops and order are known
 //	body, err := plan.Resources[i].Body(rt)    // once everything it depends on exists
 //	outputs, err := t.Outputs(plan, rt)
@@ -10,6 +11,7 @@
 package template
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,7 +29,7 @@ type Template struct {
 	busy       map[string]bool
 	functions  map[string]userFunction // by namespace.name in lower case
 	outer      *env                    // of a nested template whose expressions are evaluated in its parent
-	steps      int
+	budget     *budget
 }
 
 // userFunction is a function that the template defines.
@@ -39,17 +41,35 @@ type userFunction struct {
 // known are the keys of a template; another is most likely a mistake in writing.
 var known = []string{"$schema", "contentVersion", "languageVersion", "apiProfile", "metadata", "definitions", "imports", "parameters", "variables", "functions", "resources", "outputs"}
 
-// Parse reads a template document (as a JSON decoder gives it) and puts values in for its parameters. All that is wrong with
-// either is told at once.
-func Parse(document, values map[string]any, scope Scope) (*Template, error) {
-	doc, _ := Normal(document).(map[string]any)
-	t := &Template{doc: doc, scope: scope, parameters: map[string]any{}, secure: map[string]bool{}, variables: map[string]any{}, busy: map[string]bool{}, functions: map[string]userFunction{}}
+// Parse reads a template document (as a JSON decoder gives it) and puts values in for its parameters. It reports everything that
+// is wrong with either. The budget of the evaluation begins here, and ends with ctx: the plan, the bodies, the outputs and nested
+// templates share it.
+func Parse(ctx context.Context, document, values map[string]any, scope Scope) (*Template, error) {
+	return parseTemplate(&budget{ctx: ctx}, document, values, scope)
+}
+
+func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Template, error) {
 	var p problems
+	normal, err := b.normal(document)
+	if err != nil {
+		p.add("template", err)
+		return nil, p.error()
+	}
+	given, err := b.normal(values)
+	if err != nil {
+		p.add("parameters", err)
+		return nil, p.error()
+	}
+	doc := normal.(map[string]any)
+	t := &Template{
+		doc: doc, scope: scope, budget: b, parameters: map[string]any{}, secure: map[string]bool{},
+		variables: map[string]any{}, busy: map[string]bool{}, functions: map[string]userFunction{},
+	}
 	if len(doc) == 0 {
 		p.add("template", errors.New("the template is empty or not an object"))
 		return nil, p.error()
 	}
-	for k := range doc {
+	for _, k := range slices.Sorted(maps.Keys(doc)) {
 		if !slices.Contains(known, k) {
 			p.add(k, fmt.Errorf("a template has no key of this name; it has %s", strings.Join(known, ", ")))
 		}
@@ -57,10 +77,22 @@ func Parse(document, values map[string]any, scope Scope) (*Template, error) {
 	if _, there := doc["resources"]; !there {
 		p.add("resources", errors.New("a template must have resources, be it an empty array"))
 	}
+	t.bounds(&p)
 	t.readFunctions(&p)
-	given, _ := Normal(values).(map[string]any)
-	t.readParameters(given, &p)
+	t.readParameters(given.(map[string]any), &p)
 	return t, p.error()
+}
+
+// bounds checks Azure's limits on how many of a thing a template declares.
+func (t *Template) bounds(p *problems) {
+	for _, b := range []struct {
+		key  string
+		most int
+	}{{"variables", maxVariables}, {"outputs", maxOutputs}} {
+		if all, _ := t.doc[b.key].(map[string]any); len(all) > b.most {
+			p.add(b.key, limitError{fmt.Sprintf("it has more than %d %s", b.most, b.key)})
+		}
+	}
 }
 
 // Values takes the values out of a deployment's parameters, {"name": {"value": …}}.
@@ -173,6 +205,8 @@ func (t *Template) parameter(name string) (any, error) {
 	return nil, fmt.Errorf("the template declares no parameter '%.60s'", name)
 }
 
+const inVariable = "in the variable "
+
 // variable is evaluated when it is first asked for.
 func (t *Template) variable(name string) (any, error) {
 	all, _ := t.doc["variables"].(map[string]any)
@@ -200,7 +234,10 @@ func (t *Template) variable(name string) (any, error) {
 		if l, ok := errors.AsType[located](err); ok { // its own path says nothing to who uses it
 			err = l.err
 		}
-		return nil, fmt.Errorf("in the variable '%.60s': %w", name, err)
+		if strings.HasPrefix(err.Error(), inVariable) { // the innermost is where it was met
+			return nil, err
+		}
+		return nil, fmt.Errorf(inVariable+"'%.60s': %w", name, err)
 	}
 	t.variables[key] = v
 	return v, nil

@@ -8,13 +8,14 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 var textFunctions = map[string]function{
 	"tolower":        {1, 1, on(strings.ToLower)},
 	"toupper":        {1, 1, on(strings.ToUpper)},
 	"trim":           {1, 1, on(strings.TrimSpace)},
-	"replace":        {3, 3, func(_ *env, a []any) (any, error) { s, err := texts(a); return three(s, err, strings.ReplaceAll) }},
+	"replace":        {3, 3, replace},
 	"startswith":     {2, 2, pair(func(a, b string) any { return strings.HasPrefix(strings.ToLower(a), strings.ToLower(b)) })},
 	"endswith":       {2, 2, pair(func(a, b string) any { return strings.HasSuffix(strings.ToLower(a), strings.ToLower(b)) })},
 	"indexof":        {2, 2, position(strings.Index)},
@@ -24,7 +25,7 @@ var textFunctions = map[string]function{
 	"format":         {1, -1, format},
 	"split":          {2, 2, split},
 	"join":           {2, 2, join},
-	"string":         {1, 1, func(_ *env, a []any) (any, error) { return asText(a[0]) }},
+	"string":         {1, 1, func(e *env, a []any) (any, error) { return e.asText(a[0]) }},
 	"bool":           {1, 1, asBool},
 	"int":            {1, 1, asInt},
 	"float":          {1, 1, asFloat},
@@ -77,22 +78,26 @@ func pair(f func(a, b string) any) func(*env, []any) (any, error) {
 	}
 }
 
-func three(s []string, err error, f func(a, b, c string) string) (any, error) {
+func replace(e *env, args []any) (any, error) {
+	s, err := texts(args)
 	if err != nil {
 		return nil, err
 	}
 	if s[1] == "" {
 		return s[0], nil
 	}
-	if n := strings.Count(s[0], s[1]); len(s[0])+n*len(s[2]) > maxText {
-		return nil, fmt.Errorf("the text becomes longer than %d bytes", maxText)
+	if err := e.budget().textOf(len(s[0]) + strings.Count(s[0], s[1])*len(s[2])); err != nil {
+		return nil, err
 	}
-	return f(s[0], s[1], s[2]), nil
+	return strings.ReplaceAll(s[0], s[1], s[2]), nil
 }
 
 // position finds a string in a string, or a value in an array: -1 where it is not.
 func position(find func(s, part string) int) func(*env, []any) (any, error) {
-	return func(_ *env, args []any) (any, error) {
+	return func(e *env, args []any) (any, error) {
+		if err := e.budget().walk(args[0]); err != nil {
+			return nil, err
+		}
 		if list, isList := args[0].([]any); isList {
 			for i, v := range list {
 				if same(v, args[1]) {
@@ -118,21 +123,21 @@ func substring(_ *env, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	letters := []rune(s)
-	length := int64(len(letters)) - from
+	all := int64(utf8.RuneCountInString(s))
+	length := all - from
 	if len(args) == 3 {
 		if length, err = integer(args[2]); err != nil {
 			return nil, err
 		}
 	}
-	if from < 0 || length < 0 || from > int64(len(letters)) || length > int64(len(letters))-from {
-		return nil, fmt.Errorf("%d characters from %d on are more than the %d that the string has", length, from, len(letters))
+	if from < 0 || length < 0 || from > all || length > all-from {
+		return nil, fmt.Errorf("%d characters from %d on are more than the %d that the string has", length, from, all)
 	}
-	return string(letters[from : from+length]), nil
+	return runes(s, int(from), int(from+length)), nil
 }
 
-func padLeft(_ *env, args []any) (any, error) {
-	s, err := asText(args[0])
+func padLeft(e *env, args []any) (any, error) {
+	s, err := e.asText(args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -142,17 +147,20 @@ func padLeft(_ *env, args []any) (any, error) {
 	}
 	with := " "
 	if len(args) == 3 {
-		if with, err = text(args[2]); err != nil || len([]rune(with)) != 1 {
+		if with, err = text(args[2]); err != nil || utf8.RuneCountInString(with) != 1 {
 			return nil, errors.New("it is padded with one character")
 		}
 	}
-	missing := int(width) - len([]rune(s.(string)))
-	return strings.Repeat(with, max(missing, 0)) + s.(string), nil
+	missing := max(int(width)-utf8.RuneCountInString(s), 0)
+	if err := e.budget().textOf(2*missing*len(with) + len(s)); err != nil {
+		return nil, err
+	}
+	return strings.Repeat(with, missing) + s, nil
 }
 
 // format is format('{0} of {1}', …). Braces are doubled to stand for themselves; a format behind a colon is refused unless
 // it is one of numbers' (N0, D3, …) that Berth knows: D with a width.
-func format(_ *env, args []any) (any, error) {
+func format(e *env, args []any) (any, error) {
 	pattern, err := text(args[0])
 	if err != nil {
 		return nil, err
@@ -173,19 +181,20 @@ func format(_ *env, args []any) (any, error) {
 		if end < 0 {
 			return nil, errors.New("a brace is not closed in the format")
 		}
-		s, err := formatted(pattern[i+1:i+end], args[1:])
+		s, err := e.formatted(pattern[i+1:i+end], args[1:])
 		if err != nil {
 			return nil, err
 		}
-		b.WriteString(s)
-		if i += end; b.Len() > maxText {
-			return nil, fmt.Errorf("the text becomes longer than %d bytes", maxText)
+		if err := e.budget().textOf(2 * len(s)); err != nil { // a builder doubles
+			return nil, err
 		}
+		b.WriteString(s)
+		i += end
 	}
 	return b.String(), nil
 }
 
-func formatted(place string, args []any) (string, error) {
+func (e *env) formatted(place string, args []any) (string, error) {
 	index, how, _ := strings.Cut(place, ":")
 	n, err := strconv.Atoi(index)
 	if err != nil || n < 0 || n >= len(args) {
@@ -199,14 +208,10 @@ func formatted(place string, args []any) (string, error) {
 		}
 		return fmt.Sprintf("%0*d", width, i), nil
 	}
-	s, err := asText(args[n])
-	if err != nil {
-		return "", err
-	}
-	return s.(string), nil
+	return e.asText(args[n])
 }
 
-func split(_ *env, args []any) (any, error) {
+func split(e *env, args []any) (any, error) {
 	s, err := text(args[0])
 	if err != nil {
 		return nil, err
@@ -227,6 +232,9 @@ func split(_ *env, args []any) (any, error) {
 		if by == "" {
 			return nil, errors.New("it cannot be split at nothing")
 		}
+		if err := e.budget().allocate(4 * sizeItem * (len(parts) + strings.Count(s, by))); err != nil {
+			return nil, err
+		}
 		var next []string
 		for _, p := range parts {
 			next = append(next, strings.Split(p, by)...)
@@ -244,25 +252,31 @@ func list(parts []string) []any {
 	return out
 }
 
-func join(_ *env, args []any) (any, error) {
+func join(e *env, args []any) (any, error) {
 	all, isList := args[0].([]any)
 	by, err := text(args[1])
 	if !isList || err != nil {
 		return nil, errors.New("it joins an array with a string")
 	}
 	parts := make([]string, len(all))
+	size := len(by) * len(all)
 	for i, v := range all {
-		s, err := asText(v)
-		if err != nil {
+		var err error
+		if parts[i], err = e.asText(v); err != nil {
 			return nil, err
 		}
-		parts[i] = s.(string)
+		if size += len(parts[i]); size > maxText {
+			break
+		}
+	}
+	if err := e.budget().textOf(size); err != nil {
+		return nil, err
 	}
 	return strings.Join(parts, by), nil
 }
 
 // asText writes a value as ARM's string() does: a string as it is, everything else as JSON; true and false as True and False.
-func asText(v any) (any, error) {
+func (e *env) asText(v any) (string, error) {
 	switch v := v.(type) {
 	case string:
 		return v, nil
@@ -271,6 +285,9 @@ func asText(v any) (any, error) {
 			return "True", nil
 		}
 		return "False", nil
+	}
+	if err := e.budget().textOf(2 * jsonSize(v, maxText)); err != nil {
+		return "", err
 	}
 	b, err := json.Marshal(v)
 	return string(b), err
@@ -317,9 +334,12 @@ func asFloat(_ *env, args []any) (any, error) {
 	return number(args[0])
 }
 
-func asJSON(_ *env, args []any) (any, error) {
+func asJSON(e *env, args []any) (any, error) {
 	s, err := text(args[0])
 	if err != nil {
+		return nil, err
+	}
+	if err := e.budget().allocate(32 * len(s)); err != nil { // "[1,1," takes two bytes for each element
 		return nil, err
 	}
 	return decode([]byte(s))

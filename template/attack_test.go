@@ -1,0 +1,231 @@
+package template
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"berth.dev/berth"
+)
+
+// attacks are templates that took all memory, all time or the whole stack.
+func attacks() map[string]string {
+	withVariables := func(variables string, expression string) string {
+		return `{"variables":` + variables + `,"resources":[],"outputs":{"o":{"type":"object","value":"` + expression + `"}}}`
+	}
+	property := func(inner string) string { return `{"copy":[{"name":"a","count":800,"input":` + inner + `}]}` }
+	doubled := func(first, step string, times int) string {
+		parts := []string{`"v0":"` + first + `"`}
+		for i := range times {
+			parts = append(parts, fmt.Sprintf(`"v%d":"%s"`, i+1, strings.ReplaceAll(step, "V", fmt.Sprintf("variables('v%d')", i))))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	}
+	chain := []string{`"v0":"x"`}
+	for i := range 500 {
+		chain = append(chain, fmt.Sprintf(`"v%d":{"a":{"b":{"c":["[variables('v%d')]"]}}}`, i+1, i))
+	}
+	return map[string]string{
+		"a function that calls itself": `{"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],"output":{"type":"int",` +
+			`"value":"[a.f(parameters('x'))]"}}}}],"resources":[],"outputs":{"o":{"type":"int","value":"[a.f(1)]"}}}`,
+		"copies in copies in copies":  withVariables(`{"v":`+property(property(property(`"x"`)))+`}`, "[variables('v')]"),
+		"a join of long strings":      withVariables(`{}`, "[join(range(0,10000), padLeft('',300000))]"),
+		"a union of many numbers":     withVariables(`{"n":"[concat(`+strings.Repeat("range(0,10000),range(20000,10000),", 9)+`range(0,10000))]"}`, "[union(variables('n'),range(30000,10000))]"),
+		"an intersection of many":     withVariables(`{"n":"[concat(`+strings.Repeat("range(0,10000),", 15)+`range(0,10000))]"}`, "[intersection(variables('n'),variables('n'))]"),
+		"strings doubled":             withVariables(doubled("0123456789", "[concat(V,V)]", 40), "[variables('v40')]"),
+		"arrays doubled":              withVariables(doubled("x", "[createArray(V,V)]", 60), "[string(variables('v60'))]"),
+		"a format that repeats":       withVariables(doubled("0123456789", "[format('{0}{0}{0}{0}{0}{0}{0}{0}',V)]", 12), "[variables('v12')]"),
+		"a replacement that grows":    withVariables(doubled("aaaaaaaaaa", "[replace(V,'a',V)]", 8), "[variables('v8')]"),
+		"text of text of text":        withVariables(doubled(`'`, "[string(createArray(V,V,V))]", 30), "[variables('v30')]"),
+		"variables far below another": withVariables("{"+strings.Join(chain, ",")+"}", "[string(variables('v500'))]"),
+		"a search again and again":    withVariables(`{"n":"[range(0,10000)]","c":`+property(`"[contains(range(0,10000),`+`-1)]"`)+`,"d":`+property(property(`"[indexOf(range(0,10000),-1)]"`))+`}`, "[variables('d')]"),
+		"many resources of many": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
+			`"properties":{"copy":[{"name":"a","count":800,"input":"[padLeft('',1000)]"}]}}]}`,
+		"many names in dependsOn": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
+			`"dependsOn":"[concat(range(0,10000),range(0,10000))]"}]}`,
+		"parameters without an end": `{"parameters":{` + longParameters() + `},"resources":[]}`,
+		"templates in templates": nested(`{"resources":[],"outputs":{"o":{"type":"array","value":"[range(0,10000)]"}},"variables":{"v":`+
+			property(property(`"x"`))+`}}`, 30),
+	}
+}
+
+func longParameters() string {
+	var all []string
+	for i := range 5000 {
+		all = append(all, fmt.Sprintf(`"p%d":{"type":"string","defaultValue":"[parameters('p%d')]"}`, i, i+1))
+	}
+	return strings.Join(all, ",")
+}
+
+func nested(inner string, times int) string {
+	for range times {
+		inner = `{"resources":[{"type":"Microsoft.Resources/deployments","apiVersion":"1","name":"n","properties":{"mode":"Incremental","template":` + inner + `}}]}`
+	}
+	return inner
+}
+
+// deploy does with a template what a deployment does with it.
+func deploy(text string) error {
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return err
+	}
+	t, err := Parse(context.Background(), doc, nil, testScope)
+	if err != nil {
+		return err
+	}
+	return deployAll(t, 0)
+}
+
+func deployAll(t *Template, depth int) error {
+	plan, err := t.Plan()
+	if err != nil {
+		return err
+	}
+	for _, r := range plan.Resources {
+		if r.Type == TypeDeployment && depth < 50 {
+			inner, err := r.Nested(runtime{}, testScope)
+			if err != nil {
+				return err
+			}
+			if err := deployAll(inner, depth+1); err != nil {
+				return err
+			}
+		} else if _, err := r.Body(runtime{}); err != nil {
+			return err
+		}
+	}
+	_, err = t.Outputs(plan, runtime{})
+	return err
+}
+
+const attackVariable = "BERTH_TEST_ATTACK"
+
+// maxPeak is what the process of one attack may take in all: the test binary, the document, the budget, and the garbage between.
+const maxPeak = 160 << 20
+
+// TestAttacks: each template is evaluated in a process of its own, which must end by itself, with an error that names the limit or
+// with a result, within the budget and in little memory.
+func TestAttacks(t *testing.T) {
+	if name := os.Getenv(attackVariable); name != "" {
+		attack(name)
+		return
+	}
+	for name := range attacks() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAttacks$")
+			cmd.Env = append(os.Environ(), attackVariable+"="+name, "GOMAXPROCS=1")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("the process died: %v\n%.2000s", err, out)
+			}
+			t.Logf("%s", out)
+		})
+	}
+}
+
+// attack evaluates in this process, and ends it badly when it took too much or when the error does not say why.
+func attack(name string) {
+	err := deploy(attacks()[name])
+	fmt.Println(err)
+	if e, ok := errors.AsType[*berth.Error](err); err != nil && (!ok || e.Code != CodeInvalidTemplate) {
+		os.Exit(3)
+	}
+	if peak := peakMemory(); peak > maxPeak {
+		fmt.Println("peak memory:", peak)
+		os.Exit(4)
+	}
+}
+
+// peakMemory is the most that this process has had in memory, in bytes.
+func peakMemory() int {
+	if goruntime.GOOS != "linux" {
+		var m goruntime.MemStats
+		goruntime.ReadMemStats(&m)
+		return int(m.Sys)
+	}
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = f.Close() }()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if text, is := strings.CutPrefix(s.Text(), "VmHWM:"); is {
+			n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "kB")))
+			if err != nil {
+				panic(err)
+			}
+			return n << 10
+		}
+	}
+	panic("no VmHWM")
+}
+
+// TestBudgetSaysWhichAndWhere: an error names the limit, and the place in the template where it was met.
+func TestBudgetSaysWhichAndWhere(t *testing.T) {
+	for name, want := range map[string]string{
+		"copies in copies in copies":   "limit",
+		"a join of long strings":       "outputs.o",
+		"a function that calls itself": "cannot call another one, or itself",
+		"parameters without an end":    "more than 256 parameters",
+		"many resources of many":       "limit",
+	} {
+		err := deploy(attacks()[name])
+		if e, ok := errors.AsType[*berth.Error](err); !ok || !strings.Contains(err.Error(), want) || len(e.Details) == 0 || e.Details[0].Target == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestBudgetEndsWithItsContext: whoever has gone away needs no answer.
+func TestBudgetEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	tpl, err := Parse(ctx, map[string]any{"resources": []any{}, "outputs": map[string]any{"o": map[string]any{
+		"type": "array", "copy": map[string]any{"count": 800, "input": "[length(range(0,10000))]"}}}}, nil, testScope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := tpl.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := tpl.Outputs(plan, nil); err == nil || !strings.Contains(err.Error(), "canceled") {
+		t.Errorf("it went on: %v", err)
+	}
+	if tpl.budget.steps > 2*ctxEvery+20000 {
+		t.Errorf("it took %d steps more", tpl.budget.steps)
+	}
+}
+
+// FuzzEvaluate: whatever a template says, its evaluation comes back, and stays within the budget.
+func FuzzEvaluate(f *testing.F) {
+	for _, text := range attacks() {
+		if len(text) < 4096 {
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var doc map[string]any
+		if json.Unmarshal([]byte(text), &doc) != nil {
+			return
+		}
+		tpl, err := Parse(t.Context(), doc, nil, testScope)
+		if err != nil {
+			return
+		}
+		_ = deployAll(tpl, 0)
+		if b := tpl.budget; b.steps > maxSteps+1 || b.bytes > maxBytes+1 || b.depth != 0 {
+			t.Fatalf("%+v", b)
+		}
+	})
+}

@@ -1,0 +1,199 @@
+package template
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// The limits of one evaluation: a template with all templates nested in it. Those marked ARM are Azure's own.
+const (
+	maxSteps      = 5_000_000 // calls, and the parts of the values that they make
+	maxBytes      = 32 << 20  // of all values that are made
+	maxDepth      = 1000      // of evaluations in evaluations
+	maxParts      = 200_000   // of one value
+	maxText       = 4 << 20   // bytes of one string
+	maxDefinition = 1 << 20   // bytes of one resource after evaluation (ARM)
+	maxLoop       = 800       // turns of a copy loop (ARM)
+	maxResources  = 800       // of a template, copies included (ARM)
+	maxParameters = 256       // of a template (ARM)
+	maxVariables  = 512       // of a template (ARM)
+	maxOutputs    = 64        // of a template (ARM)
+	maxProblems   = 50        // that one error reports
+)
+
+// limitError says which limit an evaluation has met.
+type limitError struct{ what string }
+
+func (e limitError) Error() string { return "the template exceeds a limit: " + e.what }
+
+func overLimit(err error) bool {
+	_, is := errors.AsType[limitError](err)
+	return is
+}
+
+// budget is what one evaluation may still use. Everything is charged before it is done: a template is a stranger's program.
+type budget struct {
+	ctx   context.Context // whose end is the evaluation's end
+	steps int             // used
+	bytes int             // used
+	depth int             // now
+}
+
+// ctxEvery is how many steps pass between two looks at the context.
+const ctxEvery = 1024
+
+// step charges n steps. The error is a limitError, or the context's.
+func (b *budget) step(n int) error {
+	before := b.steps
+	if b.steps += n; b.steps > maxSteps || n < 0 {
+		b.steps = maxSteps + 1 // for good
+		return limitError{fmt.Sprintf("its evaluation takes more than %d steps", maxSteps)}
+	}
+	if before/ctxEvery == b.steps/ctxEvery {
+		return nil
+	}
+	err := b.ctx.Err()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return limitError{"its evaluation takes too much time"}
+	}
+	return err
+}
+
+// allocate charges n bytes that are about to be taken, and the step of filling them.
+func (b *budget) allocate(n int) error {
+	if b.bytes += n; b.bytes > maxBytes || n < 0 {
+		b.bytes = maxBytes + 1 // for good
+		return limitError{fmt.Sprintf("its evaluation makes more than %d MiB of values", maxBytes>>20)}
+	}
+	return b.step(1 + n/64)
+}
+
+// textOf charges a string of n bytes that is about to be made.
+func (b *budget) textOf(n int) error {
+	if n > maxText {
+		return limitError{fmt.Sprintf("a string becomes longer than %d MiB", maxText>>20)}
+	}
+	return b.allocate(n)
+}
+
+// enter goes one level deeper. Call leave afterwards, whatever it answers.
+func (b *budget) enter() error {
+	if b.depth++; b.depth > maxDepth {
+		return limitError{fmt.Sprintf("its evaluation is nested more than %d deep", maxDepth)}
+	}
+	return nil
+}
+
+func (b *budget) leave() { b.depth-- }
+
+// What values take in memory, in bytes, roughly.
+const (
+	sizeItem  = 16  // an element of an array
+	sizeEntry = 100 // a property of an object
+)
+
+// shallow is what a copy of a value takes, without what is in its elements.
+func shallow(v any) int {
+	switch v := v.(type) {
+	case string:
+		return 3 * len(v) // an encoding may triple it
+	case []any:
+		return sizeItem * len(v)
+	case map[string]any:
+		return sizeEntry * len(v)
+	}
+	return sizeItem
+}
+
+// weigh counts the parts of a value, up to a bound. Values share parts: a few doublings make one that nobody could write out.
+func weigh(v any, bound int) int {
+	n := 1
+	switch v := v.(type) {
+	case string:
+		n += len(v) / 16
+	case []any:
+		for i := 0; i < len(v) && n < bound; i++ {
+			n += weigh(v[i], bound-n)
+		}
+	case map[string]any:
+		for k, inner := range v {
+			if n += len(k)/16 + weigh(inner, bound-n); n >= bound {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// walk charges a walk through all parts of a value.
+func (b *budget) walk(v any) error { return b.step(weigh(v, maxParts)) }
+
+// jsonSize is an upper bound of a value's length as JSON, up to a bound.
+func jsonSize(v any, bound int) int {
+	n := 2
+	switch v := v.(type) {
+	case string:
+		return n + escaped(v)
+	case []any:
+		for i := 0; i < len(v) && n < bound; i++ {
+			n += 1 + jsonSize(v[i], bound-n)
+		}
+	case map[string]any:
+		for k, inner := range v {
+			if n += 4 + escaped(k) + jsonSize(inner, bound-n); n >= bound {
+				break
+			}
+		}
+	default:
+		return 24 // the longest number
+	}
+	return n
+}
+
+// escaped is the length of a string in JSON: some characters are written as \u003c.
+func escaped(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '<' || c == '>' || c == '&' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			n += 5
+		}
+	}
+	return n
+}
+
+// normal is Normal under the budget.
+func (b *budget) normal(v any) (any, error) {
+	if err := b.enter(); err != nil {
+		b.leave()
+		return nil, err
+	}
+	defer b.leave()
+	if err := b.allocate(shallow(v)); err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			var err error
+			if out[i], err = b.normal(v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k := range v {
+			var err error
+			if out[k], err = b.normal(v[k]); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case string:
+		return v, nil
+	}
+	return Normal(v), nil
+}
