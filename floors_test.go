@@ -14,31 +14,52 @@ const module = "berth.dev/berth"
 // floors says which of our packages each may import. Arrows point downwards only; the nouns (the root package) and the
 // catalogue may be imported by all.
 var floors = map[string][]string{
-	"":                      {},
-	"catalog":               {},                                                                                                                             // data
-	"rules":                 {"catalog"},                                                                                                                    // pure: no store, no clock, no network
-	"wire":                  {"catalog"},                                                                                                                    // JSON only
-	"store":                 {},                                                                                                                             // SQL only
-	"disk":                  {},                                                                                                                             // files beside the database
-	"seal":                  {"disk"},                                                                                                                       // secrets at rest
-	"template":              {},                                                                                                                             // pure: no store, no clock, no network
-	"identity":              {"disk"},                                                                                                                       // tokens and certificates only
-	"kube":                  {},                                                                                                                             // client-go only
-	"provider/local":        {"kube", "catalog"},                                                                                                            // providers never meet
-	"provider/fake":         {"kube", "catalog"},                                                                                                            //
-	"provider/providertest": {"kube", "catalog"},                                                                                                            //
-	"azext":                 {},                                                                                                                             // packs files
-	"clusters":              {"kube", "store", "rules", "catalog"},                                                                                          // one cluster, on behalf of a resource
-	"client":                {"wire"},                                                                                                                       //
-	"graph":                 {"identity"},                                                                                                                   // callers, as Microsoft Graph shows them
-	"arm":                   {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},                                                      // never reconcile: they meet in the store
-	"reconcile":             {"clusters", "store", "rules", "catalog", "kube", "template"},                                                                  // never arm, never a provider by name
-	"app":                   {"catalog", "clusters", "disk", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local", "azext", "studio"}, // the only place that wires
-	"app/apptest":           {"app"},                                                                                                                        // a true server for tests
-	"studio":                {"client", "catalog"},                                                                                                          // pages
-	"cmd/berth":             {"app", "client"},                                                                                                              // flags, then app or client
-	"compat":                {},                                                                                                                             // starts programs and nothing else
-	"bench":                 {"client", "kube", "catalog", "store", "provider/fake"},                                                                        // measures from outside; store for its driver
+	"": {},
+	// Data.
+	"catalog": {},
+	// Pure: no store, no clock, no network.
+	"rules": {"catalog"},
+	// JSON only.
+	"wire": {"catalog"},
+	// SQL only.
+	"store": {},
+	// Files beside the database.
+	"disk": {},
+	// Secrets at rest.
+	"seal": {"disk"},
+	// Pure: no store, no clock, no network.
+	"template": {},
+	// Tokens and certificates only.
+	"identity": {"disk"},
+	// Client-go only.
+	"kube": {},
+	// Providers never meet.
+	"provider/local":        {"kube", "catalog"},
+	"provider/fake":         {"kube", "catalog"},
+	"provider/providertest": {"kube", "catalog"},
+	// Packs files.
+	"azext": {},
+	// One cluster, on behalf of a resource.
+	"clusters": {"kube", "store", "rules", "catalog"},
+	"client":   {"wire"},
+	// Callers, as Microsoft Graph shows them.
+	"graph": {"identity"},
+	// Never reconcile: they meet in the store.
+	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},
+	// Never arm, never a provider by name.
+	"reconcile": {"clusters", "store", "rules", "catalog", "kube", "template"},
+	// The only place that wires.
+	"app": {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local", "azext", "studio"},
+	// A true server for tests.
+	"app/apptest": {"app"},
+	// Pages.
+	"studio": {"client", "catalog"},
+	// Flags, then app or client.
+	"cmd/berth": {"app", "client"},
+	// Starts programs and nothing else.
+	"compat": {},
+	// Measures from outside; store for its driver.
+	"bench": {"client", "kube", "catalog", "store", "provider/fake"},
 }
 
 // homes are the only places for heavy dependencies.

@@ -15,7 +15,9 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"berth.dev/berth"
 	"berth.dev/berth/disk"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -58,7 +60,7 @@ func snapshot(ctx context.Context, from, to string) error {
 			return err
 		}
 		if err := store.Backup(ctx, filepath.Join(from, database), filepath.Join(to, database)); err != nil {
-			return err
+			return explained(err)
 		}
 		after, err := readKeys(from)
 		if err != nil {
@@ -78,6 +80,14 @@ func snapshot(ctx context.Context, from, to string) error {
 		return nil
 	}
 	return errors.New("the keys of the server are changed all the time; try again in a moment")
+}
+
+// explained says a fact about the file to a user.
+func explained(err error) error {
+	if fact, ok := errors.AsType[*berth.FileError](err); ok {
+		return rules.Explain(fact)
+	}
+	return err
 }
 
 func readKeys(dir string) (map[string][]byte, error) {
@@ -183,7 +193,7 @@ func Verify(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
 	if !info.IsDir() {
 		err = unpack(path, work)
-	} else if err = store.CheckFile(ctx, filepath.Join(path, database)); err == nil {
+	} else if err = explained(store.CheckFile(ctx, filepath.Join(path, database))); err == nil {
 		err = snapshot(ctx, path, work)
 	}
 	if err != nil {
@@ -203,7 +213,8 @@ func verifyFolder(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, filepath.Join(dir, database), store.Options{Clock: clockwork.NewRealClock(), Sealer: box})
+	options := store.Options{Clock: clockwork.NewRealClock(), Sealer: box, Explain: rules.Explain}
+	s, err := store.Open(ctx, filepath.Join(dir, database), options)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -17,7 +18,7 @@ func (s *server) openStore(ctx context.Context) error {
 	if s.box, err = seal.LoadOrMake(s.config.DataDir); err != nil {
 		return err
 	}
-	options := store.Options{Clock: s.clock, Sealer: s.box, Log: s.log}
+	options := store.Options{Clock: s.clock, Sealer: s.box, Log: s.log, Explain: rules.Explain}
 	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), options); err != nil {
 		return err
 	}

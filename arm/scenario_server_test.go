@@ -21,6 +21,7 @@ import (
 	"berth.dev/berth/identity"
 	"berth.dev/berth/provider/fake"
 	"berth.dev/berth/reconcile"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -57,7 +58,7 @@ func newStageAt(t testing.TB, database string) *stage {
 	s := &stage{t: t, clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))}
 	box, err := seal.Ephemeral()
 	s.must(err)
-	s.store, err = store.Open(t.Context(), database, store.Options{Clock: s.clock, Sealer: box})
+	s.store, err = store.Open(t.Context(), database, store.Options{Clock: s.clock, Sealer: box, Explain: rules.Explain})
 	s.must(err)
 	t.Cleanup(func() { _ = s.store.Close() })
 	clusters := fake.New(s.clock)

@@ -221,7 +221,7 @@ func TestWalkThrough(t *testing.T) {
 	b.run(chromedp.Click(`button[name=go][value=create]`, chromedp.ByQuery))
 	b.sees("2 / 2", "Succeeded")
 	b.visit("/studio/w/rg/vision")
-	b.sees("myaks", "attached", "Good")
+	b.sees("myaks", "attached", "Healthy")
 	b.picture("computes")
 	b.visit("/studio/clusters")
 	b.sees("own", "managed")

@@ -192,11 +192,11 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 // longer exists.
 func (s *scope) taken(ctx context.Context, by kube.Owner) error {
 	since, _ := time.Parse(time.RFC3339, by.Since) // a record without a date counts too
-	who := ""
+	taken := &berth.TakenError{Cluster: s.compute().Spec.ClusterID, Holder: by.ComputeID, Since: since}
 	if by.Server != s.ServerID {
-		who = " by another Berth (" + by.Server + ")"
+		taken.Server = by.Server
 	}
-	refusal := store.AlreadyAttached(s.compute().Spec.ClusterID, by.ComputeID, since, who)
+	refusal := rules.AlreadyAttached(taken)
 	id, err := berth.ParseID(by.ComputeID)
 	if err != nil || by.Server != s.ServerID {
 		return refusal

@@ -17,6 +17,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/reconcile"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -82,7 +83,7 @@ func openIn(t *testing.T, dir string) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(dir, "berth.db"), store.Options{Clock: clockwork.NewRealClock(), Sealer: box})
+	s, err := store.Open(t.Context(), filepath.Join(dir, "berth.db"), store.Options{Clock: clockwork.NewRealClock(), Sealer: box, Explain: rules.Explain})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/reconcile"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -47,7 +48,7 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), store.Options{Clock: clock, Sealer: box})
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), store.Options{Clock: clock, Sealer: box, Explain: rules.Explain})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,18 +17,18 @@ type Change struct {
 	Verb berth.Verb
 	// Resource carries ID, Location, Tags and Body as they are to be. Of a removal only the ID counts.
 	Resource *berth.Resource
-	// Base is the generation that the wish was built on: 0 when the resource was not there. A removal may leave it 0.
+	// Base is the generation that the change was built on: 0 when the resource was not there. A removal may leave it 0.
 	Base    int64
 	Settled bool              // there is nothing to do: the resource is Succeeded at once and there is no operation
 	Hold    berth.ID          // the cluster that a compute takes up; zero for none
-	Force   bool              // take Hold away from whoever has it
+	Force   bool              // take Hold away from the compute that has it
 	Secrets map[string][]byte // written over those of the same name
 	Caller  string            // application id
 }
 
-// Accept writes a wish down: resource and operation in one transaction. From here on it survives a crash.
+// Accept writes a change down: resource and operation in one transaction. From here on it survives a crash.
 //
-// Errors: CodeBusy (409) while another wish is under way (a removal supersedes what is not itself a removal: that
+// Errors: CodeBusy (409) while another change is under way (a removal supersedes what is not itself a removal: that
 // operation ends Canceled), CodeAlreadyAttached (409) when the cluster has another holder, CodeParentNotFound (404),
 // ErrMoved when Base is not the present generation, ErrNotFound for a removal of what is not there.
 func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.Operation, error) {
@@ -46,11 +46,11 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := w.admissible(old); err != nil {
+		if err := s.admissible(&w, old); err != nil {
 			return err
 		}
 		if old == nil {
-			if err := parentReady(ctx, tx, w.Resource.ID); err != nil {
+			if err := s.parentReady(ctx, tx, w.Resource.ID); err != nil {
 				return err
 			}
 		}
@@ -69,20 +69,20 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 	if err != nil {
 		return nil, nil, err
 	}
-	s.publish(Event{Key: out.ID.Key(), State: out.State})
+	s.feed.publish(Event{Key: out.ID.Key(), State: out.State})
 	if robbed != "" {
-		s.publish(Event{Key: robbed, State: berth.StateFailed})
+		s.feed.publish(Event{Key: robbed, State: berth.StateFailed})
 	}
 	return out, op, nil
 }
 
-// admissible says whether the wish fits what is there.
-func (w *Change) admissible(old *berth.Resource) error {
+// admissible says whether the change fits what is there.
+func (s *Store) admissible(w *Change, old *berth.Resource) error {
 	switch {
 	case w.Verb.Removes() && old == nil:
 		return ErrNotFound
 	case old != nil && !old.State.Terminal() && (!w.Verb.Removes() || old.State == berth.StateDeleting):
-		return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). Wait until that has ended: follow operation %s, or try again in a moment.", old.ID.Name(), old.State, old.OperationID)
+		return s.explain(&berth.BusyError{ID: old.ID, State: old.State, Operation: old.OperationID})
 	case w.Verb.Removes() && w.Base == 0:
 		return nil
 	case old != nil && old.Unreadable && !w.Verb.Removes(): // the bytes stay as they are, for a repair
@@ -93,7 +93,7 @@ func (w *Change) admissible(old *berth.Resource) error {
 	return nil
 }
 
-// next is the resource as the wish makes it, and its operation (nil when settled).
+// next is the resource as the change makes it, and its operation (nil when settled).
 func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
 	r := *w.Resource
 	r.CreatedAt, r.CreatedBy, r.Generation, r.OperationID, r.Fault = now, w.Caller, 0, "", nil
@@ -135,7 +135,7 @@ func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource
 		return nil
 	}
 	if old != nil {
-		superseded := berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", op.Verb, old.ID.Name())
+		superseded := s.explain(&berth.SupersededError{ID: old.ID, Verb: op.Verb})
 		if err := s.endOperation(ctx, tx, old.OperationID, end{berth.StateCanceled, nil, superseded}); err != nil {
 			return err
 		}
@@ -147,7 +147,8 @@ func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource
 func (w resourceRow) remove(ctx context.Context, tx *txn, r *berth.Resource) error {
 	w.state, w.generation, w.operationID = text(r.State), number(r.Generation), text(r.OperationID)
 	w.modifiedAt, w.modifiedBy = number(micros(r.ModifiedAt)), text(r.ModifiedBy)
-	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0 WHERE key = ?", w.set(micros(r.ModifiedAt), w.key)...)
+	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0 WHERE key = ?",
+		w.set(micros(r.ModifiedAt), w.key)...)
 	return err
 }
 
@@ -165,8 +166,8 @@ func upsert(ctx context.Context, tx *txn, change Change, r *berth.Resource) erro
 		due = micros(r.ModifiedAt)
 	}
 	id, w := r.ID, rowOf(r)
-	_, err := tx.ExecContext(ctx, `INSERT INTO resources (key, id, type, subscription, group_key, parent_key, location, tags, body, state, generation,
-			created_at, created_by, modified_at, modified_by, operation_id, fault, checksum, due_at)
+	_, err := tx.ExecContext(ctx, `INSERT INTO resources (key, id, type, subscription, group_key, parent_key, location, tags, body, state,
+			generation, created_at, created_by, modified_at, modified_by, operation_id, fault, checksum, due_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (key) DO UPDATE SET location = excluded.location, tags = excluded.tags, body = excluded.body, state = excluded.state,
 			generation = excluded.generation, modified_at = excluded.modified_at, modified_by = excluded.modified_by,
@@ -186,21 +187,18 @@ func parentKey(id berth.ID) string {
 }
 
 // parentReady refuses a child of what is not there or is going away.
-func parentReady(ctx context.Context, tx *txn, id berth.ID) error {
+func (s *Store) parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 	for p := id.Parent(); !p.IsZero(); p = p.Parent() {
 		var state berth.State
 		err := tx.QueryRowContext(ctx, "SELECT state FROM resources WHERE key = ?", p.Key()).Scan(&state)
 		if errors.Is(err, sql.ErrNoRows) {
-			if p.IsGroup() {
-				return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", p.Name())
-			}
-			return berth.Errorf(berth.CodeParentNotFound, "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", id.Type(), p)
+			return s.explain(&berth.ParentError{ID: id, Parent: p})
 		}
 		if err != nil {
 			return err
 		}
 		if state == berth.StateDeleting {
-			return berth.Errorf(berth.CodeConflict, "'%s' is being deleted; nothing can be made in it.", p.Name())
+			return s.explain(&berth.ParentError{ID: id, Parent: p, Deleting: true})
 		}
 	}
 	return nil

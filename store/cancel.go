@@ -7,7 +7,7 @@ import (
 	"berth.dev/berth"
 )
 
-// Cancel ends the wish that is under way on a resource, whoever works on it: the worker finds its lease lost. CodeConflict
+// Cancel ends the change that is under way on a resource. Its worker finds the lease lost. CodeConflict
 // when nothing is under way.
 func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error) error {
 	err := s.tx(ctx, func(tx *txn) error {
@@ -16,7 +16,7 @@ func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error)
 			return err
 		}
 		if now == nil || now.OperationID != r.OperationID || now.State.Terminal() || now.State == berth.StateDeleting {
-			return berth.Errorf(berth.CodeConflict, "'%s' is not under way, so there is nothing to cancel.", r.ID.Name())
+			return s.explain(&berth.IdleError{ID: r.ID})
 		}
 		row.state, row.fault, row.generation = text(berth.StateCanceled), text(faultJSON(why)), row.generation+1
 		if _, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL WHERE key = ?", row.set(row.key)...); err != nil {
@@ -25,7 +25,7 @@ func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error)
 		return s.endOperation(ctx, tx, r.OperationID, end{berth.StateCanceled, nil, why})
 	})
 	if err == nil {
-		s.publish(Event{Key: r.ID.Key(), State: berth.StateCanceled})
+		s.feed.publish(Event{Key: r.ID.Key(), State: berth.StateCanceled})
 	}
 	return err
 }

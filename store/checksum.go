@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"slices"
 	"strings"
 )
 
@@ -96,10 +97,12 @@ func sumAll(ctx context.Context, tx *txn) error {
 				dest[i] = &values[i]
 			}
 			// #nosec G202 -- constants of this file
-			if err := tx.QueryRowContext(ctx, "SELECT "+strings.Join(t.content, ", ")+" FROM "+t.name+" WHERE "+t.where(), key...).Scan(dest...); err != nil {
+			read := "SELECT " + strings.Join(t.content, ", ") + " FROM " + t.name + " WHERE " + t.where()
+			if err := tx.QueryRowContext(ctx, read, key...).Scan(dest...); err != nil {
 				return err
 			}
-			if _, err := tx.ExecContext(ctx, "UPDATE "+t.name+" SET checksum = ? WHERE "+t.where(), append([]any{checksumOf(values...)}, key...)...); err != nil {
+			sum := append([]any{checksumOf(values...)}, key...)
+			if _, err := tx.ExecContext(ctx, "UPDATE "+t.name+" SET checksum = ? WHERE "+t.where(), sum...); err != nil {
 				return err
 			}
 		}
@@ -149,7 +152,8 @@ func (s *Store) checkPage(ctx context.Context, t table, page int, last []any) (n
 	keys := strings.Join(t.key, ", ")
 	// #nosec G202 -- constants of this file
 	rows, err := s.read.QueryContext(ctx, "SELECT "+strings.Join(t.content, ", ")+", checksum FROM "+t.name+
-		" WHERE ("+keys+") > ("+strings.TrimSuffix(strings.Repeat("?, ", len(last)), ", ")+") ORDER BY "+keys+fmt.Sprint(" LIMIT ", page), last...)
+		" WHERE ("+keys+") > ("+strings.TrimSuffix(strings.Repeat("?, ", len(last)), ", ")+") ORDER BY "+keys+" LIMIT ?",
+		append(slices.Clone(last), page)...)
 	if err != nil {
 		return 0, err
 	}

@@ -69,11 +69,12 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 	}
 	r := s.resource(&w)
 	if r == nil || r.Unreadable && r.State != berth.StateDeleting {
-		why := unreadable(string(w.key), "Restore a backup.", errors.New("its key is damaged"))
+		why := s.explain(&berth.UnreadableError{Name: string(w.key), Why: errors.New("its key is damaged")})
 		if r != nil {
 			why = r.Fault
 		}
-		return c, errors.Join(s.neverDue(ctx, tx, string(w.key)), s.endOperation(ctx, tx, string(w.operationID), end{berth.StateFailed, nil, why}))
+		return c, errors.Join(s.neverDue(ctx, tx, string(w.key)),
+			s.endOperation(ctx, tx, string(w.operationID), end{berth.StateFailed, nil, why}))
 	}
 	if !r.State.Terminal() {
 		if c.Operation, err = s.queryOperation(ctx, tx, r.OperationID); err != nil && !errors.Is(err, ErrNotFound) {
@@ -90,15 +91,15 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 // neverDue takes a row that cannot be read out of the queue. FreeLeases lets it be tried once more at the next start: it
 // may have been repaired, or written by a newer Berth that is back.
 func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
-	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?", key)
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, crashes = 0, "+free+" WHERE key = ?", key)
 	return err
 }
 
 // failWithout ends the change of a resource whose operation is not there or cannot be read: nobody knows what was asked.
 func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource, w resourceRow) error {
-	why := berth.Errorf(berth.CodeUnreadable, "The stored record of the operation on '%s' cannot be read. Repeat the request.", r.ID.Name())
+	why := s.explain(&berth.UnreadableError{Kind: berth.StoredChange, Name: r.ID.Name()})
 	w.state, w.fault = text(berth.StateFailed), text(faultJSON(why))
-	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL, crashes = 0, lease_owner = '', lease_until = 0 WHERE key = ?", w.set(w.key)...)
+	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL, crashes = 0, "+free+" WHERE key = ?", w.set(w.key)...)
 	return errors.Join(err, s.endOperation(ctx, tx, r.OperationID, end{berth.StateFailed, nil, why}))
 }
 
@@ -111,6 +112,9 @@ func (c *Claim) found() resourceRow {
 	return w
 }
 
+// free gives up a lease.
+const free = "lease_owner = '', lease_until = 0"
+
 // fence is the condition under which a claimer may still write.
 const fence = "key = ? AND lease_owner = ? AND generation = ?"
 
@@ -118,9 +122,9 @@ func (c *Claim) fenceArgs(args ...any) []any {
 	return append(args, c.Resource.ID.Key(), c.Owner, c.Resource.Generation)
 }
 
-func fenced(res sql.Result, err error) error {
+func (s *Store) fenced(res sql.Result, err error) error {
 	if err != nil {
-		return storageError(err)
+		return s.storageError(err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, ErrLost)
@@ -128,9 +132,10 @@ func fenced(res sql.Result, err error) error {
 	return nil
 }
 
-// Heartbeat prolongs the lease. ErrLost when it is not ours any more or a newer wish came.
+// Heartbeat prolongs the lease. ErrLost when it is not ours any more or a newer change came.
 func (s *Store) Heartbeat(ctx context.Context, c *Claim, lease time.Duration) error {
-	return fenced(s.write.ExecContext(ctx, "UPDATE resources SET lease_until = ? WHERE "+fence, c.fenceArgs(s.now()+lease.Microseconds())...))
+	until := s.now() + lease.Microseconds()
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET lease_until = ? WHERE "+fence, c.fenceArgs(until)...))
 }
 
 // Held says, without writing, whether the claim still stands.
@@ -145,7 +150,7 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 	err := s.tx(ctx, func(tx *txn) error {
 		w := c.found()
 		res, err := tx.ExecContext(ctx, resourceUpdate+" WHERE "+fence, c.fenceArgs(w.set()...)...)
-		if err := fenced(res, err); err != nil {
+		if err := s.fenced(res, err); err != nil {
 			return err
 		}
 		if c.Operation == nil {
@@ -160,7 +165,7 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 		return err
 	})
 	if err == nil {
-		s.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
+		s.feed.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
 	}
 	return err
 }
@@ -168,9 +173,9 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 // Retry gives the row back to be tried again at due, and counts the try. message is shown meanwhile.
 func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message string) error {
 	return s.tx(ctx, func(tx *txn) error {
-		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, crashes = 0, "+free+" WHERE "+fence,
 			c.fenceArgs(micros(due))...)
-		if err := fenced(res, err); err != nil {
+		if err := s.fenced(res, err); err != nil {
 			return err
 		}
 		if c.Operation == nil {
@@ -183,12 +188,12 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 // Survived says that the server has worked on the resource once and is still there: the crashes that were counted against it were
 // not its own.
 func (s *Store) Survived(ctx context.Context, c *Claim) error {
-	return fenced(s.write.ExecContext(ctx, "UPDATE resources SET crashes = 1 WHERE "+fence, c.fenceArgs()...))
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET crashes = 1 WHERE "+fence, c.fenceArgs()...))
 }
 
 // Postpone gives the resource back unworked, to be claimed again at due. The count of crashes stays as it was before the claim.
 func (s *Store) Postpone(ctx context.Context, c *Claim, due time.Time) error {
-	return fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, crashes = ?, lease_owner = '', lease_until = 0 WHERE "+fence,
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, crashes = ?, lease_owner = '', lease_until = 0 WHERE "+fence,
 		c.fenceArgs(micros(due), c.Crashes)...))
 }
 
@@ -199,9 +204,9 @@ func (s *Store) Release(ctx context.Context, c *Claim) error {
 		WHERE key = ? AND lease_owner = ?`
 	_, err := s.write.ExecContext(ctx, release, c.Resource.Generation, c.Crashes, c.Resource.ID.Key(), c.Owner)
 	if err == nil {
-		s.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
+		s.feed.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
 	}
-	return storageError(err)
+	return s.storageError(err)
 }
 
 // FreeLeases ends every lease, and makes what was set aside due once more. The claims that it ends count as crashes. Only for a

@@ -17,7 +17,7 @@ type write struct {
 
 // tx runs do in a writing transaction and returns when it is on the disk. Writes that come while another commit is under
 // way share the next one, each behind a savepoint of its own: a commit is mostly waiting for the disk, so under load many
-// wishes cost one wait. A write that fails is undone alone.
+// changes cost one wait. A write that fails is undone alone.
 func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	w := write{ctx: ctx, do: do, done: make(chan error, 1)}
 	select {
@@ -25,7 +25,7 @@ func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	case <-s.closed:
 		return errors.New("the store is closed")
 	}
-	return storageError(<-w.done)
+	return s.storageError(<-w.done)
 }
 
 // commitLoop is the only one who opens writing transactions.
@@ -62,13 +62,13 @@ func (s *Store) batch(first write) []write {
 	return all
 }
 
-// commit runs the writes and answers each. When the commit itself fails, none has happened and all are told.
+// commit runs the writes and answers each. When the commit itself fails, none has happened and all get the error.
 func (s *Store) commit(all []write) {
 	ctx := context.Background() // one caller's impatience must not undo the others
 	errs := make([]error, len(all))
 	begun, err := s.write.BeginTx(ctx, nil)
 	if err == nil {
-		s.changes.Add(1) // odd: a commit is under way
+		s.feed.begin()
 		tx := &txn{Tx: begun, store: s}
 		err = tx.all(ctx, all, errs)
 		switch {
@@ -77,7 +77,7 @@ func (s *Store) commit(all []write) {
 		default:
 			err = begun.Commit()
 		}
-		s.changes.Add(1)
+		s.feed.end()
 		s.keep(ctx, tx.fresh)
 	}
 	for i, w := range all {

@@ -17,7 +17,7 @@ type Outcome struct {
 	OperationFault *berth.Error
 	Notes          []string  // what the user should know besides
 	Gone           bool      // the resource is no more: its row, secrets and holds go with it
-	CheckAt        time.Time // when to look at the settled resource again; zero for never
+	CheckAt        time.Time // when to check the settled resource; zero for never
 	Cleanup        *Cleanup  // what a detach could not clean
 	Secrets        map[string][]byte
 	Forget         []string // names of secrets that are not needed any more
@@ -48,9 +48,9 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		}
 		w := c.found()
 		w.state, w.fault = text(o.State), text(faultJSON(o.Fault))
-		res, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0, lease_owner = '', lease_until = 0 WHERE "+fence,
+		res, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0, "+free+" WHERE "+fence,
 			c.fenceArgs(w.set(due)...)...)
-		if err := fenced(res, err); err != nil {
+		if err := s.fenced(res, err); err != nil {
 			return err
 		}
 		if err := keepCleanup(ctx, tx, o.Cleanup, now); err != nil {
@@ -70,9 +70,9 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			if err := forget(ctx, tx, r.ID); err != nil {
 				return err
 			}
-			// Who has taken it up hears of it now, and not at its next look.
-			_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)",
-				micros(now), micros(now), r.ID.Key())
+			// The compute that has the cluster is checked now, and not when its next check is due.
+			_, err := tx.ExecContext(ctx, `UPDATE resources SET due_at = ?
+				WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)`, micros(now), micros(now), r.ID.Key())
 			if err != nil {
 				return err
 			}
@@ -90,7 +90,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if o.Gone {
 			s.unreadable.forgetAll(r.ID.Key())
 		}
-		s.publish(Event{Key: r.ID.Key(), State: o.State})
+		s.feed.publish(Event{Key: r.ID.Key(), State: o.State})
 	}
 	return err
 }
@@ -112,7 +112,8 @@ func keepCleanup(ctx context.Context, tx *txn, r *Cleanup, now time.Time) error 
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO residues (cluster_key, holder_key, detail, created_at, checksum) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (cluster_key, holder_key) DO UPDATE SET detail = excluded.detail, created_at = excluded.created_at, checksum = excluded.checksum`,
+		ON CONFLICT (cluster_key, holder_key)
+		DO UPDATE SET detail = excluded.detail, created_at = excluded.created_at, checksum = excluded.checksum`,
 		r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now),
 		checksumOf(r.Cluster.Key(), r.Holder.Key(), string(r.Detail), micros(now)))
 	return err
@@ -173,5 +174,5 @@ func (s *Store) DropCleanup(ctx context.Context, cluster, holder berth.ID) error
 		q, args = q+" AND holder_key = ?", append(args, holder.Key())
 	}
 	_, err := s.write.ExecContext(ctx, q, args...)
-	return storageError(err)
+	return s.storageError(err)
 }

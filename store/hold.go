@@ -5,13 +5,11 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
 	"berth.dev/berth"
 )
 
-// holder is who has taken up a cluster.
+// holder is which compute has a cluster.
 type holder struct {
 	key, id, caller string
 	since           int64
@@ -38,8 +36,8 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err
 	}
 	now, id := s.now(), w.Resource.ID
 	sum := checksumOf(w.Hold.Key(), id.Key(), id.String(), now, w.Caller)
-	_, err = tx.ExecContext(ctx, "INSERT INTO holds (cluster_key, holder_key, holder_id, since, caller, checksum) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (cluster_key) DO NOTHING",
-		w.Hold.Key(), id.Key(), id.String(), now, w.Caller, sum)
+	_, err = tx.ExecContext(ctx, `INSERT INTO holds (cluster_key, holder_key, holder_id, since, caller, checksum) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (cluster_key) DO NOTHING`, w.Hold.Key(), id.Key(), id.String(), now, w.Caller, sum)
 	if err != nil {
 		return "", err
 	}
@@ -50,7 +48,7 @@ func (s *Store) hold(ctx context.Context, tx *txn, w Change) (robbed string, err
 	case h.key == w.Resource.ID.Key():
 		return "", nil
 	case !w.Force:
-		return "", s.alreadyAttached(ctx, w.Hold, h)
+		return "", s.explain(s.taken(ctx, w.Hold, h))
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE holds SET holder_key = ?, holder_id = ?, since = ?, caller = ?, checksum = ? WHERE cluster_key = ?",
 		id.Key(), id.String(), now, w.Caller, sum, w.Hold.Key())
@@ -71,10 +69,11 @@ func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
 		return err
 	}
 	if !old.State.Terminal() {
-		return berth.Errorf(berth.CodeBusy, "'%s', which has the cluster, is being changed (%s). Wait until that has ended.", old.ID.Name(), old.State)
+		return s.explain(&berth.BusyError{ID: old.ID, State: old.State, Operation: old.OperationID, Holds: true})
 	}
-	why := berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over by %s, on %s%s. Detach this compute.",
-		w.Hold.Name(), placeOf(w.Resource.ID.String()), minute(fromMicros(s.now())), s.by(ctx, w.Caller))
+	why := s.explain(&berth.TakenOverError{
+		Cluster: w.Hold, By: w.Resource.ID, At: fromMicros(s.now()), Caller: w.Caller, Name: s.nameOf(ctx, w.Caller),
+	})
 	row.state, row.fault, row.generation = text(berth.StateFailed), text(faultJSON(why)), row.generation+1
 	row.modifiedAt, row.modifiedBy = number(s.now()), text(w.Caller)
 	if _, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL WHERE key = ?", row.set(h.key)...); err != nil {
@@ -84,7 +83,7 @@ func (s *Store) rob(ctx context.Context, tx *txn, w Change, h holder) error {
 	return err
 }
 
-// Taken says why a compute cannot take up a cluster: another has it. Nil when none has.
+// Taken says why a compute cannot have a cluster: another holds it. Nil when none does.
 func (s *Store) Taken(ctx context.Context, cluster, by berth.ID) (taken *berth.Error, err error) {
 	h, err := s.readHolder(ctx, s.read, cluster)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && h.key == by.Key() {
@@ -93,39 +92,20 @@ func (s *Store) Taken(ctx context.Context, cluster, by berth.ID) (taken *berth.E
 	if err != nil {
 		return nil, err
 	}
-	return s.alreadyAttached(ctx, cluster, h), nil
+	return s.explain(s.taken(ctx, cluster, h)), nil
 }
 
-func (s *Store) alreadyAttached(ctx context.Context, cluster berth.ID, h holder) *berth.Error {
-	return AlreadyAttached(cluster, h.id, fromMicros(h.since), s.by(ctx, h.caller))
+func (s *Store) taken(ctx context.Context, cluster berth.ID, h holder) *berth.TakenError {
+	return &berth.TakenError{Cluster: cluster, Holder: h.id, Since: fromMicros(h.since), Caller: h.caller, Name: s.nameOf(ctx, h.caller)}
 }
 
-// by says in words who a caller is: " by 'name'".
-func (s *Store) by(ctx context.Context, caller string) string {
-	if caller == "" {
-		return ""
-	}
+// nameOf is the name of an application; empty when it is not known.
+func (s *Store) nameOf(ctx context.Context, caller string) string {
 	var body string
 	var a berth.Application
-	if s.read.QueryRowContext(ctx, "SELECT body FROM applications WHERE id = ?", caller).Scan(&body) == nil && json.Unmarshal([]byte(body), &a) == nil && a.Name != "" {
-		return fmt.Sprintf(" by '%s'", a.Name)
+	if caller == "" || s.read.QueryRowContext(ctx, "SELECT body FROM applications WHERE id = ?", caller).Scan(&body) != nil {
+		return ""
 	}
-	return " by " + caller
-}
-
-// AlreadyAttached is the refusal of a second attachment, naming the first. by is empty, or " by whom".
-func AlreadyAttached(cluster berth.ID, holder string, since time.Time, by string) *berth.Error {
-	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s%s. Detach it there first: a second attachment would break the first. "+
-		"Or take it over with --force (force=true): the other then fails, and says why.", cluster.Name(), placeOf(holder), minute(since), by)
-	e.Target = "properties.resourceId"
-	return e
-}
-
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-func placeOf(holder string) string {
-	if id, err := berth.ParseID(holder); err == nil && id.Is(berth.TypeCompute) {
-		return "compute '" + id.Name() + "' of workspace '" + id.Parent().Name() + "' in resource group '" + id.Group + "'"
-	}
-	return holder
+	_ = json.Unmarshal([]byte(body), &a) // a record that cannot be read has no name
+	return a.Name
 }

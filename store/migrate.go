@@ -24,7 +24,7 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 		return err
 	}
 	if have > len(names) {
-		return berth.Errorf(berth.CodeInternal, "The database %s was written by a newer Berth (schema %d; this one knows up to %d). Start the newer Berth, or use another --data-dir; nothing was changed.", path, have, len(names))
+		return &berth.FileError{Path: path, Fault: berth.FileNewer, Why: "a newer Berth wrote it", Schema: have, Own: len(names)}
 	}
 	for i := have; i < len(names); i++ {
 		text, err := migrations.ReadFile(names[i])

@@ -10,7 +10,8 @@ import (
 	"berth.dev/berth"
 )
 
-const operationColumns = "id, resource_key, resource_id, verb, location, generation, state, message, notes, fault, caller, started_at, ended_at, steps"
+const operationColumns = "id, resource_key, resource_id, verb, location, generation, state, message, notes, fault, caller, " +
+	"started_at, ended_at, steps"
 
 // operationRow is a row of the table operations as it stands there.
 type operationRow struct {
@@ -83,7 +84,7 @@ func (s *Store) operation(w *operationRow) *berth.Operation {
 	}
 	s.setAside("operations", string(w.id), err)
 	op.Unreadable, op.State, op.Notes, op.Steps = true, berth.StateFailed, nil, nil
-	op.Err = unreadable(op.ID, "Look at the resource itself to see how it is.", err)
+	op.Err = s.explain(&berth.UnreadableError{Kind: berth.StoredOperation, Name: op.ID, Why: err})
 	return op
 }
 
@@ -116,7 +117,8 @@ func (s *Store) Operations(ctx context.Context, of berth.ID, active bool, limit 
 		where += " AND ended_at = 0"
 	}
 	// #nosec G202 -- all parts are constants of this file
-	rows, err := s.read.QueryContext(ctx, "SELECT "+operationColumns+", checksum FROM operations WHERE "+where+" ORDER BY started_at DESC LIMIT ?", append(args, limit)...)
+	rows, err := s.read.QueryContext(ctx, "SELECT "+operationColumns+", checksum FROM operations WHERE "+where+
+		" ORDER BY started_at DESC LIMIT ?", append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +139,8 @@ func insertOperation(ctx context.Context, tx *txn, op *berth.Operation) error {
 		location: text(op.Location), generation: number(op.Generation), state: text(op.State), message: text(op.Message), notes: "null",
 		caller: text(op.Caller), startedAt: number(micros(op.StartedAt)),
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO operations (id, resource_key, resource_id, subscription, verb, location, generation, state, message,
-			notes, fault, caller, started_at, ended_at, checksum)
+	_, err := tx.ExecContext(ctx, `INSERT INTO operations (id, resource_key, resource_id, subscription, verb, location, generation, state,
+			message, notes, fault, caller, started_at, ended_at, checksum)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?)`,
 		w.id, w.resourceKey, w.resourceID, op.ResourceID.Subscription, w.verb, w.location, w.generation, w.state, w.message,
 		w.notes, w.caller, w.startedAt, w.content())
@@ -155,7 +157,8 @@ func changeOperation(ctx context.Context, tx *txn, id string, change func(*opera
 		return err
 	}
 	change(&w)
-	_, err = tx.ExecContext(ctx, "UPDATE operations SET state = ?, message = ?, notes = ?, fault = ?, ended_at = ?, steps = ?, checksum = ? WHERE id = ?",
+	_, err = tx.ExecContext(ctx, `UPDATE operations SET state = ?, message = ?, notes = ?, fault = ?, ended_at = ?, steps = ?, checksum = ?
+		WHERE id = ?`,
 		w.state, w.message, w.notes, w.fault, w.endedAt, w.steps, w.content()^w.differs, w.id)
 	return err
 }
@@ -182,7 +185,7 @@ func (s *Store) endOperation(ctx context.Context, tx *txn, id string, e end) err
 func (s *Store) Purge(ctx context.Context, keep time.Duration) (int64, error) {
 	res, err := s.write.ExecContext(ctx, "DELETE FROM operations WHERE ended_at > 0 AND ended_at < ?", micros(s.clock.Now().Add(-keep)))
 	if err != nil {
-		return 0, storageError(err)
+		return 0, s.storageError(err)
 	}
 	return res.RowsAffected()
 }

@@ -48,7 +48,8 @@ func (n *number) Scan(v any) error {
 
 type row interface{ Scan(dest ...any) error }
 
-const resourceColumns = "key, id, type, location, tags, body, state, generation, created_at, created_by, modified_at, modified_by, operation_id, fault"
+const resourceColumns = "key, id, type, location, tags, body, state, generation, created_at, created_by, modified_at, modified_by, " +
+	"operation_id, fault"
 
 // resourceRow is a row of the table resources as it stands there.
 type resourceRow struct {
@@ -83,14 +84,15 @@ func rowOf(r *berth.Resource) *resourceRow {
 	return &resourceRow{
 		key: text(r.ID.Key()), id: text(r.ID.String()), typ: text(r.Body.ResourceType()), location: text(r.Location),
 		tags: text(toJSON(r.Tags)), body: text(toJSON(r.Body)), state: text(r.State), generation: number(r.Generation),
-		createdAt: number(micros(r.CreatedAt)), createdBy: text(r.CreatedBy), modifiedAt: number(micros(r.ModifiedAt)), modifiedBy: text(r.ModifiedBy),
-		operationID: text(r.OperationID), fault: text(faultJSON(r.Fault)),
+		createdAt: number(micros(r.CreatedAt)), createdBy: text(r.CreatedBy),
+		modifiedAt: number(micros(r.ModifiedAt)), modifiedBy: text(r.ModifiedBy), operationID: text(r.OperationID), fault: text(faultJSON(r.Fault)),
 	}
 }
 
 // resourceUpdate writes what can change of a row that is there, and its checksum; set gives the values. Columns of the queue
 // and the condition follow.
-const resourceUpdate = "UPDATE resources SET body = ?, state = ?, generation = ?, modified_at = ?, modified_by = ?, operation_id = ?, fault = ?, checksum = ?"
+const resourceUpdate = "UPDATE resources SET body = ?, state = ?, generation = ?, modified_at = ?, modified_by = ?, " +
+	"operation_id = ?, fault = ?, checksum = ?"
 
 func (w *resourceRow) set(more ...any) []any {
 	return append([]any{
@@ -162,7 +164,7 @@ func (s *Store) resource(w *resourceRow) *berth.Resource {
 	if r.State != berth.StateDeleting {
 		r.State = berth.StateFailed
 	}
-	r.Unreadable, r.Tags, r.Fault = true, nil, unreadable(r.ID.Name(), "Delete it, or restore a backup.", err)
+	r.Unreadable, r.Tags, r.Fault = true, nil, s.explain(&berth.UnreadableError{Name: r.ID.Name(), Why: err})
 	r.Body = emptyBody(r.ID)
 	return r
 }
@@ -178,11 +180,6 @@ func emptyBody(id berth.ID) berth.Body {
 		}
 	}
 	return &berth.Record{Type: id.Type()}
-}
-
-// unreadable says that a record cannot be read, and what to do.
-func unreadable(name, what string, why error) *berth.Error {
-	return berth.Errorf(berth.CodeUnreadable, "The stored record of '%s' cannot be read (%v). %s", name, why, what)
 }
 
 const resourceByKey = "SELECT " + resourceColumns + ", checksum FROM resources WHERE key = ?"

@@ -41,7 +41,7 @@ func (s *Store) Secret(ctx context.Context, id berth.ID, name string) ([]byte, e
 	value, err := s.sealer.Open(label(id.Key(), name), v)
 	if err != nil {
 		s.setAside("secrets", label(id.Key(), name), err)
-		return nil, unreadable(name+"' of '"+id.Name(), "Repeat what made it (attach, connect or create), delete the resource, or restore a backup.", err)
+		return nil, s.explain(&berth.UnreadableError{Kind: berth.StoredSecret, Name: id.Name(), Part: name, Why: err})
 	}
 	s.unreadable.forget("secrets", label(id.Key(), name))
 	return value, nil
@@ -76,7 +76,7 @@ func (s *Store) Reseal(ctx context.Context) (count, lost int, err error) {
 	if count > 0 { // what was deleted and overwritten is still in the file until it is written anew
 		err = s.compact(ctx)
 	}
-	return count, lost, storageError(err)
+	return count, lost, s.storageError(err)
 }
 
 func (s *Store) reseal(ctx context.Context, o keptSecret, value []byte) error {

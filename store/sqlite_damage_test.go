@@ -14,6 +14,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/store"
 )
 
@@ -77,7 +78,7 @@ func TestDamage(t *testing.T) {
 	}
 	clock := clockwork.NewFakeClockAt(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 	open := func(t *testing.T, path string) (*store.Store, error) {
-		return store.Open(t.Context(), path, store.Options{Clock: clock, Sealer: box})
+		return store.Open(t.Context(), path, store.Options{Clock: clock, Sealer: box, Explain: rules.Explain})
 	}
 	s, err := open(t, path)
 	if err != nil {

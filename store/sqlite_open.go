@@ -29,7 +29,7 @@ func (s *Store) sound(ctx context.Context, path string) error {
 }
 
 // private makes the file, and lets nobody else read it: keys and kubeconfigs are in it. SQLite gives its other files the
-// same mode. What cannot be done here is told by the opening that follows.
+// same mode. What cannot be done here is reported by the opening that follows.
 func private(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -42,7 +42,7 @@ func private(path string) {
 }
 
 // foreign refuses the database of another program, before anything opens it for writing: that alone would turn its journal
-// into ours. What cannot be read here is told by the real opening.
+// into ours. What cannot be read here is reported by the real opening.
 func foreign(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return nil
@@ -53,9 +53,10 @@ func foreign(ctx context.Context, path string) error {
 	}
 	defer func() { _ = db.Close() }()
 	var tables, ours int
-	err = db.QueryRowContext(ctx, "SELECT COUNT(*), COUNT(CASE WHEN name = 'schema_version' THEN 1 END) FROM sqlite_master WHERE type = 'table'").Scan(&tables, &ours)
+	err = db.QueryRowContext(ctx, `SELECT COUNT(*), COUNT(CASE WHEN name = 'schema_version' THEN 1 END)
+		FROM sqlite_master WHERE type = 'table'`).Scan(&tables, &ours)
 	if err == nil && tables > 0 && ours == 0 {
-		return berth.Errorf(berth.CodeInternal, "The database %s belongs to another program. Use another --data-dir, or move the file away; Berth has not changed it.", path)
+		return &berth.FileError{Path: path, Fault: berth.FileForeign, Why: "it belongs to another program"}
 	}
 	return nil
 }
@@ -76,9 +77,9 @@ func open(path string, conns int) (*sql.DB, error) {
 }
 
 // storageError tells a full disk apart: the user can do something about it.
-func storageError(err error) error {
+func (s *Store) storageError(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_FULL {
-		return berth.Errorf(berth.CodeStorageFull, "The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
+		return s.explain(&berth.FullError{})
 	}
 	return err
 }
@@ -89,13 +90,13 @@ func openError(path string, err error) error {
 		case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
 			return damaged(path, e.Error())
 		case lib.SQLITE_CANTOPEN, lib.SQLITE_READONLY, lib.SQLITE_PERM:
-			return berth.Errorf(berth.CodeInternal, "The database %s cannot be opened (%v). Check that the folder exists and that it and the file are writable by you.", path, e)
+			return &berth.FileError{Path: path, Fault: berth.FileUnusable, Why: e.Error()}
 		}
 	}
 	return err
 }
 
-func damaged(path, why string) *berth.Error {
+func damaged(path, why string) error {
 	why, _, _ = strings.Cut(why, "\n") // the rest is for who repairs it
-	return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). Put a copy back, or move the file away to start afresh; Berth has not changed it.", path, why)
+	return &berth.FileError{Path: path, Fault: berth.FileDamaged, Why: why}
 }

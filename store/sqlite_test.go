@@ -17,6 +17,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
 )
@@ -41,7 +42,7 @@ func TestSecretsAtRest(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "berth.db")
 	w := newWorld(t, func(t testing.TB, clock clockwork.Clock) *store.Store {
-		s, err := store.Open(t.Context(), path, store.Options{Clock: clock, Sealer: own})
+		s, err := store.Open(t.Context(), path, store.Options{Clock: clock, Sealer: own, Explain: rules.Explain})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +83,7 @@ func openSQLite(t testing.TB, clock clockwork.Clock) *store.Store {
 
 func openFile(t testing.TB, path string, clock clockwork.Clock) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), path, store.Options{Clock: clock, Sealer: box})
+	s, err := store.Open(t.Context(), path, store.Options{Clock: clock, Sealer: box, Explain: rules.Explain})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestOpenRefuses(t *testing.T) {
 		word string
 	}{
 		"newer": {func(path string) error {
-			s, err := store.Open(t.Context(), path, store.Options{Clock: clockwork.NewRealClock(), Sealer: box})
+			s, err := store.Open(t.Context(), path, store.Options{Clock: clockwork.NewRealClock(), Sealer: box, Explain: rules.Explain})
 			if err != nil {
 				return err
 			}
@@ -191,7 +192,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = os.Chmod(filepath.Dir(path), 0o700) }) // so that the folder can be removed
 			before := files(t, filepath.Dir(path))
-			s, err := store.Open(t.Context(), path, store.Options{Clock: clockwork.NewRealClock(), Sealer: box})
+			s, err := store.Open(t.Context(), path, store.Options{Clock: clockwork.NewRealClock(), Sealer: box, Explain: rules.Explain})
 			if err == nil {
 				t.Fatal("opened", s.Close())
 			}

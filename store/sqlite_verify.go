@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"berth.dev/berth"
 )
 
 // Verify reads the whole database: whether tables and indexes are sound and agree, and whether every row still says what was
@@ -52,7 +54,7 @@ func (s *Store) damagedBy(why error) error {
 		return why
 	}
 	text := strings.ReplaceAll(why.Error(), "\n", " ")
-	why = fmt.Errorf("the database is damaged (%s): stop the server, then berth admin verify says more, and berth admin restore FILE puts a backup back", text)
+	why = s.explain(&berth.FileError{Fault: berth.FileDamaged, Path: s.path, Why: text})
 	s.damage.Store(&why)
 	s.log.Error("the database is damaged; restore a backup", "why", text)
 	return why

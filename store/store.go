@@ -1,6 +1,7 @@
-// Package store keeps what was wished and what was found. It holds the only SQL of the program.
+// Package store keeps what was requested and what was found. It holds the only SQL of the program. What only SQLite has stands
+// in the files sqlite_*.go; everything else is SQL that PostgreSQL runs too.
 //
-// A resource and its operation change together, in one transaction, when a wish is accepted and when it is finished: no
+// A resource and its operation change together, in one transaction, when a change is accepted and when it is finished: no
 // reader ever sees a succeeded operation beside a resource that is still being created. The resource table is the work
 // queue too: a due row is claimed by lease, and every later write of the claimer is fenced by lease owner and generation.
 package store
@@ -26,17 +27,11 @@ var migrations embed.FS
 // Errors that callers act on. Everything else is either a *berth.Error or unexpected.
 var (
 	ErrNotFound = errors.New("not in the store")
-	// ErrMoved means that the resource changed between reading it and wishing: read again, decide again.
+	// ErrMoved means that the resource changed between reading it and accepting the change: read again, decide again.
 	ErrMoved = errors.New("the resource has changed in the meantime")
-	// ErrLost means that the lease is not ours any more, or that a newer wish was accepted: stop working on it.
+	// ErrLost means that the lease is not ours any more, or that a newer change was accepted: stop working on it.
 	ErrLost = errors.New("the lease is lost")
 )
-
-// Event says that a row changed. It is sent after the commit and carries no truth: read the row.
-type Event struct {
-	Key   string
-	State berth.State
-}
 
 // Sealer makes secrets unreadable at rest. label says what a value belongs to: it opens under no other.
 type Sealer interface {
@@ -50,13 +45,17 @@ type Options struct {
 	Clock  clockwork.Clock
 	Sealer Sealer
 	Log    *slog.Logger // names what cannot be read; nil for none
+	// Explain makes the error for users of a fact (see refusal.go of the nouns). The store knows no sentences.
+	Explain func(fact error) *berth.Error
 }
 
 // Store is one SQLite database: one writing connection, several reading ones.
 type Store struct {
 	write, read *sql.DB
+	path        string
 	clock       clockwork.Clock
 	log         *slog.Logger
+	explain     func(fact error) *berth.Error
 	unreadable  asides
 	damage      atomic.Pointer[error] // what Verify found wrong with the file; nil when sound
 	sealer      Sealer
@@ -64,26 +63,28 @@ type Store struct {
 	// What is asked all the time is parsed once.
 	get, getOp, due, nextDue *sql.Stmt
 
-	mu          sync.Mutex
-	subscribers map[int]func(Event)
-	nextSub     int
-	statements  map[string]*sql.Stmt // of the writing connection, by their text
-
-	changes       atomic.Uint64 // see Revision
-	writes        chan write    // to commitLoop
-	closed, ended chan struct{} // Close was called; commitLoop has returned
+	feed          feed
+	mu            sync.Mutex
+	statements    map[string]*sql.Stmt // of the writing connection, by their text
+	writes        chan write           // to commitLoop
+	closed, ended chan struct{}        // Close was called; commitLoop has returned
 	closing       sync.Once
 }
 
 // Open opens or makes the database file and brings its schema up to date. A file that is not a database, is damaged, or
 // was written by a newer Berth is refused with a *berth.Error that says what to do; it is never changed.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if o.Explain == nil {
+		return nil, errors.New("store.Options.Explain is missing")
+	}
 	if err := foreign(ctx, path); err != nil {
-		return nil, err
+		return nil, o.Explain(err)
 	}
 	private(path)
-	s := &Store{clock: o.Clock, sealer: o.Sealer, log: o.Log, subscribers: map[int]func(Event){}, statements: map[string]*sql.Stmt{},
-		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{})}
+	s := &Store{
+		path: path, clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
+		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{}),
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -93,7 +94,11 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	go s.commitLoop()
 	if err := s.prepare(ctx, path); err != nil {
-		return nil, errors.Join(openError(path, err), s.Close())
+		err = openError(path, err)
+		if fact, ok := errors.AsType[*berth.FileError](err); ok {
+			err = s.explain(fact)
+		}
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -140,35 +145,6 @@ func (s *Store) Ping(ctx context.Context) error {
 	}
 	var one int
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
-}
-
-// Revision counts what happens to the database. settled is false while a commit is under way. What was read between two
-// equal, settled counts is still what a read would find.
-func (s *Store) Revision() (count uint64, settled bool) {
-	n := s.changes.Load()
-	return n, n%2 == 0
-}
-
-// Subscribe calls f after each commit that changed a resource, until the returned function is called. f must not block.
-func (s *Store) Subscribe(f func(Event)) (cancel func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.nextSub
-	s.nextSub++
-	s.subscribers[n] = f
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.subscribers, n)
-	}
-}
-
-func (s *Store) publish(e Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range s.subscribers {
-		f(e)
-	}
 }
 
 // now is the clock in the database's unit.

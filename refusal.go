@@ -1,0 +1,124 @@
+package berth
+
+import (
+	"fmt"
+	"time"
+)
+
+// The store refuses and fails by facts. What a user reads of them is made in rules, by rules.Explain: the store knows no
+// sentences. Error is for the log and for tests.
+type (
+	// BusyError: another change of the resource is under way.
+	BusyError struct {
+		ID        ID
+		State     State
+		Operation string
+		Holds     bool // it holds the cluster that the refused change wants to take over
+	}
+	// TakenError: another compute holds the cluster.
+	TakenError struct {
+		Cluster      ID
+		Holder       string // the id of the compute, as it is known
+		Since        time.Time
+		Caller, Name string // who attached it: the application's id and, when it is known, its name
+		Server       string // the server that says so in the cluster, when it is another one
+	}
+	// TakenOverError: a compute lost its cluster to another, by force.
+	TakenOverError struct {
+		Cluster, By  ID
+		At           time.Time
+		Caller, Name string
+	}
+	// ParentError: what the resource is to be in is not there, or is being deleted.
+	ParentError struct {
+		ID, Parent ID
+		Deleting   bool
+	}
+	// SupersededError: a removal ended the operation.
+	SupersededError struct {
+		ID   ID
+		Verb Verb
+	}
+	// IdleError: there is no change under way that could be canceled.
+	IdleError struct{ ID ID }
+	// FullError: the disk of the database is full.
+	FullError struct{}
+	// FileError: the database file cannot be used as it is. It was not changed.
+	FileError struct {
+		Path        string
+		Fault       FileFault
+		Why         string
+		Schema, Own int // of a file by a newer Berth: its schema, and the newest that this one knows
+	}
+	// UnreadableError: a stored record cannot be read.
+	UnreadableError struct {
+		Kind StoredKind
+		Name string // of the resource; of an operation that is read alone, its id
+		Part string // the name of a secret
+		Why  error
+	}
+)
+
+// FileFault is what is wrong with a database file.
+type FileFault int
+
+// The faults of a database file.
+const (
+	FileForeign  FileFault = iota // it belongs to another program
+	FileNewer                     // a newer Berth wrote it
+	FileDamaged                   // it is damaged, or no database
+	FileUnusable                  // it cannot be opened or written
+)
+
+// StoredKind is which record cannot be read.
+type StoredKind int
+
+// The kinds of records: a resource; an operation that is read; the operation of a change that is to be worked on; a secret.
+const (
+	StoredResource StoredKind = iota
+	StoredOperation
+	StoredChange
+	StoredSecret
+)
+
+// Error implements error.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%s is %s by operation %s", e.ID, e.State, e.Operation)
+}
+
+// Error implements error.
+func (e *TakenError) Error() string { return fmt.Sprintf("%s is held by %s", e.Cluster, e.Holder) }
+
+// Error implements error.
+func (e *TakenOverError) Error() string {
+	return fmt.Sprintf("%s was taken over by %s", e.Cluster, e.By)
+}
+
+// Error implements error.
+func (e *ParentError) Error() string {
+	return fmt.Sprintf("%s, the parent of %s, is missing or being deleted", e.Parent, e.ID)
+}
+
+// Error implements error.
+func (e *SupersededError) Error() string {
+	return fmt.Sprintf("superseded by a %s of %s", e.Verb, e.ID)
+}
+
+// Error implements error.
+func (e *IdleError) Error() string { return fmt.Sprintf("nothing is under way on %s", e.ID) }
+
+// Error implements error.
+func (*FullError) Error() string { return "the disk is full" }
+
+// Error implements error.
+func (e *FileError) Error() string {
+	return fmt.Sprintf("the database %s cannot be used: %s", e.Path, e.Why)
+}
+
+// Error implements error.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("the record of %s cannot be read: %v", e.Name, e.Why)
+}
+
+// Unwrap is the reason.
+func (e *UnreadableError) Unwrap() error { return e.Why }

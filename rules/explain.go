@@ -1,0 +1,126 @@
+package rules
+
+import (
+	"fmt"
+	"time"
+
+	"berth.dev/berth"
+)
+
+// Explain says a fact of the store to a user: what is in the way, and what to do. An error that is no such fact becomes
+// CodeInternal with its own text.
+func Explain(err error) *berth.Error {
+	switch e := err.(type) { //nolint:errorlint // facts come as they are
+	case *berth.Error:
+		return e
+	case *berth.BusyError:
+		return busy(e)
+	case *berth.TakenError:
+		return AlreadyAttached(e)
+	case *berth.TakenOverError:
+		return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over by %s, on %s%s. Detach this compute.",
+			e.Cluster.Name(), placeOf(e.By.String()), minute(e.At), by(e.Caller, e.Name))
+	case *berth.ParentError:
+		return parent(e)
+	case *berth.SupersededError:
+		return berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", e.Verb, e.ID.Name())
+	case *berth.IdleError:
+		return berth.Errorf(berth.CodeConflict, "'%s' is not under way, so there is nothing to cancel.", e.ID.Name())
+	case *berth.FullError:
+		return berth.Errorf(berth.CodeStorageFull,
+			"The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
+	case *berth.FileError:
+		return file(e)
+	case *berth.UnreadableError:
+		return unreadable(e)
+	}
+	return berth.Errorf(berth.CodeInternal, "%v", err)
+}
+
+func busy(e *berth.BusyError) *berth.Error {
+	if e.Holds {
+		return berth.Errorf(berth.CodeBusy, "'%s', which has the cluster, is being changed (%s). Wait until that has ended.",
+			e.ID.Name(), e.State)
+	}
+	return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). "+
+		"Wait until that has ended: follow operation %s, or try again in a moment.", e.ID.Name(), e.State, e.Operation)
+}
+
+// parent refuses in the words of Azure Resource Manager where it has some.
+func parent(e *berth.ParentError) *berth.Error {
+	switch {
+	case e.Deleting:
+		return berth.Errorf(berth.CodeConflict, "'%s' is being deleted; nothing can be made in it.", e.Parent.Name())
+	case e.Parent.IsGroup():
+		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", e.Parent.Name())
+	}
+	return berth.Errorf(berth.CodeParentNotFound,
+		"Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", e.ID.Type(), e.Parent)
+}
+
+// file says what to do with a database file that the server does not start with.
+func file(e *berth.FileError) *berth.Error {
+	switch e.Fault {
+	case berth.FileForeign:
+		return berth.Errorf(berth.CodeInternal, "The database %s belongs to another program. "+
+			"Use another --data-dir, or move the file away; Berth has not changed it.", e.Path)
+	case berth.FileNewer:
+		return berth.Errorf(berth.CodeInternal, "The database %s was written by a newer Berth (schema %d; this one knows up to %d). "+
+			"Start the newer Berth, or use another --data-dir; nothing was changed.", e.Path, e.Schema, e.Own)
+	case berth.FileDamaged:
+		return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). "+
+			"Put a copy back (berth admin restore FILE), or move the file away to start afresh; Berth has not changed it.", e.Path, e.Why)
+	default:
+		return berth.Errorf(berth.CodeInternal, "The database %s cannot be opened (%s). "+
+			"Check that the folder exists and that it and the file are writable by you.", e.Path, e.Why)
+	}
+}
+
+func unreadable(e *berth.UnreadableError) *berth.Error {
+	const record = "The stored record of '%s' cannot be read (%v). "
+	switch e.Kind {
+	case berth.StoredOperation:
+		return berth.Errorf(berth.CodeUnreadable, record+"Look at the resource itself to see how it is.", e.Name, e.Why)
+	case berth.StoredChange:
+		return berth.Errorf(berth.CodeUnreadable, "The stored record of the operation on '%s' cannot be read. Repeat the request.", e.Name)
+	case berth.StoredSecret:
+		return berth.Errorf(berth.CodeUnreadable, "The secret '%s' of '%s' cannot be opened (%v). "+
+			"Repeat the request that made it (attach, connect or create), delete the resource, or restore a backup.", e.Part, e.Name, e.Why)
+	default:
+		return berth.Errorf(berth.CodeUnreadable, record+"Delete it, or restore a backup.", e.Name, e.Why)
+	}
+}
+
+// AlreadyAttached is the refusal of a second attachment, naming the first.
+func AlreadyAttached(t *berth.TakenError) *berth.Error {
+	who := by(t.Caller, t.Name)
+	if t.Server != "" {
+		who = " by another Berth (" + t.Server + ")"
+	}
+	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s%s. "+
+		"Detach it there first: a second attachment would break the first. "+
+		"Or take it over with --force (force=true): the other then fails, and says why.",
+		t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), who)
+	e.Target = "properties.resourceId"
+	return e
+}
+
+// by says who a caller is: " by 'name'".
+func by(caller, name string) string {
+	switch {
+	case name != "":
+		return fmt.Sprintf(" by '%s'", name)
+	case caller != "":
+		return " by " + caller
+	}
+	return ""
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func placeOf(holder string) string {
+	if id, err := berth.ParseID(holder); err == nil && id.Is(berth.TypeCompute) {
+		return "compute '" + id.Name() + "' of workspace '" + id.Parent().Name() + "' in resource group '" + id.Group + "'"
+	}
+	return holder
+}
