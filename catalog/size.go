@@ -13,6 +13,9 @@ import (
 //go:embed vm-sizes.csv
 var sizesCSV string
 
+// ProductionVCPUs is how many vCPUs a cluster for production (FastProd, DenseProd) has at least: the service's document.
+const ProductionVCPUs = 12
+
 // VMSize is what a node of that size has. GPUs and FPGAs are counted apart.
 type VMSize struct {
 	Name         string // canonical casing: "Standard_D3_v2"

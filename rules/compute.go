@@ -11,12 +11,9 @@ import (
 )
 
 const (
-	// ProductionVCPUs is how many vCPUs a cluster for production has at least (the service's document).
-	ProductionVCPUs = 12
-	productionNodes = 3
-	maxNodes        = 1000 // of one pool, as AKS has it
-	defaultVMSize   = "Standard_D3_v2"
-	inner           = "properties.properties."
+	maxNodes      = 1000 // of one pool, as AKS has it
+	defaultVMSize = "Standard_D3_v2"
+	inner         = "properties.properties."
 )
 
 // ComputeFacts is what the rules must know besides the wish.
@@ -100,7 +97,7 @@ func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 	out = append(out, vmSize(inner+"agentVmSize", w.VMSize)...)
 	out = append(out, nodes(inner+"agentCount", w.AgentCount)...)
 	size, _ := catalog.Size(w.VMSize)
-	out = append(out, enough(w.Purpose, w.AgentCount, size)...)
+	out = append(out, poolCapacity(inner+"agentCount", w.Purpose, w.AgentCount, size)...)
 	if w.Location != f.WorkspaceLocation && w.Location != "" && f.WorkspaceLocation != "" {
 		out = append(out, warning("properties.computeLocation", "The cluster is made in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", w.Location, f.WorkspaceLocation)...)
 	}
@@ -147,11 +144,14 @@ func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
 }
 
 func purpose(w berth.ComputeSpec) []Violation {
-	switch w.Purpose {
-	case berth.FastProd, berth.DenseProd, berth.DevTest:
+	if knownPurpose(w.Purpose) {
 		return nil
 	}
 	return invalid(inner+"clusterPurpose", "The cluster purpose '%s' is not known; it is FastProd, DenseProd or DevTest.", w.Purpose)
+}
+
+func knownPurpose(p berth.Purpose) bool {
+	return p == berth.FastProd || p == berth.DenseProd || p == berth.DevTest
 }
 
 // vmSize checks that a size is known and can carry a System pool (AKS: 2 vCPUs and 4 GiB at least, no B series).
@@ -175,29 +175,6 @@ func nodes(target string, n int) []Violation {
 	return invalid(target, "The number of nodes is %d; it must be from 1 to %d.", n, maxNodes)
 }
 
-// enough is the rule of 12 vCPUs for production, on create and on attach alike; DevTest is only advised to have two.
-func enough(p berth.Purpose, n int, size catalog.VMSize) []Violation {
-	if size.VCPUs == 0 || n < 1 || len(purpose(berth.ComputeSpec{Purpose: p})) > 0 {
-		return nil // told by another rule
-	}
-	have := n * size.VCPUs
-	if p == berth.DevTest {
-		if have < 2 {
-			return warning(inner+"agentCount", "A DevTest cluster should have at least 2 vCPUs; this one has %d.", have)
-		}
-		return nil
-	}
-	if have < ProductionVCPUs {
-		need := (ProductionVCPUs + size.VCPUs - 1) / size.VCPUs
-		return invalid(inner+"agentCount", "A cluster for %s needs at least %d vCPUs: %d node(s) × %d vCPU(s) of %s make %d. Use %d nodes of this size, a larger VM size, or the purpose DevTest.",
-			p, ProductionVCPUs, n, size.VCPUs, size.Name, have, need)
-	}
-	if n < productionNodes {
-		return warning(inner+"agentCount", "A cluster for %s should have at least %d nodes, so that it survives the loss of one; this one has %d.", p, productionNodes, n)
-	}
-	return nil
-}
-
 // attachable checks the cluster that an attach names.
 func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	const target = "properties.resourceId"
@@ -216,8 +193,8 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	case f.ClusterState == berth.StateDeleting || f.ClusterState == berth.StateFailed:
 		return violation(berth.CodeConflict, target, "The cluster '%s' is %s; only a working cluster can be attached.", id.Name(), f.ClusterState)
 	}
-	out := append(free(f), bigEnough(w, f)...)
-	return append(append(out, version(f.Cluster)...), reachable(f)...)
+	out := append(free(f), clusterFits(w, f)...)
+	return append(append(out, clusterSupported(f.Cluster)...), reachable(f)...)
 }
 
 // free: one cluster, one compute. A second attachment would break the first (the service's document).
@@ -232,73 +209,6 @@ func free(f ComputeFacts) []Violation {
 	}
 	whose, _, _ := strings.Cut(f.Taken.Error(), ". ")
 	return warning("properties.resourceId", "%s. It is taken over: the other fails, and loses its access.", whose)
-}
-
-func bigEnough(w berth.ComputeSpec, f ComputeFacts) []Violation {
-	var out []Violation
-	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
-		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", f.ClusterLocation, f.WorkspaceLocation)
-	}
-	if f.Cluster.Spec.Connected && w.Type == berth.ComputeAKS {
-		return append(out, givenEnough(w.Purpose, f.Cluster.Status)...)
-	}
-	if w.Type != berth.ComputeAKS || len(f.Cluster.Spec.Pools) == 0 {
-		return out
-	}
-	pool := f.Cluster.Spec.Pools[0]
-	size, _ := catalog.Size(pool.VMSize)
-	vs := enough(w.Purpose, pool.Count, size)
-	for i := range vs {
-		vs[i].Target = inner + "clusterPurpose" // of an attach it is the purpose that the request can change
-	}
-	return append(out, vs...)
-}
-
-// givenEnough is the same rule for a cluster that is known by what it says of itself: its nodes may be of many sizes.
-func givenEnough(p berth.Purpose, s berth.ClusterStatus) []Violation {
-	const target = inner + "clusterPurpose"
-	switch {
-	case len(purpose(berth.ComputeSpec{Purpose: p})) > 0 || s.Nodes == 0:
-		return nil // told by another rule, or not seen yet
-	case p == berth.DevTest && s.VCPUs < 2:
-		return warning(target, "A DevTest cluster should have at least 2 vCPUs; this one has %d.", s.VCPUs)
-	case p != berth.DevTest && s.VCPUs < ProductionVCPUs:
-		return invalid(target, "A cluster for %s needs at least %d vCPUs; its %d node(s) have %d together. Add nodes, use larger ones, or attach it with the purpose DevTest.", p, ProductionVCPUs, s.Nodes, s.VCPUs)
-	case p != berth.DevTest && s.Nodes < productionNodes:
-		return warning(target, "A cluster for %s should have at least %d nodes, so that it survives the loss of one; this one has %d.", p, productionNodes, s.Nodes)
-	}
-	return nil
-}
-
-func version(c *berth.Cluster) []Violation {
-	v := c.Status.Version
-	if v == "" {
-		v = c.Spec.Version
-	}
-	if v == "" {
-		return nil // a cluster that is being connected: the engine waits for it and judges it then
-	}
-	ok, preview := catalog.Supported(v)
-	switch {
-	case !ok:
-		return invalid("properties.resourceId", "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", v, SupportedVersions())
-	case preview:
-		return warning("properties.resourceId", "The cluster runs Kubernetes %s, a preview version: not recommended for production.", v)
-	}
-	return nil
-}
-
-// SupportedVersions lists the versions for a sentence: "1.37.2 (preview), 1.36.0, …".
-func SupportedVersions() string {
-	var out []string
-	for _, v := range catalog.Versions() {
-		text := v.Version
-		if v.Preview {
-			text += " (preview)"
-		}
-		out = append(out, text)
-	}
-	return strings.Join(out, ", ")
 }
 
 func namespace(w berth.ComputeSpec) []Violation {

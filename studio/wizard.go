@@ -12,9 +12,6 @@ import (
 	"berth.dev/berth/client"
 )
 
-// productionVCPUs is what a cluster for production has at least (the service's document).
-const productionVCPUs = 12
-
 // wish is the form of a new compute, as it was typed.
 type form struct {
 	Mode                                                        string // create | existing
@@ -139,7 +136,7 @@ func (v *visit) sum(w form) (text string, short bool) {
 	if w.Purpose == string(berth.DevTest) {
 		return v.T("wizard.sum.devtest", nodes, size.VCPUs, total), false
 	}
-	return v.T("wizard.sum", nodes, size.VCPUs, total, productionVCPUs), total < productionVCPUs
+	return v.T("wizard.sum", nodes, size.VCPUs, total, catalog.ProductionVCPUs), total < catalog.ProductionVCPUs
 }
 
 func (v *visit) judge(w form) (verdict, error) {

@@ -1,0 +1,93 @@
+package rules
+
+import (
+	"fmt"
+
+	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+)
+
+const (
+	// ProductionVCPUs is how many vCPUs a cluster for production has at least.
+	ProductionVCPUs = catalog.ProductionVCPUs
+	productionNodes = 3 // advised: such a cluster survives the loss of one node
+	devTestVCPUs    = 2 // advised
+)
+
+// EnoughVCPUs reports whether a cluster with so many vCPUs, over all of its nodes, is large enough for a purpose: FastProd and
+// DenseProd need ProductionVCPUs, DevTest needs none (the service's document, for create and attach alike).
+func EnoughVCPUs(p berth.Purpose, vcpus int) bool {
+	return p == berth.DevTest || vcpus >= ProductionVCPUs
+}
+
+// CapacityError is the refusal (CodeBadRequest) of a cluster that has too few vCPUs for a purpose; nil when EnoughVCPUs. It says
+// what is needed; rest goes on, from the semicolon or colon, with what the cluster has and what to do.
+func CapacityError(p berth.Purpose, vcpus int, rest string) *berth.Error {
+	if EnoughVCPUs(p, vcpus) {
+		return nil
+	}
+	return berth.Errorf(berth.CodeBadRequest, "A cluster for %s needs at least %d vCPUs%s", p, ProductionVCPUs, rest)
+}
+
+// extent is what the nodes of a cluster have together. rest is as for CapacityError.
+type extent struct {
+	nodes, vcpus int
+	rest         string
+}
+
+// capacity holds an extent against a purpose. What a cluster for production needs is a rule; the others are advice.
+func capacity(target string, p berth.Purpose, have extent) []Violation {
+	if e := CapacityError(p, have.vcpus, have.rest); e != nil {
+		return violation(e.Code, target, "%s", e.Message)
+	}
+	switch {
+	case p == berth.DevTest && have.vcpus < devTestVCPUs:
+		return warning(target, "A DevTest cluster should have at least %d vCPUs; this one has %d.", devTestVCPUs, have.vcpus)
+	case p != berth.DevTest && have.nodes < productionNodes:
+		return warning(target, "A cluster for %s should have at least %d nodes, so that it survives the loss of one; this one has %d.",
+			p, productionNodes, have.nodes)
+	}
+	return nil
+}
+
+// poolCapacity judges a cluster that is known by the nodes that it is to have: n of one size.
+func poolCapacity(target string, p berth.Purpose, n int, size catalog.VMSize) []Violation {
+	if size.VCPUs == 0 || n < 1 || !knownPurpose(p) {
+		return nil // another rule reports it
+	}
+	have, need := n*size.VCPUs, (ProductionVCPUs+size.VCPUs-1)/size.VCPUs
+	rest := fmt.Sprintf(": %d node(s) × %d vCPU(s) of %s make %d. Use %d nodes of this size, a larger VM size, or the purpose DevTest.",
+		n, size.VCPUs, size.Name, have, need)
+	return capacity(target, p, extent{n, have, rest})
+}
+
+// connectedCapacity judges a cluster by what it reports: its nodes may be of many sizes.
+func connectedCapacity(target string, p berth.Purpose, s berth.ClusterStatus) []Violation {
+	if s.Nodes == 0 || !knownPurpose(p) {
+		return nil // not seen yet, or another rule reports it
+	}
+	rest := fmt.Sprintf("; its %d node(s) have %d together. Add nodes, use larger ones, or attach it with the purpose DevTest.",
+		s.Nodes, s.VCPUs)
+	return capacity(target, p, extent{s.Nodes, s.VCPUs, rest})
+}
+
+// clusterFits judges where the cluster that an attach names is, and how large.
+func clusterFits(w berth.ComputeSpec, f ComputeFacts) []Violation {
+	var out []Violation
+	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
+		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.",
+			f.ClusterLocation, f.WorkspaceLocation)
+	}
+	const target = inner + "clusterPurpose" // of an attach it is the purpose that the request can change
+	switch pools := f.Cluster.Spec.Pools; {
+	case w.Type != berth.ComputeAKS:
+		return out
+	case f.Cluster.Spec.Connected:
+		return append(out, connectedCapacity(target, w.Purpose, f.Cluster.Status)...)
+	case len(pools) == 0:
+		return out
+	default:
+		size, _ := catalog.Size(pools[0].VMSize)
+		return append(out, poolCapacity(target, w.Purpose, pools[0].Count, size)...)
+	}
+}
