@@ -156,8 +156,10 @@ func (r *reader) judge(err error) error {
 	_, ours := errors.AsType[*notKubernetes](err)
 	_, broken := errors.AsType[*brokenOff](err)
 	switch {
-	case err == nil, ours, broken, r.ctx.Err() != nil:
+	case err == nil, ours, broken:
 		return err
+	case r.ctx.Err() != nil: // whatever the end of the time did to the answer
+		return &brokenOff{r.ctx.Err()}
 	case r.ended && r.read == r.before:
 		return nonsense("the cluster's %s is empty", r.what)
 	case r.ended && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
