@@ -129,8 +129,8 @@ type stored struct {
 		By        string
 	}
 	Status struct {
-		Phase string            // of a namespace
-		Used  map[string]string // of a quota
+		Phase      string            // of a namespace
+		Hard, Used map[string]string // of a quota
 	}
 }
 

@@ -83,21 +83,65 @@ func (c *Conn) ConnectionToken(ctx context.Context, ttl time.Duration) (token st
 	return c.token(ctx, serviceAccounts.in(ConnectionNamespace, connectionName), ttl)
 }
 
-// Leave ends a connection: the namespace goes, and Kubernetes takes away all that belongs to it.
-func (c *Conn) Leave(ctx context.Context, of, server string) error {
+// Leave ends a connection: the namespace goes, and Kubernetes removes all that belongs to it. left names what stays in the
+// cluster of what this Berth made there.
+func (c *Conn) Leave(ctx context.Context, of, server string) (left []string, err error) {
 	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
+	stays, err := c.remaining(ctx, server)
+	switch {
+	case Denied(err):
+		left = []string{"The cluster does not let Berth see whether anything of Berth's is left in it. To see it: kubectl get namespaces -l " + labelManaged + "=berth"}
+	case err != nil:
+		return nil, err
+	case stays.n > 0:
+		left = []string{"These objects of Berth's stay in the cluster: " + stays.String() + ". A namespace stays when it holds what Berth did not put there. Remove what is not needed with kubectl."}
+	}
 	var ns stored
-	err := c.get(ctx, namespaces.in("", ConnectionNamespace), &ns)
+	err = c.get(ctx, namespaces.in("", ConnectionNamespace), &ns)
 	if apierrors.IsNotFound(err) || Denied(err) { // gone, and the account with it
-		return nil
+		return left, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !a.isOwn(ns.Metadata) || ns.ending() {
-		return nil
+		return left, nil
 	}
-	return c.remove(ctx, namespaces.in("", ConnectionNamespace), ns.Metadata.UID)
+	return left, c.remove(ctx, namespaces.in("", ConnectionNamespace), ns.Metadata.UID)
+}
+
+// remaining names what this Berth made in the cluster besides the connection itself, and what is not on its way out.
+func (c *Conn) remaining(ctx context.Context, server string) (*tally, error) {
+	found := &tally{}
+	for _, kind := range []resource{namespaces, serviceAccounts, roles, bindings} {
+		marked, err := c.marked(ctx, kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range marked {
+			connection := m.Name == ConnectionNamespace || m.Namespace == ConnectionNamespace
+			if m.Annotations[annotationServer] == server && !connection && m.DeletionTimestamp == "" {
+				found.add(strings.Trim(kind.name+"/"+m.Namespace, "/") + "/" + m.Name)
+			}
+		}
+	}
+	owner, err := c.Owner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if owner != nil && owner.Server == server {
+		found.add(record.text())
+	}
+	for _, kind := range []resource{clusterRoles, clusterBindings} {
+		var o stored
+		if err := c.get(ctx, kind.in("", rightsName), &o); ignoreNotFound(err) != nil {
+			return nil, err
+		}
+		if o.Metadata.byBerth() && o.Metadata.Annotations[annotationServer] == server {
+			found.add(kind.in("", rightsName).text())
+		}
+	}
+	return found, nil
 }
 
 // Adopt lets role and binding of a connection that was applied by hand belong to its namespace, as Enter makes them: its own

@@ -63,7 +63,9 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 	for _, k := range kinds {
 		hard[corev1.ResourceName(k.countKey())] = *quantity.NewQuantity(1_000_000, quantity.DecimalSI)
 		_, named := have.Spec.Hard[k.countKey()]
-		missing = missing || !named
+		_, seen := have.Status.Hard[k.countKey()]
+		_, counted := have.Status.Used[k.countKey()]
+		missing = missing || !named || seen && !counted // Kubernetes did not know the kind yet, and looks at new quotas only
 	}
 	if !missing {
 		return have.Status.Used, nil

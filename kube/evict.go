@@ -8,15 +8,15 @@ import (
 )
 
 // Evict takes out what an owner has put into the cluster, its ownership record last: its account goes, and its tokens with it.
-// It is what a take-over begins with; Detach is for one's own. What had to stay is told in sentences.
+// A take-over begins with it; Detach is for one's own. Sentences in left say what had to stay.
 func (c *Conn) Evict(ctx context.Context, owner Owner) (left []string, err error) {
 	accounts, err := c.marked(ctx, serviceAccounts)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range accounts {
-		a := Attachment{Namespace: o.Namespace, ComputeID: owner.ComputeID, Server: owner.Server}
-		if o.Name != accountName || !a.isOwn(o) {
+		a := Attachment{Namespace: o.Namespace, ComputeID: owner.ComputeID, Server: owner.Server, Hurried: true}
+		if o.Name != accountName || !a.isOwn(o) || strings.HasPrefix(o.Namespace, "kube-") {
 			continue
 		}
 		notes, err := c.Detach(ctx, a)
@@ -36,9 +36,7 @@ func (c *Conn) marked(ctx context.Context, r resource) (out []metadata, err erro
 	l := listing{call: r.in("", "").call(http.MethodGet), page: maxMarked, items: maxMarked, pages: 1, bytes: maxPodBytes}
 	l.accept, l.query = metadataOnly, url.Values{"labelSelector": {labelManaged + "=berth"}}
 	_, err = list(ctx, c, l, func(o *struct{ Metadata metadata }) error {
-		if !strings.HasPrefix(o.Metadata.Namespace, "kube-") {
-			out = append(out, o.Metadata)
-		}
+		out = append(out, o.Metadata)
 		return nil
 	})
 	return out, err

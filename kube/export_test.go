@@ -131,6 +131,37 @@ func (c *Conn) dump(ctx context.Context, r resource) (map[string]string, error) 
 	return out, nil
 }
 
+var (
+	definitions = resource{"/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"}
+	widgets     = resource{"/apis/example.com/v1", "widgets"}
+)
+
+// DefineWidgets makes a kind of custom resource.
+func (c *Conn) DefineWidgets(ctx context.Context) error {
+	return ignoreExists(c.create(ctx, definitions.in("", ""), json.RawMessage(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+"metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget"},
+"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`), nil))
+}
+
+// DropWidgets removes it.
+func (c *Conn) DropWidgets(ctx context.Context) error {
+	return c.remove(ctx, definitions.in("", "widgets.example.com"), "")
+}
+
+// PutWidget makes one of them.
+func (c *Conn) PutWidget(ctx context.Context, namespace string) error {
+	return c.create(ctx, widgets.in(namespace, ""), json.RawMessage(`{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w"}}`), nil)
+}
+
+// CountSecretsOnly makes the quota as earlier versions of Berth did.
+func (c *Conn) CountSecretsOnly(ctx context.Context, a Attachment) error {
+	if err := c.remove(ctx, resourceQuotas.in(a.Namespace, countName), ""); err != nil {
+		return err
+	}
+	_, err := c.count(ctx, a, []kind{{resource: secrets, countable: true}})
+	return err
+}
+
 // PutPod makes a pod that is on a node already.
 func (c *Conn) PutPod(ctx context.Context, name, node string) error {
 	return c.create(ctx, pods.in("default", name), &corev1.Pod{
