@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -38,6 +37,9 @@ type Attachment struct {
 	Server string `json:"server,omitempty"`
 	// Limited says that Berth works there with a connection's rights, which do not let it list secrets.
 	Limited bool `json:"limited,omitempty"`
+	// Hurried says that a detach does not wait until everything was counted (ErrCounting): the namespace is kept then, and the
+	// note names what was not.
+	Hurried bool `json:"-"`
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
@@ -65,12 +67,12 @@ func (a Attachment) meta(name, namespace string) metav1.ObjectMeta {
 }
 
 // isOwn says whether an object was made for this attachment.
-func (a Attachment) isOwn(o metav1.Object) bool {
-	server := o.GetAnnotations()[annotationServer]
-	return byBerth(o) && strings.EqualFold(o.GetAnnotations()[annotationFor], a.ComputeID) && (a.Server == "" || server == "" || server == a.Server)
+func (a Attachment) isOwn(m metadata) bool {
+	server := m.Annotations[annotationServer]
+	return m.byBerth() && strings.EqualFold(m.Annotations[annotationFor], a.ComputeID) && (a.Server == "" || server == "" || server == a.Server)
 }
 
-func byBerth(o metav1.Object) bool { return o.GetLabels()[labelManaged] == "berth" }
+func (m metadata) byBerth() bool { return m.Labels[labelManaged] == "berth" }
 
 // Attach makes the namespace, the service account and its rights. All of it may be there already, whole or in part.
 // Claim the cluster first.
@@ -99,11 +101,10 @@ func (c *Conn) Attach(ctx context.Context, a Attachment) error {
 // ensureNamespace makes the namespace and marks it, by which Detach knows it again; one that is there stays as it is.
 func (c *Conn) ensureNamespace(ctx context.Context, a Attachment) error {
 	place := namespaces.in("", a.Namespace)
-	var ns corev1.Namespace
+	var ns stored
 	err := c.get(ctx, place, &ns)
 	if apierrors.IsNotFound(err) {
-		wish := &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: a.meta(a.Namespace, "")}
-		if err := c.create(ctx, place, wish, nil); ignoreExists(err) != nil {
+		if err := c.create(ctx, place, a.namespace(), nil); ignoreExists(err) != nil {
 			return fmt.Errorf("the namespace %s could not be made: %w", a.Namespace, err)
 		}
 		err = c.get(ctx, place, &ns)
@@ -111,15 +112,26 @@ func (c *Conn) ensureNamespace(ctx context.Context, a Attachment) error {
 	if err != nil {
 		return err
 	}
-	if ns.Status.Phase == corev1.NamespaceTerminating || ns.DeletionTimestamp != nil {
+	if ns.ending() {
 		return fmt.Errorf("%w: %s", ErrNamespaceEnding, a.Namespace)
 	}
-	if byBerth(&ns) && !a.isOwn(&ns) { // kept at an earlier compute's detach, because the user had things in it
-		m := a.meta(a.Namespace, "")
-		ns.TypeMeta, ns.Labels, ns.Annotations = metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, merged(ns.Labels, m.Labels), merged(ns.Annotations, m.Annotations)
-		return c.update(ctx, place, &ns)
+	if m := ns.Metadata; m.byBerth() && !a.isOwn(m) { // kept at an earlier compute's detach, because the user had things in it
+		mark := a.meta(a.Namespace, "")
+		m.Labels, m.Annotations = merged(m.Labels, mark.Labels), merged(m.Annotations, mark.Annotations)
+		return c.update(ctx, place, changed{metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, m})
 	}
 	return nil
+}
+
+// changed is an object of which only the metadata is written back; Kubernetes keeps the rest of a namespace as it is.
+type changed struct {
+	metav1.TypeMeta `json:",inline"`
+	Metadata        metadata `json:"metadata"`
+}
+
+// namespace is the attachment's namespace, to be made.
+func (a Attachment) namespace() *corev1.Namespace {
+	return &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: a.meta(a.Namespace, "")}
 }
 
 func merged(have, more map[string]string) map[string]string {
@@ -137,18 +149,18 @@ func (c *Conn) put(ctx context.Context, a Attachment, t thing) error {
 	if !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("the %s '%s' could not be made: %w", t.what, t.place.name, err)
 	}
-	have := t.blank()
-	if err := c.get(ctx, t.place, have); err != nil {
+	var have stored
+	if err := c.get(ctx, t.place, &have); err != nil {
 		return err
 	}
-	if !byBerth(have) {
+	if !have.Metadata.byBerth() {
 		return berth.Errorf(berth.CodeConflict, "The cluster has a %s '%s'%s that Berth did not make. Rename or remove it, then try again.", t.what, t.place.name, t.where())
 	}
-	if a.isOwn(have) && equality.Semantic.DeepEqual(says(have), says(t.object)) {
+	if a.isOwn(have.Metadata) && t.grantsAs(&have) {
 		return nil
 	}
 	// Either someone changed it, or it was left over by a compute that is gone: the ownership record says that it is.
-	t.object.SetResourceVersion(have.GetResourceVersion())
+	t.object.SetResourceVersion(have.Metadata.ResourceVersion)
 	if err := c.update(ctx, t.place, t.object); err != nil {
 		return fmt.Errorf("the %s '%s' could not be put right: %w", t.what, t.place.name, err)
 	}

@@ -6,18 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 )
@@ -26,25 +21,16 @@ import (
 type Options struct {
 	Timeout   time.Duration // of one request, from the first byte out to the last byte in; 5 s when zero
 	UserAgent string        // "berth" when empty
-	Guard     *Guard        // for clusters that strangers name; nil for Berth's own
+	Guard     *Guard        // for clusters that callers name; nil for Berth's own
 }
 
 // Conn is a connection to one cluster, for any number of goroutines. Close gives its sockets back.
 type Conn struct {
-	rest   *rest.RESTClient
-	shared *sharedTransport
+	http    *http.Client
+	server  *url.URL
+	timeout time.Duration
+	shared  *sharedTransport
 }
-
-// codecs know the few kinds that Berth reads and writes. The whole of client-go's clientset knows sixty groups, and each
-// connection would carry a client for every one of them.
-var codecs = func() serializer.CodecFactory {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme} {
-		utilruntime.Must(add(scheme))
-	}
-	metav1.AddToGroupVersion(scheme, metav1.SchemeGroupVersion)
-	return serializer.NewCodecFactory(scheme)
-}()
 
 // client-go writes what goes wrong to the process's stderr besides returning it, in words of its own.
 func init() { klog.SetLogger(logr.Discard()) }
@@ -59,29 +45,28 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 		return nil, err
 	}
 	c := restConfig(config)
-	c.Timeout, c.UserAgent = o.Timeout, o.UserAgent
-	if c.Timeout == 0 {
-		c.Timeout = 5 * time.Second
-	}
-	if c.UserAgent == "" {
+	if c.UserAgent = o.UserAgent; c.UserAgent == "" {
 		c.UserAgent = "berth"
+	}
+	server, err := url.Parse(c.Host)
+	if err != nil {
+		return nil, err
 	}
 	shared, err := acquireTransport(c, o.Guard)
 	if err != nil {
 		return nil, fmt.Errorf("the kubeconfig's certificates cannot be used: %w", err)
 	}
-	limited, err := rest.HTTPWrappersForConfig(c, bounded{shared})
+	signed, err := rest.HTTPWrappersForConfig(c, shared)
 	if err != nil {
 		shared.done()
 		return nil, fmt.Errorf("the kubeconfig's credential cannot be used: %w", err)
 	}
-	client := &http.Client{Transport: limited, Timeout: c.Timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
-	r, err := rest.UnversionedRESTClientForConfigAndClient(c, client)
-	if err != nil {
-		shared.done()
-		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
+	out := &Conn{server: server, timeout: o.Timeout, shared: shared}
+	out.http = &http.Client{Transport: signed, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
+	if out.timeout == 0 {
+		out.timeout = 5 * time.Second
 	}
-	return &Conn{rest: r, shared: shared}, nil
+	return out, nil
 }
 
 // Close gives the sockets back, a little later: another connection to the same cluster often follows, and takes them
@@ -90,7 +75,7 @@ func (c *Conn) Close() { c.shared.done() }
 
 // Healthy asks /readyz.
 func (c *Conn) Healthy(ctx context.Context) error {
-	_, err := c.raw(ctx, "/readyz", "")
+	_, err := c.raw(ctx, "/readyz", maxRefusal)
 	return err
 }
 
@@ -119,14 +104,8 @@ type place struct {
 
 func (r resource) in(namespace, name string) place { return place{r, namespace, name} }
 
-// object is what the API server keeps.
-type object interface {
-	metav1.Object
-	runtime.Object
-}
-
-// request begins a request. It is never repeated here: who asks knows better whether and when to ask again.
-func (c *Conn) request(verb string, p place) *rest.Request {
+// call begins a request about an object, or about its subresource.
+func (p place) call(method string, sub ...string) call {
 	path := []string{p.root}
 	if p.namespace != "" {
 		path = append(path, "namespaces", p.namespace)
@@ -135,49 +114,57 @@ func (c *Conn) request(verb string, p place) *rest.Request {
 	if p.name != "" {
 		path = append(path, p.name)
 	}
-	return c.rest.Verb(verb).AbsPath(path...).MaxRetries(0)
+	return call{method: method, path: strings.Join(append(path, sub...), "/"), what: p.resource.name}
 }
 
-func (c *Conn) get(ctx context.Context, p place, into runtime.Object) error {
-	return c.request(http.MethodGet, p).Do(ctx).Into(into)
+// stored is what is read of any object: besides its metadata, what the few kinds hold that Berth deals in.
+type stored struct {
+	Metadata metadata
+	Rules    few[rule]    // of a role
+	Subjects few[subject] // of a binding
+	Data     struct {     // of the ownership record
+		ComputeID string `json:"computeId"`
+		Server    string
+		Since     string
+		By        string
+	}
+	Status struct {
+		Phase      string            // of a namespace
+		Hard, Used map[string]string // of a quota
+	}
 }
 
-func (c *Conn) create(ctx context.Context, p place, o, into runtime.Object) error {
-	return send(ctx, c.request(http.MethodPost, place{p.resource, p.namespace, ""}), o, into)
+func (o *stored) ending() bool {
+	return o.Metadata.DeletionTimestamp != "" || o.Status.Phase == "Terminating"
 }
 
-func (c *Conn) update(ctx context.Context, p place, o object) error {
-	return send(ctx, c.request(http.MethodPut, p), o, nil)
+func (c *Conn) get(ctx context.Context, p place, into any) error {
+	return c.object(ctx, p.call(http.MethodGet), into)
 }
 
-// send writes as JSON, which is small in what Berth writes; answers, which can be long, come as protobuf.
-func send(ctx context.Context, r *rest.Request, o, into runtime.Object) error {
-	body, err := json.Marshal(o)
-	if err != nil {
+func (c *Conn) create(ctx context.Context, p place, o, into any) error {
+	p.name = ""
+	return c.send(ctx, p.call(http.MethodPost), o, into)
+}
+
+func (c *Conn) update(ctx context.Context, p place, o any) error {
+	return c.send(ctx, p.call(http.MethodPut), o, nil)
+}
+
+func (c *Conn) send(ctx context.Context, l call, o, into any) (err error) {
+	if l.body, err = json.Marshal(o); err != nil {
 		return err
 	}
-	result := r.SetHeader("Content-Type", runtime.ContentTypeJSON).Body(body).Do(ctx)
-	if into == nil {
-		return result.Error()
-	}
-	return result.Into(into)
+	return c.object(ctx, l, into)
 }
 
-// remove deletes the very object that was looked at: not one that took its name since. That there is none is fine.
-func (c *Conn) remove(ctx context.Context, p place, uid types.UID) error {
+// remove deletes the very object that was read: not one that has its name since. That there is none is fine.
+func (c *Conn) remove(ctx context.Context, p place, uid string) error {
 	o := &metav1.DeleteOptions{}
 	o.Kind, o.APIVersion = "DeleteOptions", "v1"
 	if uid != "" {
-		o.Preconditions = &metav1.Preconditions{UID: &uid}
+		id := types.UID(uid)
+		o.Preconditions = &metav1.Preconditions{UID: &id}
 	}
-	return ignoreNotFound(send(ctx, c.request(http.MethodDelete, p), o, nil))
-}
-
-// raw reads a path of the API server that is not an object.
-func (c *Conn) raw(ctx context.Context, path, accept string) ([]byte, error) {
-	r := c.rest.Get().AbsPath(path).MaxRetries(0)
-	if accept != "" {
-		r.SetHeader("Accept", accept)
-	}
-	return r.DoRaw(ctx)
+	return ignoreNotFound(c.send(ctx, p.call(http.MethodDelete), o, nil))
 }

@@ -2,6 +2,11 @@ package kube
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -9,41 +14,118 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// countName is a quota that forbids nothing. Who may not list secrets, because a list shows them, can see by it how many
-// there are: before a namespace is taken away, that is all there is to know.
+// countName is a quota that forbids nothing. It shows how many objects of a kind a namespace holds to an account that may not
+// list them: secrets, because a list shows what is in them, and custom resources, which no role can name beforehand.
 const countName = "berth-count"
 
-const countOfSecrets corev1.ResourceName = "count/secrets"
+// ErrCounting says that the cluster is counting the objects of a namespace, which takes a few seconds, and up to a minute for
+// a kind that is new. Ask again.
+var ErrCounting = errors.New("the cluster is still counting what is in the namespace")
 
-func (c *Conn) ensureCount(ctx context.Context, a Attachment) error {
-	q := &corev1.ResourceQuota{
-		TypeMeta: metav1.TypeMeta{Kind: "ResourceQuota", APIVersion: "v1"}, ObjectMeta: a.meta(countName, a.Namespace),
-		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{countOfSecrets: *quantity.NewQuantity(1_000_000, quantity.DecimalSI)}},
-	}
-	err := c.create(ctx, resourceQuotas.in(a.Namespace, countName), q, nil)
-	return ignoreExists(err)
+// countKey is how a quota names a kind ("Object count quota" in Kubernetes' documentation).
+func (k kind) countKey() string { return "count/" + k.qualified() }
+
+// mayList says whether a connection's account may list the kind.
+func (k kind) mayList() bool {
+	last := connectionGrants[len(connectionGrants)-1].rule
+	return slices.Contains(last.APIGroups, k.group) && slices.Contains(last.Resources, k.name)
 }
 
-// secrets is how many secrets a namespace holds, as far as the quota can say.
-func (c *Conn) secrets(ctx context.Context, namespace string) (n int64, known bool) {
-	var q corev1.ResourceQuota
-	if err := c.get(ctx, resourceQuotas.in(namespace, countName), &q); err != nil {
-		return 0, false
+// ensureCount makes the quota for all kinds that a connection's account may not list.
+func (c *Conn) ensureCount(ctx context.Context, a Attachment) error {
+	kinds, _, err := c.kinds(ctx)
+	if err != nil {
+		return err
 	}
-	used, known := q.Status.Used[countOfSecrets]
-	return used.Value(), known
+	var hidden []kind
+	for _, k := range kinds {
+		if k.countable && !k.mayList() {
+			hidden = append(hidden, k)
+		}
+	}
+	_, err = c.count(ctx, a, hidden)
+	return err
+}
+
+// count reads how many objects there are of kinds, by countKey. A kind that the quota does not name yet is added, and one
+// that Kubernetes has not counted yet is missing. The quota is made anew then: no role has to allow its change.
+func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[string]string, err error) {
+	p := resourceQuotas.in(a.Namespace, countName)
+	var have struct {
+		stored
+		Spec struct{ Hard map[string]string }
+	}
+	if err := c.get(ctx, p, &have); ignoreNotFound(err) != nil {
+		return nil, err
+	}
+	hard := corev1.ResourceList{}
+	missing := have.Metadata.UID == ""
+	for _, k := range kinds {
+		hard[corev1.ResourceName(k.countKey())] = *quantity.NewQuantity(1_000_000, quantity.DecimalSI)
+		_, named := have.Spec.Hard[k.countKey()]
+		_, seen := have.Status.Hard[k.countKey()]
+		_, counted := have.Status.Used[k.countKey()]
+		missing = missing || !named || seen && !counted // Kubernetes did not know the kind yet, and looks at new quotas only
+	}
+	if !missing {
+		return have.Status.Used, nil
+	}
+	if have.Metadata.UID != "" {
+		if !a.isOwn(have.Metadata) {
+			return nil, nil
+		}
+		if err := c.remove(ctx, p, have.Metadata.UID); err != nil {
+			return nil, err
+		}
+	}
+	q := &corev1.ResourceQuota{
+		TypeMeta: metav1.TypeMeta{Kind: "ResourceQuota", APIVersion: "v1"}, ObjectMeta: a.meta(countName, a.Namespace),
+		Spec: corev1.ResourceQuotaSpec{Hard: hard},
+	}
+	return map[string]string{}, ignoreExists(c.create(ctx, p, q, nil))
+}
+
+// counted sorts the kinds that could not be listed by what the quota says of them. It returns ErrCounting while Kubernetes
+// counts, unless the attachment is in a hurry.
+func (c *Conn) counted(ctx context.Context, a Attachment, hidden []kind, theirs, unseen *tally) error {
+	countable := slices.DeleteFunc(slices.Clone(hidden), func(k kind) bool { return !k.countable })
+	used := map[string]string{}
+	if len(countable) > 0 {
+		var err error
+		if used, err = c.count(ctx, a, countable); err != nil && !Denied(err) {
+			return fmt.Errorf("the objects in the namespace '%s' could not be counted: %w", a.Namespace, err)
+		}
+	}
+	var waiting []string
+	for _, k := range hidden {
+		text, known := used[k.countKey()]
+		n, err := strconv.ParseInt(text, 10, 64)
+		switch {
+		case known && err == nil && n == 0:
+		case known && err == nil:
+			theirs.add(fmt.Sprintf("%s (%d)", k.qualified(), n))
+		case k.countable && used != nil && !a.Hurried:
+			waiting = append(waiting, k.qualified())
+		default:
+			unseen.add(k.qualified())
+		}
+	}
+	if len(waiting) > 0 && theirs.n == 0 {
+		return fmt.Errorf("%w: %s", ErrCounting, cut(strings.Join(waiting[:min(len(waiting), 10)], ", "), maxSentence))
+	}
+	return nil
 }
 
 // dropCount removes the quota from a namespace that stays.
 func (c *Conn) dropCount(ctx context.Context, a Attachment) error {
-	var q corev1.ResourceQuota
+	var q stored
 	p := resourceQuotas.in(a.Namespace, countName)
 	err := c.get(ctx, p, &q)
-	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || err == nil && !a.isOwn(&q) {
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || err == nil && !a.isOwn(q.Metadata) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return c.remove(ctx, p, q.UID)
+	return c.remove(ctx, p, q.Metadata.UID)
 }

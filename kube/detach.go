@@ -2,12 +2,11 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
@@ -40,19 +39,19 @@ func (c *Conn) Detach(ctx context.Context, a Attachment) (left []string, err err
 // takeOut removes a thing that is marked as this attachment's. One by the same name that is not stays; when it is
 // someone's own and not another compute's, that is told.
 func (c *Conn) takeOut(ctx context.Context, a Attachment, t thing) (note string, err error) {
-	have := t.blank()
-	err = c.get(ctx, t.place, have)
+	var have stored
+	err = c.get(ctx, t.place, &have)
 	switch {
 	case apierrors.IsNotFound(err):
 		return "", nil
 	case err != nil:
 		return "", err
-	case a.isOwn(have):
-		if err := c.remove(ctx, t.place, have.GetUID()); err != nil {
+	case a.isOwn(have.Metadata):
+		if err := c.remove(ctx, t.place, have.Metadata.UID); err != nil {
 			return "", fmt.Errorf("the %s '%s' could not be removed: %w", t.what, t.place.name, err)
 		}
 		return "", nil
-	case byBerth(have):
+	case have.Metadata.byBerth():
 		return "", nil
 	}
 	return fmt.Sprintf("The %s '%s'%s was kept, because Berth did not make it.", t.what, t.place.name, t.where()), nil
@@ -60,38 +59,29 @@ func (c *Conn) takeOut(ctx context.Context, a Attachment, t thing) (note string,
 
 func (c *Conn) leaveNamespace(ctx context.Context, a Attachment) (note string, err error) {
 	place := namespaces.in("", a.Namespace)
-	var ns corev1.Namespace
+	var ns stored
 	if err := c.get(ctx, place, &ns); err != nil {
 		return "", ignoreNotFound(err)
 	}
-	if !a.isOwn(&ns) || ns.DeletionTimestamp != nil {
+	if !a.isOwn(ns.Metadata) || ns.ending() {
 		return "", c.dropCount(ctx, a)
 	}
-	theirs, unseen, err := c.contents(ctx, a.Namespace)
-	if err == nil && len(theirs)+len(unseen) > 0 {
+	theirs, unseen, err := c.contents(ctx, a)
+	if err == nil && theirs.n+unseen.n > 0 {
 		err = c.dropCount(ctx, a)
 	}
 	switch {
 	case err != nil:
 		return "", err
-	case len(theirs) > 0:
-		return fmt.Sprintf("The namespace '%s' was kept, because it holds things that Berth did not put there: %s.", a.Namespace, few(theirs)), nil
-	case len(unseen) > 0:
-		return fmt.Sprintf("The namespace '%s' was kept, because the cluster could not say whether it holds anything of these kinds: %s.", a.Namespace, few(unseen)), nil
+	case theirs.n > 0:
+		return fmt.Sprintf("The namespace '%s' was kept, because it holds things that Berth did not put there: %s.", a.Namespace, theirs), nil
+	case unseen.n > 0:
+		return fmt.Sprintf("The namespace '%s' was kept, because the cluster could not say whether it holds anything of these kinds: %s.", a.Namespace, unseen), nil
 	}
-	if err := c.remove(ctx, place, ns.UID); err != nil {
+	if err := c.remove(ctx, place, ns.Metadata.UID); err != nil {
 		return "", fmt.Errorf("the namespace '%s' could not be removed: %w", a.Namespace, err)
 	}
 	return "", nil
-}
-
-// few names the first ones of many.
-func few(names []string) string {
-	const most = 10
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // kubernetesOwn are resources, or single objects, that Kubernetes itself puts into namespaces: traces, not work.
@@ -100,56 +90,47 @@ var kubernetesOwn = map[string]bool{
 	"configmaps/kube-root-ca.crt": true, "serviceaccounts/default": true, "resourcequotas/" + countName: true,
 }
 
-// contents lists what is in a namespace besides what Kubernetes puts into every one: "pods/web-1". Kinds that the
-// cluster could not list are unseen.
-func (c *Conn) contents(ctx context.Context, namespace string) (theirs, unseen []string, err error) {
-	kinds, unseen, err := c.kinds(ctx)
+// contents lists what is in an attachment's namespace besides what Kubernetes puts into every one: "pods/web-1". Kinds that
+// Berth may not list are counted by the quota; those that cannot be counted either are unseen.
+func (c *Conn) contents(ctx context.Context, a Attachment) (theirs, unseen *tally, err error) {
+	ctx, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	kinds, stale, err := c.kinds(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	theirs, unseen = &tally{}, &stale
+	var hidden []kind
 	for _, k := range kinds {
-		names, err := c.names(ctx, k.in(namespace, ""))
-		switch {
-		case apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err): // removed since discovery
-		case err != nil && Unreachable(err) && strings.Count(k.root, ".") > 0: // an extension's own server is down
-			unseen = append(unseen, k.name)
-		case apierrors.IsForbidden(err) && k.name == "secrets": // a connection has few rights, and none on these
-			if n, known := c.secrets(ctx, namespace); known && n > 0 {
-				theirs = append(theirs, fmt.Sprintf("secrets (%d)", n))
-			} else if !known {
-				unseen = append(unseen, k.name)
-			}
-		case apierrors.IsForbidden(err):
-			unseen = append(unseen, k.name)
-		case err != nil:
-			return nil, nil, fmt.Errorf("the %s in the namespace '%s' could not be listed: %w", k.name, namespace, err)
-		}
-		for _, name := range names {
+		err := c.names(ctx, k.in(a.Namespace, ""), func(name string) {
 			if key := k.name + "/" + name; !kubernetesOwn[key] {
-				theirs = append(theirs, key)
+				theirs.add(key)
 			}
+		})
+		switch {
+		case err == nil, apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err): // or removed since discovery
+		case apierrors.IsForbidden(err):
+			hidden = append(hidden, k)
+		case Unreachable(err) && ctx.Err() == nil && k.group != "" && strings.Contains(k.group, "."): // an extension's own server is down
+			unseen.add(k.qualified())
+		default:
+			return nil, nil, fmt.Errorf("the %s in the namespace '%s' could not be listed: %w", k.name, a.Namespace, err)
 		}
 	}
-	return theirs, unseen, nil
+	if theirs.n == 0 && len(hidden) > 0 {
+		err = c.counted(ctx, a, hidden, theirs, unseen)
+	}
+	return theirs, unseen, err
 }
 
-// names lists the objects of one resource.
-func (c *Conn) names(ctx context.Context, p place) ([]string, error) {
-	text, err := c.request("GET", p).Param("limit", "50").SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").DoRaw(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var list struct {
-		Items []struct {
-			Metadata struct{ Name string }
-		}
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, fmt.Errorf("the cluster's list of %s is not JSON", p.resource.name)
-	}
-	var names []string
-	for _, o := range list.Items {
-		names = append(names, o.Metadata.Name)
-	}
-	return names, nil
+// names lists the first objects of one resource: who wants to know what is in a namespace needs no more.
+func (c *Conn) names(ctx context.Context, p place, each func(string)) error {
+	const page, most, mostBytes = 50, 1000, 32 << 20
+	l := listing{call: p.call(http.MethodGet), page: page, items: most, pages: 1, bytes: mostBytes}
+	l.accept = metadataOnly
+	_, err := list(ctx, c, l, func(o *struct{ Metadata struct{ Name string } }) error {
+		each(cut(o.Metadata.Name, 253))
+		return nil
+	})
+	return err
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,23 +25,25 @@ func (c *Conn) Drain(ctx context.Context, node string) (remaining int, why strin
 	if err := c.cordon(ctx, node); err != nil {
 		return 0, "", ignoreNotFound(err)
 	}
-	var list corev1.PodList
-	if err := c.request(http.MethodGet, pods.in("", "")).Param("fieldSelector", "spec.nodeName="+node).Param("limit", fmt.Sprint(maxEvictions)).Do(ctx).Into(&list); err != nil {
+	var there []pod
+	_, err = c.somePods(ctx, url.Values{"fieldSelector": {"spec.nodeName=" + node}}, maxEvictions, func(p *pod) {
+		if p.mustLeave() {
+			there = append(there, *p)
+		}
+	})
+	if err != nil {
 		return 0, "", err
 	}
-	for i := range list.Items {
-		p := &list.Items[i]
-		if !mustLeave(p) {
-			continue
-		}
+	for i := range there {
+		p := &there[i]
 		remaining++
-		if p.DeletionTimestamp != nil {
+		if p.Metadata.DeletionTimestamp != "" {
 			continue // on its way out
 		}
 		switch err := c.evict(ctx, p); {
 		case apierrors.IsTooManyRequests(err):
 			if why == "" {
-				why = fmt.Sprintf("a disruption budget keeps pod %s/%s", p.Namespace, p.Name)
+				why = fmt.Sprintf("a disruption budget keeps pod %s/%s", cut(p.Metadata.Namespace, 63), cut(p.Metadata.Name, 253))
 			}
 		case err != nil:
 			return remaining, why, err
@@ -64,23 +66,25 @@ func (c *Conn) Stay(ctx context.Context, node string) error {
 }
 
 func (c *Conn) mark(ctx context.Context, node, patch string) error {
-	return c.request(http.MethodPatch, nodes.in("", node)).SetHeader("Content-Type", string(types.MergePatchType)).Body([]byte(patch)).Do(ctx).Error()
+	l := nodes.in("", node).call(http.MethodPatch)
+	l.contentType, l.body = typeMergePatch, []byte(patch)
+	return c.object(ctx, l, nil)
 }
 
 // mustLeave says whether a pod has to be gone before its node goes.
-func mustLeave(p *corev1.Pod) bool {
-	if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed || p.Annotations[corev1.MirrorPodAnnotationKey] != "" {
+func (p *pod) mustLeave() bool {
+	if p.ended() || p.Metadata.Annotations.Mirror != "" {
 		return false
 	}
-	return !slices.ContainsFunc(p.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Kind == "DaemonSet" })
+	return !slices.ContainsFunc(p.Metadata.OwnerReferences, func(o struct{ Kind string }) bool { return o.Kind == "DaemonSet" })
 }
 
-func (c *Conn) evict(ctx context.Context, p *corev1.Pod) error {
+func (c *Conn) evict(ctx context.Context, p *pod) error {
+	uid := types.UID(p.Metadata.UID)
 	e := &policyv1.Eviction{
 		TypeMeta:      metav1.TypeMeta{APIVersion: "policy/v1", Kind: "Eviction"},
-		ObjectMeta:    metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace},
-		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}},
+		ObjectMeta:    metav1.ObjectMeta{Name: p.Metadata.Name, Namespace: p.Metadata.Namespace},
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
 	}
-	r := c.rest.Post().AbsPath(pods.root, "namespaces", p.Namespace, "pods", p.Name, "eviction").MaxRetries(0)
-	return ignoreNotFound(send(ctx, r, e, nil))
+	return ignoreNotFound(c.send(ctx, pods.in(p.Metadata.Namespace, p.Metadata.Name).call(http.MethodPost, "eviction"), e, nil))
 }

@@ -18,7 +18,7 @@ import (
 // what a load balancer answers for a cluster that does not.
 func Unreachable(err error) bool {
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errRedirect), errors.Is(err, errTooLong):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errRedirect), isNonsense(err):
 		return false
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF):
 		return true
@@ -31,6 +31,9 @@ func Unreachable(err error) bool {
 		return false
 	}
 	if _, ok := errors.AsType[*url.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*brokenOff](err); ok {
 		return true
 	}
 	_, ok := errors.AsType[net.Error](err)
@@ -57,13 +60,19 @@ func Untrusted(err error) bool {
 	return authority || name
 }
 
-// Nonsense says that there was an answer, and that it is not one of Kubernetes': no other will come.
+func isNonsense(err error) bool {
+	_, is := errors.AsType[*notKubernetes](err)
+	return is
+}
+
+// Nonsense says that there was an answer, and that it is not one of Kubernetes', or larger than any of its own: no other will
+// come.
 func Nonsense(err error) bool {
-	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrNamespaceEnding) {
+	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrNamespaceEnding) || errors.Is(err, ErrCounting) {
 		return false
 	}
 	status := apierrors.APIStatus(nil)
-	return !errors.As(err, &status) || errors.Is(err, errTooLong) || errors.Is(err, errRedirect)
+	return !errors.As(err, &status) || isNonsense(err) || errors.Is(err, errRedirect)
 }
 
 // Expired says that the cluster's certificate has ended.

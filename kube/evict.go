@@ -2,22 +2,21 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
+	"net/http"
+	"net/url"
 	"strings"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Evict takes out what an owner has put into the cluster, its ownership record last: its account goes, and its tokens with it.
-// It is what a take-over begins with; Detach is for one's own. What had to stay is told in sentences.
+// A take-over begins with it; Detach is for one's own. Sentences in left say what had to stay.
 func (c *Conn) Evict(ctx context.Context, owner Owner) (left []string, err error) {
 	accounts, err := c.marked(ctx, serviceAccounts)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range accounts {
-		a := Attachment{Namespace: o.Namespace, ComputeID: owner.ComputeID, Server: owner.Server}
-		if o.Name != accountName || !a.isOwn(&o) {
+		a := Attachment{Namespace: o.Namespace, ComputeID: owner.ComputeID, Server: owner.Server, Hurried: true}
+		if o.Name != accountName || !a.isOwn(o) || strings.HasPrefix(o.Namespace, "kube-") {
 			continue
 		}
 		notes, err := c.Detach(ctx, a)
@@ -29,26 +28,18 @@ func (c *Conn) Evict(ctx context.Context, owner Owner) (left []string, err error
 	return left, c.dropOwnership(ctx, func(o Owner) bool { return o == owner })
 }
 
+// maxMarked is how many objects of a kind Berth's mark can have in one cluster.
+const maxMarked = 1000
+
 // marked lists all objects of a kind that some Berth made.
-func (c *Conn) marked(ctx context.Context, r resource) ([]metav1.ObjectMeta, error) {
-	text, err := c.request("GET", r.in("", "")).Param("labelSelector", labelManaged+"=berth").
-		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").DoRaw(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var list struct {
-		Items []struct{ Metadata metav1.ObjectMeta }
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, err
-	}
-	var out []metav1.ObjectMeta
-	for _, o := range list.Items {
-		if !strings.HasPrefix(o.Metadata.Namespace, "kube-") {
-			out = append(out, o.Metadata)
-		}
-	}
-	return out, nil
+func (c *Conn) marked(ctx context.Context, r resource) (out []metadata, err error) {
+	l := listing{call: r.in("", "").call(http.MethodGet), page: maxMarked, items: maxMarked, pages: 1, bytes: maxPodBytes}
+	l.accept, l.query = metadataOnly, url.Values{"labelSelector": {labelManaged + "=berth"}}
+	_, err = list(ctx, c, l, func(o *struct{ Metadata metadata }) error {
+		out = append(out, o.Metadata)
+		return nil
+	})
+	return out, err
 }
 
 // EvictConnection takes out another connection's account, with all its rights.

@@ -16,8 +16,6 @@ import (
 
 // What tests do as the user of a cluster.
 
-const MaxAnswer = maxAnswer
-
 func (c *Conn) PutMap(ctx context.Context, namespace, name string) error {
 	m := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{Kind: "ConfigMap", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: name}}
 	return c.create(ctx, configMaps.in(namespace, name), m, nil)
@@ -68,7 +66,7 @@ func (c *Conn) Widen(ctx context.Context) error {
 // Present names what of an attachment is in the cluster.
 func (c *Conn) Present(ctx context.Context, a Attachment) (found []string, err error) {
 	for _, t := range a.things() {
-		err := c.get(ctx, t.place, t.blank())
+		err := c.get(ctx, t.place, new(stored))
 		if err == nil {
 			found = append(found, t.what+t.where())
 		} else if ignoreNotFound(err) != nil {
@@ -83,15 +81,13 @@ func (c *Conn) Present(ctx context.Context, a Attachment) (found []string, err e
 func (c *Conn) Dump(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
 	for _, root := range []string{"/api", "/apis"} {
-		text, err := c.raw(ctx, root, discoveryTypes)
+		var groups []apiGroup
+		l := listing{call: call{path: root, what: "groups", accept: discoveryTypes}, items: maxGroups, pages: 1, bytes: maxDiscoveryBytes}
+		_, err := list(ctx, c, l, func(g *apiGroup) error { groups = append(groups, *g); return nil })
 		if err != nil {
 			return nil, err
 		}
-		var d discovered
-		if err := json.Unmarshal(text, &d); err != nil {
-			return nil, err
-		}
-		for _, group := range d.Items {
+		for _, group := range groups {
 			for _, v := range group.Versions[:1] {
 				for _, r := range v.Resources {
 					if !slices.Contains(r.Verbs, "list") || slices.Contains([]string{"events", "leases", "componentstatuses"}, r.Resource) {
@@ -114,16 +110,13 @@ func (c *Conn) Dump(ctx context.Context) (map[string]string, error) {
 }
 
 func (c *Conn) dump(ctx context.Context, r resource) (map[string]string, error) {
-	text, err := c.request("GET", r.in("", "")).SetHeader("Accept", "application/json").DoRaw(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var list struct{ Items []map[string]any }
-	if err := json.Unmarshal(text, &list); err != nil {
+	var items []map[string]any
+	l := listing{call: r.in("", "").call("GET"), items: 10000, pages: 1, bytes: 64 << 20}
+	if _, err := list(ctx, c, l, func(o *map[string]any) error { items = append(items, *o); return nil }); err != nil {
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, o := range list.Items {
+	for _, o := range items {
 		delete(o, "status")
 		meta := o["metadata"].(map[string]any)
 		delete(meta, "resourceVersion")
@@ -136,6 +129,37 @@ func (c *Conn) dump(ctx context.Context, r resource) (map[string]string, error) 
 		out[r.name+" "+namespace+"/"+meta["name"].(string)] = string(written)
 	}
 	return out, nil
+}
+
+var (
+	definitions = resource{"/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"}
+	widgets     = resource{"/apis/example.com/v1", "widgets"}
+)
+
+// DefineWidgets makes a kind of custom resource.
+func (c *Conn) DefineWidgets(ctx context.Context) error {
+	return ignoreExists(c.create(ctx, definitions.in("", ""), json.RawMessage(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+"metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget"},
+"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`), nil))
+}
+
+// DropWidgets removes it.
+func (c *Conn) DropWidgets(ctx context.Context) error {
+	return c.remove(ctx, definitions.in("", "widgets.example.com"), "")
+}
+
+// PutWidget makes one of them.
+func (c *Conn) PutWidget(ctx context.Context, namespace string) error {
+	return c.create(ctx, widgets.in(namespace, ""), json.RawMessage(`{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w"}}`), nil)
+}
+
+// CountSecretsOnly makes the quota as earlier versions of Berth did.
+func (c *Conn) CountSecretsOnly(ctx context.Context, a Attachment) error {
+	if err := c.remove(ctx, resourceQuotas.in(a.Namespace, countName), ""); err != nil {
+		return err
+	}
+	_, err := c.count(ctx, a, []kind{{resource: secrets, countable: true}})
+	return err
 }
 
 // PutPod makes a pod that is on a node already.

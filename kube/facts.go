@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 )
@@ -31,12 +31,11 @@ type Node struct {
 // Facts asks the cluster who and what it is.
 func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 	var f Facts
-	var system corev1.Namespace
+	var system stored
 	if err := c.get(ctx, namespaces.in("", metav1.NamespaceSystem), &system); err != nil {
 		return f, err
 	}
-	f.UID = string(system.UID)
-	if f.UID == "" {
+	if f.UID = cut(system.Metadata.UID, 128); f.UID == "" {
 		return f, errors.New("the cluster's kube-system namespace has no UID, so that the cluster cannot be told from others")
 	}
 	var err error
@@ -49,7 +48,7 @@ func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 
 // Version asks for the Kubernetes version. A cluster that emulates an older minor is judged by that one.
 func (c *Conn) Version(ctx context.Context) (string, error) {
-	text, err := c.raw(ctx, "/version", "")
+	text, err := c.raw(ctx, "/version", maxRefusal)
 	if err != nil {
 		return "", err
 	}
@@ -76,43 +75,65 @@ func versionOf(v version.Info) (string, error) {
 	return m[1] + "." + m[2] + "." + m[3], nil
 }
 
-// pageOfNodes is how many nodes come in one answer.
-const pageOfNodes = 250
+// The bounds of a list of nodes. AKS has 5,000 nodes in a cluster at most, and a busy node's text has about 20 kB.
+const (
+	maxNodes     = 5000
+	pageOfNodes  = 250
+	maxNodePages = 2 * maxNodes / pageOfNodes
+	maxNodeBytes = 128 << 20
+)
+
+// node is what is read of a node.
+type node struct {
+	Metadata struct {
+		Name   string
+		Labels struct {
+			Pool         string `json:"kubernetes.azure.com/agentpool"`
+			InstanceType string `json:"node.kubernetes.io/instance-type"`
+			Simulated    string `json:"berth.dev/simulated"`
+		}
+		Annotations struct {
+			Leaving string `json:"berth.dev/leaving"`
+		}
+	}
+	Status struct {
+		Capacity struct {
+			CPU    amount
+			Memory amount
+			GPU    amount `json:"nvidia.com/gpu"`
+			FPGA   amount `json:"microsoft.com/fpga_catapult"`
+		}
+		Conditions few[struct{ Type, Status string }]
+		NodeInfo   struct{ KubeletVersion string }
+	}
+}
 
 // Nodes lists the nodes.
 func (c *Conn) Nodes(ctx context.Context) ([]Node, error) {
 	var out []Node
-	for next := ""; ; {
-		var list corev1.NodeList
-		r := c.request("GET", nodes.in("", "")).Param("limit", strconv.Itoa(pageOfNodes))
-		if next != "" {
-			r.Param("continue", next)
-		}
-		if err := r.Do(ctx).Into(&list); err != nil {
-			return nil, err
-		}
-		for i := range list.Items {
-			out = append(out, nodeOf(&list.Items[i]))
-		}
-		if next = list.Continue; next == "" {
-			return out, nil
-		}
+	l := listing{call: nodes.in("", "").call(http.MethodGet), page: pageOfNodes, items: maxNodes, pages: maxNodePages, bytes: maxNodeBytes}
+	_, err := list(ctx, c, l, func(n *node) error {
+		out = append(out, n.facts())
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return out, nil
 }
 
-func nodeOf(n *corev1.Node) Node {
-	quantity := func(name corev1.ResourceName) int {
-		q := n.Status.Capacity[name]
-		return int(q.Value())
-	}
+func (n *node) facts() Node {
+	const name, label = 253, 63 // the longest that Kubernetes allows
+	has := n.Status.Capacity
 	out := Node{
-		Name: n.Name, Pool: n.Labels[LabelPool], InstanceType: n.Labels[corev1.LabelInstanceTypeStable], KubeletVersion: n.Status.NodeInfo.KubeletVersion,
-		Simulated: n.Labels[LabelSimulated] == "true", Leaving: n.Annotations[annotationLeaving] != "", VCPUs: quantity(corev1.ResourceCPU), MemoryMiB: quantity(corev1.ResourceMemory) >> 20,
-		GPUs: quantity(ResourceGPU), FPGAs: quantity(ResourceFPGA),
+		Name: cut(n.Metadata.Name, name), Pool: cut(n.Metadata.Labels.Pool, label), InstanceType: cut(n.Metadata.Labels.InstanceType, label),
+		KubeletVersion: cut(n.Status.NodeInfo.KubeletVersion, label),
+		Simulated:      n.Metadata.Labels.Simulated == "true", Leaving: n.Metadata.Annotations.Leaving != "",
+		VCPUs: has.CPU.whole(), MemoryMiB: has.Memory.mebi(), GPUs: has.GPU.whole(), FPGAs: has.FPGA.whole(),
 	}
 	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			out.Ready = c.Status == corev1.ConditionTrue
+		if c.Type == "Ready" {
+			out.Ready = c.Status == "True"
 		}
 	}
 	return out

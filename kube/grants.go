@@ -19,7 +19,8 @@ type grant struct {
 // that exceed their maker's own rights.
 var connectionGrants = []grant{
 	{"How large the cluster is, and which of its nodes are ready.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list"}}},
-	{"The cluster's identity (kube-system's UID), and the namespaces of computes.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "create", "update", "delete"}}},
+	{"The cluster's identity (kube-system's UID), the namespaces of computes, and which of them stay when the cluster is disconnected.",
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "create", "update", "delete"}}},
 	{"The ownership record. It is made with create-only semantics, which Kubernetes cannot bind to a name.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"create"}}},
 	{"The same record: whose the cluster is, and its end.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{recordName}, Verbs: []string{"get", "delete"}}},
 	{"The service accounts of computes. That something is made cannot be bound to a name.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"create"}}},
@@ -27,7 +28,7 @@ var connectionGrants = []grant{
 	{"Short-lived tokens for computes and for itself, and for no other account.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: []string{accountName, connectionName}, Verbs: []string{"create"}}},
 	{"The roles of computes: Kubernetes lets them have no more than what stands here.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}, Verbs: []string{"create"}}},
 	{"The same roles, to put them right and to take them away.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}, ResourceNames: []string{rightsName}, Verbs: []string{"get", "update", "delete"}}},
-	{"A quota that forbids nothing and counts secrets, instead of the right to list, which is to read, them.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"resourcequotas"}, Verbs: []string{"create"}}},
+	{"A quota that forbids nothing and counts secrets and custom resources, instead of the right to list, which is to read, them.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"resourcequotas"}, Verbs: []string{"create"}}},
 	{"The same quota.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"resourcequotas"}, ResourceNames: []string{countName}, Verbs: []string{"get", "delete"}}},
 	{"Its own role, to let it belong to its namespace and go with it. Kubernetes lets nobody give himself more.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings"}, ResourceNames: []string{connectionName}, Verbs: []string{"get", "update"}}},
 	{"What Azure ML's router left behind, when a detach is asked to clean it (--clean-leftovers).", rbacv1.PolicyRule{APIGroups: []string{"", "apps"}, Resources: []string{"serviceaccounts", "services", "deployments", "secrets", "configmaps"}, ResourceNames: routerNames, Verbs: []string{"delete"}}},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -87,16 +86,11 @@ func (a access) forbidden() string {
 // is not among them.
 func restConfig(a access) *rest.Config {
 	return &rest.Config{
-		Host: a.cluster.Server, BearerToken: a.user.Token, Username: a.user.Username, Password: a.user.Password, QPS: -1,
+		Host: a.cluster.Server, BearerToken: a.user.Token, Username: a.user.Username, Password: a.user.Password,
 		TLSClientConfig: rest.TLSClientConfig{
 			CAData: a.cluster.CertificateAuthorityData, ServerName: a.cluster.TLSServerName,
 			CertData: a.user.ClientCertificateData, KeyData: a.user.ClientKeyData,
 		},
-		ContentConfig: rest.ContentConfig{
-			NegotiatedSerializer: codecs.WithoutConversion(), ContentType: runtime.ContentTypeJSON,
-			AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON,
-		},
-		WarningHandler: rest.NoWarnings{},
 	}
 }
 

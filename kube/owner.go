@@ -68,7 +68,7 @@ func (c *Conn) TakeOwnership(ctx context.Context, o Owner) error {
 
 // Owner reads the ownership record; nil when there is none.
 func (c *Conn) Owner(ctx context.Context) (*Owner, error) {
-	var m corev1.ConfigMap
+	var m stored
 	err := c.get(ctx, record, &m)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
@@ -79,8 +79,10 @@ func (c *Conn) Owner(ctx context.Context) (*Owner, error) {
 	return ownerOf(&m), nil
 }
 
-func ownerOf(m *corev1.ConfigMap) *Owner {
-	return &Owner{ComputeID: m.Data["computeId"], Server: m.Data["server"], Since: m.Data["since"], By: m.Data["by"]}
+// ownerOf reads a record that anyone may have written: a text that is longer than any of Berth's is cut.
+func ownerOf(m *stored) *Owner {
+	const most = 1024
+	return &Owner{ComputeID: cut(m.Data.ComputeID, most), Server: cut(m.Data.Server, 128), Since: cut(m.Data.Since, 64), By: cut(m.Data.By, 128)}
 }
 
 // DropOwnership removes the ownership record of a compute, and nobody else's.
@@ -89,12 +91,12 @@ func (c *Conn) DropOwnership(ctx context.Context, computeID string) error {
 }
 
 func (c *Conn) dropOwnership(ctx context.Context, own func(Owner) bool) error {
-	var m corev1.ConfigMap
+	var m stored
 	if err := c.get(ctx, record, &m); err != nil {
 		return ignoreNotFound(err)
 	}
 	if !own(*ownerOf(&m)) {
 		return nil
 	}
-	return c.remove(ctx, record, m.UID)
+	return c.remove(ctx, record, m.Metadata.UID)
 }

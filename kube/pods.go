@@ -2,56 +2,90 @@ package kube
 
 import (
 	"context"
-
-	corev1 "k8s.io/api/core/v1"
+	"net/http"
+	"net/url"
 )
 
-// manyPods bounds how many pods are looked through, and fewPods how many are named.
+// The bounds of a list of pods. The text of a pod has up to about 30 kB.
 const (
-	manyPods = "500"
-	fewPods  = 3
+	manyPods    = 500 // that are read; the rest is not asked for
+	fewPods     = 3   // that are named
+	maxPodBytes = 32 << 20
 )
+
+// pod is what is read of a pod.
+type pod struct {
+	Metadata struct {
+		Name, Namespace, UID, DeletionTimestamp string
+
+		Annotations struct {
+			Mirror string `json:"kubernetes.io/config.mirror"`
+		}
+		OwnerReferences few[struct{ Kind string }]
+	}
+	Spec struct {
+		NodeName   string
+		Containers few[struct {
+			Resources struct {
+				Requests struct{ CPU, Memory amount }
+			}
+		}]
+	}
+	Status struct {
+		Phase                                    string
+		InitContainerStatuses, ContainerStatuses few[containerStatus]
+	}
+}
+
+type containerStatus struct {
+	Image string
+	State struct{ Waiting struct{ Reason string } }
+}
+
+// ended says whether all its containers have.
+func (p *pod) ended() bool { return p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed" }
+
+// somePods reads the first pods; whole is false when there are more.
+func (c *Conn) somePods(ctx context.Context, query url.Values, limit int, each func(*pod)) (whole bool, err error) {
+	l := listing{call: pods.in("", "").call(http.MethodGet), page: limit, items: limit, pages: 1, bytes: maxPodBytes}
+	l.query = query
+	return list(ctx, c, l, func(p *pod) error {
+		each(p)
+		return nil
+	})
+}
 
 // ImagesMissing names some pods whose images cannot be pulled: "kube-system/proxy (image)".
 func (c *Conn) ImagesMissing(ctx context.Context) (stuck []string, err error) {
-	var list corev1.PodList
-	if err := c.request("GET", pods.in("", "")).Param("limit", manyPods).Do(ctx).Into(&list); err != nil {
-		return nil, err
-	}
-	for i := range list.Items {
-		p := &list.Items[i]
+	_, err = c.somePods(ctx, nil, manyPods, func(p *pod) {
 		for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
-			if w := s.State.Waiting; w != nil && (w.Reason == "ImagePullBackOff" || w.Reason == "ErrImagePull") && len(stuck) < fewPods {
-				stuck = append(stuck, p.Namespace+"/"+p.Name+" ("+s.Image+")")
+			if w := s.State.Waiting.Reason; (w == "ImagePullBackOff" || w == "ErrImagePull") && len(stuck) < fewPods {
+				stuck = append(stuck, cut(p.Metadata.Namespace+"/"+p.Metadata.Name, 2*63)+" ("+cut(s.Image, maxSentence)+")")
 				break
 			}
 		}
-	}
-	return stuck, nil
+	})
+	return stuck, err
 }
 
 // Load is what the pods of a node have asked for.
 type Load struct{ Pods, MilliCPUs, MemoryMiB int }
 
-// Loads is what is asked of each node, by its name. whole is false when there are more pods than are looked through.
+// Loads is what is asked of each node, by its name. whole is false when there are more pods than are read.
 func (c *Conn) Loads(ctx context.Context) (loads map[string]Load, whole bool, err error) {
-	var list corev1.PodList
-	if err := c.request("GET", pods.in("", "")).Param("limit", manyPods).Do(ctx).Into(&list); err != nil {
-		return nil, false, err
-	}
 	loads = map[string]Load{}
-	for i := range list.Items {
-		p := &list.Items[i]
-		if p.Spec.NodeName == "" || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
-			continue
+	whole, err = c.somePods(ctx, nil, manyPods, func(p *pod) {
+		node := cut(p.Spec.NodeName, 253)
+		if node == "" || p.ended() {
+			return
 		}
-		l := loads[p.Spec.NodeName]
+		l := loads[node]
 		l.Pods++
 		for _, container := range p.Spec.Containers {
-			l.MilliCPUs += int(container.Resources.Requests.Cpu().MilliValue())
-			l.MemoryMiB += int(container.Resources.Requests.Memory().Value() >> 20)
+			l.MilliCPUs += container.Resources.Requests.CPU.milli()
+			l.MemoryMiB += container.Resources.Requests.Memory.mebi()
 		}
-		loads[p.Spec.NodeName] = l
-	}
-	return loads, list.Continue == "", nil
+		loads[node] = l
+	})
+	return loads, whole, err
 }

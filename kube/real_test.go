@@ -88,20 +88,6 @@ func dump(t *testing.T, c *kube.Conn) map[string]string {
 	return objects
 }
 
-// without waits until nothing of an earlier test's namespace is there.
-func without(t *testing.T, c *kube.Conn, namespace string) {
-	t.Helper()
-	if err := c.DropNamespace(t.Context(), namespace); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, func() error {
-		if ns, err := c.Namespace(t.Context(), namespace); ns != nil || err != nil {
-			return errors.Join(err, errors.New("the namespace is still there"))
-		}
-		return nil
-	})
-}
-
 // difference names the objects that are not the same in both.
 func difference(before, after map[string]string) (out []string) {
 	for key, object := range before {

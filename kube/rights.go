@@ -1,10 +1,9 @@
 package kube
 
 import (
-	"reflect"
-
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -42,7 +41,7 @@ var namespaceRules = []rbacv1.PolicyRule{
 type thing struct {
 	what string // in the user's words
 	place
-	object
+	object metav1.Object
 }
 
 // things lists everything besides the namespace and the ownership record, in the order of making.
@@ -75,22 +74,24 @@ func (a Attachment) things() []thing {
 	return out
 }
 
-// blank is an empty object of the thing's type, to read into.
-func (t thing) blank() object {
-	return reflect.New(reflect.TypeOf(t.object).Elem()).Interface().(object)
-}
+// rule and subject are what is read again of roles and bindings.
+type (
+	rule    = rbacv1.PolicyRule
+	subject = rbacv1.Subject
+)
 
-// says is what an object grants: the part of it that Berth puts back when someone has changed it.
-func says(o object) any {
-	switch o := o.(type) {
+// grantsAs says whether an object in the cluster grants what this one grants: Berth puts that back when someone changes it.
+func (t thing) grantsAs(have *stored) bool {
+	var want stored
+	switch o := t.object.(type) {
 	case *rbacv1.ClusterRole:
-		return o.Rules
+		want.Rules = o.Rules
 	case *rbacv1.Role:
-		return o.Rules
+		want.Rules = o.Rules
 	case *rbacv1.ClusterRoleBinding:
-		return o.Subjects
+		want.Subjects = o.Subjects
 	case *rbacv1.RoleBinding:
-		return o.Subjects
+		want.Subjects = o.Subjects
 	}
-	return nil
+	return equality.Semantic.DeepEqual(have.Rules, want.Rules) && equality.Semantic.DeepEqual(have.Subjects, want.Subjects)
 }

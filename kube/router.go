@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,8 +25,8 @@ var (
 	deployments = resource{"/apis/apps/v1", "deployments"}
 )
 
-// leftovers are those objects, what starts pods first.
-var leftovers = []place{
+// routerObjects are those objects, what starts pods first.
+var routerObjects = []place{
 	deployments.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe-int-http"),
 	configMaps.in(routerNamespace, "azuremlfeconfig"), secrets.in(routerNamespace, routerSecret),
 	clusterBindings.in("", routerBinding), clusterRoles.in("", routerRole), serviceAccounts.in(routerNamespace, "azureml-fe"),
@@ -37,18 +38,18 @@ func (p place) text() string { return p.resource.name + "/" + p.name }
 // it is to read it; it is told when any of its companions is there.
 func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
-		names, err := c.names(ctx, kind.in(routerNamespace, ""))
-		if err != nil {
+		var names []string
+		if err := c.names(ctx, kind.in(routerNamespace, ""), func(name string) { names = append(names, name) }); err != nil {
 			return nil, err
 		}
-		for _, p := range leftovers {
+		for _, p := range routerObjects {
 			if p.resource == kind && slices.Contains(names, p.name) {
 				found = append(found, p.text())
 			}
 		}
 	}
 	for _, p := range []place{clusterRoles.in("", routerRole), clusterBindings.in("", routerBinding)} {
-		_, err := c.request("GET", p).DoRaw(ctx)
+		err := c.object(ctx, p.call(http.MethodGet), nil)
 		switch {
 		case err == nil:
 			found = append(found, p.text())
@@ -61,8 +62,8 @@ func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 
 // RemoveRouterObjects removes them, and says which were there.
 func (c *Conn) RemoveRouterObjects(ctx context.Context) (removed []string, err error) {
-	for _, p := range leftovers {
-		err := c.request("DELETE", p).Do(ctx).Error()
+	for _, p := range routerObjects {
+		err := c.object(ctx, p.call(http.MethodDelete), nil)
 		switch {
 		case err == nil:
 			removed = append(removed, p.text())

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -19,17 +20,24 @@ func (c *Conn) Token(ctx context.Context, namespace string, ttl time.Duration) (
 
 func (c *Conn) token(ctx context.Context, of place, ttl time.Duration) (token string, expires time.Time, err error) {
 	seconds := int64(ttl.Seconds())
-	wish := &authenticationv1.TokenRequest{
+	request := &authenticationv1.TokenRequest{
 		TypeMeta: metav1.TypeMeta{Kind: "TokenRequest", APIVersion: "authentication.k8s.io/v1"},
 		Spec:     authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds},
 	}
-	var got authenticationv1.TokenRequest
-	r := c.request("POST", of).Suffix("token")
-	if err := send(ctx, r, wish, &got); err != nil {
+	var got struct {
+		Status struct {
+			Token               string
+			ExpirationTimestamp time.Time
+		}
+	}
+	if err := c.send(ctx, of.call(http.MethodPost, "token"), request, &got); err != nil {
 		return "", time.Time{}, err
 	}
-	if got.Status.Token == "" {
+	switch n := len(got.Status.Token); {
+	case n == 0:
 		return "", time.Time{}, errors.New("the cluster answered a token request without a token")
+	case n > maxToken:
+		return "", time.Time{}, nonsense("the cluster answered a token request with a token of %d bytes", n)
 	}
 	return got.Status.Token, got.Status.ExpirationTimestamp.UTC(), nil
 }
@@ -46,7 +54,7 @@ func (c *Conn) Can(ctx context.Context, verb, resource, namespace string) (bool,
 			Verb: verb, Group: group, Resource: resource, Subresource: sub, Name: name, Namespace: namespace,
 		}},
 	}
-	var answer authorizationv1.SelfSubjectAccessReview
+	var answer struct{ Status struct{ Allowed bool } }
 	if err := c.create(ctx, accessReviews.in("", ""), question, &answer); err != nil {
 		return false, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,17 +17,10 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// maxAnswer bounds one answer, after decompression: a cluster is not trusted with our memory. A page of 250 nodes is
-// about 5 MB on busy clusters.
-const maxAnswer = 16 << 20
-
 // linger is how long the sockets of a cluster outlive its last connection.
 const linger = 10 * time.Second
 
-var (
-	errRedirect = errors.New("the cluster answered with a redirect, which is not followed")
-	errTooLong  = errors.New("the cluster's answer is longer than 16 MiB and was not read to its end")
-)
+var errRedirect = errors.New("the cluster answered with a redirect, which is not followed")
 
 // transports are shared by connections to one host that trust the same authority and show the same certificate, so that one
 // TLS connection serves them all. client-go has such a pool too, but its entries cannot be closed.
@@ -45,7 +37,7 @@ type sharedTransport struct {
 	timer *time.Timer
 }
 
-// acquireTransport finds the transport for a cluster or makes one. Who gets it calls done.
+// acquireTransport finds the transport for a cluster or makes one. The caller calls done.
 func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 	host, err := url.Parse(c.Host)
 	if err != nil {
@@ -83,8 +75,10 @@ func newTransport(config *tls.Config, guard *Guard) *http.Transport {
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 5 * time.Second, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
-		// A connection that died without a word is found out by a ping, not by the next user's timeout.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+		// A ping finds out that a connection died, before the next request runs into its timeout. The buffers bound what a
+		// cluster can send ahead of what is read.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second,
+			MaxReceiveBufferPerStream: 256 << 10, MaxReceiveBufferPerConnection: 1 << 20},
 	}
 	if guard != nil { // a proxy would dial for us, and unguarded
 		t.Proxy, t.DialContext = nil, guard.dial
@@ -133,34 +127,4 @@ func (s *sharedTransport) drop() {
 		delete(transports, s.key)
 	}
 	s.CloseIdleConnections()
-}
-
-// bounded cuts answers off.
-type bounded struct{ http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
-	}
-	return response, err
-}
-
-// WrappedRoundTripper lets client-go find the transport below.
-func (b bounded) WrappedRoundTripper() http.RoundTripper { return b.RoundTripper }
-
-type boundedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-// Read implements io.Reader.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	return n, err
 }

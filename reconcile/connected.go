@@ -170,7 +170,9 @@ func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 	conn, err := s.Clusters.Connect(ctx, s.id())
 	if err == nil {
 		defer conn.Close()
-		err = conn.Leave(ctx, s.id().String(), s.ServerID)
+		var left []string
+		left, err = conn.Leave(ctx, s.id().String(), s.ServerID)
+		s.notes = append(s.notes, left...)
 	}
 	if err != nil && berth.ErrorCode(err) != berth.CodeConflict {
 		if s.elapsed() < detachPatience {

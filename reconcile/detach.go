@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/store"
 )
 
@@ -26,14 +27,21 @@ func detached(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	err = s.cleanCluster(ctx)
-	if err == nil || have.State == berth.StateDeleting {
+	switch {
+	case err == nil || have.State == berth.StateDeleting:
 		return verdict{}, nil
+	case errors.Is(err, kube.ErrCounting):
+		return again(s.soon()), s.say(ctx, "waiting for the cluster to count what is in the namespace %s", s.attachment().Namespace)
 	}
 	if s.elapsed() < detachPatience {
 		return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
 	}
 	return verdict{}, s.deferCleanup(err)
 }
+
+// countPatience is how long a detach waits for the cluster to count the objects of kinds that Berth may not list. Kubernetes
+// learns of a new kind every 30 s.
+const countPatience = 75 * time.Second
 
 func (s *scope) cleanCluster(ctx context.Context) error {
 	c := s.compute()
@@ -42,7 +50,9 @@ func (s *scope) cleanCluster(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	left, err := conn.Detach(ctx, s.attachment())
+	out := s.attachment()
+	out.Hurried = s.elapsed() >= countPatience
+	left, err := conn.Detach(ctx, out)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,9 @@ func (s *scope) leave(ctx context.Context, kubeconfig []byte) error {
 		return err
 	}
 	defer conn.Close()
-	return conn.Leave(ctx, s.id().String(), s.ServerID)
+	left, err := conn.Leave(ctx, s.id().String(), s.ServerID)
+	s.notes = append(s.notes, left...)
+	return err
 }
 
 // unreadableComputeNoted says what stays behind, because nobody knows any more where it is.

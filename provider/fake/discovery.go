@@ -29,6 +29,7 @@ var resources = []*resource{
 	{"apps", "v1", "deployments", "Deployment", false, false},
 	{"apps", "v1", "statefulsets", "StatefulSet", false, false},
 	{"batch", "v1", "jobs", "Job", false, false},
+	{"example.com", "v1", "widgets", "Widget", false, false}, // a custom resource
 	{"coordination.k8s.io", "v1", "leases", "Lease", false, false},
 	{"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", true, false},
 	{"rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", true, false},
@@ -41,6 +42,7 @@ var (
 	namespacesResource = find("", "namespaces")
 	nodesResource      = find("", "nodes")
 	accountsResource   = find("", "serviceaccounts")
+	quotasResource     = find("", "resourcequotas")
 )
 
 func find(group, name string) *resource {
@@ -60,7 +62,7 @@ func (r *resource) verbs() []string {
 	if r.ask {
 		return []string{"create"}
 	}
-	return []string{"create", "delete", "get", "list", "update"}
+	return []string{"create", "delete", "get", "list", "update", "watch"}
 }
 
 // discovery answers /api and /apis in the aggregated form, made once.

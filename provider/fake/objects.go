@@ -195,12 +195,46 @@ func (c *cluster) forget(a at) {
 	}
 }
 
+// selected says whether an object has the label of a selector such as "a=b"; an empty one selects all.
+func selected(text []byte, selector string) bool {
+	if selector == "" {
+		return true
+	}
+	var o struct {
+		Metadata struct{ Labels map[string]string }
+	}
+	label, value, _ := strings.Cut(selector, "=")
+	return json.Unmarshal(text, &o) == nil && o.Metadata.Labels[label] == value
+}
+
+// count fills the status of a quota as Kubernetes' controller does: count/<resource>.<group>.
+func (c *cluster) count(a at, quota object) {
+	spec, _ := quota["spec"].(map[string]any)
+	hard, _ := spec["hard"].(map[string]any)
+	used := object{}
+	for key := range hard {
+		name, group, _ := strings.Cut(strings.TrimPrefix(key, "count/"), ".")
+		r := find(group, name)
+		if r == nil {
+			continue
+		}
+		n := 0
+		for at := range c.objects[r] {
+			if strings.HasPrefix(at, a.namespace+"/") {
+				n++
+			}
+		}
+		used[key] = strconv.Itoa(n)
+	}
+	quota["status"] = object{"hard": hard, "used": used}
+}
+
 // list writes a page of objects. The continue token is the last key of the page before.
-func (c *cluster) list(a at, limit int, after string) []byte {
+func (c *cluster) list(a at, limit int, after, selector string) []byte {
 	kept := c.objects[a.resource]
 	var keys []string
 	for key := range kept {
-		if (a.namespace == "" || strings.HasPrefix(key, a.namespace+"/")) && key > after {
+		if (a.namespace == "" || strings.HasPrefix(key, a.namespace+"/")) && key > after && selected(kept[key], selector) {
 			keys = append(keys, key)
 		}
 	}

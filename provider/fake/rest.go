@@ -131,6 +131,9 @@ func (c *cluster) answer(u caller, r *http.Request, a at, body []byte) ([]byte, 
 		if missing != nil {
 			return nil, 0, missing
 		}
+		if a.resource == quotasResource {
+			c.count(a, o)
+		}
 		return o.bytes(), http.StatusOK, nil
 	case q.Verb == "delete" && a.name != "" && a.sub == "":
 		var o struct{ Preconditions preconditions }
@@ -174,13 +177,13 @@ func (c *cluster) write(u caller, q question, a at, o object) ([]byte, int, *fai
 
 func (c *cluster) page(r *http.Request, a at) ([]byte, int, *failure) {
 	query := r.URL.Query()
-	for _, unknown := range []string{"watch", "labelSelector", "fieldSelector"} {
+	for _, unknown := range []string{"watch", "fieldSelector"} {
 		if query.Has(unknown) {
 			return nil, 0, fail(http.StatusBadRequest, "BadRequest", "%s is not simulated", unknown)
 		}
 	}
 	limit, _ := strconv.Atoi(query.Get("limit"))
-	return c.list(a, limit, query.Get("continue")), http.StatusOK, nil
+	return c.list(a, limit, query.Get("continue"), query.Get("labelSelector")), http.StatusOK, nil
 }
 
 // review answers a SelfSubjectAccessReview.
