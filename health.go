@@ -1,6 +1,7 @@
 package berth
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -77,6 +78,33 @@ type Health struct {
 	CheckedAt  time.Time    `json:"checkedAt,omitzero"` // of the last check, whatever it found
 }
 
+// UnmarshalJSON reads what older versions stored as well: they had ok, true or false, in the place of status.
+func (h *Health) UnmarshalJSON(text []byte) error {
+	type plain Health
+	if err := json.Unmarshal(text, (*plain)(h)); err != nil {
+		return err
+	}
+	var old struct{ Conditions, Changes []struct{ OK bool } }
+	if err := json.Unmarshal(text, &old); err != nil {
+		return err
+	}
+	for i := range h.Conditions {
+		h.Conditions[i].Finding = h.Conditions[i].Finding.orOld(old.Conditions[i].OK)
+	}
+	for i := range h.Changes {
+		h.Changes[i].Finding = h.Changes[i].Finding.orOld(old.Changes[i].OK)
+	}
+	return nil
+}
+
+// orOld fills in the status of a finding that has none.
+func (f Finding) orOld(ok bool) Finding {
+	if f.Status == "" {
+		f.Status = Met(f.Type, ok, "", "").Status
+	}
+	return f
+}
+
 // Note takes in what a check found. doubt says that another check must confirm it first, soon. What follows Unknown needs no
 // confirmation.
 func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
@@ -90,7 +118,7 @@ func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 	case c.Status == f.Status && c.Reason == f.Reason:
 		c.Message, c.ObservedAt, c.Doubt = f.Message, now, ""
 		return false
-	case c.Status == ConditionUnknown || c.Status == "": // "" was stored by a version that had two values
+	case c.Status == ConditionUnknown:
 		c.Finding, c.Since, c.ObservedAt, c.Doubt = f, now, now, ""
 		if f.Status == ConditionTrue {
 			return false

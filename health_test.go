@@ -1,6 +1,7 @@
 package berth_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -78,5 +79,17 @@ func TestHealthOfTheUnseen(t *testing.T) {
 	}
 	if doubt := h.Note(later, berth.Met(berth.NodesReady, true, "AllReady", "3 of 3 nodes are ready.")); doubt || !h.Is(berth.NodesReady, berth.ConditionTrue) {
 		t.Errorf("it needs two checks to be known again: %+v", h)
+	}
+}
+
+// TestHealthOfOldRecords: what versions with two values stored is read as it was meant.
+func TestHealthOfOldRecords(t *testing.T) {
+	var h berth.Health
+	old := `{"conditions":[{"type":"Reachable","ok":true,"reason":"Answers","message":"","since":"2026-03-01T14:02:00Z"},{"type":"NodesReady","ok":false}],"changes":[{"type":"NodesReady","ok":false}]}`
+	if err := json.Unmarshal([]byte(old), &h); err != nil {
+		t.Fatal(err)
+	}
+	if !h.Is(berth.Reachable, berth.ConditionTrue) || !h.Is(berth.NodesReady, berth.ConditionFalse) || h.Changes[0].Status != berth.ConditionFalse || h.Conditions[0].Since.IsZero() {
+		t.Errorf("%+v", h)
 	}
 }

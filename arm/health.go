@@ -13,7 +13,7 @@ func (s *Server) check(q *request, r *berth.Resource) (*response, error) {
 	if !r.State.Terminal() {
 		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s. Wait until that has ended; Berth checks it then.", r.ID.Name(), r.State)
 	}
-	asked, err := s.Store.CheckNow(q.Context(), r)
+	asked, err := s.Store.CheckNow(q.Context(), r.ID)
 	if err != nil {
 		return nil, err
 	}

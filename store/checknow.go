@@ -7,14 +7,17 @@ import (
 	"berth.dev/berth"
 )
 
-// CheckNow makes a settled resource due at once. asked is the moment after which the check that was asked for begins. A resource that
-// is being changed is left alone: its change checks it.
-func (s *Store) CheckNow(ctx context.Context, r *berth.Resource) (asked time.Time, err error) {
+// CheckNow makes the next check of a settled resource due at once; asked is the moment that it is due. It changes nothing when the
+// resource is never checked, is due already, or is being worked on.
+func (s *Store) CheckNow(ctx context.Context, id berth.ID) (asked time.Time, err error) {
 	now := s.now()
-	_, err = s.write.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE key = ? AND state IN (?, ?, ?)",
-		now, r.ID.Key(), berth.StateSucceeded, berth.StateFailed, berth.StateCanceled)
+	err = s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE key = ? AND due_at > ? AND lease_owner = '' AND state IN (?, ?, ?)",
+			now, id.Key(), now, string(berth.StateSucceeded), string(berth.StateFailed), string(berth.StateCanceled))
+		return err
+	})
 	if err == nil {
-		s.publish(Event{Key: r.ID.Key(), State: r.State})
+		s.feed.publish(Event{Key: id.Key(), State: berth.StateSucceeded}) // wakes the engine
 	}
-	return fromMicros(now), storageError(err)
+	return fromMicros(now), err
 }

@@ -236,3 +236,30 @@ func changeDuringCheck(w *world) {
 		w.Errorf("claim: %+v", c)
 	}
 }
+
+func (w *world) checkNow() {
+	w.Helper()
+	_, err := w.s.CheckNow(w.ctx, compute)
+	w.must(err)
+}
+
+// checkNow makes what is settled due, and leaves alone what is under way, what is never checked, and what is not there.
+func checkNow(w *world) {
+	w.checkNow()
+	w.create(compute)
+	c := w.claim("a")
+	w.checkNow()
+	w.nothingDue()
+	w.finish(c, store.Outcome{State: berth.StateSucceeded})
+	w.checkNow()
+	w.nothingDue() // it has no checks
+	r := w.get(compute)
+	_, _, err := w.s.Accept(w.ctx, store.Change{Verb: berth.VerbUpdate, Resource: r, Base: r.Generation})
+	w.must(err)
+	w.finish(w.claim("b"), store.Outcome{State: berth.StateSucceeded, CheckAt: w.clock.Now().Add(time.Minute)})
+	w.nothingDue()
+	w.checkNow()
+	if c := w.claim("c"); c.Operation != nil || c.Resource.State != berth.StateSucceeded {
+		w.Errorf("a check is %+v", c)
+	}
+}

@@ -44,6 +44,7 @@ func conformance(t *testing.T, open opener) {
 		{"claims go by due time", claimOrder},
 		{"next due is claimable", nextDueIsClaimable},
 		{"retry", retry},
+		{"check now", checkNow},
 		{"progress", progress},
 		{"release", release},
 		{"crashes are counted", crashes},

@@ -30,9 +30,5 @@ func health(properties Object, h berth.Health) {
 }
 
 func condition(f berth.Finding, since time.Time) Object {
-	status := f.Status
-	if status == "" { // stored by a version that had two values
-		status = berth.ConditionUnknown
-	}
-	return Object{"type": f.Type, "status": status, "reason": f.Reason, "message": f.Message, "lastTransitionTime": Time(since)}
+	return Object{"type": f.Type, "status": f.Status, "reason": f.Reason, "message": f.Message, "lastTransitionTime": Time(since)}
 }
