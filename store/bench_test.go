@@ -36,7 +36,7 @@ func versus(b *testing.B, ours, bare func(i int) error) {
 func benchStore(b *testing.B) *store.Store {
 	b.Helper()
 	s := openSQLite(b, clockwork.NewRealClock())
-	first := wish(berth.VerbCreate, compute, 0, "first")
+	first := change(berth.VerbCreate, compute, 0, "first")
 	first.Settled = true
 	for _, x := range []store.Change{settled(group, &berth.Group{}, 0), settled(workspace, &berth.Workspace{}, 0), first} {
 		if _, _, err := s.Accept(b.Context(), x); err != nil {
@@ -68,7 +68,7 @@ func bareInsert(b *testing.B, ctx context.Context, s *store.Store) func(i int) e
 func BenchmarkAcceptSettled(b *testing.B) {
 	s := benchStore(b)
 	ctx := b.Context()
-	x := wish(berth.VerbUpdate, compute, 0, "second")
+	x := change(berth.VerbUpdate, compute, 0, "second")
 	x.Settled = true
 	versus(b, func(i int) error {
 		x.Base = int64(i) + 1
@@ -82,7 +82,7 @@ func BenchmarkLife(b *testing.B) {
 	s := benchStore(b)
 	ctx := b.Context()
 	versus(b, func(i int) error {
-		if _, _, err := s.Accept(ctx, wish(berth.VerbUpdate, compute, int64(i)+1, "second")); err != nil {
+		if _, _, err := s.Accept(ctx, change(berth.VerbUpdate, compute, int64(i)+1, "second")); err != nil {
 			return err
 		}
 		c, err := s.Claim(ctx, "a", leased)

@@ -48,7 +48,7 @@ func secondRemoval(w *world) {
 	x := removal(compute)
 	x.Verb = berth.VerbDetach
 	w.refuse(x, berth.CodeBusy)
-	w.refuse(wish(berth.VerbUpdate, compute, 2, "too late"), berth.CodeBusy)
+	w.refuse(change(berth.VerbUpdate, compute, 2, "too late"), berth.CodeBusy)
 	w.wantState(compute, op.ID, berth.StateDeleting, berth.StateAccepted)
 
 	// A removal that failed may be tried again.
@@ -64,7 +64,7 @@ func removalOfNothing(w *world) {
 }
 
 func gone(w *world) {
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Hold, x.Secrets = cluster, map[string][]byte{berth.SecretSSLKey: []byte("pem")}
 	w.accept(x)
 	w.settle()
@@ -92,7 +92,7 @@ func gone(w *world) {
 func purge(w *world) {
 	_, ended := w.create(compute)
 	w.settle()
-	_, running := w.accept(wish(berth.VerbUpdate, compute, 1, "second"))
+	_, running := w.accept(change(berth.VerbUpdate, compute, 1, "second"))
 	forget := func(want int64) {
 		w.Helper()
 		if n, err := w.s.Purge(w.ctx, berth.OperationRetention); err != nil || n != want {
@@ -113,22 +113,22 @@ func parents(w *world) {
 	elsewhere := berth.NewID(sub, "Nowhere", berth.TypeWorkspace, "Vision")
 	w.refuse(settled(elsewhere, &berth.Workspace{}, 0), berth.CodeGroupNotFound)
 	missing := berth.NewID(sub, "Team-RG", berth.TypeCompute, "Lost", "Gpu")
-	err := w.refuse(wish(berth.VerbCreate, missing, 0, "x"), berth.CodeParentNotFound)
+	err := w.refuse(change(berth.VerbCreate, missing, 0, "x"), berth.CodeParentNotFound)
 	if !strings.Contains(err.Error(), missing.Parent().String()) {
 		w.Errorf("%q does not name the parent", err)
 	}
 
 	w.accept(removal(workspace))
-	err = w.refuse(wish(berth.VerbCreate, compute, 0, "x"), berth.CodeConflict)
+	err = w.refuse(change(berth.VerbCreate, compute, 0, "x"), berth.CodeConflict)
 	if !strings.Contains(err.Error(), "'Vision'") {
 		w.Errorf("%q does not name the parent", err)
 	}
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true})
-	w.refuse(wish(berth.VerbCreate, compute, 0, "x"), berth.CodeParentNotFound)
+	w.refuse(change(berth.VerbCreate, compute, 0, "x"), berth.CodeParentNotFound)
 
 	w.accept(settled(workspace, &berth.Workspace{}, 0))
 	w.accept(removal(group)) // two floors up
-	w.refuse(wish(berth.VerbCreate, compute, 0, "x"), berth.CodeConflict)
+	w.refuse(change(berth.VerbCreate, compute, 0, "x"), berth.CodeConflict)
 	_, err = w.s.Get(w.ctx, compute)
 	w.wantErr(err, store.ErrNotFound)
 }
@@ -136,8 +136,8 @@ func parents(w *world) {
 func holds(w *world) {
 	other := berth.NewID(sub, "Team-RG", berth.TypeWorkspace, "Speech")
 	w.accept(settled(other, &berth.Workspace{}, 0))
-	rival := wish(berth.VerbCreate, other.Child("computes", "Mine"), 0, "rival")
-	first := wish(berth.VerbCreate, compute, 0, "first")
+	rival := change(berth.VerbCreate, other.Child("computes", "Mine"), 0, "rival")
+	first := change(berth.VerbCreate, compute, 0, "first")
 	first.Hold = cluster
 	rival.Hold = berth.NewID(strings.ToUpper(sub), "TEAM-rg", berth.TypeCluster, "AKS-1")
 
@@ -153,7 +153,7 @@ func holds(w *world) {
 
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "No.")})
 	w.refuse(rival, berth.CodeAlreadyAttached) // a failed compute still holds: it may have left things in the cluster
-	again := wish(berth.VerbUpdate, berth.NewID(sub, "team-rg", berth.TypeCompute, "VISION", "GPU"), 1, "again")
+	again := change(berth.VerbUpdate, berth.NewID(sub, "team-rg", berth.TypeCompute, "VISION", "GPU"), 1, "again")
 	again.Hold = cluster
 	w.accept(again)
 	w.settle()
@@ -173,7 +173,7 @@ func holdsConcurrent(w *world) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			x := wish(berth.VerbCreate, workspace.Child("computes", fmt.Sprint("c", i)), 0, "x")
+			x := change(berth.VerbCreate, workspace.Child("computes", fmt.Sprint("c", i)), 0, "x")
 			x.Hold = cluster
 			_, _, errs[i] = w.s.Accept(w.ctx, x)
 		})
@@ -205,14 +205,14 @@ func secrets(w *world) {
 			w.Errorf("%s: %q, %v; want %q", name, got, err, value)
 		}
 	}
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Secrets = map[string][]byte{berth.SecretSSLKey: []byte("one"), "empty": nil}
 	w.accept(x)
 	want(berth.SecretSSLKey, "one")
 	want("empty", "")
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Secrets: map[string][]byte{berth.SecretToken: []byte("\x00\xff")}})
 	want(berth.SecretToken, "\x00\xff")
-	x = wish(berth.VerbUpdate, compute, 1, "second")
+	x = change(berth.VerbUpdate, compute, 1, "second")
 	x.Secrets = map[string][]byte{berth.SecretSSLKey: []byte("two")}
 	w.accept(x)
 	want(berth.SecretSSLKey, "two")

@@ -70,7 +70,7 @@ func retry(w *world) {
 	if got := w.operation(op.ID); got.Message != "" {
 		w.Errorf("message %q outlived the operation", got.Message)
 	}
-	w.accept(wish(berth.VerbUpdate, compute, 1, "second"))
+	w.accept(change(berth.VerbUpdate, compute, 1, "second"))
 	c := w.claim("a")
 	if c.Attempts != 0 {
 		w.Errorf("attempts %d of a new wish; want 0", c.Attempts)
@@ -149,7 +149,7 @@ func crashes(w *world) {
 	die(2)
 	w.finish(claim(2), store.Outcome{State: berth.StateSucceeded, CheckAt: w.clock.Now()})
 	die(2) // checks of a settled resource count too
-	w.accept(wish(berth.VerbUpdate, compute, 1, "another change"))
+	w.accept(change(berth.VerbUpdate, compute, 1, "another change"))
 	die(2)
 	w.accept(removal(compute))
 	w.settle()
@@ -221,7 +221,7 @@ func changeDuringCheck(w *world) {
 	now := w.clock.Now()
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, CheckAt: now})
 	c := w.claim("checker")
-	x := wish(berth.VerbUpdate, compute, 1, "only words")
+	x := change(berth.VerbUpdate, compute, 1, "only words")
 	x.Settled = true
 	w.accept(x)
 	w.lost(c)
@@ -229,7 +229,7 @@ func changeDuringCheck(w *world) {
 	w.must(w.s.Release(w.ctx, c))
 	c = w.claim("checker 2") // a settled wish does not cancel the next look
 
-	_, op := w.accept(wish(berth.VerbUpdate, compute, 2, "work"))
+	_, op := w.accept(change(berth.VerbUpdate, compute, 2, "work"))
 	w.lost(c)
 	w.must(w.s.Release(w.ctx, c))
 	if c = w.claim("worker"); c.Operation == nil || c.Operation.ID != op.ID {

@@ -17,7 +17,7 @@ import (
 
 func (w *world) settledCompute(id berth.ID) {
 	w.Helper()
-	x := wish(berth.VerbCreate, id, 0, "x")
+	x := change(berth.VerbCreate, id, 0, "x")
 	x.Settled = true
 	w.accept(x)
 }
@@ -121,7 +121,7 @@ func casing(w *world) {
 	if got := w.get(shout); got.ID.String() != compute.String() || got.Tags["Env"] != "test" {
 		w.Errorf("%+v", got)
 	}
-	r, op := w.accept(wish(berth.VerbUpdate, shout, 1, "second"))
+	r, op := w.accept(change(berth.VerbUpdate, shout, 1, "second"))
 	if r.ID.String() != compute.String() || op.ResourceID.String() != compute.String() {
 		w.Errorf("the id became %s, the operation's %s", r.ID, op.ResourceID)
 	}
@@ -156,7 +156,7 @@ func events(w *world) {
 		got = append(got, string(e.State)+"/"+seen)
 	})
 	w.create(compute)
-	w.refuse(wish(berth.VerbUpdate, compute, 1, "busy"), berth.CodeBusy)
+	w.refuse(change(berth.VerbUpdate, compute, 1, "busy"), berth.CodeBusy)
 	c := w.claim("a")
 	w.must(w.s.Progress(w.ctx, c, "x"))
 	w.finish(c, store.Outcome{State: berth.StateSucceeded})
@@ -225,7 +225,7 @@ func manyAtOnce(w *world) {
 	for i := range writers {
 		writing.Go(func() {
 			for round := range int64(rounds) {
-				_, _, err := w.s.Accept(ctx, wish(berth.VerbUpdate, id(i), round, "x"))
+				_, _, err := w.s.Accept(ctx, change(berth.VerbUpdate, id(i), round, "x"))
 				fail("accept", err)
 				select {
 				case <-ended[i]:

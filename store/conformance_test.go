@@ -125,7 +125,7 @@ func claimAfterExpiry(w *world) {
 func acceptWhileBusy(w *world) {
 	r, op := w.create(compute)
 	for _, verb := range []berth.Verb{berth.VerbCreate, berth.VerbUpdate} {
-		x := wish(verb, compute, r.Generation, "second")
+		x := change(verb, compute, r.Generation, "second")
 		err := w.refuse(x, berth.CodeBusy)
 		if !strings.Contains(err.Error(), op.ID) {
 			w.Errorf("%q does not name the operation to wait for", err)
@@ -136,7 +136,7 @@ func acceptWhileBusy(w *world) {
 		w.refuse(x, berth.CodeBusy) // busy goes before moved: the client is to wait, not to read again
 	}
 	w.claim("a")
-	w.refuse(wish(berth.VerbUpdate, compute, r.Generation, "second"), berth.CodeBusy)
+	w.refuse(change(berth.VerbUpdate, compute, r.Generation, "second"), berth.CodeBusy)
 	w.wantState(compute, op.ID, berth.StateCreating, berth.StateAccepted)
 	if got := w.get(compute).Body.(*berth.Compute).Spec.Description; got != "first" {
 		w.Errorf("a refused wish was written: %q", got)
@@ -163,7 +163,7 @@ func createAndFinish(w *world) {
 	}
 	w.nothingDue()
 
-	_, op = w.accept(wish(berth.VerbUpdate, compute, 1, "second"))
+	_, op = w.accept(change(berth.VerbUpdate, compute, 1, "second"))
 	w.wantState(compute, op.ID, berth.StateUpdating, berth.StateAccepted)
 	if got := w.operation(done.ID); !reflect.DeepEqual(got, done) { // only what is under way is superseded
 		w.Errorf("the next wish rewrote history: %+v", got)
@@ -181,7 +181,7 @@ func failureTold(w *world) {
 	if got := w.operation(op.ID).Err; !reflect.DeepEqual(got, fault) {
 		w.Errorf("operation's fault: %+v", got)
 	}
-	r, _ := w.accept(wish(berth.VerbUpdate, compute, 1, "again"))
+	r, _ := w.accept(change(berth.VerbUpdate, compute, 1, "again"))
 	if r.Fault != nil || w.get(compute).Fault != nil {
 		w.Error("the fault outlived the next wish")
 	}
@@ -210,7 +210,7 @@ func settledChange(w *world) {
 func settledChangeKeepsFailure(w *world) {
 	_, op := w.create(compute)
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "No.")})
-	x := wish(berth.VerbUpdate, compute, 1, "only words")
+	x := change(berth.VerbUpdate, compute, 1, "only words")
 	x.Settled = true
 	w.accept(x)
 	w.wantState(compute, op.ID, berth.StateFailed, berth.StateFailed)
@@ -232,7 +232,7 @@ func acceptAnswersWhatGetReads(w *world) {
 
 // What a caller left in the envelope (from an earlier read, say) is not part of the wish.
 func newRowStartsAfresh(w *world) {
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Settled = true
 	x.Resource.Generation, x.Resource.OperationID, x.Resource.Fault = 41, "old", berth.Errorf(berth.CodeConflict, "old")
 	r, _ := w.accept(x)
@@ -250,11 +250,11 @@ func baseMismatch(w *world) {
 		_, _, err := w.s.Accept(w.ctx, x)
 		w.wantErr(err, store.ErrMoved)
 	}
-	try(wish(berth.VerbUpdate, compute, 3, "not there"))
+	try(change(berth.VerbUpdate, compute, 3, "not there"))
 	w.create(compute)
 	w.settle()
-	try(wish(berth.VerbCreate, compute, 0, "thought it was not there"))
-	try(wish(berth.VerbUpdate, compute, 2, "from the future"))
+	try(change(berth.VerbCreate, compute, 0, "thought it was not there"))
+	try(change(berth.VerbUpdate, compute, 2, "from the future"))
 	x := removal(compute)
 	x.Base = 2
 	try(x)

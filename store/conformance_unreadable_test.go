@@ -53,7 +53,7 @@ func unreadableRow(w *world) {
 		if r.Fault != nil && !strings.Contains(r.Fault.Message, "Delete it") {
 			w.Errorf("%s = %q: the fault does not say what to do: %s", d.column, d.value, r.Fault.Message)
 		}
-		w.refuse(wish(berth.VerbUpdate, id, r.Generation, "over it"), berth.CodeUnreadable)
+		w.refuse(change(berth.VerbUpdate, id, r.Generation, "over it"), berth.CodeUnreadable)
 		if got := w.stored(d.column, id); got != d.value {
 			w.Errorf("%s became %q; the bytes were to stay as they are", d.column, got)
 		}
@@ -123,7 +123,7 @@ func unreadableOperation(w *world) {
 	if r := w.get(compute); r.State != berth.StateFailed || berth.ErrorCode(r.Fault) != berth.CodeUnreadable || r.Unreadable {
 		w.Errorf("its resource: %+v", r)
 	}
-	w.accept(wish(berth.VerbUpdate, compute, 1, "again"))
+	w.accept(change(berth.VerbUpdate, compute, 1, "again"))
 	w.settle()
 	w.clock.Advance(berth.OperationRetention + time.Second)
 	if n, err := w.s.Purge(w.ctx, berth.OperationRetention); err != nil || n != 2 {
@@ -193,7 +193,7 @@ func unreadableApplication(w *world) {
 }
 
 func unreadableSecrets(w *world) {
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Secrets = map[string][]byte{berth.SecretSSLKey: []byte("good"), berth.SecretToken: []byte("bad")}
 	w.accept(x)
 	w.harm("UPDATE secrets SET value = CAST('age-encryption.org/v1' || X'0A' || '-> nonsense' AS BLOB) WHERE name = ?", berth.SecretToken)

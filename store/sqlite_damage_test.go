@@ -25,7 +25,7 @@ func full(t *testing.T) string {
 	w := newWorld(t, func(t testing.TB, clock clockwork.Clock) *store.Store { return openFile(t, path, clock) })
 	for i := range 150 {
 		id := workspace.Child("computes", fmt.Sprint("c", i))
-		x := wish(berth.VerbCreate, id, 0, strings.Repeat("words of a body ", i%40*10)) // some over several pages
+		x := change(berth.VerbCreate, id, 0, strings.Repeat("words of a body ", i%40*10)) // some over several pages
 		x.Hold, x.Secrets = berth.NewID(sub, "Team-RG", berth.TypeCluster, fmt.Sprint("Aks-", i)), map[string][]byte{berth.SecretToken: []byte(id.Name())}
 		w.accept(x)
 		c := w.claim(fmt.Sprint("a", i))

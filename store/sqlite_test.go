@@ -49,7 +49,7 @@ func TestSecretsAtRest(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		return s
 	})
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Secrets = map[string][]byte{berth.SecretSSLKey: []byte("very-secret"), berth.SecretSubmitted: []byte("very-secret too")}
 	w.accept(x)
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Forget: []string{berth.SecretSubmitted}})
@@ -113,7 +113,7 @@ func TestReopenKeepsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t, func(t testing.TB, clock clockwork.Clock) *store.Store { return openFile(t, path, clock) })
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Hold, x.Secrets = cluster, map[string][]byte{berth.SecretToken: []byte("hush")}
 	w.accept(x)
 	c := w.claim("a")
@@ -238,7 +238,7 @@ func TestTwoStoresOneFile(t *testing.T) {
 	for n, s := range []*store.Store{w.s, openFile(t, path, w.clock)} {
 		wg.Go(func() {
 			for i := range 25 {
-				x := wish(berth.VerbCreate, workspace.Child("computes", fmt.Sprint(n, "-", i)), 0, "x")
+				x := change(berth.VerbCreate, workspace.Child("computes", fmt.Sprint(n, "-", i)), 0, "x")
 				if _, _, err := s.Accept(w.ctx, x); err != nil {
 					t.Error(err)
 				}
@@ -267,7 +267,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	big := strings.Repeat("x", 1<<20)
 	c.Resource.Body.(*berth.Compute).Status.Message = big
-	other := wish(berth.VerbCreate, workspace.Child("computes", "other"), 0, big)
+	other := change(berth.VerbCreate, workspace.Child("computes", "other"), 0, big)
 	other.Hold = cluster
 	heard := 0
 	defer w.s.Subscribe(func(store.Event) { heard++ })()
@@ -293,7 +293,7 @@ func TestFullDisk(t *testing.T) {
 func TestSecretsStandNowhere(t *testing.T) {
 	const secret = "correct-horse-battery-staple"
 	w := newWorld(t, openSQLite)
-	x := wish(berth.VerbCreate, compute, 0, "first")
+	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Hold, x.Secrets = cluster, map[string][]byte{berth.SecretSSLKey: []byte(secret)}
 	w.accept(x)
 	c := w.claim("a")

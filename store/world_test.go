@@ -48,8 +48,8 @@ func settled(id berth.ID, body berth.Body, base int64) store.Change {
 	return store.Change{Verb: berth.VerbCreate, Base: base, Settled: true, Caller: "ann", Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body}}
 }
 
-// wish is one for a compute; description tells two wishes apart.
-func wish(verb berth.Verb, id berth.ID, base int64, description string) store.Change {
+// change is one for a compute; description tells two changes apart.
+func change(verb berth.Verb, id berth.ID, base int64, description string) store.Change {
 	return store.Change{Verb: verb, Base: base, Caller: "bob", Resource: &berth.Resource{
 		ID: id, Location: "westeurope", Tags: map[string]string{"Env": "test"},
 		Body: &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Description: description}},
@@ -71,7 +71,7 @@ func (w *world) accept(x store.Change) (*berth.Resource, *berth.Operation) {
 
 func (w *world) create(id berth.ID) (*berth.Resource, *berth.Operation) {
 	w.Helper()
-	return w.accept(wish(berth.VerbCreate, id, 0, "first"))
+	return w.accept(change(berth.VerbCreate, id, 0, "first"))
 }
 
 // claim expects a row to be due.
