@@ -11,6 +11,9 @@ import (
 // checkPatience is how long a check may take: two requests to a cluster that does not answer, and the pause between them.
 const checkPatience = time.Minute
 
+// checkRepeat is when to ask again: a check that was under way already does not count, and leaves the next one when it was.
+const checkRepeat = 2 * time.Second
+
 // RequestCheck asks for a check of a compute or a cluster, and says since when it is asked for.
 func (c *Client) RequestCheck(ctx context.Context, id berth.ID) (time.Time, error) {
 	var asked struct{ RequestedAt time.Time }
@@ -27,7 +30,7 @@ func (c *Client) Check(ctx context.Context, id berth.ID) (Object, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, checkPatience, fmt.Errorf("'%s' was not checked within %v", id.Name(), checkPatience))
 	defer cancel()
-	for {
+	for next := time.Now().Add(checkRepeat); ; {
 		var got struct {
 			Properties struct {
 				Health struct {
@@ -46,6 +49,12 @@ func (c *Client) Check(ctx context.Context, id berth.ID) (Object, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-time.After(firstPoll):
+		}
+		if time.Now().After(next) {
+			if _, err := c.RequestCheck(ctx, id); err != nil {
+				return nil, err
+			}
+			next = time.Now().Add(checkRepeat)
 		}
 	}
 }

@@ -99,6 +99,19 @@ func TestHealthOfTheSilent(t *testing.T) {
 	}
 }
 
+// TestCheckNow: a check on demand comes at once, and so does its confirmation, without the periodic one.
+func TestCheckNow(t *testing.T) {
+	w, p, id, to := takenUp(t)
+	p.Unreachable(to, true)
+	start := w.clock.Now()
+	_, err := w.store.CheckNow(w.ctx, id)
+	w.must(err)
+	w.until("the first check", 0, func() bool { h := w.compute(id).Status.Health; return h.Summary().Confirming })
+	if silent := w.becomes(id, berth.Reachable, false); silent.Since.Sub(start) > 10*time.Second {
+		t.Errorf("it took %v", silent.Since.Sub(start))
+	}
+}
+
 func TestHealthOfVersionAndNodes(t *testing.T) {
 	w, p, id, to := takenUp(t)
 	p.SetVersion(to, "1.12.4")

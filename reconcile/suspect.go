@@ -14,8 +14,9 @@ import (
 // one at a time, and one whose first step ends is cleared.
 
 const (
-	// maxCrashes is how often a server may die while it works on a resource, before Berth gives it up.
-	maxCrashes = 3
+	// maxCrashes is how many servers in a row may die in the first step of work on a resource, before Berth gives it up. It is many,
+	// because servers are killed from outside, too: what is innocent ends its first step sooner or later.
+	maxCrashes = 10
 	// suspectPause is when to ask again for the suspects' slot.
 	suspectPause = time.Second
 )

@@ -24,7 +24,7 @@ import (
 
 const deadlyFolder = "BERTH_TEST_DEADLY"
 
-// TestDeadlyChange: a change that ends the server's process is given up after three servers, and everything else goes on. The
+// TestDeadlyChange: a change that ends the server's process is given up after ten servers, and everything else goes on. The
 // servers are real processes that die in the middle of a phase.
 func TestDeadlyChange(t *testing.T) {
 	if dir := os.Getenv(deadlyFolder); dir != "" {
@@ -47,14 +47,14 @@ func TestDeadlyChange(t *testing.T) {
 	}
 	deaths := 0
 	for serve(t, dir) != 0 {
-		if deaths++; deaths > 5 {
+		if deaths++; deaths > 15 {
 			t.Fatal("it kills every server")
 		}
 	}
 	s = openIn(t, dir)
 	defer func() { _ = s.Close() }()
 	r, err := s.Get(t.Context(), bad)
-	if err != nil || deaths != 3 || r.State != berth.StateFailed || r.Fault.Code != berth.CodeServerCrashed || !strings.Contains(r.Fault.Message, "3 times") {
+	if err != nil || deaths != 10 || r.State != berth.StateFailed || r.Fault.Code != berth.CodeServerCrashed || !strings.Contains(r.Fault.Message, "10 times") {
 		t.Errorf("after %d deaths: %+v, %v", deaths, r, err)
 	}
 	if r, err := s.Get(t.Context(), good); err != nil || r.State != berth.StateSucceeded {

@@ -18,7 +18,7 @@ type Claim struct {
 	Resource  *berth.Resource
 	Operation *berth.Operation
 	Attempts  int // tries of this change that failed before
-	Crashes   int // times in a row that a server died, or lost its lease for good, while it worked on this resource
+	Crashes   int // times in a row that a server died while it worked on this resource; see FreeLeases
 	Owner     string
 	row       resourceRow // as it was claimed: until the fence falls nobody else changes it
 }
@@ -26,9 +26,8 @@ type Claim struct {
 // dueNow is the row that has been due longest and that nobody works on.
 const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
 
-// claimDue counts the claim as one that has not come back yet, in the same write.
-const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ?, crashes = crashes + 1 WHERE key = (" + dueNow + ") RETURNING " +
-	resourceColumns + ", checksum, attempts, crashes - 1"
+const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = (" + dueNow + ") RETURNING " +
+	resourceColumns + ", checksum, attempts, crashes"
 
 // Claim takes the row that has been due longest, for owner, until lease has passed. Nil when nothing is due. Each claim
 // wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation. A due row that cannot be
@@ -188,32 +187,30 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 // Survived says that the server has worked on the resource once and is still there: the crashes that were counted against it were
 // not its own.
 func (s *Store) Survived(ctx context.Context, c *Claim) error {
-	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET crashes = 1 WHERE "+fence, c.fenceArgs()...))
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET crashes = 0 WHERE "+fence, c.fenceArgs()...))
 }
 
-// Postpone gives the resource back unworked, to be claimed again at due. The count of crashes stays as it was before the claim.
+// Postpone gives the resource back unworked, to be claimed again at due.
 func (s *Store) Postpone(ctx context.Context, c *Claim, due time.Time) error {
-	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, crashes = ?, lease_owner = '', lease_until = 0 WHERE "+fence,
-		c.fenceArgs(micros(due), c.Crashes)...))
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, lease_owner = '', lease_until = 0 WHERE "+fence, c.fenceArgs(micros(due))...))
 }
 
-// Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The resource stays due, and
-// the count of crashes stays as it was before the claim.
+// Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The resource stays due.
 func (s *Store) Release(ctx context.Context, c *Claim) error {
-	const release = `UPDATE resources SET crashes = CASE WHEN generation = ? THEN ? ELSE crashes END, lease_owner = '', lease_until = 0
-		WHERE key = ? AND lease_owner = ?`
-	_, err := s.write.ExecContext(ctx, release, c.Resource.Generation, c.Crashes, c.Resource.ID.Key(), c.Owner)
+	_, err := s.write.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE key = ? AND lease_owner = ?",
+		c.Resource.ID.Key(), c.Owner)
 	if err == nil {
 		s.feed.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
 	}
 	return s.storageError(err)
 }
 
-// FreeLeases ends every lease, and makes what was set aside due once more. The claims that it ends count as crashes. Only for a
-// server that knows itself alone: the holder of the data folder's lock.
+// FreeLeases ends every lease, and makes what was set aside due once more. Each lease that it ends is that of a server which died
+// while it worked on the resource, and is counted as such. Only for a server that knows itself alone: the holder of the data
+// folder's lock.
 func (s *Store) FreeLeases(ctx context.Context) error {
 	return s.tx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
+		_, err := tx.ExecContext(ctx, "UPDATE resources SET crashes = crashes + 1, lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
 		if err != nil {
 			return err
 		}

@@ -1,3 +1,3 @@
--- Claims of a row that began and did not come back. Finish, Retry and Release set it to 0: what is left when a server starts
--- counts how often one died while it worked on the row.
+-- Servers that died one after the other while they worked on the row. A server counts at its start the leases that it finds; the
+-- end of a claim sets it to 0.
 ALTER TABLE resources ADD COLUMN crashes BIGINT NOT NULL DEFAULT 0;
