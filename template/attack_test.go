@@ -9,9 +9,12 @@ import (
 	"os"
 	"os/exec"
 	goruntime "runtime"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"berth.dev/berth"
 )
@@ -33,6 +36,10 @@ func attacks() map[string]string {
 	for i := range 500 {
 		chain = append(chain, fmt.Sprintf(`"v%d":{"a":{"b":{"c":["[variables('v%d')]"]}}}`, i+1, i))
 	}
+	deep := []string{`"v0":"x"`}
+	for i := range 60 {
+		deep = append(deep, fmt.Sprintf(`"v%d":%s"[variables('v%d')]"%s`, i+1, strings.Repeat("[", 400), i, strings.Repeat("]", 400)))
+	}
 	return map[string]string{
 		"a function that calls itself": `{"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],"output":{"type":"int",` +
 			`"value":"[a.f(parameters('x'))]"}}}}],"resources":[],"outputs":{"o":{"type":"int","value":"[a.f(1)]"}}}`,
@@ -52,17 +59,30 @@ func attacks() map[string]string {
 		"many names in dependsOn": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
 			`"dependsOn":"[concat(range(0,10000),range(0,10000))]"}]}`,
 		"parameters without an end": `{"parameters":{` + longParameters() + `},"resources":[]}`,
+		"a search for references in each of many": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
+			`"properties":{"x":[` + strings.Repeat(`"[concat(`+strings.Repeat("'a',", 5000)+`'a')]",`, 180) + `1]}}]}`,
+		"a loop named again and again": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":400}},` +
+			`{"type":"A.B/c","apiVersion":"1","name":"[concat('m',copyIndex())]","copy":{"name":"k","count":400},"dependsOn":[` + strings.Repeat(`"l",`, 2400) + `"l"]}]}`,
+		"outputs that grow in JSON": `{"variables":{"v":"[padLeft('',1900000,'<')]"},"resources":[],"outputs":{` +
+			several(20, `"o%d":{"type":"string","value":"[variables('v')]"}`) + `}}`,
+		"parameters that grow in JSON": `{"parameters":{"a":{"type":"string","defaultValue":"[padLeft('',1900000,'<')]"},` +
+			several(20, `"p%d":{"type":"string","defaultValue":"[parameters('a')]"}`) + `},"resources":[]}`,
+		"an array deeper than JSON may be": withVariables("{"+strings.Join(deep, ",")+"}", "[variables('v60')]"),
 		"templates in templates": nested(`{"resources":[],"outputs":{"o":{"type":"array","value":"[range(0,10000)]"}},"variables":{"v":`+
 			property(property(`"x"`))+`}}`, 30),
 	}
 }
 
-func longParameters() string {
+func several(times int, format string) string {
 	var all []string
-	for i := range 5000 {
-		all = append(all, fmt.Sprintf(`"p%d":{"type":"string","defaultValue":"[parameters('p%d')]"}`, i, i+1))
+	for i := range times {
+		all = append(all, fmt.Sprintf(format, i))
 	}
 	return strings.Join(all, ",")
+}
+
+func longParameters() string {
+	return several(5000, `"p%[1]d":{"type":"string","defaultValue":"[parameters('q%[1]d')]"}`)
 }
 
 func nested(inner string, times int) string {
@@ -78,7 +98,9 @@ func deploy(text string) error {
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		return err
 	}
-	t, err := Parse(context.Background(), doc, nil, testScope)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	t, err := Parse(ctx, doc, nil, testScope)
 	if err != nil {
 		return err
 	}
@@ -125,12 +147,20 @@ func TestAttacks(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAttacks$")
 			cmd.Env = append(os.Environ(), attackVariable+"="+name, "GOMAXPROCS=1")
 			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Fatalf("the process died: %v\n%.2000s", err, out)
+			if err != nil || !strings.Contains(string(out), "exceeds a limit") && !harmless[name] {
+				t.Fatalf("%v\n%.2000s", err, out)
 			}
-			t.Logf("%s", out)
 		})
 	}
+}
+
+// harmless are attacks that end without an error that names a limit: they are refused for another reason, or cheap by now.
+var harmless = map[string]bool{"a function that calls itself": true, "templates in templates": true, "a loop named again and again": true, "many names in dependsOn": true}
+
+// raced says that the race detector is at work, which takes many times the memory.
+func raced() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // attack evaluates in this process, and ends it badly when it took too much or when the error does not say why.
@@ -140,7 +170,7 @@ func attack(name string) {
 	if e, ok := errors.AsType[*berth.Error](err); err != nil && (!ok || e.Code != CodeInvalidTemplate) {
 		os.Exit(3)
 	}
-	if peak := peakMemory(); peak > maxPeak {
+	if peak := peakMemory(); peak > maxPeak && !raced() {
 		fmt.Println("peak memory:", peak)
 		os.Exit(4)
 	}
@@ -186,7 +216,7 @@ func TestBudgetSaysWhichAndWhere(t *testing.T) {
 	}
 }
 
-// TestBudgetEndsWithItsContext: whoever has gone away needs no answer.
+// TestBudgetEndsWithItsContext: the evaluation ends when the client has gone away.
 func TestBudgetEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	tpl, err := Parse(ctx, map[string]any{"resources": []any{}, "outputs": map[string]any{"o": map[string]any{

@@ -13,6 +13,8 @@ const (
 	maxBytes      = 32 << 20  // of all values that are made
 	maxDepth      = 1000      // of evaluations in evaluations
 	maxParts      = 200_000   // of one value
+	maxNested     = 200       // levels of one value
+	maxTogether   = 4 << 20   // bytes of all parameters, and of all outputs, as JSON (ARM: of the parameter file)
 	maxText       = 4 << 20   // bytes of one string
 	maxDefinition = 1 << 20   // bytes of one resource after evaluation (ARM)
 	maxLoop       = 800       // turns of a copy loop (ARM)
@@ -41,7 +43,7 @@ type budget struct {
 	depth int             // now
 }
 
-// ctxEvery is how many steps pass between two looks at the context.
+// ctxEvery is how many steps pass between two checks of the context.
 const ctxEvery = 1024
 
 // step charges n steps. The error is a limitError, or the context's.
@@ -107,19 +109,25 @@ func shallow(v any) int {
 	return sizeItem
 }
 
-// weigh counts the parts of a value, up to a bound. Values share parts: a few doublings make one that nobody could write out.
-func weigh(v any, bound int) int {
+// weigh counts the parts of a value, up to a bound; a value with more than maxNested levels has reached it. Values share parts: a few
+// doublings make one that nobody could write out.
+func weigh(v any, bound int) int { return weighAt(v, bound, maxNested) }
+
+func weighAt(v any, bound, levels int) int {
+	if levels == 0 {
+		return bound
+	}
 	n := 1
 	switch v := v.(type) {
 	case string:
 		n += len(v) / 16
 	case []any:
 		for i := 0; i < len(v) && n < bound; i++ {
-			n += weigh(v[i], bound-n)
+			n += weighAt(v[i], bound-n, levels-1)
 		}
 	case map[string]any:
 		for k, inner := range v {
-			if n += len(k)/16 + weigh(inner, bound-n); n >= bound {
+			if n += len(k)/16 + weighAt(inner, bound-n, levels-1); n >= bound {
 				break
 			}
 		}
@@ -127,8 +135,18 @@ func weigh(v any, bound int) int {
 	return n
 }
 
-// walk charges a walk through all parts of a value.
-func (b *budget) walk(v any) error { return b.step(weigh(v, maxParts)) }
+// walk charges a walk through all parts of a value, which must be within the limits of one.
+func (b *budget) walk(v any) error {
+	parts := weigh(v, maxParts)
+	if parts >= maxParts {
+		return tooLarge("a value")
+	}
+	return b.step(parts)
+}
+
+func tooLarge(what string) error {
+	return limitError{fmt.Sprintf("%s has more than %d parts or %d levels", what, maxParts, maxNested)}
+}
 
 // jsonSize is an upper bound of a value's length as JSON, up to a bound.
 func jsonSize(v any, bound int) int {

@@ -159,7 +159,7 @@ func (c call) eval(e *env) (any, error) {
 	}
 	parts := weigh(v, maxParts)
 	if parts >= maxParts {
-		return nil, limitError{fmt.Sprintf("the value of the function '%.60s' has more than %d parts", c.name, maxParts)}
+		return nil, tooLarge(fmt.Sprintf("the value of the function '%.60s'", c.name))
 	}
 	return v, e.budget().step(parts)
 }

@@ -1,6 +1,8 @@
 package template
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,76 +67,106 @@ func circle(trail []*Resource, back *Resource) string {
 	return strings.Join(append(names, back.Name), " → ")
 }
 
-// needed are the resources that must be there before r.
-func (plan *Plan) needed(r *Resource, p *problems) (out []*Resource) {
+// needed are the resources that must be there before r, each once.
+func (plan *Plan) needed(r *Resource, p *problems) []*Resource {
+	d := &dependencies{plan: plan, of: r, seen: map[*Resource]bool{r: true}}
 	for i, name := range r.needs {
-		found := false
-		for _, other := range plan.named(name) {
-			found = found || other != r
-			if other != r && !other.absent {
-				out = append(out, other)
-			}
-		}
-		if err := plan.t.budget.step(1 + len(out)/16); err != nil {
-			p.add(r.Path, err)
-			return nil
-		}
-		if !found {
+		if !d.add(plan.named(name)) && d.err == nil {
 			p.add(r.Path, under(fmt.Sprintf("dependsOn[%d]", i), fmt.Errorf("the template has no resource '%.200s'", name)))
 		}
 	}
 	for end := strings.LastIndexByte(r.id, '/'); end > 0; end = strings.LastIndexByte(r.id[:end], '/') { // what it stands inside of
 		for _, other := range plan.names[r.id[:end]] {
-			if other != r && !other.absent && other.id == r.id[:end] {
-				out = append(out, other)
+			if other.id == r.id[:end] {
+				d.add([]*Resource{other})
 			}
 		}
 	}
 	if strings.EqualFold(r.Type, TypeDeployment) {
 		properties, _ := r.raw["properties"].(map[string]any)
-		return append(out, plan.referred(r, properties["parameters"])...) // and not those that its own template refers to
+		d.referred(properties["parameters"]) // and not those that its own template refers to
+	} else {
+		d.referred(r.raw)
 	}
-	return append(out, plan.referred(r, r.raw)...)
+	p.add(r.Path, d.err)
+	return d.all
 }
 
-// referred are the resources that expressions in a value refer to by reference() or list…().
-func (plan *Plan) referred(r *Resource, v any) (out []*Resource) {
+// dependencies collects what one resource depends on.
+type dependencies struct {
+	plan *Plan
+	of   *Resource
+	all  []*Resource
+	seen map[*Resource]bool
+	err  error // of the budget: nothing is added after it
+}
+
+// add adds resources, and says whether there was any besides the resource itself. An absent one counts, and is not added.
+func (d *dependencies) add(some []*Resource) (any bool) {
+	if d.err == nil {
+		d.err = d.plan.t.budget.step(1 + len(some)/4)
+	}
+	for _, r := range some {
+		any = any || r != d.of
+		if d.err != nil || d.seen[r] || r.absent {
+			continue
+		}
+		d.seen[r] = true
+		if d.err = d.plan.t.budget.allocate(sizeItem); d.err == nil {
+			d.all = append(d.all, r)
+		}
+	}
+	return any
+}
+
+// referred adds the resources that expressions in a value refer to by reference() or list…().
+func (d *dependencies) referred(v any) {
 	switch v := v.(type) {
 	case string:
-		if text, is := expressionIn(v); is {
-			if n, err := parse(text); err == nil { // what is wrong is told when it is evaluated
-				out = plan.referredIn(r, n)
-			}
+		text, is := expressionIn(v)
+		if !is || d.err != nil {
+			return
+		}
+		if d.err = d.plan.t.budget.step(len(text) / 8); d.err != nil {
+			return
+		}
+		if n, err := parse(text); err == nil { // an error is reported when the expression is evaluated
+			d.referredIn(n)
 		}
 	case []any:
 		for _, inner := range v {
-			out = append(out, plan.referred(r, inner)...)
+			d.referred(inner)
 		}
 	case map[string]any:
 		for _, inner := range v {
-			out = append(out, plan.referred(r, inner)...)
+			d.referred(inner)
 		}
 	}
-	return out
 }
 
-func (plan *Plan) referredIn(r *Resource, n node) (out []*Resource) {
+func (d *dependencies) referredIn(n node) {
+	if d.err != nil {
+		return
+	}
 	switch n := n.(type) {
 	case member:
-		return append(plan.referredIn(r, n.of), plan.referredIn(r, n.key)...)
+		d.referredIn(n.of)
+		d.referredIn(n.key)
 	case call:
 		for _, a := range n.args {
-			out = append(out, plan.referredIn(r, a)...)
+			d.referredIn(a)
 		}
-		if (n.name == "reference" || strings.HasPrefix(n.name, "list")) && len(n.args) > 0 {
-			name, err := n.args[0].eval(r.env)
-			text, isText := name.(string)
-			if err == nil && isText {
-				if other := plan.find(text); other != nil && other != r {
-					out = append(out, other)
-				}
-			}
+		if n.name != "reference" && !strings.HasPrefix(n.name, "list") || len(n.args) == 0 {
+			return
+		}
+		name, err := n.args[0].eval(d.of.env)
+		if overLimit(err) || errors.Is(err, context.Canceled) {
+			d.err = err
+			return
+		}
+		text, isText := name.(string)
+		if other := d.plan.find(text); err == nil && isText && other != nil {
+			d.add([]*Resource{other})
 		}
 	}
-	return out
 }

@@ -41,6 +41,9 @@ func (t *Template) readParameters(given map[string]any, p *problems) {
 		}
 		waiting = later
 	}
+	if jsonSize(t.parameters, maxTogether) >= maxTogether {
+		p.add("parameters", limitError{fmt.Sprintf("the parameters together are larger than %d MiB", maxTogether>>20)})
+	}
 	for _, name := range waiting {
 		p.add("parameters."+name+".defaultValue", errors.New("it needs parameters that have no value, or itself"))
 	}

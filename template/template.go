@@ -276,11 +276,18 @@ func (t *Template) Outputs(plan *Plan, rt Runtime) (map[string]any, error) {
 		if !wanted {
 			continue
 		}
+		if err := t.budget.walk(v); err != nil {
+			p.add("outputs."+name, err)
+			break
+		}
 		typ, _ := fields["type"].(string)
 		out[name] = map[string]any{"type": typ, "value": v}
 		if isSecure(typ) {
 			out[name] = map[string]any{"type": typ}
 		}
+	}
+	if jsonSize(out, maxTogether) >= maxTogether {
+		p.add("outputs", limitError{fmt.Sprintf("the outputs together are larger than %d MiB", maxTogether>>20)})
 	}
 	return out, p.error()
 }
