@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"berth.dev/berth"
-	"berth.dev/berth/catalog"
 	"berth.dev/berth/kube"
 	"berth.dev/berth/rules"
 )
 
-// Preflight asks a cluster itself what an attach would find, and changes nothing. What a wish says of itself is for the rules.
+// Preflight asks a cluster what an attach would find there, and changes nothing. The rules judge the request itself.
 func (c *Clusters) Preflight(ctx context.Context, compute berth.ID, spec berth.ComputeSpec) []berth.Check {
 	start := c.Clock.Now()
 	conn, err := c.Connect(ctx, spec.ClusterID)
@@ -21,99 +20,105 @@ func (c *Clusters) Preflight(ctx context.Context, compute berth.ID, spec berth.C
 		err = conn.Healthy(ctx)
 	}
 	if err != nil {
-		return []berth.Check{{Name: "answers", Detail: "The cluster does not answer: " + berth.Sentence(err) + "."}}
+		return []berth.Check{failed("answers", "The cluster does not answer: %s.", berth.Sentence(err))}
 	}
-	out := []berth.Check{{Name: "answers", OK: true, Detail: fmt.Sprintf("Its API answers, over TLS that is trusted, in %d ms.", c.Clock.Now().Sub(start).Round(time.Millisecond).Milliseconds())}}
+	took := c.Clock.Now().Sub(start).Round(time.Millisecond).Milliseconds()
+	out := []berth.Check{passed("answers", "The cluster's API answers over trusted TLS in %d ms.", took)}
 	facts, err := conn.Facts(ctx)
 	if err != nil {
-		return append(out, berth.Check{Name: "identity", Detail: "The cluster does not say what it is: " + berth.Sentence(err) + "."})
+		return append(out, failed("identity", "Berth cannot read the cluster's version and nodes: %s.", berth.Sentence(err)))
 	}
-	out = append(out, VersionCheck(facts.Version), CapacityCheck(spec, facts.Totals()), rightsCheck(ctx, conn), c.ownerCheck(ctx, conn, compute),
-		conflictCheck(ctx, conn), egressCheck(ctx, conn))
-	return out
+	return append(out, VersionCheck(facts.Version), CapacityCheck(spec, facts.Totals()), rightsCheck(ctx, conn),
+		c.ownerCheck(ctx, conn, compute), conflictCheck(ctx, conn), egressCheck(ctx, conn))
+}
+
+func passed(name, format string, args ...any) berth.Check {
+	return berth.Check{Name: name, OK: true, Detail: fmt.Sprintf(format, args...)}
+}
+
+func failed(name, format string, args ...any) berth.Check {
+	return berth.Check{Name: name, Detail: fmt.Sprintf(format, args...)}
+}
+
+// VersionCheck reports whether Berth supports the Kubernetes version of a cluster.
+func VersionCheck(version string) berth.Check {
+	ok, detail := rules.Version(version)
+	return berth.Check{Name: "version", OK: ok, Detail: detail}
 }
 
 // CapacityCheck reports whether a cluster is large enough for the purpose of a compute.
 func CapacityCheck(spec berth.ComputeSpec, total kube.Totals) berth.Check {
-	check := berth.Check{Name: "capacity", OK: true}
-	check.Detail = fmt.Sprintf("%d of %d nodes are ready, with %d vCPUs together.", total.Ready, total.Nodes, total.VCPUs)
-	if spec.Type == berth.ComputeAKS && spec.Purpose != berth.DevTest && total.VCPUs < rules.ProductionVCPUs {
-		check.OK = false
-		check.Detail += fmt.Sprintf(" %s needs %d vCPUs: add nodes, or attach it with the purpose DevTest.", spec.Purpose, rules.ProductionVCPUs)
+	have := fmt.Sprintf("%d of %d nodes are ready, with %d vCPUs together.", total.Ready, total.Nodes, total.VCPUs)
+	if spec.Type == berth.ComputeAKS && !rules.EnoughVCPUs(spec.Purpose, total.VCPUs) {
+		return failed("capacity", "%s %s needs %d vCPUs: add nodes, or attach it with the purpose DevTest.", have, spec.Purpose, rules.ProductionVCPUs)
 	}
-	return check
+	return passed("capacity", "%s", have)
 }
 
-// neededRights are what an attach does in a cluster, as verb, resource and namespace.
-var neededRights = [][3]string{
-	{"create", "namespaces", ""}, {"create", "serviceaccounts", ""}, {"create", "serviceaccounts/token:berth", "default"}, {"list", "nodes", ""},
-	{"create", "configmaps", "kube-system"}, {"create", "clusterroles.rbac.authorization.k8s.io", ""}, {"create", "clusterrolebindings.rbac.authorization.k8s.io", ""},
-	{"create", "roles.rbac.authorization.k8s.io", "kube-system"}, {"create", "rolebindings.rbac.authorization.k8s.io", "kube-system"},
+// right is what an account must be allowed to do; resource is written as kube.Conn.Can reads it.
+type right struct{ verb, resource, namespace string }
+
+const rbac = ".rbac.authorization.k8s.io"
+
+// neededRights are what an attach does in a cluster.
+var neededRights = []right{
+	{"create", "namespaces", ""}, {"create", "serviceaccounts", ""}, {"create", "serviceaccounts/token:berth", "default"},
+	{"list", "nodes", ""}, {"create", "configmaps", "kube-system"},
+	{"create", "clusterroles" + rbac, ""}, {"create", "clusterrolebindings" + rbac, ""},
+	{"create", "roles" + rbac, "kube-system"}, {"create", "rolebindings" + rbac, "kube-system"},
 }
 
 func rightsCheck(ctx context.Context, conn *kube.Conn) berth.Check {
 	var missing []string
 	for _, r := range neededRights {
-		may, err := conn.Can(ctx, r[0], r[1], r[2])
+		may, err := conn.Can(ctx, r.verb, r.resource, r.namespace)
 		if err != nil {
-			return berth.Check{Name: "rights", Detail: "The cluster does not say what Berth may do: " + berth.Sentence(err) + "."}
+			return failed("rights", "Berth cannot read its rights in the cluster: %s.", berth.Sentence(err))
 		}
 		if !may {
-			missing = append(missing, strings.TrimSpace(r[0]+" "+r[1]+" "+r[2]))
+			missing = append(missing, strings.TrimSpace(r.verb+" "+r.resource+" "+r.namespace))
 		}
 	}
-	if missing == nil {
-		return berth.Check{Name: "rights", OK: true, Detail: "Berth may do there what an attach needs."}
+	if missing != nil {
+		return failed("rights", "Berth's account lacks these rights: %s. Connect the cluster again to restore them.", strings.Join(missing, ", "))
 	}
-	return berth.Check{Name: "rights", Detail: "Berth may not " + strings.Join(missing, ", ") + ". Somebody has cut the rights of its account; connect the cluster again."}
+	return passed("rights", "Berth's account has the rights that an attach needs.")
 }
 
 func (c *Clusters) ownerCheck(ctx context.Context, conn *kube.Conn, compute berth.ID) berth.Check {
 	owner, err := conn.Owner(ctx)
 	switch {
 	case err != nil:
-		return berth.Check{Name: "owner", Detail: "The cluster does not say whether it is taken: " + berth.Sentence(err) + "."}
+		return failed("owner", "Berth cannot read the cluster's ownership record: %s.", berth.Sentence(err))
 	case owner == nil:
-		return berth.Check{Name: "owner", OK: true, Detail: "Nobody has attached it."}
+		return passed("owner", "No compute holds the cluster.")
 	case owner.Is(compute.String(), c.ServerID):
-		return berth.Check{Name: "owner", OK: true, Detail: "It is attached as this compute."}
+		return passed("owner", "The cluster is attached as this compute already.")
 	}
-	return berth.Check{Name: "owner", Detail: fmt.Sprintf("It is attached already, as %s (server %s, since %s). Detach it there first.", owner.ComputeID, owner.Server, owner.Since)}
+	return failed("owner", "The cluster is attached as %s (server %s, since %s). Detach it there first.", owner.ComputeID, owner.Server, owner.Since)
 }
 
-// conflictCheck tells beforehand what is in the cluster already.
+// conflictCheck reports what is in the cluster already.
 func conflictCheck(ctx context.Context, conn *kube.Conn) berth.Check {
 	found, err := conn.RouterObjects(ctx)
 	switch {
 	case err != nil:
-		return berth.Check{Name: "conflicts", Detail: "The cluster does not say what is in it: " + berth.Sentence(err) + "."}
+		return failed("conflicts", "Berth cannot list what is in the cluster: %s.", berth.Sentence(err))
 	case len(found) > 0:
-		return berth.Check{Name: "conflicts", OK: true, Detail: "Azure ML's own router was left behind (" + strings.Join(found, ", ") + "). It does not hinder Berth; `berth cluster leftovers --clean` removes it."}
+		return passed("conflicts", "Azure ML's own router is still in the cluster (%s). It does not disturb Berth. To remove it: berth cluster router --remove.",
+			strings.Join(found, ", "))
 	}
-	return berth.Check{Name: "conflicts", OK: true, Detail: "Nothing of an earlier attachment is in the way."}
+	return passed("conflicts", "The cluster has no remains of an earlier attachment.")
 }
 
-// egressCheck: Berth runs nothing in the cluster, so it goes by what others meet there.
+// egressCheck reports whether pods get their images. Berth runs nothing in the cluster, so it goes by the pods of others.
 func egressCheck(ctx context.Context, conn *kube.Conn) berth.Check {
 	stuck, err := conn.ImagesMissing(ctx)
 	switch {
 	case err != nil:
-		return berth.Check{Name: "egress", Detail: "The cluster does not say how its pods are: " + berth.Sentence(err) + "."}
+		return failed("egress", "Berth cannot list the cluster's pods: %s.", berth.Sentence(err))
 	case len(stuck) > 0:
-		return berth.Check{Name: "egress", Detail: "Some pods cannot pull their images: " + strings.Join(stuck, ", ") + ". The cluster may not reach the outside; check its firewall and DNS."}
+		return failed("egress", "Some pods cannot pull their images: %s. Check the cluster's firewall and DNS.", strings.Join(stuck, ", "))
 	}
-	return berth.Check{Name: "egress", OK: true, Detail: "No pod there waits for an image in vain. Berth runs nothing in the cluster, so that is all it can tell."}
-}
-
-// VersionCheck says whether a version is supported.
-func VersionCheck(version string) berth.Check {
-	ok, preview := catalog.Supported(version)
-	c := berth.Check{Name: "version", OK: ok, Detail: "Kubernetes " + version + " is supported."}
-	switch {
-	case !ok:
-		c.Detail = "Kubernetes " + version + " is not supported. Supported are " + rules.SupportedVersions() + "."
-	case preview:
-		c.Detail = "Kubernetes " + version + " is a preview: not for production."
-	}
-	return c
+	return passed("egress", "All pods have their images. Berth starts no pod of its own to test this.")
 }

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"berth.dev/berth"
@@ -282,12 +283,12 @@ func computeGone(context.Context, *scope) (verdict, error) {
 
 // judge applies the rules of the original service to what the cluster reported.
 func judge(c *berth.Compute) error {
-	if ok, _ := catalog.Supported(c.Status.Version); !ok {
-		return berth.Errorf(berth.CodeBadRequest, "The cluster runs Kubernetes %s, which is not supported. Supported versions: %s.", c.Status.Version, rules.SupportedVersions())
+	if e := rules.VersionError(c.Status.Version); e != nil {
+		return e
 	}
-	if c.Spec.Purpose != berth.DevTest && c.Status.VCPUs < rules.ProductionVCPUs {
-		return berth.Errorf(berth.CodeBadRequest, "A cluster for %s needs at least %d vCPUs; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.",
-			c.Spec.Purpose, rules.ProductionVCPUs, c.Spec.ClusterID.Name(), c.Status.VCPUs)
+	rest := fmt.Sprintf("; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.", c.Spec.ClusterID.Name(), c.Status.VCPUs)
+	if e := rules.CapacityError(c.Spec.Purpose, c.Status.VCPUs, rest); e != nil {
+		return e
 	}
 	return nil
 }

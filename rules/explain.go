@@ -98,8 +98,8 @@ func AlreadyAttached(t *berth.TakenError) *berth.Error {
 		who = " by another Berth (" + t.Server + ")"
 	}
 	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s%s. "+
-		"Detach it there first: a second attachment would break the first. "+
-		"Or take it over with --force (force=true): the other then fails, and says why.",
+		"Detach it there first; a second attachment would break the first. "+
+		"To take the cluster over, use --force (force=true): the other compute then becomes Failed.",
 		t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), who)
 	e.Target = "properties.resourceId"
 	return e

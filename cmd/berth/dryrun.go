@@ -9,10 +9,10 @@ import (
 )
 
 func dryRunFlag(cmd *cobra.Command, dryRun *bool) {
-	cmd.Flags().BoolVar(dryRun, "dry-run", false, "check it against every rule, and do nothing")
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "report every violation and warning without changing anything")
 }
 
-// dryRun says what the rules have to say. It fails when they forbid the wish, so that scripts can ask.
+// dryRun reports every violation and warning. It fails when the request would be refused, so that scripts can ask.
 func (c *cli) dryRun(ctx context.Context, cl *client.Client, n client.ComputeName, body client.Object) error {
 	v, err := cl.ValidateCompute(ctx, n, body)
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *cli) dryRun(ctx context.Context, cl *client.Client, n client.ComputeNam
 	if err := c.emit(v, validationTable); err != nil || v.Valid {
 		return err
 	}
-	c.say("%s\n", c.paint(red, "It would be refused; nothing was made."))
+	c.say("%s\n", c.paint(red, "Berth would refuse this request. Nothing was changed."))
 	return errSilent
 }
 
@@ -54,7 +54,7 @@ func validationTable(v any) []row {
 		}
 	}
 	if rows == nil {
-		rows = []row{{{"Rule", "ok"}, {"Field", ""}, {"Message", "Nothing forbids it."}}}
+		rows = []row{{{"Rule", "ok"}, {"Field", ""}, {"Message", "No rule is violated."}}}
 	}
 	return rows
 }
