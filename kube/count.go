@@ -43,7 +43,7 @@ func (c *Conn) ensureCount(ctx context.Context, a Attachment) error {
 			hidden = append(hidden, k)
 		}
 	}
-	_, err = c.count(ctx, a, hidden)
+	_, err = c.count(ctx, a, hidden) // what is missing is counted at the detach
 	return err
 }
 
@@ -68,11 +68,11 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 		missing = missing || !named || seen && !counted // Kubernetes did not know the kind yet, and looks at new quotas only
 	}
 	if !missing {
-		return have.Status.Used, nil
+		return merged(map[string]string{}, have.Status.Used), nil // empty until Kubernetes has counted
 	}
 	if have.Metadata.UID != "" {
 		if !a.isOwn(have.Metadata) {
-			return nil, nil
+			return nil, nil // somebody else's: nothing can be counted
 		}
 		if err := c.remove(ctx, p, have.Metadata.UID); err != nil {
 			return nil, err
