@@ -31,14 +31,15 @@ func TestHostileClusters(t *testing.T) {
 		"redirects": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Endpoint, http.StatusFound) }, "BadRequest", "redirect"},
 		"huge": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprint(w, `{"metadata":{"name":"`)
 			for line := bytes.Repeat([]byte("x"), 1<<20); r.Context().Err() == nil; {
 				if _, err := w.Write(line); err != nil {
 					return
 				}
 			}
-		}, "BadRequest", "16 MiB"},
+		}, "BadRequest", "more than 512 KiB"},
 		"slow":            {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", "does not answer"},
-		"no Kubernetes":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>welcome</html>") }, "BadRequest", "does not answer as Kubernetes does"},
+		"no Kubernetes":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>welcome</html>") }, "BadRequest", "is not Kubernetes"},
 		"strange version": {strange("/version", `{"gitVersion":"<script>"}`), "BadRequest", "not a version of Kubernetes"},
 		"no identity":     {strange("/api/v1/namespaces/kube-system", `{"apiVersion":"v1","kind":"Namespace","metadata":{}}`), "BadRequest", "no UID"},
 		"refuses":         {gone, "AuthorizationFailed", "refused the credential"},

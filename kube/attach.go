@@ -93,7 +93,7 @@ func (c *Conn) Attach(ctx context.Context, a Attachment) error {
 		}
 	}
 	if a.Limited {
-		return c.ensureCount(ctx, a)
+		return c.dropCount(ctx, a) // of a detach that did not come to its end
 	}
 	return nil
 }

@@ -15,8 +15,12 @@ import (
 )
 
 // countName is a quota that forbids nothing. It shows how many objects of a kind a namespace holds to an account that may not
-// list them: secrets, because a list shows what is in them, and custom resources, which no role can name beforehand.
+// list them: secrets, because a list shows what is in them, and custom resources, which no role can name beforehand. A detach
+// makes it when it begins: Kubernetes counts what is there when a quota is made, and misses what is created at that moment.
 const countName = "berth-count"
+
+// annotationCounting marks a quota that a detach has made; earlier versions of Berth made one at the attach.
+const annotationCounting = "berth.dev/counting"
 
 // ErrCounting says that the cluster is counting the objects of a namespace, which takes a few seconds, and up to a minute for
 // a kind that is new. Ask again.
@@ -24,28 +28,6 @@ var ErrCounting = errors.New("the cluster is still counting what is in the names
 
 // countKey is how a quota names a kind ("Object count quota" in Kubernetes' documentation).
 func (k kind) countKey() string { return "count/" + k.qualified() }
-
-// mayList says whether a connection's account may list the kind.
-func (k kind) mayList() bool {
-	last := connectionGrants[len(connectionGrants)-1].rule
-	return slices.Contains(last.APIGroups, k.group) && slices.Contains(last.Resources, k.name)
-}
-
-// ensureCount makes the quota for all kinds that a connection's account may not list.
-func (c *Conn) ensureCount(ctx context.Context, a Attachment) error {
-	kinds, _, err := c.kinds(ctx)
-	if err != nil {
-		return err
-	}
-	var hidden []kind
-	for _, k := range kinds {
-		if k.countable && !k.mayList() {
-			hidden = append(hidden, k)
-		}
-	}
-	_, err = c.count(ctx, a, hidden)
-	return err
-}
 
 // count reads how many objects there are of kinds, by countKey. A kind that the quota does not name yet is added, and one
 // that Kubernetes has not counted yet is missing. The quota is made anew then: no role has to allow its change.
@@ -59,7 +41,7 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 		return nil, err
 	}
 	hard := corev1.ResourceList{}
-	missing := have.Metadata.UID == ""
+	missing := have.Metadata.Annotations[annotationCounting] == ""
 	for _, k := range kinds {
 		hard[corev1.ResourceName(k.countKey())] = *quantity.NewQuantity(1_000_000, quantity.DecimalSI)
 		_, named := have.Spec.Hard[k.countKey()]
@@ -68,11 +50,11 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 		missing = missing || !named || seen && !counted // Kubernetes did not know the kind yet, and looks at new quotas only
 	}
 	if !missing {
-		return have.Status.Used, nil
+		return merged(map[string]string{}, have.Status.Used), nil // empty until Kubernetes has counted
 	}
 	if have.Metadata.UID != "" {
 		if !a.isOwn(have.Metadata) {
-			return nil, nil
+			return nil, nil // somebody else's: nothing can be counted
 		}
 		if err := c.remove(ctx, p, have.Metadata.UID); err != nil {
 			return nil, err
@@ -82,6 +64,7 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 		TypeMeta: metav1.TypeMeta{Kind: "ResourceQuota", APIVersion: "v1"}, ObjectMeta: a.meta(countName, a.Namespace),
 		Spec: corev1.ResourceQuotaSpec{Hard: hard},
 	}
+	q.Annotations[annotationCounting] = "true"
 	return map[string]string{}, ignoreExists(c.create(ctx, p, q, nil))
 }
 

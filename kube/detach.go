@@ -11,7 +11,7 @@ import (
 )
 
 // Detach takes away exactly what Attach and Claim put in for this attachment, and nothing of anybody else's. The
-// namespace goes only when it is marked as made for it and nothing of the user's is in it; what stays is told in sentences. It may be
+// namespace goes only when it is marked as made for it and nothing of the user's is in it; left says in sentences what stays. It may be
 // repeated, and begun anew where it broke off.
 func (c *Conn) Detach(ctx context.Context, a Attachment) (left []string, err error) {
 	for _, t := range slices.Backward(a.things()) {
@@ -37,7 +37,7 @@ func (c *Conn) Detach(ctx context.Context, a Attachment) (left []string, err err
 }
 
 // takeOut removes a thing that is marked as this attachment's. One by the same name that is not stays; when it is
-// someone's own and not another compute's, that is told.
+// someone's own and not another compute's, note says so.
 func (c *Conn) takeOut(ctx context.Context, a Attachment, t thing) (note string, err error) {
 	var have stored
 	err = c.get(ctx, t.place, &have)

@@ -8,14 +8,14 @@ import (
 )
 
 // Evict takes out what an owner has put into the cluster, its ownership record last: its account goes, and its tokens with it.
-// A take-over begins with it; Detach is for one's own. Sentences in left say what had to stay.
-func (c *Conn) Evict(ctx context.Context, owner Owner) (left []string, err error) {
+// A take-over begins with it; Detach is for one's own. Sentences in left say what had to stay. For hurried see Attachment.
+func (c *Conn) Evict(ctx context.Context, owner Owner, hurried bool) (left []string, err error) {
 	accounts, err := c.marked(ctx, serviceAccounts)
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range accounts {
-		a := Attachment{Namespace: o.Namespace, ComputeID: owner.ComputeID, Server: owner.Server, Hurried: true}
+		a := Attachment{Namespace: o.Namespace, ComputeID: owner.ComputeID, Server: owner.Server, Hurried: hurried}
 		if o.Name != accountName || !a.isOwn(o) || strings.HasPrefix(o.Namespace, "kube-") {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -155,11 +156,10 @@ func (c *Conn) PutWidget(ctx context.Context, namespace string) error {
 
 // CountSecretsOnly makes the quota as earlier versions of Berth did.
 func (c *Conn) CountSecretsOnly(ctx context.Context, a Attachment) error {
-	if err := c.remove(ctx, resourceQuotas.in(a.Namespace, countName), ""); err != nil {
-		return err
-	}
-	_, err := c.count(ctx, a, []kind{{resource: secrets, countable: true}})
-	return err
+	return c.create(ctx, resourceQuotas.in(a.Namespace, ""), &corev1.ResourceQuota{
+		TypeMeta: metav1.TypeMeta{Kind: "ResourceQuota", APIVersion: "v1"}, ObjectMeta: a.meta(countName, a.Namespace),
+		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/secrets": quantity.MustParse("1M")}},
+	}, nil)
 }
 
 // PutPod makes a pod that is on a node already.

@@ -14,8 +14,8 @@ type grant struct {
 	rule rbacv1.PolicyRule
 }
 
-// connectionGrants are what Berth may do in a cluster that was given to it: look at it, say whose it is, and make and take
-// away what a compute needs. It cannot read secrets, run anything, or grant what it does not have: Kubernetes refuses roles
+// connectionGrants are what Berth may do in a connected cluster: read its nodes, keep the ownership record, and create and
+// remove what a compute needs. It cannot read secrets, run anything, or grant what it does not have: Kubernetes refuses roles
 // that exceed their maker's own rights.
 var connectionGrants = []grant{
 	{"How large the cluster is, and which of its nodes are ready.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list"}}},

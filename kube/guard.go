@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Guard says which addresses a cluster that strangers name may have. A server that connects to whatever it is told reaches
+// Guard says which addresses a cluster that callers name may have. A server that connects to any address that it reads reaches
 // for its callers what they cannot reach themselves.
 type Guard struct {
 	// Allowed are ranges that are permitted although they are loopback or link-local.

@@ -184,6 +184,26 @@ func TestHostileAnswers(t *testing.T) {
 	}
 }
 
+// TestManyHostileAnswers: a hundred hostile clusters at once cost what a few large answers do.
+func TestManyHostileAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a process")
+	}
+	s := httptest.NewTLSServer(endlessly(`{"kind":"NodeList","items":[{"metadata":{"name":"`, "a"))
+	defer s.Close()
+	defer s.CloseClientConnections()
+	config := kubeconfigOf(s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHostileChild$", "-test.v")
+	child.Env = append(os.Environ(), "HOSTILE_ASK=many.", "HOSTILE_CONFIG="+base64.StdEncoding.EncodeToString(config))
+	out, err := child.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the process ended with %v: %s", err, out)
+	}
+	if grown, says := report(t, string(out)); grown > 128<<20 || says != "100 refused" {
+		t.Errorf("a hundred cost %d MB: %s", grown>>20, says)
+	}
+}
+
 func report(t *testing.T, out string) (grown int64, says string) {
 	t.Helper()
 	_, line, found := strings.Cut(out, "REPORT ")
@@ -215,6 +235,21 @@ func TestHostileChild(t *testing.T) {
 
 func asking(ctx context.Context, c *kube.Conn, what string) (err error) {
 	switch what {
+	case "many":
+		results := make(chan error)
+		for range 100 {
+			go func() {
+				_, err := c.Nodes(ctx)
+				results <- err
+			}()
+		}
+		refused := 0
+		for range 100 {
+			if kube.Nonsense(<-results) {
+				refused++
+			}
+		}
+		return fmt.Errorf("%d refused", refused)
 	case "loads":
 		_, _, err = c.Loads(ctx)
 	case "owner":

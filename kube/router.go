@@ -35,7 +35,7 @@ var routerObjects = []place{
 func (p place) text() string { return p.resource.name + "/" + p.name }
 
 // RouterObjects names what Azure ML's router has left behind: "deployments/azureml-fe". Its secret cannot be seen, because to see
-// it is to read it; it is told when any of its companions is there.
+// it is to read it; it is named when any of its companions is there.
 func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
 		var names []string

@@ -46,7 +46,6 @@ func (e *Engine) doCleanups(ctx context.Context, cluster berth.ID) error {
 		if r.Unreadable || json.Unmarshal(r.Detail, &put) != nil { // the store has named it in the log
 			continue
 		}
-		put.Hurried = e.Clock.Now().Sub(r.Since) >= countPatience
 		if _, err := conn.Detach(ctx, put); err != nil {
 			return err
 		}

@@ -175,7 +175,10 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 	conflict, isTaken := errors.AsType[*kube.ConflictError](err)
 	switch {
 	case isTaken && c.Spec.TakeOver:
-		left, err := conn.Evict(ctx, conflict.Owner)
+		left, err := conn.Evict(ctx, conflict.Owner, s.elapsed() >= countPatience)
+		if errors.Is(err, kube.ErrCounting) {
+			return again(s.soon()), s.say(ctx, "waiting for the cluster to count what %s has in it", conflict.Owner.ComputeID)
+		}
 		if err != nil {
 			return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 		}
