@@ -241,7 +241,7 @@ func takenByOthers(s *site, conn *kube.Conn, cluster string) {
 func rights(s *site, conn *kube.Conn, admin []byte) {
 	token, _, err := conn.Token(s.ctx, "azureml-"+jobWorkspace, 3600e9)
 	s.must(err)
-	config, err := kube.TokenKubeconfig(admin, token, "azureml-"+jobWorkspace)
+	config, err := tokenKubeconfig(admin, token, "azureml-"+jobWorkspace)
 	s.must(err)
 	account := s.inside(config)
 	for _, c := range []struct {
@@ -312,4 +312,13 @@ func supersede(s *site) {
 		s.t.Errorf("asked for 1.37, it is %s, %v", version, err)
 	}
 	s.Succeed(s.Do(http.MethodDelete, newest, nil))
+}
+
+// tokenKubeconfig is a kubeconfig for the same cluster that signs in with a token.
+func tokenKubeconfig(admin []byte, token, namespace string) ([]byte, error) {
+	k, err := kube.ParseKubeconfig(admin)
+	if err != nil {
+		return nil, err
+	}
+	return k.WithToken(token, namespace).Bytes()
 }

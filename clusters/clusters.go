@@ -48,36 +48,48 @@ func (c *Clusters) IsConnected(ctx context.Context, cluster berth.ID) (bool, err
 	return isCluster && body.Spec.Connected, nil
 }
 
-// Credential is the kubeconfig that Berth works with in a cluster, and the guard that goes with it (nil for a cluster of the
-// provider). CodeConflict when a connected cluster has no credential.
-func (c *Clusters) Credential(ctx context.Context, cluster berth.ID) ([]byte, *kube.Guard, error) {
+// Credential is the kubeconfig that Berth works with in a cluster. CodeConflict when a connected cluster has none.
+func (c *Clusters) Credential(ctx context.Context, cluster berth.ID) (*kube.Kubeconfig, error) {
 	connected, err := c.IsConnected(ctx, cluster)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	var text []byte
 	if connected {
-		config, err := c.Store.Secret(ctx, cluster, berth.SecretOwn)
+		text, err = c.Store.Secret(ctx, cluster, berth.SecretOwn)
 		if errors.Is(err, store.ErrNotFound) {
 			err = berth.Errorf(berth.CodeConflict, "Berth has no credential for the cluster '%s'. Connect it again.", cluster.Name())
 		}
-		return config, c.Guard, err
+	} else {
+		text, err = c.Provider.Kubeconfig(ctx, cluster)
 	}
-	config, err := c.Provider.Kubeconfig(ctx, cluster)
-	return config, nil, err
+	if err != nil {
+		return nil, err
+	}
+	return kube.ParseKubeconfig(text)
 }
 
 // Connect connects to a cluster with Berth's credential. Close the connection after use.
 func (c *Clusters) Connect(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
-	config, guard, err := c.Credential(ctx, cluster)
+	config, err := c.Credential(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
-	return c.Open(config, guard)
+	return c.ConnectBy(ctx, cluster, config)
 }
 
-// Open connects by a kubeconfig. It asks the cluster nothing yet.
-func (c *Clusters) Open(kubeconfig []byte, guard *kube.Guard) (*kube.Conn, error) {
-	return kube.Connect(kubeconfig, kube.Options{Guard: guard, Timeout: c.Timeout})
+// ConnectBy connects to a cluster with another credential: that of a compute, or one that a user submits. The guard judges the
+// addresses of connected clusters; those of the provider are this machine's own.
+func (c *Clusters) ConnectBy(ctx context.Context, cluster berth.ID, config *kube.Kubeconfig) (*kube.Conn, error) {
+	connected, err := c.IsConnected(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	o := kube.Options{Timeout: c.Timeout}
+	if connected {
+		o.Guard = c.Guard
+	}
+	return config.Connect(o)
 }
 
 // Unreachable turns a failure to reach a cluster into CodeClusterUnreachable, which is worth another try. An answer of the
@@ -91,7 +103,7 @@ func Unreachable(cluster berth.ID, err error) error {
 
 // Judge reports what is wrong with a submitted kubeconfig, before anything connects by it.
 func (c *Clusters) Judge(kubeconfig []byte) error {
-	_, err := kube.Judge(kubeconfig)
+	_, err := kube.ParseKubeconfig(kubeconfig)
 	return err
 }
 

@@ -314,7 +314,7 @@ func tokenConfig(t *testing.T, c *kube.Conn, admin []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := kube.TokenKubeconfig(admin, token, inANewName)
+	config, err := tokenKubeconfig(admin, token, inANewName)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,3 +91,12 @@ func eventually(t *testing.T, f func() error) {
 	}
 	t.Fatal(err)
 }
+
+// tokenKubeconfig is a kubeconfig for the same cluster that signs in with a token.
+func tokenKubeconfig(admin []byte, token, namespace string) ([]byte, error) {
+	k, err := kube.ParseKubeconfig(admin)
+	if err != nil {
+		return nil, err
+	}
+	return k.WithToken(token, namespace).Bytes()
+}

@@ -35,16 +35,18 @@ type Conn struct {
 // client-go writes what goes wrong to the process's stderr besides returning it, in words of its own.
 func init() { klog.SetLogger(logr.Discard()) }
 
-// Connect reads a kubeconfig, judges it, and makes a client. It asks the cluster nothing yet.
-//
-// A kubeconfig is untrusted: client-go would run any command and read any file that it names. What could make it do so is
-// refused with the name of the field before client-go sees it.
+// Connect parses a kubeconfig and connects by it.
 func Connect(kubeconfig []byte, o Options) (*Conn, error) {
-	config, err := judge(kubeconfig)
+	k, err := ParseKubeconfig(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	c := restConfig(config)
+	return k.Connect(o)
+}
+
+// Connect makes a client. It asks the cluster nothing yet.
+func (a *Kubeconfig) Connect(o Options) (*Conn, error) {
+	c := a.restConfig()
 	if c.UserAgent = o.UserAgent; c.UserAgent == "" {
 		c.UserAgent = "berth"
 	}

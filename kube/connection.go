@@ -2,9 +2,6 @@ package kube
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
@@ -166,34 +163,4 @@ func (c *Conn) Adopt(ctx context.Context, of, server string) error {
 		}
 	}
 	return nil
-}
-
-// IsOwnAccount says whether a kubeconfig signs in as Berth's own account there: what an administrator made by the manifest.
-// The cluster judges the token; here it only decides whether there is anything left to make.
-func IsOwnAccount(kubeconfig []byte) bool {
-	a, err := judge(kubeconfig)
-	if err != nil {
-		return false
-	}
-	parts := strings.Split(a.user.Token, ".")
-	if len(parts) != 3 {
-		return false
-	}
-	text, err := base64.RawURLEncoding.DecodeString(parts[1])
-	var claims struct {
-		Subject string `json:"sub"`
-	}
-	return err == nil && json.Unmarshal(text, &claims) == nil && claims.Subject == "system:serviceaccount:"+ConnectionNamespace+":"+connectionName
-}
-
-// Judge says what is wrong with a kubeconfig that a stranger sent, and which server it names.
-func Judge(kubeconfig []byte) (server string, err error) {
-	a, err := judge(kubeconfig)
-	if err != nil {
-		return "", err
-	}
-	if strings.Contains(strings.TrimPrefix(strings.TrimSpace(string(kubeconfig)), "---"), "\n---") {
-		return "", errors.New("the kubeconfig has several YAML documents; give one")
-	}
-	return a.cluster.Server, nil
 }

@@ -20,7 +20,7 @@ func entered(t *testing.T, c *kube.Conn, admin []byte) *kube.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := kube.TokenKubeconfig(admin, token, kube.ConnectionNamespace)
+	config, err := tokenKubeconfig(admin, token, kube.ConnectionNamespace)
 	if err != nil {
 		t.Fatal(err)
 	}

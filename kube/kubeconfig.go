@@ -1,9 +1,12 @@
 package kube
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -13,18 +16,23 @@ import (
 // maxKubeconfig is how large a kubeconfig may be.
 const maxKubeconfig = 256 << 10
 
-// access is what is left of a kubeconfig when it was judged: one cluster and one user.
-type access struct {
-	cluster *clientcmdapi.Cluster
-	user    *clientcmdapi.AuthInfo
+// Kubeconfig is a kubeconfig that was parsed and found harmless: one cluster and one user. It holds a credential, and never prints it.
+type Kubeconfig struct {
+	cluster   *clientcmdapi.Cluster
+	user      *clientcmdapi.AuthInfo
+	namespace string
 }
 
-// judge parses a kubeconfig and refuses what would make client-go run, read or trust something. It looks at the current
-// context only; the other ones are dropped here and reach nobody.
-func judge(text []byte) (access, error) {
-	var none access
+// ParseKubeconfig parses a kubeconfig, which is untrusted: client-go would run any command and read any file that it names. What
+// could make it do so is refused with the name of the field. Only the current context is kept. The error is a sentence for the user,
+// without a period, and never has a secret in it.
+func ParseKubeconfig(text []byte) (*Kubeconfig, error) {
+	var none *Kubeconfig
 	if len(text) > maxKubeconfig {
 		return none, fmt.Errorf("the kubeconfig has %d bytes; at most %d are accepted", len(text), maxKubeconfig)
+	}
+	if strings.Contains(strings.TrimPrefix(strings.TrimSpace(string(text)), "---"), "\n---") {
+		return none, errors.New("the kubeconfig has several YAML documents; give one")
 	}
 	config, err := clientcmd.Load(text)
 	if err != nil {
@@ -34,7 +42,7 @@ func judge(text []byte) (access, error) {
 	if current == nil {
 		return none, errors.New("the kubeconfig's current-context is not among its contexts")
 	}
-	a := access{config.Clusters[current.Cluster], config.AuthInfos[current.AuthInfo]}
+	a := &Kubeconfig{cluster: config.Clusters[current.Cluster], user: config.AuthInfos[current.AuthInfo], namespace: current.Namespace}
 	if a.cluster == nil || a.user == nil {
 		return none, errors.New("the kubeconfig's current context names a cluster or a user that it does not have")
 	}
@@ -56,7 +64,7 @@ func judge(text []byte) (access, error) {
 }
 
 // forbidden names the first field that is refused.
-func (a access) forbidden() string {
+func (a *Kubeconfig) forbidden() string {
 	c, u := a.cluster, a.user
 	for _, f := range []struct {
 		name string
@@ -82,9 +90,9 @@ func (a access) forbidden() string {
 	return ""
 }
 
-// restConfig takes over the fields that are known to be data, one by one: a field that client-go learns to read some day
-// is not among them.
-func restConfig(a access) *rest.Config {
+// restConfig copies the fields that are known to be data, one by one: a field that client-go learns to read some day is not among
+// them.
+func (a *Kubeconfig) restConfig() *rest.Config {
 	return &rest.Config{
 		Host: a.cluster.Server, BearerToken: a.user.Token, Username: a.user.Username, Password: a.user.Password,
 		TLSClientConfig: rest.TLSClientConfig{
@@ -94,38 +102,48 @@ func restConfig(a access) *rest.Config {
 	}
 }
 
-// TokenKubeconfig is a kubeconfig for the same cluster with a token instead of the administrator's certificate.
-func TokenKubeconfig(admin []byte, token, namespace string) ([]byte, error) {
-	a, err := judge(admin)
-	if err != nil {
-		return nil, err
+// Server is the https address of the cluster's API.
+func (a *Kubeconfig) Server() string { return a.cluster.Server }
+
+// String is what may be printed.
+func (a *Kubeconfig) String() string { return "kubeconfig for " + a.cluster.Server }
+
+// GoString is what may be printed, for %#v.
+func (a *Kubeconfig) GoString() string { return a.String() }
+
+// IsOwnAccount says whether it signs in as Berth's own account, which an administrator has created by the manifest. The cluster judges
+// the token; here it only decides whether there is anything left to create.
+func (a *Kubeconfig) IsOwnAccount() bool {
+	parts := strings.Split(a.user.Token, ".")
+	if len(parts) != 3 {
+		return false
 	}
-	if token == "" {
-		return nil, errors.New("there is no token to write into the kubeconfig")
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct {
+		Subject string `json:"sub"`
 	}
-	a.user = &clientcmdapi.AuthInfo{Token: token}
-	return a.write(Names{Cluster: "berth", User: "berth", Context: "berth", Namespace: namespace})
+	return err == nil && json.Unmarshal(text, &claims) == nil && claims.Subject == "system:serviceaccount:"+ConnectionNamespace+":"+connectionName
+}
+
+// WithToken is a kubeconfig for the same cluster that signs in with a token, in a namespace.
+func (a *Kubeconfig) WithToken(token, namespace string) *Kubeconfig {
+	return &Kubeconfig{cluster: a.cluster, user: &clientcmdapi.AuthInfo{Token: token}, namespace: namespace}
 }
 
 // Names are what the entries of a kubeconfig are called.
-type Names struct{ Cluster, User, Context, Namespace string }
+type Names struct{ Cluster, User, Context string }
 
-// Rename is the same access under other names: kubeconfigs of many clusters are merged into one file.
-func Rename(kubeconfig []byte, to Names) ([]byte, error) {
-	a, err := judge(kubeconfig)
-	if err != nil {
-		return nil, err
-	}
-	return a.write(to)
-}
-
-func (a access) write(n Names) ([]byte, error) {
+// YAML is the kubeconfig as a file, with its entries under these names: users merge the kubeconfigs of many clusters into one file.
+func (a *Kubeconfig) YAML(n Names) ([]byte, error) {
 	config := clientcmdapi.NewConfig()
 	config.Clusters[n.Cluster] = &clientcmdapi.Cluster{
 		Server: a.cluster.Server, CertificateAuthorityData: a.cluster.CertificateAuthorityData, TLSServerName: a.cluster.TLSServerName,
 	}
 	config.AuthInfos[n.User] = a.user
-	config.Contexts[n.Context] = &clientcmdapi.Context{Cluster: n.Cluster, AuthInfo: n.User, Namespace: n.Namespace}
+	config.Contexts[n.Context] = &clientcmdapi.Context{Cluster: n.Cluster, AuthInfo: n.User, Namespace: a.namespace}
 	config.CurrentContext = n.Context
 	return clientcmd.Write(*config)
 }
+
+// Bytes is the kubeconfig as a file for Berth's own use.
+func (a *Kubeconfig) Bytes() ([]byte, error) { return a.YAML(Names{"berth", "berth", "berth"}) }

@@ -2,6 +2,7 @@ package kube_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func TestConnectLooksAtTheCurrentContextOnly(t *testing.T) {
 	if err := connect(t, []byte(more)).Healthy(t.Context()); err != nil {
 		t.Error(err)
 	}
-	out, err := kube.TokenKubeconfig([]byte(more), "tok", "ns")
+	out, err := tokenKubeconfig([]byte(more), "tok", "ns")
 	if err != nil || bytes.Contains(out, []byte("exec")) {
 		t.Errorf("%s, %v", out, err)
 	}
@@ -86,7 +87,7 @@ func TestTokenKubeconfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := kube.TokenKubeconfig(admin, "tok", "azureml-w")
+	text, err := tokenKubeconfig(admin, "tok", "azureml-w")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,10 +106,14 @@ func TestTokenKubeconfig(t *testing.T) {
 	if bytes.Contains(text, []byte(was.AuthInfos["admin"].Token)) {
 		t.Error("the administrator's token is in it")
 	}
-	if _, err := kube.TokenKubeconfig(admin, "", "ns"); err == nil {
-		t.Error("a kubeconfig without a token")
+	k, err := kube.ParseKubeconfig(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := kube.TokenKubeconfig([]byte("no"), "tok", "ns"); err == nil {
+	if shown := fmt.Sprintf("%v %+v %#v %s", k, k, k, k); strings.Contains(shown, "tok") {
+		t.Errorf("it prints its token: %s", shown)
+	}
+	if _, err := tokenKubeconfig([]byte("no"), "tok", "ns"); err == nil {
 		t.Error("a kubeconfig from nothing")
 	}
 }
@@ -149,7 +154,7 @@ func FuzzConnect(f *testing.F) {
 		if u := config.AuthInfos[config.Contexts[config.CurrentContext].AuthInfo]; u.Exec != nil || u.AuthProvider != nil || u.TokenFile+u.ClientCertificate+u.ClientKey+u.Impersonate != "" {
 			t.Fatal("accepted a user that runs, reads or acts as someone else")
 		}
-		out, err := kube.TokenKubeconfig(text, "tok", "ns")
+		out, err := tokenKubeconfig(text, "tok", "ns")
 		if err != nil {
 			t.Fatalf("accepted, and not written: %v", err)
 		}

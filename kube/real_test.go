@@ -176,7 +176,7 @@ func TestTokenOfARealCluster(t *testing.T) {
 		renewed, _, err = own.Token(ctx, inANewName, 30*time.Minute)
 		return err
 	})
-	config, err := kube.TokenKubeconfig(admin, renewed, inANewName)
+	config, err := tokenKubeconfig(admin, renewed, inANewName)
 	if err != nil {
 		t.Fatal(err)
 	}

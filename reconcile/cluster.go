@@ -120,7 +120,7 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 // keepCredential keeps the kubeconfigs for the credential actions. They change when a restart moves the cluster to another port.
 // Their entries have the names that AKS gives them, because users merge many into one file.
 func (s *scope) keepCredential(ctx context.Context) error {
-	config, err := s.Provider.Kubeconfig(ctx, s.id())
+	config, err := s.Clusters.Credential(ctx, s.id())
 	if err != nil {
 		return err
 	}
@@ -136,8 +136,8 @@ func (s *scope) keepCredential(ctx context.Context) error {
 	return nil
 }
 
-func (s *scope) keepChanged(ctx context.Context, secret string, config []byte, names kube.Names) error {
-	named, err := kube.Rename(config, names)
+func (s *scope) keepChanged(ctx context.Context, secret string, config *kube.Kubeconfig, names kube.Names) error {
+	named, err := config.YAML(names)
 	if err != nil {
 		return err
 	}

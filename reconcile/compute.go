@@ -240,11 +240,11 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	if s.Clock.Now().Add(tokenLife / 2).Before(c.Status.TokenExpires) {
 		return verdict{}, nil
 	}
-	admin, guard, err := s.Clusters.Credential(ctx, c.Spec.ClusterID)
+	admin, err := s.Clusters.Credential(ctx, c.Spec.ClusterID)
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.Clusters.Open(admin, guard)
+	conn, err := s.Clusters.ConnectBy(ctx, c.Spec.ClusterID, admin)
 	if err != nil {
 		return verdict{}, err
 	}
@@ -253,7 +253,7 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	if err != nil {
 		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 	}
-	config, err := kube.TokenKubeconfig(admin, token, c.Status.Namespace)
+	config, err := admin.WithToken(token, c.Status.Namespace).Bytes()
 	if err != nil {
 		return verdict{}, err
 	}

@@ -26,14 +26,18 @@ func connectedLifecycle() lifecycle {
 
 // connectionEntered uses the submitted credential once: to create an account for Berth in the cluster.
 func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
-	submitted, err := s.Store.Secret(ctx, s.id(), berth.SecretSubmitted)
+	text, err := s.Store.Secret(ctx, s.id(), berth.SecretSubmitted)
 	if errors.Is(err, store.ErrNotFound) { // only tags were changed
 		return verdict{}, nil
 	}
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.Clusters.Open(submitted, s.Clusters.Guard)
+	submitted, err := kube.ParseKubeconfig(text)
+	var conn *kube.Conn
+	if err == nil {
+		conn, err = s.Clusters.ConnectBy(ctx, s.id(), submitted)
+	}
 	if err != nil {
 		return verdict{}, berth.Errorf(berth.CodeBadRequest, "The kubeconfig cannot be used: %s.", berth.Sentence(err))
 	}
@@ -43,8 +47,10 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	switch {
 	case s.cluster().Spec.KeepCredential:
-		return verdict{}, s.keepSubmitted(submitted)
-	case kube.IsOwnAccount(submitted): // an administrator has applied the manifest and submitted the account's own token
+		s.cluster().Status.Endpoint, s.cluster().Status.TokenExpires = submitted.Server(), time.Time{}
+		s.keep(berth.SecretOwn, text)
+		return verdict{}, nil
+	case submitted.IsOwnAccount(): // an administrator has applied the manifest and submitted the account's own token
 		if err := conn.Adopt(ctx, s.id().String(), s.ServerID); err != nil {
 			return verdict{}, s.refused(err)
 		}
@@ -60,14 +66,6 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, s.refused(err)
 	}
 	return verdict{}, s.renew(ctx, conn, submitted)
-}
-
-// keepSubmitted keeps the submitted credential for Berth's own use, as the user asked; Berth creates no account.
-func (s *scope) keepSubmitted(config []byte) (err error) {
-	s.cluster().Status.Endpoint, err = kube.Judge(config)
-	s.cluster().Status.TokenExpires = time.Time{}
-	s.keep(berth.SecretOwn, config)
-	return err
 }
 
 // refused explains an error of connecting, with what the user can do about it.
@@ -106,20 +104,16 @@ func (s *scope) observe(ctx context.Context, conn *kube.Conn) error {
 }
 
 // renew gets a token for Berth's own account, and keeps it with the cluster's address and authority.
-func (s *scope) renew(ctx context.Context, conn *kube.Conn, config []byte) error {
+func (s *scope) renew(ctx context.Context, conn *kube.Conn, config *kube.Kubeconfig) error {
 	token, expires, err := conn.ConnectionToken(ctx, connectionLife)
 	if err != nil {
 		return s.refused(err)
 	}
-	own, err := kube.TokenKubeconfig(config, token, kube.ConnectionNamespace)
+	own, err := config.WithToken(token, kube.ConnectionNamespace).Bytes()
 	if err != nil {
 		return err
 	}
-	st := &s.cluster().Status
-	st.TokenExpires = expires
-	if st.Endpoint, err = kube.Judge(own); err != nil {
-		return err
-	}
+	s.cluster().Status.TokenExpires, s.cluster().Status.Endpoint = expires, config.Server()
 	s.keep(berth.SecretOwn, own)
 	return nil
 }
@@ -129,11 +123,11 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	if s.claim.Resource.State != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
-	config, guard, err := s.Clusters.Credential(ctx, s.id())
+	config, err := s.Clusters.Credential(ctx, s.id())
 	if err != nil {
 		return verdict{}, err
 	}
-	conn, err := s.Clusters.Open(config, guard)
+	conn, err := s.Clusters.ConnectBy(ctx, s.id(), config)
 	if err != nil {
 		return verdict{}, err
 	}

@@ -126,22 +126,22 @@ func silence(err error) []berth.Finding {
 	return out
 }
 
-// observeAsCompute uses the compute's own short-lived token.
+// observeAsCompute uses the compute's own short-lived token. Before there is one it uses Berth's credential.
 func (s *scope) observeAsCompute(ctx context.Context) (clusters.Observation, error) {
-	config, guard, err := s.Clusters.Credential(ctx, s.compute().Spec.ClusterID)
-	if err != nil {
-		return clusters.Observation{}, err
-	}
+	var conn *kube.Conn
+	cluster := s.compute().Spec.ClusterID
 	token, err := s.Store.Secret(ctx, s.id(), berth.SecretToken)
-	switch {
-	case s.secrets[berth.SecretToken] != nil:
-		config = s.secrets[berth.SecretToken]
-	case err == nil:
-		config = token
-	case !errors.Is(err, store.ErrNotFound): // it is made at the end of this check
-		return clusters.Observation{}, err
+	if renewed := s.secrets[berth.SecretToken]; renewed != nil {
+		token, err = renewed, nil
 	}
-	conn, err := s.Clusters.Open(config, guard)
+	if errors.Is(err, store.ErrNotFound) {
+		conn, err = s.Clusters.Connect(ctx, cluster)
+	} else if err == nil {
+		var config *kube.Kubeconfig
+		if config, err = kube.ParseKubeconfig(token); err == nil {
+			conn, err = s.Clusters.ConnectBy(ctx, cluster, config)
+		}
+	}
 	if err != nil {
 		return clusters.Observation{}, err
 	}

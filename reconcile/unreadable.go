@@ -45,7 +45,7 @@ func unreadableConnectionLeft(ctx context.Context, s *scope) (verdict, error) {
 }
 
 func (s *scope) leave(ctx context.Context, kubeconfig []byte) error {
-	conn, err := s.Clusters.Open(kubeconfig, s.Clusters.Guard)
+	conn, err := kube.Connect(kubeconfig, kube.Options{Guard: s.Clusters.Guard, Timeout: s.Clusters.Timeout})
 	if err != nil {
 		return err
 	}
