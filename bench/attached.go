@@ -201,7 +201,7 @@ func (s *server) attachOne(ctx context.Context, name, kubeconfig string) error {
 	if err := s.wait(ctx, op, err); err != nil {
 		return err
 	}
-	_, op, err = s.client.PutCompute(ctx, compute(name), client.Object{"properties": client.Object{"computeType": "AKS", "resourceId": id.String()}})
+	_, op, err = s.client.PutCompute(ctx, compute(name), client.ComputeRequest{ClusterID: id.String()}.Body(s.client.Subscription()))
 	return s.wait(ctx, op, err)
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"strconv"
 
 	"berth.dev/berth"
 )
@@ -70,7 +71,7 @@ func (c *Client) ListComputes(ctx context.Context, group, workspace string) ([]O
 
 // ScaleCompute changes the number of nodes, and nothing else.
 func (c *Client) ScaleCompute(ctx context.Context, n ComputeName, count int) (Object, *Operation, error) {
-	return c.PutCompute(ctx, n, Object{"properties": Object{"computeType": berth.ComputeAKS, "properties": Object{"agentCount": count}}})
+	return c.PutCompute(ctx, n, ComputeRequest{Nodes: strconv.Itoa(count)}.Body(c.Subscription()))
 }
 
 // DeleteCompute takes a compute away, and with ActionDelete its cluster too.

@@ -30,52 +30,33 @@ func formOf(v *visit) form {
 		DNS: f("dns"), BridgeCIDR: f("bridgecidr"), SSL: f("ssl"), CNAME: f("cname"), Cert: f("cert"), Key: f("key"), Leaf: f("leaf"), Overwrite: f("overwrite") != ""}
 }
 
-// put adds what was typed, and leaves to the service what was not.
-func put(o client.Object, key, value string) {
-	if value != "" {
-		o[key] = value
+// body is the PUT that the form stands for. What was left empty is left to the server.
+func (w form) body(subscription string) client.Object {
+	r := client.ComputeRequest{
+		Purpose: berth.Purpose(w.Purpose), LoadBalancer: w.Balancer, LoadBalancerSubnet: w.BalancerSubnet, TLS: w.tls(),
 	}
+	if w.Mode == "existing" {
+		r.ClusterID = w.Cluster
+		return r.Body(subscription)
+	}
+	r.Location = w.Location
+	r.VMSize = w.Size
+	r.Nodes = w.Nodes
+	r.Network = client.NetworkRequest{
+		Group: w.NetworkGroup, VNet: w.Network, Subnet: w.Subnet,
+		ServiceCIDR: w.ServiceCIDR, DNSServiceIP: w.DNS, DockerBridgeCIDR: w.BridgeCIDR,
+	}
+	return r.Body(subscription)
 }
 
-// body is the PUT of the wish.
-func (w form) body(subscription string) client.Object {
-	inner := client.Object{}
-	put(inner, "clusterPurpose", w.Purpose)
-	put(inner, "loadBalancerType", w.Balancer)
-	put(inner, "loadBalancerSubnet", w.BalancerSubnet)
-	properties := client.Object{"computeType": berth.ComputeAKS, "properties": inner}
-	if w.Mode == "existing" {
-		properties["resourceId"] = w.Cluster
-	} else {
-		put(properties, "computeLocation", w.Location)
-		put(inner, "agentVmSize", w.Size)
-		if n, err := strconv.Atoi(w.Nodes); err == nil {
-			inner["agentCount"] = n
-		} else if w.Nodes != "" {
-			inner["agentCount"] = w.Nodes // not a number: told by the service
-		}
-		if n := w.network(subscription); len(n) > 0 {
-			inner["aksNetworkingConfiguration"] = n
-		}
-	}
+func (w form) tls() *client.TLSRequest {
 	switch w.SSL {
 	case "own":
-		inner["sslConfiguration"] = client.Object{"status": "Enabled", "cname": w.CNAME, "cert": w.Cert, "key": w.Key}
+		return &client.TLSRequest{Status: "Enabled", CNAME: w.CNAME, Cert: w.Cert, Key: w.Key}
 	case "leaf":
-		inner["sslConfiguration"] = client.Object{"status": "Auto", "leafDomainLabel": w.Leaf, "overwriteExistingDomain": w.Overwrite}
+		return &client.TLSRequest{Status: "Auto", Label: w.Leaf, Overwrite: w.Overwrite}
 	}
-	return client.Object{"properties": properties}
-}
-
-func (w form) network(subscription string) client.Object {
-	n := client.Object{}
-	if w.NetworkGroup != "" || w.Network != "" || w.Subnet != "" {
-		n["subnetId"] = "/subscriptions/" + subscription + "/resourceGroups/" + w.NetworkGroup + "/providers/Microsoft.Network/virtualNetworks/" + w.Network + "/subnets/" + w.Subnet
-	}
-	put(n, "serviceCidr", w.ServiceCIDR)
-	put(n, "dnsServiceIP", w.DNS)
-	put(n, "dockerBridgeCidr", w.BridgeCIDR)
-	return n
+	return nil
 }
 
 // nameable is what the name of a resource can have in an address; the rules say more.

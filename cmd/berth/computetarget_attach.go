@@ -22,7 +22,7 @@ type attachOptions struct {
 func (c *cli) computeAttach() *cobra.Command {
 	o := &attachOptions{}
 	cmd := command("aks", "Attach an existing Kubernetes cluster as a compute", func(ctx context.Context) error {
-		body, err := o.body()
+		tls, err := o.tls.request()
 		if err != nil {
 			return err
 		}
@@ -30,6 +30,10 @@ func (c *cli) computeAttach() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		body := client.ComputeRequest{
+			ClusterID: unquoted(o.cluster), Purpose: berth.Purpose(o.purpose),
+			LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls,
+		}.Body(cl.Subscription())
 		if o.dryRun {
 			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
@@ -45,7 +49,8 @@ func (c *cli) computeAttach() *cobra.Command {
 		c.note("Resource attach submitted successfully.")
 		return c.settleCompute(ctx, cl, o.computeName(), settling{op, "Attaching compute " + o.name, o.noWait})
 	})
-	cmd.Example = "  berth ml computetarget attach aks -n myaks -g myresourcegroup -w myworkspace \\\n    -i $(berth aks show -n myexistingcluster -g myresourcegroup --query id -o tsv)"
+	cmd.Example = "  berth ml computetarget attach aks -n myaks -g myresourcegroup -w myworkspace \\\n" +
+		"    -i $(berth aks show -n myexistingcluster -g myresourcegroup --query id -o tsv)"
 	o.computeFlags(cmd)
 	cmd.Flags().StringVarP(&o.cluster, "compute-resource-id", "i", "", "resource id of the cluster ('berth aks show … --query id' prints it)")
 	o.wants = append(o.wants, want{value: &o.cluster, options: "--compute-resource-id/-i"})
@@ -56,19 +61,4 @@ func (c *cli) computeAttach() *cobra.Command {
 	dryRunFlag(cmd, &o.dryRun)
 	cmd.Flags().BoolVar(&o.force, "force", false, "take the cluster over from the compute that has it; that one fails, and says why")
 	return o.on(c, cmd)
-}
-
-func (o *attachOptions) body() (client.Object, error) {
-	inner := client.Object{}
-	put(inner, "clusterPurpose", o.purpose)
-	put(inner, "loadBalancerType", o.balancer.kind)
-	put(inner, "loadBalancerSubnet", o.balancer.subnet)
-	tls, err := o.tls.configuration()
-	if err != nil {
-		return nil, err
-	}
-	if tls != nil {
-		inner["sslConfiguration"] = tls
-	}
-	return client.Object{"properties": client.Object{"computeType": berth.ComputeAKS, "resourceId": unquoted(o.cluster), "properties": inner}}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,8 @@ func (c *cli) computeCreate() *cobra.Command {
 		c.note("Resource creation submitted successfully.")
 		return c.settleCompute(ctx, cl, o.computeName(), settling{op, "Creating compute " + o.name, o.noWait})
 	})
-	cmd.Example = "  berth ml computetarget create aks -n myaks\n  berth ml computetarget create aks -n mydev --cluster-purpose DevTest -a 1 -g myresourcegroup -w myworkspace"
+	cmd.Example = "  berth ml computetarget create aks -n myaks\n" +
+		"  berth ml computetarget create aks -n mydev --cluster-purpose DevTest -a 1 -g myresourcegroup -w myworkspace"
 	o.computeFlags(cmd)
 	f := cmd.Flags()
 	f.IntVarP(&o.count, "agent-count", "a", 0, "number of nodes (default 3; 1 for DevTest)")
@@ -61,32 +63,22 @@ func (c *cli) computeCreate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-// body is the ARM resource. What was not said is left out: the service knows its defaults.
+// body is the ARM resource. countSet: --agent-count was among the options, be it 0.
 func (o *createOptions) body(subscription string, countSet bool) (client.Object, error) {
-	inner := client.Object{}
+	tls, err := o.tls.request()
+	if err != nil {
+		return nil, err
+	}
+	network, err := o.network.request()
+	if err != nil {
+		return nil, err
+	}
+	r := client.ComputeRequest{
+		Location: o.location, Description: o.description, Purpose: berth.Purpose(o.purpose), VMSize: o.vmSize,
+		LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls, Network: network,
+	}
 	if countSet {
-		inner["agentCount"] = o.count
+		r.Nodes = strconv.Itoa(o.count)
 	}
-	put(inner, "agentVmSize", o.vmSize)
-	put(inner, "clusterPurpose", o.purpose)
-	put(inner, "loadBalancerType", o.balancer.kind)
-	put(inner, "loadBalancerSubnet", o.balancer.subnet)
-	tls, err := o.tls.configuration()
-	if err != nil {
-		return nil, err
-	}
-	network, err := o.network.configuration(subscription)
-	if err != nil {
-		return nil, err
-	}
-	if tls != nil {
-		inner["sslConfiguration"] = tls
-	}
-	if network != nil {
-		inner["aksNetworkingConfiguration"] = network
-	}
-	properties := client.Object{"computeType": berth.ComputeAKS, "properties": inner}
-	put(properties, "computeLocation", o.location)
-	put(properties, "description", o.description)
-	return client.Object{"properties": properties}, nil
+	return r.Body(subscription), nil
 }

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -25,20 +25,21 @@ func (o *tlsOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.overwrite, "ssl-overwrite-domain", false, "take over a domain label that is in use")
 }
 
-// configuration is sslConfiguration; nil when nothing was said.
-func (o *tlsOptions) configuration() (client.Object, error) {
+// request is what the options ask for; nil without any of them. It reads the files.
+func (o *tlsOptions) request() (*client.TLSRequest, error) {
 	own := o.cname != "" || o.certFile != "" || o.keyFile != ""
 	switch {
 	case o.disable && (own || o.label != ""):
 		return nil, usage("--ssl-disable goes with no other --ssl option")
 	case o.disable:
-		return client.Object{"status": "Disabled"}, nil
+		return &client.TLSRequest{Status: "Disabled"}, nil
 	case own && (o.label != "" || o.overwrite):
-		return nil, usage("give either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) or --ssl-leaf-domain-label, not both")
+		return nil, usage("give either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) " +
+			"or --ssl-leaf-domain-label, not both")
 	case own && (o.cname == "" || o.certFile == "" || o.keyFile == ""):
 		return nil, usage("a certificate of your own takes all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
 	case o.label != "":
-		return client.Object{"status": "Auto", "leafDomainLabel": o.label, "overwriteExistingDomain": o.overwrite}, nil
+		return &client.TLSRequest{Status: "Auto", Label: o.label, Overwrite: o.overwrite}, nil
 	case !own:
 		return nil, nil
 	}
@@ -50,7 +51,7 @@ func (o *tlsOptions) configuration() (client.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the private key cannot be read: %w", err)
 	}
-	return client.Object{"status": "Enabled", "cname": o.cname, "cert": string(cert), "key": string(key)}, nil
+	return &client.TLSRequest{Status: "Enabled", CNAME: o.cname, Cert: string(cert), Key: string(key)}, nil
 }
 
 // balancerOptions are the --load-balancer-… options.
@@ -74,24 +75,18 @@ func (o *networkOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.bridgeCIDR, "docker-bridge-cidr", "", "addresses for the container bridge, such as 172.17.0.1/16")
 }
 
-// configuration is aksNetworkingConfiguration; nil when nothing was said.
-func (o *networkOptions) configuration(subscription string) (client.Object, error) {
-	given := 0
+// request is what the options ask for: all of them, or none.
+func (o *networkOptions) request() (client.NetworkRequest, error) {
 	all := []string{o.vnet, o.group, o.subnet, o.serviceCIDR, o.dnsIP, o.bridgeCIDR}
-	for _, v := range all {
-		if v != "" {
-			given++
-		}
+	set := len(slices.DeleteFunc(all, func(v string) bool { return v == "" }))
+	if set > 0 && set < len(all) {
+		return client.NetworkRequest{}, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
+			"--service-cidr, --dns-service-ip and --docker-bridge-cidr")
 	}
-	switch given {
-	case 0:
-		return nil, nil
-	case len(all):
-		subnet := "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(o.group) + "/providers/Microsoft.Network/virtualNetworks/" +
-			url.PathEscape(o.vnet) + "/subnets/" + url.PathEscape(o.subnet)
-		return client.Object{"subnetId": subnet, "serviceCidr": o.serviceCIDR, "dnsServiceIP": o.dnsIP, "dockerBridgeCidr": o.bridgeCIDR}, nil
-	}
-	return nil, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, --service-cidr, --dns-service-ip and --docker-bridge-cidr")
+	return client.NetworkRequest{
+		Group: o.group, VNet: o.vnet, Subnet: o.subnet,
+		ServiceCIDR: o.serviceCIDR, DNSServiceIP: o.dnsIP, DockerBridgeCIDR: o.bridgeCIDR,
+	}, nil
 }
 
 func purposeFlag(cmd *cobra.Command, purpose *string) {

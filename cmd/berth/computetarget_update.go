@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -24,12 +23,11 @@ func (c *cli) computeUpdate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		inner, err := o.changes(ctx, cl)
+		changes, err := o.changes(ctx, cl)
 		if err != nil {
 			return err
 		}
-		body := client.Object{"properties": client.Object{"computeType": berth.ComputeAKS, "properties": inner}}
-		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
+		_, op, err := cl.PutCompute(ctx, o.computeName(), changes.Body(cl.Subscription()))
 		if err != nil {
 			return err
 		}
@@ -46,29 +44,23 @@ func (c *cli) computeUpdate() *cobra.Command {
 
 // changes is only what is to change: what a PUT does not name stays. It reads the compute first, since a PUT of a name
 // that does not exist would create one.
-func (o *updateOptions) changes(ctx context.Context, cl *client.Client) (client.Object, error) {
-	tls, err := o.tls.configuration()
+func (o *updateOptions) changes(ctx context.Context, cl *client.Client) (client.ComputeRequest, error) {
+	tls, err := o.tls.request()
 	if err != nil {
-		return nil, err
+		return client.ComputeRequest{}, err
 	}
-	inner := client.Object{}
-	put(inner, "loadBalancerType", o.balancer.kind)
-	put(inner, "loadBalancerSubnet", o.balancer.subnet)
-	if tls != nil {
-		inner["sslConfiguration"] = tls
-	}
-	if len(inner) == 0 && !o.tls.renew {
-		return nil, usage("nothing to change: give --load-balancer-… or --ssl-… options")
+	r := client.ComputeRequest{LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls}
+	if r == (client.ComputeRequest{}) && !o.tls.renew {
+		return r, usage("nothing to change: give --load-balancer-… or --ssl-… options")
 	}
 	compute, err := cl.GetCompute(ctx, o.computeName())
 	if err != nil || !o.tls.renew {
-		return inner, err
+		return r, err
 	}
-	old, _ := at(compute, "properties", "properties", "sslConfiguration").(client.Object)
-	if str(old, "leafDomainLabel") == "" {
-		return nil, usage("--ssl-renew is for a certificate that was made for you, and %s has none (no leaf domain label)", o.name)
+	label := str(compute, "properties", "properties", "sslConfiguration", "leafDomainLabel")
+	if label == "" {
+		return r, usage("--ssl-renew is for a certificate that was made for you, and %s has none (no leaf domain label)", o.name)
 	}
-	old["renew"] = true
-	inner["sslConfiguration"] = old
-	return inner, nil
+	r.TLS = &client.TLSRequest{Status: "Auto", Label: label, Renew: true}
+	return r, nil
 }
