@@ -44,7 +44,6 @@ var unstyled = []string{
 	"provider/fake",
 	"provider/local",
 	"reconcile",
-	"rules",
 	"seal",
 	"store",
 	"studio",
