@@ -44,7 +44,8 @@ func startServer(ctx context.Context, bin string, more ...string) (*server, erro
 		return nil, err
 	}
 	s := &server{dir: dir}
-	s.cmd = exec.Command(filepath.Join(bin, "berth"), append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off"}, more...)...)
+	s.cmd = exec.Command(filepath.Join(bin, "berth"),
+		append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off"}, more...)...)
 	log, err := os.Create(filepath.Join(dir, "serve.log"))
 	if err != nil {
 		return nil, err

@@ -133,9 +133,12 @@ func TestKilledWhileStarting(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range []string{
-		"", "help", "serve", "serve --dir d", "serve --api-port 1", "serve --dir d --api-port 0", "serve --dir d --api-port 65536", "serve --dir d --api-port x",
-		"serve --dir d --api-port 1 more", "serve --dir d --api-port 1 --kubernetes-version 1.33", "serve --dir d --api-port 1 --kubernetes-version 1.38",
-		"serve --dir d --api-port 1 --kubernetes-version 2.36", "serve --dir d --api-port 1 --kubernetes-version x", "serve --dir d --api-port 1 --log-level 10",
+		"", "help", "serve", "serve --dir d", "serve --api-port 1", "serve --dir d --api-port 0", "serve --dir d --api-port 65536",
+		"serve --dir d --api-port x",
+		"serve --dir d --api-port 1 more", "serve --dir d --api-port 1 --kubernetes-version 1.33",
+		"serve --dir d --api-port 1 --kubernetes-version 1.38",
+		"serve --dir d --api-port 1 --kubernetes-version 2.36", "serve --dir d --api-port 1 --kubernetes-version x",
+		"serve --dir d --api-port 1 --log-level 10",
 		"serve --dir d --api-port 1 --nonsense", "version now",
 	} {
 		cmd := exec.Command(binary(t), strings.Fields(args)...)
@@ -143,7 +146,8 @@ func TestUsage(t *testing.T) {
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		_ = cmd.Run() // told by the exit code
-		if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(stderr.String(), "usage: berth-kube") || strings.Count(stderr.String(), "\n") > 3 {
+		if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(stderr.String(), "usage: berth-kube") ||
+			strings.Count(stderr.String(), "\n") > 3 {
 			t.Errorf("%q: exit code %d, %s", args, code, &stderr)
 		}
 		if entries, err := os.ReadDir(cmd.Dir); err != nil || len(entries) > 0 {
@@ -161,7 +165,8 @@ func TestVersion(t *testing.T) {
 		Kubernetes string
 		Minors     []string
 	}
-	if err := json.Unmarshal(out, &v); err != nil || v.Kubernetes != kubernetesVersion || strings.Join(v.Minors, " ") != "1.34 1.35 1.36 1.37" {
+	if err := json.Unmarshal(out, &v); err != nil || v.Kubernetes != kubernetesVersion ||
+		strings.Join(v.Minors, " ") != "1.34 1.35 1.36 1.37" {
 		t.Errorf("%s, %v", out, err)
 	}
 }
@@ -205,7 +210,8 @@ func TestBadDirs(t *testing.T) {
 	endsWith(t, start(t, file, freePort(t)), exitFolder, "not a directory")
 
 	damaged := filepath.Join(t.TempDir(), "kube")
-	if err := errors.Join(os.MkdirAll(filepath.Join(damaged, "pki"), 0o700), os.WriteFile(filepath.Join(damaged, "pki", "ca.key"), []byte("x"), 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(damaged, "pki"), 0o700),
+		os.WriteFile(filepath.Join(damaged, "pki", "ca.key"), []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	endsWith(t, start(t, damaged, freePort(t)), exitFolder, "ca.key") // never a new authority in silence: it would cut off all clients
@@ -237,7 +243,8 @@ func inFolder(t *testing.T, dir string) {
 
 func TestExitWithParent(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kube")
-	shell := exec.Command("/bin/sh", "-c", `"$@" >/dev/null 2>&1 & echo $!; wait`, "sh", binary(t), "serve", "--dir", dir, "--api-port", strconv.Itoa(freePort(t)), "--exit-with-parent")
+	shell := exec.Command("/bin/sh", "-c", `"$@" >/dev/null 2>&1 & echo $!; wait`, "sh", binary(t), "serve", "--dir", dir,
+		"--api-port", strconv.Itoa(freePort(t)), "--exit-with-parent")
 	stdout, err := shell.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

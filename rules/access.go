@@ -32,10 +32,12 @@ func authorizedRanges(w berth.ClusterSpec) []Violation {
 	var out []Violation
 	network, _ := w.Profile["networkProfile"].(map[string]any)
 	if sku, _ := network["loadBalancerSku"].(string); strings.EqualFold(sku, "basic") {
-		out = append(out, invalid("properties.networkProfile.loadBalancerSku", "Authorized IP ranges work with a Standard load balancer only, and this cluster has a Basic one.")...)
+		out = append(out, invalid("properties.networkProfile.loadBalancerSku",
+			"Authorized IP ranges work with a Standard load balancer only, and this cluster has a Basic one.")...)
 	}
 	if private {
-		out = append(out, invalid(accessProfile+"authorizedIPRanges", "A private cluster has no authorized IP ranges: nothing from outside reaches it anyway.")...)
+		out = append(out, invalid(accessProfile+"authorizedIPRanges",
+			"A private cluster has no authorized IP ranges: nothing from outside reaches it anyway.")...)
 	}
 	for _, text := range ranges {
 		p, err := parseRange(text)
@@ -43,7 +45,8 @@ func authorizedRanges(w berth.ClusterSpec) []Violation {
 		case err != nil:
 			out = append(out, invalid(accessProfile+"authorizedIPRanges", "'%.60s' is not a range such as 203.0.113.0/24.", text)...)
 		case p.Addr().IsPrivate() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast():
-			out = append(out, invalid(accessProfile+"authorizedIPRanges", "%s is private: authorized IP ranges are the public addresses that callers come from.", p)...)
+			out = append(out, invalid(accessProfile+"authorizedIPRanges",
+				"%s is private: authorized IP ranges are the public addresses that callers come from.", p)...)
 		}
 	}
 	return out
@@ -63,13 +66,17 @@ func parseRange(text string) (netip.Prefix, error) {
 func reachable(f ComputeFacts) []Violation {
 	ranges, private, publicName := access(f.Cluster.Spec)
 	if private && publicName {
-		return invalid("properties.resourceId", "The cluster is private and has a public name too; the service cannot attach such. Take the public name away (az aks update --disable-public-fqdn), then attach.")
+		return invalid("properties.resourceId",
+			"The cluster is private and has a public name too; the service cannot attach such. "+
+				"Take the public name away (az aks update --disable-public-fqdn), then attach.")
 	}
 	if len(ranges) == 0 {
 		return nil
 	}
 	if len(f.ControlPlane) == 0 {
-		return warning("properties.resourceId", "The cluster lets in only %s. Whether Berth's own addresses are among them cannot be said: they are not configured (--control-plane-range).", strings.Join(ranges, ", "))
+		return warning("properties.resourceId",
+			"The cluster lets in only %s. Whether Berth's own addresses are among them cannot be said: "+
+				"they are not configured (--control-plane-range).", strings.Join(ranges, ", "))
 	}
 	var missing []string
 	for _, need := range f.ControlPlane {
@@ -80,7 +87,10 @@ func reachable(f ComputeFacts) []Violation {
 	if missing == nil {
 		return nil
 	}
-	return warning("properties.resourceId", "The cluster lets in only %s, and the control plane comes from %s too (both regions of the pair count): add them (az aks update --api-server-authorized-ip-ranges), or deployments will fail.", strings.Join(ranges, ", "), strings.Join(missing, ", "))
+	return warning("properties.resourceId",
+		"The cluster lets in only %s, and the control plane comes from %s too (both regions of the pair count): "+
+			"add them (az aks update --api-server-authorized-ip-ranges), or deployments will fail.",
+		strings.Join(ranges, ", "), strings.Join(missing, ", "))
 }
 
 func within(need netip.Prefix, ranges []string) bool {

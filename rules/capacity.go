@@ -75,7 +75,8 @@ func connectedCapacity(target string, p berth.Purpose, s berth.ClusterStatus) []
 func clusterFits(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	var out []Violation
 	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
-		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.",
+		out = warning("properties.resourceId",
+			"The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.",
 			f.ClusterLocation, f.WorkspaceLocation)
 	}
 	const target = inner + "clusterPurpose" // of an attach it is the purpose that the request can change

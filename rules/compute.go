@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -99,7 +98,9 @@ func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 	size, _ := catalog.Size(w.VMSize)
 	out = append(out, poolCapacity(inner+"agentCount", w.Purpose, w.AgentCount, size)...)
 	if w.Location != f.WorkspaceLocation && w.Location != "" && f.WorkspaceLocation != "" {
-		out = append(out, warning("properties.computeLocation", "The cluster is made in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", w.Location, f.WorkspaceLocation)...)
+		out = append(out, warning("properties.computeLocation",
+			"The cluster is made in %s and the workspace is in %s: calls between them are slower and data transfer costs more.",
+			w.Location, f.WorkspaceLocation)...)
 	}
 	return out
 }
@@ -110,7 +111,9 @@ func namesake(n string, f ComputeFacts) []Violation {
 	if f.Namesake.IsZero() {
 		return nil
 	}
-	return warning("name", "Another workspace in %s, '%s', has a compute called '%s' too: easily taken for one another.", f.WorkspaceLocation, f.Namesake.Parent().Name(), n)
+	return warning("name",
+		"Another workspace in %s, '%s', has a compute called '%s' too: easily taken for one another.",
+		f.WorkspaceLocation, f.Namesake.Parent().Name(), n)
 }
 
 // shape refuses what an update cannot change: the service creates and attaches once, and scales by node count only.
@@ -120,7 +123,8 @@ func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	}
 	was := f.Exists.Spec
 	differs := func(target, format string, args ...any) []Violation {
-		return violation(berth.CodeExistsDifferently, target, "A compute of this name exists already, and "+format+" Delete or detach it first, or choose another name.", args...)
+		return violation(berth.CodeExistsDifferently, target,
+			"A compute of this name exists already, and "+format+" Delete or detach it first, or choose another name.", args...)
 	}
 	switch {
 	case was.Type != w.Type:
@@ -138,7 +142,8 @@ func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		out = append(out, differs(inner+"agentVmSize", "its nodes are of size %s; only their number can be changed.", was.VMSize)...)
 	}
 	if was.Attached && w.AgentCount != 0 && w.AgentCount != f.Exists.Status.Nodes {
-		out = append(out, invalid(inner+"agentCount", "The cluster was attached, so it is scaled where it was made: scale '%s' itself (az aks scale).", was.ClusterID.Name())...)
+		out = append(out, invalid(inner+"agentCount",
+			"The cluster was attached, so it is scaled where it was made: scale '%s' itself (az aks scale).", was.ClusterID.Name())...)
 	}
 	return out
 }
@@ -161,7 +166,9 @@ func vmSize(target, size string) []Violation {
 	case !known:
 		return invalid(target, "The VM size '%.60s' is not known. Near it are %s.", size, strings.Join(catalog.Nearest(size, 3), ", "))
 	case s.VCPUs < 2 || s.MemoryMiB < 4096:
-		return invalid(target, "The VM size %s has %d vCPU(s) and %.1f GiB; a System pool needs at least 2 vCPUs and 4 GiB.", s.Name, s.VCPUs, float64(s.MemoryMiB)/1024)
+		return invalid(target,
+			"The VM size %s has %d vCPU(s) and %.1f GiB; a System pool needs at least 2 vCPUs and 4 GiB.",
+			s.Name, s.VCPUs, float64(s.MemoryMiB)/1024)
 	case strings.HasPrefix(s.Name, "Standard_B"):
 		return invalid(target, "The VM size %s is of the burstable B series, which a System pool cannot use. Standard_D2s_v3 is near it.", s.Name)
 	}
@@ -185,11 +192,17 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	case !w.Attached:
 		return violation(berth.CodeInvalidRequest, target, "A compute of type %s takes up a cluster that exists: give its resourceId.", w.Type)
 	case !id.Is(berth.TypeCluster) && !id.Is(berth.TypeConnected):
-		return violation(berth.CodeInvalidID, target, "'%s' does not name a managed or connected cluster. It must be /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}, or …/Microsoft.Kubernetes/connectedClusters/{name}.", id)
+		return violation(berth.CodeInvalidID, target,
+			"'%s' does not name a managed or connected cluster. It must be "+
+				"/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}, "+
+				"or …/Microsoft.Kubernetes/connectedClusters/{name}.", id)
 	case !strings.EqualFold(id.Subscription, f.Subscription):
-		return violation(berth.CodeInvalidID, target, "The cluster is in subscription '%s', and only clusters of the workspace's own subscription '%s' can be attached.", id.Subscription, f.Subscription)
+		return violation(berth.CodeInvalidID, target,
+			"The cluster is in subscription '%s', and only clusters of the workspace's own subscription '%s' can be attached.",
+			id.Subscription, f.Subscription)
 	case f.Cluster == nil:
-		return violation(berth.CodeNotFound, target, "There is no cluster '%s' in resource group '%s'. List clusters with 'berth aks list' or 'az aks list'.", id.Name(), id.Group)
+		return violation(berth.CodeNotFound, target,
+			"There is no cluster '%s' in resource group '%s'. List clusters with 'berth aks list' or 'az aks list'.", id.Name(), id.Group)
 	case f.ClusterState == berth.StateDeleting || f.ClusterState == berth.StateFailed:
 		return violation(berth.CodeConflict, target, "The cluster '%s' is %s; only a working cluster can be attached.", id.Name(), f.ClusterState)
 	}
@@ -204,8 +217,9 @@ func free(f ComputeFacts) []Violation {
 		return out
 	}
 	if f.Cluster != nil && !f.Cluster.Spec.OwnedBy.IsZero() {
-		return []Violation{{Code: berth.CodeConflict, Target: "properties.resourceId", Message: fmt.Sprintf("The cluster '%s' was made by the compute '%s', and goes with it: it cannot be taken over. Detach it there first.",
-			f.ClusterID.Name(), f.Cluster.Spec.OwnedBy.Name())}}
+		return violation(berth.CodeConflict, "properties.resourceId",
+			"The cluster '%s' was made by the compute '%s', and goes with it: it cannot be taken over. Detach it there first.",
+			f.ClusterID.Name(), f.Cluster.Spec.OwnedBy.Name())
 	}
 	whose, _, _ := strings.Cut(f.Taken.Error(), ". ")
 	return warning("properties.resourceId", "%s. It is taken over: the other fails, and loses its access.", whose)
@@ -215,5 +229,7 @@ func namespace(w berth.ComputeSpec) []Violation {
 	if dnsLabel.MatchString(w.Namespace) {
 		return nil
 	}
-	return invalid(inner+"namespace", "The namespace '%.80s' is not possible: it must have 1 to 63 lower-case letters, digits or '-', and begin and end with a letter or digit.", w.Namespace)
+	return invalid(inner+"namespace",
+		"The namespace '%.80s' is not possible: "+
+			"it must have 1 to 63 lower-case letters, digits or '-', and begin and end with a letter or digit.", w.Namespace)
 }

@@ -27,7 +27,9 @@ func name(n string) []Violation {
 	case slices.Contains(reserved, strings.ToLower(n)):
 		return violation(berth.CodeInvalidName, "name", "'%s' is a reserved name. Choose another.", n)
 	case !computeName.MatchString(n):
-		return violation(berth.CodeInvalidName, "name", "The compute name '%.60s' is not possible: it must have 3 to 24 characters, only letters, digits and '-', begin with a letter and end with a letter or digit.", n)
+		return violation(berth.CodeInvalidName, "name",
+			"The compute name '%.60s' is not possible: "+
+				"it must have 3 to 24 characters, only letters, digits and '-', begin with a letter and end with a letter or digit.", n)
 	case endsInNumber.MatchString(n):
 		return warning("name", "The compute name '%s' ends in a dash and a number, which newer versions of the service refuse.", n)
 	}
@@ -39,7 +41,9 @@ func WorkspaceName(n string) []Violation {
 	if workspaceName.MatchString(n) {
 		return nil
 	}
-	return violation(berth.CodeInvalidName, "name", "The workspace name '%.60s' is not possible: it must have 3 to 33 characters, only letters, digits, '-' and '_', and begin with a letter or digit.", n)
+	return violation(berth.CodeInvalidName, "name",
+		"The workspace name '%.60s' is not possible: "+
+			"it must have 3 to 33 characters, only letters, digits, '-' and '_', and begin with a letter or digit.", n)
 }
 
 // GroupName checks a resource group's name (the ARM RPC).
@@ -47,7 +51,9 @@ func GroupName(n string) []Violation {
 	if groupName.MatchString(n) {
 		return nil
 	}
-	return violation(berth.CodeInvalidName, "name", "The resource group name '%.100s' is not possible: it must have 1 to 90 letters, digits, '-', '_', '.', '(' or ')', and not end in a period.", n)
+	return violation(berth.CodeInvalidName, "name",
+		"The resource group name '%.100s' is not possible: "+
+			"it must have 1 to 90 letters, digits, '-', '_', '.', '(' or ')', and not end in a period.", n)
 }
 
 // Tags checks the map of tags (ARM's limits: 50 tags, 512 and 256 characters).

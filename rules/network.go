@@ -12,7 +12,8 @@ const networking = inner + "aksNetworkingConfiguration"
 func loadBalancer(w berth.ComputeSpec) []Violation {
 	switch {
 	case w.LoadBalancerType != "PublicIp" && w.LoadBalancerType != "InternalLoadBalancer":
-		return invalid(inner+"loadBalancerType", "The load balancer type '%s' is not known; it is PublicIp or InternalLoadBalancer.", w.LoadBalancerType)
+		return invalid(inner+"loadBalancerType",
+			"The load balancer type '%s' is not known; it is PublicIp or InternalLoadBalancer.", w.LoadBalancerType)
 	case w.LoadBalancerType == "PublicIp" && w.LoadBalancerNet != "":
 		return invalid(inner+"loadBalancerSubnet", "A load balancer subnet goes with the type InternalLoadBalancer only.")
 	}
@@ -34,7 +35,8 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		return nil
 	case "Enabled":
 		if s.LeafDomainLabel != "" {
-			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
+			return invalid(target,
+				"A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
 		}
 		if s.CNAME == "" || s.Certificate == "" || !f.SSLKey {
 			return invalid(target, "Not all SSL information is there: cname, cert and key are needed together.")
@@ -45,9 +47,11 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		case s.LeafDomainLabel == "":
 			return invalid(target+".leafDomainLabel", "With SSL status Auto a leafDomainLabel is needed.")
 		case s.CNAME != "" || s.Certificate != "":
-			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
+			return invalid(target,
+				"A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
 		case w.LoadBalancerType == "InternalLoadBalancer":
-			return invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or bring a certificate of your own.")
+			return invalid(target,
+				"An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or bring a certificate of your own.")
 		}
 		return nil
 	}
@@ -56,7 +60,8 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 
 // banned are ranges that AKS keeps for itself.
 var banned = []netip.Prefix{
-	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"), netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"),
+	netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
 }
 
 // network: all fields or none; the subnet is there; the DNS address lies in the service range and is not its first; no range
@@ -66,7 +71,8 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 		return nil
 	}
 	if n.SubnetID == "" || n.ServiceCIDR == "" || n.DNSServiceIP == "" || n.DockerBridgeCIDR == "" {
-		return invalid(networking, "Not all virtual network information is there: subnetId, serviceCidr, dnsServiceIP and dockerBridgeCidr are needed together.")
+		return invalid(networking,
+			"Not all virtual network information is there: subnetId, serviceCidr, dnsServiceIP and dockerBridgeCidr are needed together.")
 	}
 	var out []Violation
 	id, err := berth.ParseID(n.SubnetID)
@@ -74,7 +80,9 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	case err != nil || !id.Is(berth.TypeSubnet):
 		out = append(out, invalid(networking+".subnetId", "'%.120s' does not name a subnet.", n.SubnetID)...)
 	case f.NoSubnet:
-		out = append(out, violation(berth.CodeNotFound, networking+".subnetId", "There is no subnet '%s' in a virtual network '%s' of resource group '%s'. Make it first (az network vnet create), or name another.", id.Name(), id.Parent().Name(), id.Group)...)
+		out = append(out, violation(berth.CodeNotFound, networking+".subnetId",
+			"There is no subnet '%s' in a virtual network '%s' of resource group '%s'. Make it first (az network vnet create), or name another.",
+			id.Name(), id.Parent().Name(), id.Group)...)
 	}
 	service, serviceErr := netip.ParsePrefix(n.ServiceCIDR)
 	if serviceErr != nil || !service.Addr().Is4() {
@@ -98,7 +106,8 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	case len(apart(networking+".dockerBridgeCidr", "Docker bridge range", bridge.Masked(), f.Subnets)) > 0:
 		out = append(out, apart(networking+".dockerBridgeCidr", "Docker bridge range", bridge.Masked(), f.Subnets)...)
 	case bridge.Masked().Overlaps(service):
-		out = append(out, invalid(networking+".dockerBridgeCidr", "The Docker bridge range %s overlaps the service range %s. Choose one that does not.", bridge, service)...)
+		out = append(out, invalid(networking+".dockerBridgeCidr",
+			"The Docker bridge range %s overlaps the service range %s. Choose one that does not.", bridge, service)...)
 	}
 	return out
 }
@@ -121,7 +130,8 @@ func dns(text string, service netip.Prefix) []Violation {
 	case !service.Contains(ip):
 		return invalid(target, "The DNS address %s is not inside the service range %s.", ip, service)
 	case ip == service.Addr() || ip == service.Addr().Next():
-		return invalid(target, "The DNS address %s is the first of the service range %s, which belongs to the Kubernetes API. Choose a later one.", ip, service)
+		return invalid(target,
+			"The DNS address %s is the first of the service range %s, which belongs to the Kubernetes API. Choose a later one.", ip, service)
 	}
 	return nil
 }

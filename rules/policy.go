@@ -40,7 +40,8 @@ func ForbidsPublicIPs(assignment map[string]any) bool {
 	return false
 }
 
-const twoWaysOut = "Either let the cluster have its public IP (exempt its resource group from the policy), or make a cluster without one yourself (outboundType userDefinedRouting, with a public IP on your firewall) and attach that."
+const twoWaysOut = "Either let the cluster have its public IP (exempt its resource group from the policy), " +
+	"or make a cluster without one yourself (outboundType userDefinedRouting, with a public IP on your firewall) and attach that."
 
 // publicIPForCompute: to create takes a public IP whatever the load balancer; to attach takes one for scoring only.
 func publicIPForCompute(w berth.ComputeSpec, policy berth.ID) []Violation {
@@ -48,9 +49,12 @@ func publicIPForCompute(w berth.ComputeSpec, policy berth.ID) []Violation {
 	case policy.IsZero():
 		return nil
 	case !w.Attached:
-		return violation(berth.CodeDisallowedByPolicy, "properties.computeType", "The policy assignment '%s' forbids public IPs, and a cluster that is created needs one for its way out. %s", policy.Name(), twoWaysOut)
+		return violation(berth.CodeDisallowedByPolicy, "properties.computeType",
+			"The policy assignment '%s' forbids public IPs, and a cluster that is created needs one for its way out. %s", policy.Name(), twoWaysOut)
 	case w.Type == berth.ComputeAKS && w.LoadBalancerType == "PublicIp":
-		return violation(berth.CodeDisallowedByPolicy, inner+"loadBalancerType", "The policy assignment '%s' forbids public IPs, and scoring would get one. Use the load balancer type InternalLoadBalancer, or exempt the cluster's resource group from the policy.", policy.Name())
+		return violation(berth.CodeDisallowedByPolicy, inner+"loadBalancerType",
+			"The policy assignment '%s' forbids public IPs, and scoring would get one. "+
+				"Use the load balancer type InternalLoadBalancer, or exempt the cluster's resource group from the policy.", policy.Name())
 	}
 	return nil
 }
@@ -62,5 +66,8 @@ func publicIPForCluster(w berth.ClusterSpec, policy berth.ID) []Violation {
 	if policy.IsZero() || strings.EqualFold(way, "userDefinedRouting") {
 		return nil
 	}
-	return violation(berth.CodeDisallowedByPolicy, "properties.networkProfile.outboundType", "The policy assignment '%s' forbids public IPs, and the cluster needs one for its way out. Either exempt its resource group from the policy, or set outboundType to userDefinedRouting and give your firewall the public IP.", policy.Name())
+	return violation(berth.CodeDisallowedByPolicy, "properties.networkProfile.outboundType",
+		"The policy assignment '%s' forbids public IPs, and the cluster needs one for its way out. "+
+			"Either exempt its resource group from the policy, or set outboundType to userDefinedRouting and give your firewall the public IP.",
+		policy.Name())
 }

@@ -50,7 +50,10 @@ func AsError(vs []Violation) *berth.Error {
 			fields = append(fields, d.Target)
 		}
 	}
-	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request breaks %d rules, at %s; nothing was changed. Each is told in the details.", len(details), strings.Join(fields, ", ")), Details: details}
+	e := berth.Errorf(berth.CodeBadRequest, "The request breaks %d rules, at %s; nothing was changed. Each is told in the details.",
+		len(details), strings.Join(fields, ", "))
+	e.Details = details
+	return e
 }
 
 // Told are the violations that are warnings, or those that are not, as they are shown.

@@ -27,7 +27,9 @@ func ownCertificate(s *berth.SSLSpec, f ComputeFacts) []Violation {
 	var out []Violation
 	for i := 1; i < len(chain); i++ {
 		if err := chain[i-1].CheckSignatureFrom(chain[i]); err != nil {
-			out = append(out, invalid(tlsField+".cert", "Certificate %d of the chain (%s) was not issued by the next one (%s). The leaf comes first, each followed by its issuer.", i, subject(chain[i-1]), subject(chain[i]))...)
+			out = append(out, invalid(tlsField+".cert",
+				"Certificate %d of the chain (%s) was not issued by the next one (%s). The leaf comes first, each followed by its issuer.",
+				i, subject(chain[i-1]), subject(chain[i]))...)
 		}
 	}
 	switch {
@@ -36,7 +38,8 @@ func ownCertificate(s *berth.SSLSpec, f ComputeFacts) []Violation {
 	case f.Now.Before(leaf.NotBefore):
 		out = append(out, invalid(tlsField+".cert", "The certificate is not good before %s.", day(leaf.NotBefore))...)
 	case f.Now.Add(ending).After(leaf.NotAfter):
-		out = append(out, warning(tlsField+".cert", "The certificate ends on %s, in %d days.", day(leaf.NotAfter), int(leaf.NotAfter.Sub(f.Now).Hours()/24))...)
+		out = append(out, warning(tlsField+".cert",
+			"The certificate ends on %s, in %d days.", day(leaf.NotAfter), int(leaf.NotAfter.Sub(f.Now).Hours()/24))...)
 	}
 	out = append(out, covers(leaf, s.CNAME)...)
 	return append(out, keyFits(leaf, f.SSLKeyPEM)...)
@@ -76,7 +79,8 @@ func covers(leaf *x509.Certificate, cname string) []Violation {
 	names := strings.Join(leaf.DNSNames, ", ")
 	switch {
 	case names == "" && strings.EqualFold(leaf.Subject.CommonName, cname):
-		return warning(tlsField+".cert", "The certificate names %s as its common name only; today's clients want it among the alternative names (SAN) and will refuse it.", cname)
+		return warning(tlsField+".cert",
+			"The certificate names %s as its common name only; today's clients want it among the alternative names (SAN) and will refuse it.", cname)
 	case names == "":
 		names = subject(leaf)
 	}
