@@ -224,12 +224,12 @@ func secrets(w *world) {
 	w.wantErr(err, store.ErrNotFound)
 }
 
-func residues(w *world) {
+func cleanups(w *world) {
 	leave := func(name, detail string) berth.ID {
 		w.Helper()
 		id := workspace.Child("computes", name)
 		w.create(id)
-		w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true, Cleanup: &store.Cleanup{Cluster: cluster, Holder: id, Detail: []byte(detail)}})
+		w.detach(id, detail)
 		return id
 	}
 	want := func(details ...string) {

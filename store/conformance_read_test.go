@@ -85,7 +85,8 @@ func queries(w *world) {
 		q    store.Query
 		want []berth.ID
 	}{
-		"everything":   {store.Query{}, []berth.ID{group, workspace, compute, speech, speech.Child("computes", "Gpu"), cluster, group2, far, inFar}},
+		"everything": {store.Query{}, []berth.ID{group, workspace, compute, speech, speech.Child("computes", "Gpu"), cluster,
+			group2, far, inFar}},
 		"type":         {store.Query{Type: berth.TypeWorkspace}, []berth.ID{workspace, speech, inFar}},
 		"groups":       {store.Query{Type: berth.TypeResourceGroup, Subscription: sub}, []berth.ID{group, group2}},
 		"subscription": {store.Query{Subscription: strings.ToLower(sub2)}, []berth.ID{far, inFar}},
@@ -134,7 +135,9 @@ func casing(w *world) {
 func counts(w *world) {
 	w.create(compute)
 	got, err := w.s.Counts(w.ctx)
-	want := map[[2]string]int{{berth.TypeResourceGroup, "Succeeded"}: 1, {berth.TypeWorkspace, "Succeeded"}: 1, {berth.TypeCompute, "Creating"}: 1}
+	want := map[[2]string]int{
+		{berth.TypeResourceGroup, "Succeeded"}: 1, {berth.TypeWorkspace, "Succeeded"}: 1, {berth.TypeCompute, "Creating"}: 1,
+	}
 	if err != nil || !maps.Equal(got, want) {
 		w.Errorf("%v, %v; want %v", got, err, want)
 	}
@@ -167,7 +170,9 @@ func events(w *world) {
 	w.finish(w.claim("b"), store.Outcome{State: berth.StateSucceeded, Gone: true})
 	cancel()
 	w.create(compute)
-	want := []string{"Creating/Creating", "Creating/Creating", "Succeeded/Succeeded", "Deleting/Deleting", "Deleting/Deleting", "Succeeded/none"}
+	want := []string{
+		"Creating/Creating", "Creating/Creating", "Succeeded/Succeeded", "Deleting/Deleting", "Deleting/Deleting", "Succeeded/none",
+	}
 	if !slices.Equal(got, want) {
 		w.Errorf("event/row: %v\nwant       %v", got, want)
 	}
@@ -191,7 +196,7 @@ func canceledContext(w *world) {
 	w.finish(c, store.Outcome{State: berth.StateSucceeded})
 }
 
-// Writers, workers and readers at once: nobody fails, no row is worked on twice, no reader sees half a change.
+// Writers, workers and readers at once: no call fails, no row is worked on twice, no reader sees half a change.
 func manyAtOnce(w *world) {
 	const writers, workers, readers, rounds = 4, 3, 3, 12
 	ctx, stop := context.WithCancel(w.ctx)

@@ -10,7 +10,7 @@ import (
 type txn struct {
 	*sql.Tx
 	store *Store
-	fresh []string // texts that were met for the first time
+	fresh []string // texts that were used for the first time
 }
 
 // ExecContext runs a statement, a kept one when there is one. It runs to its end whatever becomes of the caller: SQLite
@@ -43,8 +43,8 @@ func (t *txn) kept(ctx context.Context, text string) *sql.Stmt {
 	return t.StmtContext(ctx, s)
 }
 
-// keep parses what was met for the first time. It comes after the transaction, which has the only writing connection; a
-// statement that cannot be kept is parsed at every use, and that is all.
+// keep parses the statements that were used for the first time. Call it after the transaction, which has the only writing
+// connection. A statement that cannot be kept is parsed again at every use.
 func (s *Store) keep(ctx context.Context, texts []string) {
 	for _, text := range texts {
 		stmt, err := s.write.PrepareContext(ctx, text)
@@ -58,7 +58,7 @@ func (s *Store) keep(ctx context.Context, texts []string) {
 		}
 		s.mu.Unlock()
 		if stmt != nil {
-			_ = stmt.Close() // another was quicker
+			_ = stmt.Close() // another caller has kept it already
 		}
 	}
 }

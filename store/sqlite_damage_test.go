@@ -26,7 +26,8 @@ func full(t *testing.T) string {
 	for i := range 150 {
 		id := workspace.Child("computes", fmt.Sprint("c", i))
 		x := change(berth.VerbCreate, id, 0, strings.Repeat("words of a body ", i%40*10)) // some over several pages
-		x.Hold, x.Secrets = berth.NewID(sub, "Team-RG", berth.TypeCluster, fmt.Sprint("Aks-", i)), map[string][]byte{berth.SecretToken: []byte(id.Name())}
+		x.Hold = berth.NewID(sub, "Team-RG", berth.TypeCluster, fmt.Sprint("Aks-", i))
+		x.Secrets = map[string][]byte{berth.SecretToken: []byte(id.Name())}
 		w.accept(x)
 		c := w.claim(fmt.Sprint("a", i))
 		w.must(w.s.Progress(w.ctx, c, "under way"))
@@ -92,7 +93,7 @@ func TestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	chance := rand.New(rand.NewPCG(11, 6))
-	atStart, byVerify, harmless := 0, 0, 0
+	var atStart, byVerify, harmless int
 	for n := range damageTries {
 		text := bytes.Clone(sound)
 		switch n % 3 {

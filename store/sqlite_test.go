@@ -308,7 +308,7 @@ func TestSecretsStandNowhere(t *testing.T) {
 	for _, table := range []string{"resources", "operations", "holds", "residues", "secrets"} {
 		text := dump(w, table)
 		if len(text) == 0 {
-			t.Errorf("%s is empty: the test does not look at what it should", table)
+			t.Errorf("%s is empty: the test does not check it", table)
 		}
 		found := false
 		for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret))} {
