@@ -119,18 +119,23 @@ func quote(s string) string { return fmt.Sprintf("%q", s) }
 // click presses the link or button with this text, as a person would find it.
 func (b *tab) click(text string) {
 	b.t.Helper()
-	b.run(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
+	const pressable = `//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`
+	b.run(chromedp.Click(fmt.Sprintf(pressable, text), chromedp.BySearch))
 }
 
 func (b *tab) fill(name, value string) {
 	b.t.Helper()
 	sel := fmt.Sprintf(`[name=%q]:not([type=hidden])`, name)
-	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery), chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil), chromedp.SendKeys(sel, value, chromedp.ByQuery))
+	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery),
+		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil),
+		chromedp.SendKeys(sel, value, chromedp.ByQuery))
 }
 
 func (b *tab) choose(name, value string) {
 	b.t.Helper()
-	b.run(chromedp.Evaluate(fmt.Sprintf("(() => { const f = document.querySelector('form[data-check]'); f.elements[%q].value = %q; f.dispatchEvent(new Event('input', {bubbles: true})) })()", name, value), nil))
+	const set = `(() => { const f = document.querySelector('form[data-check]'); f.elements[%q].value = %q;
+		f.dispatchEvent(new Event('input', {bubbles: true})) })()`
+	b.run(chromedp.Evaluate(fmt.Sprintf(set, name, value), nil))
 }
 
 func (b *tab) signIn() {
@@ -142,7 +147,7 @@ func (b *tab) signIn() {
 	b.sees("Workspaces")
 }
 
-// picture keeps what the page looks like, at a width, when BERTH_PICTURES names a folder.
+// picture stores screenshots of the page, at two widths, in the folder that BERTH_PICTURES names, if any.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("BERTH_PICTURES")
@@ -212,7 +217,8 @@ func TestWalkThrough(t *testing.T) {
 
 	own := b.makeCluster()
 	b.visit("/studio/w/rg/vision/new")
-	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery), chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
+	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery),
+		chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
 	b.sees("attached already") // the other one cannot be chosen, and why
 	b.picture("existing")
 	b.click("Next")
@@ -230,7 +236,7 @@ func TestWalkThrough(t *testing.T) {
 	b.picture("versions")
 	b.visit("/studio/w/rg/vision/c/attached")
 	b.click("Detach")
-	b.sees("own goes on running")
+	b.sees("own keeps running")
 	b.picture("detach")
 	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
 	b.sees("myaks")
@@ -246,7 +252,7 @@ func TestWalkThrough(t *testing.T) {
 	}
 }
 
-// makeCluster makes a managed cluster by hand, looks at it, and scales it.
+// makeCluster creates a managed cluster on the page of clusters and scales it. It returns its id.
 func (b *tab) makeCluster() (id string) {
 	b.t.Helper()
 	b.visit("/studio/clusters")
@@ -263,14 +269,15 @@ func (b *tab) makeCluster() (id string) {
 	return b.s.Cluster("rg", "own")
 }
 
-// TestPaint tells how soon a page is seen, and how soon the rules answer a key: figures, for the bench.
+// TestPaint measures the time to the first paint of a page, and from a key to the answer of the rules, for the benchmarks.
 func TestPaint(t *testing.T) {
 	b := open(t, filled(t))
 	b.signIn()
 	for _, path := range []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new"} {
 		b.visit(path)
 		var at float64
-		b.run(chromedp.Evaluate("new Promise(done => new PerformanceObserver(l => done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))", &at, awaitPromise))
+		b.run(chromedp.Evaluate(`new Promise(done => new PerformanceObserver(
+			l => done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))`, &at, awaitPromise))
 		t.Logf("first contentful paint of %s: %.0f ms", path, at)
 	}
 	b.visit("/studio/w/rg/vision/new")
@@ -283,5 +290,5 @@ func TestPaint(t *testing.T) {
 	t.Logf("from a key to the rules' answer at the field: %.0f ms", took)
 }
 
-// awaitPromise lets a script's promise be waited for.
+// awaitPromise makes Evaluate wait for the promise of a script.
 func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

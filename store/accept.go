@@ -31,40 +31,40 @@ type Change struct {
 // Errors: CodeBusy (409) while another change is under way (a removal supersedes every change but a removal, whose operation
 // then ends Canceled), CodeAlreadyAttached (409) when another compute holds the cluster, CodeParentNotFound (404), ErrMoved
 // when Base is not the present generation, ErrNotFound for the removal of a resource that does not exist.
-func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.Operation, error) {
+func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
 	var loser string // the key of the compute that loses its cluster
-	sealed, release, err := s.seal(w.Resource.ID, w.Secrets)
+	sealed, release, err := s.seal(c.Resource.ID, c.Secrets)
 	defer release()
 	if err != nil {
 		return nil, nil, err
 	}
-	w.Secrets = sealed
+	c.Secrets = sealed
 	err = s.tx(ctx, func(tx *txn) error {
-		old, was, err := s.queryResource(ctx, tx, w.Resource.ID.Key())
+		old, was, err := s.queryResource(ctx, tx, c.Resource.ID.Key())
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := s.admissible(&w, old); err != nil {
+		if err := s.admissible(&c, old); err != nil {
 			return err
 		}
 		if old == nil {
-			if err := s.parentReady(ctx, tx, w.Resource.ID); err != nil {
+			if err := s.parentReady(ctx, tx, c.Resource.ID); err != nil {
 				return err
 			}
 		}
-		if loser, err = s.hold(ctx, tx, w); err != nil {
+		if loser, err = s.hold(ctx, tx, c); err != nil {
 			return err
 		}
-		out, op = w.next(old, fromMicros(s.now())) // as precise as what is read later
+		out, op = c.next(old, fromMicros(s.now())) // as precise as what is read later
 		if err := s.beginOperation(ctx, tx, old, op); err != nil {
 			return err
 		}
-		if w.Verb.Removes() {
+		if c.Verb.Removes() {
 			return was.remove(ctx, tx, out)
 		}
-		return upsert(ctx, tx, w, out)
+		return upsert(ctx, tx, c, out)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -77,38 +77,38 @@ func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.O
 }
 
 // admissible refuses a change that does not fit the stored resource; old is nil when there is none.
-func (s *Store) admissible(w *Change, old *berth.Resource) error {
+func (s *Store) admissible(c *Change, old *berth.Resource) error {
 	switch {
-	case w.Verb.Removes() && old == nil:
+	case c.Verb.Removes() && old == nil:
 		return ErrNotFound
-	case old != nil && !old.State.Terminal() && (!w.Verb.Removes() || old.State == berth.StateDeleting):
+	case old != nil && !old.State.Terminal() && (!c.Verb.Removes() || old.State == berth.StateDeleting):
 		return s.explain(&berth.BusyError{ID: old.ID, State: old.State, Operation: old.OperationID})
-	case w.Verb.Removes() && w.Base == 0:
+	case c.Verb.Removes() && c.Base == 0:
 		return nil
-	case old != nil && old.Unreadable && !w.Verb.Removes(): // the bytes stay as they are, for a repair
+	case old != nil && old.Unreadable && !c.Verb.Removes(): // the bytes stay as they are, for a repair
 		return old.Fault
-	case old == nil && w.Base != 0, old != nil && w.Base != old.Generation:
+	case old == nil && c.Base != 0, old != nil && c.Base != old.Generation:
 		return ErrMoved
 	}
 	return nil
 }
 
 // next is the resource after the change, and its operation (nil when settled).
-func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
-	r := *w.Resource
-	r.CreatedAt, r.CreatedBy = now, w.Caller
+func (c *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
+	r := *c.Resource
+	r.CreatedAt, r.CreatedBy = now, c.Caller
 	r.Generation, r.OperationID = 0, ""
 	r.Fault = nil
 	if old != nil {
 		r.ID, r.Generation = old.ID, old.Generation
 		r.CreatedAt, r.CreatedBy = old.CreatedAt, old.CreatedBy
-		if w.Verb.Removes() {
+		if c.Verb.Removes() {
 			r = *old
 		}
 	}
 	r.Generation++
-	r.ModifiedAt, r.ModifiedBy = now, w.Caller
-	if w.Settled {
+	r.ModifiedAt, r.ModifiedBy = now, c.Caller
+	if c.Settled {
 		r.State = berth.StateSucceeded
 		if old != nil { // an earlier failure remains: no work was done that could repair it
 			r.State, r.Fault = old.State, old.Fault
@@ -116,7 +116,7 @@ func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *ber
 		}
 		return &r, nil
 	}
-	switch w.Verb {
+	switch c.Verb {
 	case berth.VerbCreate:
 		r.State = berth.StateCreating
 	case berth.VerbUpdate, berth.VerbClean:
@@ -125,8 +125,8 @@ func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *ber
 		r.State = berth.StateDeleting
 	}
 	op := &berth.Operation{
-		ID: uuid.NewString(), ResourceID: r.ID, Verb: w.Verb, Location: r.Location, Generation: r.Generation,
-		State: berth.StateAccepted, StartedAt: now, Caller: w.Caller,
+		ID: uuid.NewString(), ResourceID: r.ID, Verb: c.Verb, Location: r.Location, Generation: r.Generation,
+		State: berth.StateAccepted, StartedAt: now, Caller: c.Caller,
 	}
 	r.OperationID = op.ID
 	return &r, op

@@ -28,7 +28,7 @@ func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	return s.storageError(<-w.done)
 }
 
-// commitLoop is the only one who opens writing transactions.
+// commitLoop is the only goroutine that opens writing transactions.
 func (s *Store) commitLoop() {
 	defer close(s.ended)
 	for {
@@ -36,7 +36,7 @@ func (s *Store) commitLoop() {
 		case w := <-s.writes:
 			s.commit(s.batch(w))
 		case <-s.closed:
-			for { // who was quicker than the end is still served
+			for { // writes that were queued before the end are still served
 				select {
 				case w := <-s.writes:
 					s.commit(s.batch(w))
@@ -73,7 +73,7 @@ func (s *Store) commit(all []write) {
 		err = tx.all(ctx, all, errs)
 		switch {
 		case err != nil, len(all) == 1 && errs[0] != nil:
-			_ = begun.Rollback() // the write's error is the one to tell
+			_ = begun.Rollback() // the error of the write is the one to report
 		default:
 			err = begun.Commit()
 		}

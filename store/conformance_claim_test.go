@@ -246,7 +246,7 @@ func (w *world) checkNow() {
 	w.must(err)
 }
 
-// checkNow makes what is settled due, and leaves alone what is under way, what is never checked, and what is not there.
+// checkNow makes a settled resource due. It changes nothing when the resource is under way, never checked, or missing.
 func checkNow(w *world) {
 	w.checkNow()
 	w.create(compute)

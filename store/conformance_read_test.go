@@ -113,7 +113,7 @@ func queries(w *world) {
 	}
 }
 
-// An id is found in any casing and keeps the casing that it was made with.
+// An id is found in any casing and keeps the casing of its creation.
 func casing(w *world) {
 	w.create(compute)
 	w.settle()
@@ -250,7 +250,7 @@ func manyAtOnce(w *world) {
 			w.Errorf("%s is worked on twice", c.Resource.ID)
 		}
 		fail("heartbeat", w.s.Heartbeat(ctx, c, leased))
-		busy.Delete(c.Resource.ID.Key()) // before the row is given back and another takes it
+		busy.Delete(c.Resource.ID.Key()) // before the row is released and another worker takes it
 		fail("finish", w.s.Finish(ctx, c, store.Outcome{State: berth.StateSucceeded}))
 		finished.Add(1)
 	}

@@ -257,10 +257,10 @@ func baseMismatch(w *world) {
 		_, _, err := w.s.Accept(w.ctx, x)
 		w.wantErr(err, store.ErrMoved)
 	}
-	try(change(berth.VerbUpdate, compute, 3, "not there"))
+	try(change(berth.VerbUpdate, compute, 3, "no such resource"))
 	w.create(compute)
 	w.settle()
-	try(change(berth.VerbCreate, compute, 0, "thought it was not there"))
+	try(change(berth.VerbCreate, compute, 0, "expected no resource"))
 	try(change(berth.VerbUpdate, compute, 2, "from the future"))
 	x := removal(compute)
 	x.Base = 2

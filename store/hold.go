@@ -31,37 +31,37 @@ func (s *Store) readHolder(ctx context.Context, tx interface {
 
 // hold makes the resource the only holder of a cluster. loser is the key of the compute from which it was taken over; empty
 // when there is none.
-func (s *Store) hold(ctx context.Context, tx *txn, w Change) (loser string, err error) {
-	if w.Hold.IsZero() {
+func (s *Store) hold(ctx context.Context, tx *txn, c Change) (loser string, err error) {
+	if c.Hold.IsZero() {
 		return "", nil
 	}
-	now, id := s.now(), w.Resource.ID
-	sum := checksumOf(w.Hold.Key(), id.Key(), id.String(), now, w.Caller)
+	now, id := s.now(), c.Resource.ID
+	sum := checksumOf(c.Hold.Key(), id.Key(), id.String(), now, c.Caller)
 	_, err = tx.ExecContext(ctx, `INSERT INTO holds (cluster_key, holder_key, holder_id, since, caller, checksum) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (cluster_key) DO NOTHING`, w.Hold.Key(), id.Key(), id.String(), now, w.Caller, sum)
+		ON CONFLICT (cluster_key) DO NOTHING`, c.Hold.Key(), id.Key(), id.String(), now, c.Caller, sum)
 	if err != nil {
 		return "", err
 	}
-	h, err := s.readHolder(ctx, tx, w.Hold)
+	h, err := s.readHolder(ctx, tx, c.Hold)
 	switch {
 	case err != nil:
 		return "", err
-	case h.key == w.Resource.ID.Key():
+	case h.key == c.Resource.ID.Key():
 		return "", nil
-	case !w.Force:
-		return "", s.explain(s.taken(ctx, w.Hold, h))
+	case !c.Force:
+		return "", s.explain(s.taken(ctx, c.Hold, h))
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE holds SET holder_key = ?, holder_id = ?, since = ?, caller = ?, checksum = ? WHERE cluster_key = ?",
-		id.Key(), id.String(), now, w.Caller, sum, w.Hold.Key())
+		id.Key(), id.String(), now, c.Caller, sum, c.Hold.Key())
 	if err != nil {
 		return "", err
 	}
-	return h.key, s.takeOver(ctx, tx, w, h)
+	return h.key, s.takeOver(ctx, tx, c, h)
 }
 
 // takeOver fails the compute that loses its cluster, with the reason, and deletes its token. The new generation ends the claim
 // of a worker that checks it.
-func (s *Store) takeOver(ctx context.Context, tx *txn, w Change, h holder) error {
+func (s *Store) takeOver(ctx context.Context, tx *txn, c Change, h holder) error {
 	old, row, err := s.queryResource(ctx, tx, h.key)
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -73,11 +73,11 @@ func (s *Store) takeOver(ctx context.Context, tx *txn, w Change, h holder) error
 		return s.explain(&berth.BusyError{ID: old.ID, State: old.State, Operation: old.OperationID, Holds: true})
 	}
 	why := s.explain(&berth.TakenOverError{
-		Cluster: w.Hold, By: w.Resource.ID, At: fromMicros(s.now()), Caller: w.Caller, Name: s.nameOf(ctx, w.Caller),
+		Cluster: c.Hold, By: c.Resource.ID, At: fromMicros(s.now()), Caller: c.Caller, Name: s.nameOf(ctx, c.Caller),
 	})
 	row.state, row.fault = text(berth.StateFailed), text(faultJSON(why))
 	row.generation++
-	row.modifiedAt, row.modifiedBy = number(s.now()), text(w.Caller)
+	row.modifiedAt, row.modifiedBy = number(s.now()), text(c.Caller)
 	if _, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL WHERE key = ?", row.set(h.key)...); err != nil {
 		return err
 	}

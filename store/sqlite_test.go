@@ -95,8 +95,8 @@ func openFile(t testing.TB, path string, clock clockwork.Clock) *store.Store {
 	return s
 }
 
-// made is the path of a closed database with a little in it.
-func made(t *testing.T) string {
+// closedDatabase is the path of a closed database with a few records.
+func closedDatabase(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "berth.db")
 	w := newWorld(t, func(t testing.TB, clock clockwork.Clock) *store.Store { return openFile(t, path, clock) })
@@ -186,7 +186,7 @@ func TestOpenRefuses(t *testing.T) {
 			if strings.Contains(name, "unwritable") && os.Getuid() == 0 {
 				t.Skip("root can write everywhere")
 			}
-			path := made(t)
+			path := closedDatabase(t)
 			if err := c.harm(path); err != nil {
 				t.Fatal(err)
 			}

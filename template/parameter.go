@@ -10,13 +10,13 @@ import (
 )
 
 // readParameters is the value of each declared parameter: the supplied one, or its default.
-func (t *Template) readParameters(given map[string]any, p *problems) {
+func (t *Template) readParameters(supplied map[string]any, p *problems) {
 	declared, _ := t.doc["parameters"].(map[string]any)
-	if len(declared) > maxParameters || len(given) > maxParameters {
+	if len(declared) > maxParameters || len(supplied) > maxParameters {
 		p.add("parameters", limitError{fmt.Sprintf("it has more than %d parameters", maxParameters)})
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
+	for _, name := range slices.Sorted(maps.Keys(supplied)) {
 		if _, there := property(declared, name); !there {
 			p.add("parameters."+name, errors.New("the template does not declare this parameter; remove its value"))
 		}
@@ -27,7 +27,7 @@ func (t *Template) readParameters(given map[string]any, p *problems) {
 		var later []string
 		for _, name := range waiting {
 			fields, _ := declared[name].(map[string]any)
-			v, wait, err := t.parameterValue(name, fields, given)
+			v, wait, err := t.parameterValue(name, fields, supplied)
 			switch {
 			case wait:
 				later = append(later, name)
@@ -50,10 +50,10 @@ func (t *Template) readParameters(given map[string]any, p *problems) {
 }
 
 // parameterValue finds and checks one value. wait is true when its default needs a parameter that has no value yet.
-func (t *Template) parameterValue(name string, fields map[string]any, given map[string]any) (v any, wait bool, err error) {
+func (t *Template) parameterValue(name string, fields map[string]any, supplied map[string]any) (v any, wait bool, err error) {
 	typ, _ := fields["type"].(string)
 	t.secure[name] = isSecure(typ)
-	v, there := property(given, name)
+	v, there := property(supplied, name)
 	if !there || v == nil { // clients send null for what they leave to its default
 		raw, hasDefault := fields["defaultValue"]
 		if !hasDefault {

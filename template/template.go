@@ -58,7 +58,7 @@ func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Te
 		p.add("template", err)
 		return nil, p.error()
 	}
-	given, err := b.normal(values)
+	supplied, err := b.normal(values)
 	if err != nil {
 		p.add("parameters", err)
 		return nil, p.error()
@@ -82,7 +82,7 @@ func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Te
 	}
 	t.bounds(&p)
 	t.readFunctions(&p)
-	t.readParameters(given.(map[string]any), &p)
+	t.readParameters(supplied.(map[string]any), &p)
 	return t, p.error()
 }
 
@@ -254,11 +254,11 @@ func (t *Template) loopedVariable(e *env, all map[string]any, name string) (any,
 	for _, l := range loops {
 		fields, _ := l.(map[string]any)
 		if n, _ := fields["name"].(string); strings.EqualFold(n, name) {
-			made := map[string]any{}
-			if err := e.copies([]any{l}, made); err != nil {
+			arrays := map[string]any{}
+			if err := e.copies([]any{l}, arrays); err != nil {
 				return nil, err
 			}
-			return made[n], nil
+			return arrays[n], nil
 		}
 	}
 	return nil, fmt.Errorf("the template has no variable '%.60s'", name)
@@ -303,11 +303,11 @@ func (e *env) output(fields map[string]any) (v any, wanted bool, err error) {
 		return nil, false, err
 	}
 	if loop, isLoop := fields["copy"].(map[string]any); isLoop {
-		made := map[string]any{}
+		arrays := map[string]any{}
 		one := maps.Clone(loop)
 		one["name"] = "output"
-		err = e.copies([]any{one}, made)
-		return made["output"], true, err
+		err = e.copies([]any{one}, arrays)
+		return arrays["output"], true, err
 	}
 	v, err = e.value(fields["value"])
 	return v, true, under("value", err)
