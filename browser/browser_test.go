@@ -1,5 +1,5 @@
-// Package browser tries the studio in a real browser, on a real server with real clusters. It is a module of its own, so that
-// the product does not depend on what drives a browser.
+// Package browser tests the studio in a real browser, on a real server with real clusters. It is its own module, so that the
+// product does not depend on the libraries that drive a browser.
 package browser
 
 import (
@@ -21,10 +21,10 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// patience is how long anything on a page may take.
+// patience is the longest wait for a text on a page.
 const patience = 90 * time.Second
 
-// chromium is the browser: BERTH_CHROMIUM, or what the system has.
+// chromium is the browser: BERTH_CHROMIUM, or the one of the system.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("BERTH_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
@@ -90,7 +90,7 @@ func (b *tab) visit(path string) {
 	b.run(chromedp.Navigate(b.s.Endpoint + path))
 }
 
-// sees waits until the page shows all of the words: whatever it is that brings them, a new page or a part of it.
+// sees waits until the page shows all of the words, after a navigation or an update of a part.
 func (b *tab) sees(words ...string) {
 	b.t.Helper()
 	for _, w := range words {
@@ -109,14 +109,14 @@ func (b *tab) until(what string, done func(text string) bool) {
 	defer tick.Stop()
 	for end := time.Now().Add(patience); !done(b.text()); <-tick.C {
 		if time.Now().After(end) {
-			b.t.Fatalf("waited in vain for %s; it shows: %.1500s", what, b.text())
+			b.t.Fatalf("%s did not appear; the page shows: %.1500s", what, b.text())
 		}
 	}
 }
 
 func quote(s string) string { return fmt.Sprintf("%q", s) }
 
-// click presses the link or button with this text, as a person would find it.
+// click presses the link or button with this text.
 func (b *tab) click(text string) {
 	b.t.Helper()
 	const pressable = `//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`
@@ -172,7 +172,7 @@ func server(t *testing.T, change ...func(*app.Config)) *apptest.Server {
 	return apptest.New(t, change...)
 }
 
-// TestWalkThrough is the document's third way, on a real cluster: create, watch, scale, attach, detach, delete.
+// TestWalkThrough goes through the life of a compute on real clusters: create, watch, scale, attach, detach, delete.
 func TestWalkThrough(t *testing.T) {
 	b := open(t, server(t, func(c *app.Config) { c.HealthEvery = "2s" }))
 	b.visit("/studio/")

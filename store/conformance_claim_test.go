@@ -116,7 +116,7 @@ func release(w *world) {
 	w.nothingDue()
 }
 
-// A claim that never came back counts; whatever its worker did in order ends the count.
+// A claim whose server died counts as a crash; every orderly end of a claim resets the count.
 func crashes(w *world) {
 	claims := 0
 	claim := func(want int) *store.Claim {
@@ -140,7 +140,7 @@ func crashes(w *world) {
 	c := claim(3)
 	w.must(w.s.Progress(w.ctx, c, "under way"))
 	w.must(w.s.FreeLeases(w.ctx))
-	w.must(w.s.Release(w.ctx, claim(4))) // a server that stops in order
+	w.must(w.s.Release(w.ctx, claim(4))) // an orderly stop
 	w.must(w.s.Postpone(w.ctx, claim(4), w.clock.Now()))
 	c = claim(4)
 	w.clock.Advance(2 * leased) // a lease that ends by itself is no crash

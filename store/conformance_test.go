@@ -16,7 +16,7 @@ func conformance(t *testing.T, open opener) {
 		name string
 		test func(*world)
 	}{
-		// These five are what the whole design stands on.
+		// The whole design depends on these five.
 		{"finish clears the lease", finishClearsLease},
 		{"finish of a stale generation writes nothing", finishStaleGeneration},
 		{"finish after a lost lease writes nothing", finishLostLease},
@@ -133,7 +133,7 @@ func acceptWhileBusy(w *world) {
 		x.Settled = true
 		w.refuse(x, berth.CodeBusy)
 		x.Settled, x.Base = false, 77
-		w.refuse(x, berth.CodeBusy) // busy goes before moved: the client is to wait, not to read again
+		w.refuse(x, berth.CodeBusy) // busy takes precedence over moved: the client has to wait, not to read again
 	}
 	w.claim("a")
 	w.refuse(change(berth.VerbUpdate, compute, r.Generation, "second"), berth.CodeBusy)
@@ -167,7 +167,7 @@ func createAndFinish(w *world) {
 
 	_, op = w.accept(change(berth.VerbUpdate, compute, 1, "second"))
 	w.wantState(compute, op.ID, berth.StateUpdating, berth.StateAccepted)
-	if got := w.operation(done.ID); !reflect.DeepEqual(got, done) { // only what is under way is superseded
+	if got := w.operation(done.ID); !reflect.DeepEqual(got, done) { // only an operation under way is superseded
 		w.Errorf("the next change rewrote history: %+v", got)
 	}
 }

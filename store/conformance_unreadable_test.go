@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// harm damages what is stored, behind the store's back.
+// harm damages a stored record by direct SQL.
 func (w *world) harm(query string, args ...any) {
 	w.Helper()
 	res, err := w.s.WriteDB().Exec(query, args...)

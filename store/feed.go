@@ -13,9 +13,8 @@ type Event struct {
 	State berth.State
 }
 
-// feed is how the rest of the program learns that something changed. This one knows of the changes of its own process, which is
-// all of them while one server writes to one file. An engine with several servers replaces it by one that listens (LISTEN and
-// NOTIFY): what begin, end and publish are called for then comes from the database.
+// feed notifies the rest of the program of changes. It knows only the changes of its own process, which are all of them while one
+// server writes to one file. An engine with several servers replaces it by one that listens to the database (LISTEN and NOTIFY).
 type feed struct {
 	changes atomic.Uint64
 

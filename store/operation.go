@@ -51,7 +51,7 @@ func (w *operationRow) decode() (*berth.Operation, error) {
 	}
 	var err error
 	if op.ResourceID, err = berth.ParseID(string(w.resourceID)); err != nil {
-		op.ResourceID, _ = berth.ParseID(string(w.resourceKey)) // zero when that is no id either
+		op.ResourceID, _ = berth.ParseID(string(w.resourceKey)) // zero when the key is no id either
 		return op, fmt.Errorf("the id of its resource: %w", err)
 	}
 	switch {
@@ -165,7 +165,7 @@ func changeOperation(ctx context.Context, tx *txn, id string, change func(*opera
 	return err
 }
 
-// end is how an operation ended.
+// end is the result of an operation.
 type end struct {
 	state berth.State
 	notes []string

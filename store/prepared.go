@@ -13,8 +13,8 @@ type txn struct {
 	fresh []string // texts that were used for the first time
 }
 
-// ExecContext runs a statement, a kept one when there is one. It runs to its end whatever becomes of the caller: SQLite
-// undoes the whole transaction when a statement is interrupted, and others may be in it.
+// ExecContext runs a statement, a kept one when there is one. It runs to its end even when the caller cancels: SQLite undoes the
+// whole transaction when a statement is interrupted, and it may contain the writes of others.
 func (t *txn) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	ctx = context.WithoutCancel(ctx)
 	if s := t.kept(ctx, text); s != nil {
@@ -23,7 +23,7 @@ func (t *txn) ExecContext(ctx context.Context, text string, args ...any) (sql.Re
 	return t.Tx.ExecContext(ctx, text, args...)
 }
 
-// QueryRowContext asks for one row, with a kept statement when there is one.
+// QueryRowContext reads one row, with a kept statement when there is one.
 func (t *txn) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	ctx = context.WithoutCancel(ctx)
 	if s := t.kept(ctx, text); s != nil {

@@ -18,7 +18,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// full is the path of a closed database with some of everything in it, in a few hundred pages.
+// full is the path of a closed database with records of every kind, in a few hundred pages.
 func full(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "berth.db")
@@ -70,7 +70,7 @@ func content(t *testing.T, s *store.Store) string {
 	return string(text)
 }
 
-// TestDamage: whatever is done to the file, it is noticed at the start or by Verify, or nothing that can be read has changed.
+// TestDamage: every damage of the file is found at the start or by Verify, or it changes nothing that can be read.
 func TestDamage(t *testing.T) {
 	path := full(t)
 	sound, err := os.ReadFile(path)
@@ -135,7 +135,7 @@ func TestDamage(t *testing.T) {
 
 const damageTries = 40
 
-// TestChecksumsOfAnOlderDatabase: rows from before there were checksums get them, and say what they said.
+// TestChecksumsOfAnOlderDatabase: rows of a schema without checksums get them, and their content stays the same.
 func TestChecksumsOfAnOlderDatabase(t *testing.T) {
 	path := full(t)
 	s := openFile(t, path, clockwork.NewRealClock())

@@ -13,7 +13,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// opener makes an empty store that closes itself with the test. One per engine.
+// opener creates an empty store that is closed at the end of the test. There is one for each engine.
 type opener func(t testing.TB, clock clockwork.Clock) *store.Store
 
 const (
@@ -28,7 +28,7 @@ var (
 	cluster   = berth.NewID(sub, "Team-RG", berth.TypeCluster, "Aks-1")
 )
 
-// world is a store with a group and a workspace in it, and a clock that stands still.
+// world is a store with a group and a workspace, and a clock that the test moves.
 type world struct {
 	*testing.T
 	s     *store.Store

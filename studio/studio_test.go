@@ -43,7 +43,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// used are the keys that templates and code name.
+// used are the keys that templates and code use, with the file that uses each.
 func used(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -99,7 +99,7 @@ func TestFieldOf(t *testing.T) {
 		"properties.properties.aksNetworkingConfiguration.dnsServiceIP": "dns", "properties.resourceId": "cluster", "properties.unheard": "",
 	} {
 		if got := fieldOf(target); got != want {
-			t.Errorf("%s stands at %q, want %q", target, got, want)
+			t.Errorf("the field of %s is %q, want %q", target, got, want)
 		}
 	}
 }

@@ -105,7 +105,7 @@ func nested(inner string, times int) string {
 	return inner
 }
 
-// deploy does with a template what a deployment does with it.
+// deploy evaluates a template as a deployment does.
 func deploy(text string) error {
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
@@ -216,8 +216,8 @@ func peakMemory() int {
 	panic("no VmHWM")
 }
 
-// TestBudgetSaysWhichAndWhere: an error names the limit, and the place in the template that exceeds it.
-func TestBudgetSaysWhichAndWhere(t *testing.T) {
+// TestBudgetErrors: an error names the limit, and the place in the template that exceeds it.
+func TestBudgetErrors(t *testing.T) {
 	for name, want := range map[string]string{
 		"copies in copies in copies":   "limit",
 		"a join of long strings":       "outputs.o",

@@ -217,6 +217,6 @@ func FuzzExpression(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = (&env{t: tpl, inDefault: true}).text(s) // must come back
+		_, _ = (&env{t: tpl, inDefault: true}).text(s) // must return
 	})
 }

@@ -246,7 +246,9 @@ func reference(e *env, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, version, full := all[0], "", false
+	id := all[0]
+	var version string
+	var full bool
 	if len(all) > 1 {
 		version = all[1]
 	}
