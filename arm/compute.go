@@ -54,7 +54,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 		spec.AgentCount, spec.VMSize = 0, ""
 	}
 	spec.TakeOver = facts.TakeOver
-	body := &berth.Compute{Spec: *spec, Warnings: rules.Told(violations, true)}
+	body := &berth.Compute{Spec: *spec, Warnings: rules.Reported(violations, true)}
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
@@ -91,7 +91,7 @@ func (s *Server) validateCompute(q *request, t target) (*response, error) {
 			}
 		}
 	}
-	return ok(wire.Validation(rules.Told(violations, false), rules.Told(violations, true), checks)), nil
+	return ok(wire.Validation(rules.Reported(violations, false), rules.Reported(violations, true), checks)), nil
 }
 
 // computeSpec is the old spec, or the defaults, with what the request names written over. unread is what of it could not be

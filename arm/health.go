@@ -17,5 +17,6 @@ func (s *Server) check(q *request, r *berth.Resource) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusAccepted, body: wire.Object{"requestedAt": wire.Time(asked)}, header: map[string]string{"Retry-After": "1"}}, nil
+	return &response{status: http.StatusAccepted, body: wire.Object{"requestedAt": wire.Time(asked)},
+		header: map[string]string{"Retry-After": "1"}}, nil
 }

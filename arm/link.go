@@ -41,7 +41,8 @@ func (s *Server) followLinks(ctx context.Context, in *wire.TemplateDeploymentPut
 			}
 		}
 		if err != nil {
-			return &berth.Error{Code: template.CodeInvalidTemplate, Target: "properties." + l.name, Message: fmt.Sprintf("The %s cannot be followed: %v.", l.name, err)}
+			return &berth.Error{Code: template.CodeInvalidTemplate, Target: "properties." + l.name,
+				Message: fmt.Sprintf("The %s cannot be followed: %v.", l.name, err)}
 		}
 		*l.into = found
 	}
@@ -55,7 +56,8 @@ func (s *Server) follow(ctx context.Context, link map[string]any) (map[string]an
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil:
 		return nil, errors.New("uri is not an https address (template specs and relative paths are not known here)")
 	case !slices.ContainsFunc(s.TemplateHosts, func(h string) bool { return strings.EqualFold(h, u.Host) }):
-		return nil, fmt.Errorf("the server does not permit the host '%.100s': send the template itself (az: --template-file), or let whoever runs Berth start it with --template-host", u.Host)
+		return nil, fmt.Errorf("the server does not permit the host '%.100s': send the template itself (az: --template-file), or let whoever "+
+			"runs Berth start it with --template-host", u.Host)
 	}
 	ctx, cancel := context.WithTimeout(ctx, linkPatience)
 	defer cancel()

@@ -95,7 +95,7 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 // warned adds the warnings, in the header that Kubernetes uses for its own.
 func warned(res *response, vs []rules.Violation) *response {
 	var all []string
-	for _, w := range rules.Told(vs, true) {
+	for _, w := range rules.Reported(vs, true) {
 		all = append(all, `299 berth "`+headerText(w.Message)+`"`)
 	}
 	if len(all) > 0 {

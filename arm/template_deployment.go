@@ -68,10 +68,12 @@ func evaluation(q *request) context.Context {
 
 // deployedAt is what a template sees of where it is deployed to: a group, or the subscription, where it needs a location.
 func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentPut) (template.Scope, error) {
-	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint, Now: s.Clock.Now().UTC()}
+	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint,
+		Now: s.Clock.Now().UTC()}
 	if id.Group == "" {
 		if strings.EqualFold(in.Properties.Mode, berth.ModeComplete) {
-			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode Complete is for resource groups; at the scope of the subscription there is Incremental only."}
+			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode",
+				Message: "The mode Complete is for resource groups; at the scope of the subscription there is Incremental only."}
 		}
 		var err error
 		at.Location, err = location(in.Location, nil, "")
@@ -95,13 +97,16 @@ func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scop
 	for _, r := range plan.Resources {
 		nested := strings.EqualFold(r.Type, berth.TypeTemplateDeployment)
 		if !canDeploy(r.Type) {
-			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type", Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
+			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type",
+				Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
 		}
 		if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
-			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path, Message: "'" + r.Type + "' belongs into a resource group: put it into a nested deployment with resourceGroup."})
+			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path,
+				Message: "'" + r.Type + "' belongs into a resource group: put it into a nested deployment with resourceGroup."})
 		}
 		if !strings.EqualFold(r.SubscriptionID, s.Subscription) {
-			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId", Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
+			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId",
+				Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
 		}
 		if _, err := r.Body(nil); err != nil && !nested && !template.Late(err) {
 			wrong = append(wrong, details(err)...)
@@ -113,7 +118,8 @@ func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scop
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &berth.Error{Code: template.CodeInvalidTemplate, Message: "Deployment template validation failed: " + wrong[0].Message, Details: wrong}
+	return &berth.Error{Code: template.CodeInvalidTemplate, Message: "Deployment template validation failed: " + wrong[0].Message,
+		Details: wrong}
 }
 
 func (s *Server) nestedDeployable(q *request, r *template.Resource, scope template.Scope, depth int) []berth.Error {
@@ -182,9 +188,10 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	if err != nil {
 		return nil, err
 	}
-	r := &berth.Resource{ID: id, Location: cmp.Or(d.askedAt.GroupLocation, d.askedAt.Location), Tags: keepTags(d.in.Tags, old), Body: &berth.TemplateDeployment{Spec: berth.TemplateDeploymentSpec{
-		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(), AskedAt: d.askedAt.Now, TenantID: d.askedAt.TenantID, Endpoint: d.askedAt.Endpoint,
-	}}}
+	r := &berth.Resource{ID: id, Location: cmp.Or(d.askedAt.GroupLocation, d.askedAt.Location), Tags: keepTags(d.in.Tags, old),
+		Body: &berth.TemplateDeployment{Spec: berth.TemplateDeploymentSpec{
+			Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(), AskedAt: d.askedAt.Now, TenantID: d.askedAt.TenantID, Endpoint: d.askedAt.Endpoint,
+		}}}
 	w := store.Change{Resource: r, Secrets: map[string][]byte{berth.SecretParameters: kept}}
 	return &plan{change: w, violations: rules.Tags(r.Tags)}, nil
 }
@@ -199,7 +206,8 @@ func exportTemplate(_ *Server, _ *request, r *berth.Resource) (*response, error)
 
 // cancelDeployment stops a deployment from beginning anything more. What it has begun goes on.
 func (s *Server) cancelDeployment(q *request, r *berth.Resource) (*response, error) {
-	err := s.Store.Cancel(q.Context(), r, berth.Errorf(berth.CodeCanceled, "The deployment was canceled. What it had begun by then goes on by itself."))
+	err := s.Store.Cancel(q.Context(), r, berth.Errorf(berth.CodeCanceled,
+		"The deployment was canceled. What it had begun by then goes on by itself."))
 	if err != nil {
 		return nil, err
 	}

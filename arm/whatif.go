@@ -88,7 +88,8 @@ func (w *prospect) one(r *template.Resource) error {
 }
 
 func unsupported(r *template.Resource) wire.Object {
-	return wire.Object{"resourceId": r.ID(), "before": nil, "after": nil, "changeType": "Unsupported", "unsupportedReason": "It depends on what is only known once other resources exist."}
+	return wire.Object{"resourceId": r.ID(), "before": nil, "after": nil, "changeType": "Unsupported",
+		"unsupportedReason": "It depends on what is only known once other resources exist."}
 }
 
 // wouldChange compares one resource as the template wants it with what is there.

@@ -37,7 +37,8 @@ var sizes = sync.OnceValue(func() map[string]VMSize {
 		if len(f) != 7 {
 			panic(fmt.Sprintf("vm-sizes.csv line %d has %d fields", i+1, len(f)))
 		}
-		s := VMSize{Name: f[0], Family: f[1], VCPUs: number(f[2]), MemoryMiB: number(f[3]), GPUs: number(f[4]), FPGAs: number(f[5]), Architecture: f[6]}
+		s := VMSize{Name: f[0], Family: f[1], VCPUs: number(f[2]), MemoryMiB: number(f[3]), GPUs: number(f[4]), FPGAs: number(f[5]),
+			Architecture: f[6]}
 		out[strings.ToLower(s.Name)] = s
 	}
 	return out

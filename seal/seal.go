@@ -55,7 +55,8 @@ func LoadOrMake(dir string) (*Box, error) {
 }
 
 func (b *Box) damaged(why error) error {
-	return fmt.Errorf("%s is damaged (%w): restore it from a backup; without it the secrets in the database (kubeconfigs, private keys) cannot be opened", b.path, why)
+	return fmt.Errorf("%s is damaged (%w): restore it from a backup; without it the secrets in the database (kubeconfigs, private keys) "+
+		"cannot be opened", b.path, why)
 }
 
 // Ephemeral is a box whose key is nowhere but in memory.
@@ -137,7 +138,8 @@ func (b *Box) Open(label string, sealed []byte) ([]byte, error) {
 	b.mu.RUnlock()
 	r, err := age.Decrypt(bytes.NewReader(sealed), identities...)
 	if err != nil {
-		return nil, fmt.Errorf("a secret of %s cannot be opened with the keys in %s: is it the file that belongs to this database?", label, fileName)
+		return nil, fmt.Errorf("a secret of %s cannot be opened with the keys in %s: is it the file that belongs to this database?", label,
+			fileName)
 	}
 	plain, err := io.ReadAll(r)
 	if err != nil {

@@ -129,7 +129,8 @@ func poolFields(r *berth.Resource, c *berth.Cluster, p berth.NodePool) Object {
 	return Object{
 		"count": p.Count, "vmSize": p.VMSize, "mode": p.Mode, "osType": p.OSType, "maxPods": p.MaxPods, "type": "VirtualMachineScaleSets",
 		"osDiskSizeGB": 128, "osDiskType": "Managed", "enableAutoScaling": false, "orchestratorVersion": c.Spec.Version,
-		"currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version), "provisioningState": r.State, "powerState": Object{"code": "Running"},
+		"currentOrchestratorVersion": orDefault(c.Status.Version,
+			c.Spec.Version), "provisioningState": r.State, "powerState": Object{"code": "Running"},
 	}
 }
 
@@ -160,7 +161,8 @@ func Orchestrators(id string) Object {
 		}
 		list = append(list, o)
 	}
-	return Object{"id": id, "name": "default", "type": "Microsoft.ContainerService/locations/orchestrators", "properties": Object{"orchestrators": list}}
+	return Object{"id": id, "name": "default", "type": "Microsoft.ContainerService/locations/orchestrators",
+		"properties": Object{"orchestrators": list}}
 }
 
 // upgrades lists where a version can go; versionKey is what the shape at hand calls a version.

@@ -77,7 +77,8 @@ func (p *ComputePut) Merge(spec *berth.ComputeSpec) (sslKey string) {
 		spec.Purpose = purpose(*in.ClusterPurpose)
 	}
 	if n := in.Network; n != nil {
-		spec.Network = &berth.NetworkSpec{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP, DockerBridgeCIDR: n.DockerBridgeCIDR}
+		spec.Network = &berth.NetworkSpec{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP,
+			DockerBridgeCIDR: n.DockerBridgeCIDR}
 	}
 	return mergeSSL(spec, in.SSL)
 }
@@ -87,7 +88,8 @@ func mergeSSL(spec *berth.ComputeSpec, s *SSL) string {
 	if s == nil || s.Renew {
 		return ""
 	}
-	spec.SSL = &berth.SSLSpec{Status: s.Status, CNAME: s.CNAME, Certificate: s.Cert, LeafDomainLabel: s.LeafDomainLabel, OverwriteExisting: s.OverwriteExisting}
+	spec.SSL = &berth.SSLSpec{Status: s.Status, CNAME: s.CNAME, Certificate: s.Cert, LeafDomainLabel: s.LeafDomainLabel,
+		OverwriteExisting: s.OverwriteExisting}
 	return s.Key
 }
 
@@ -141,7 +143,8 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 func innerProperties(c *berth.Compute) Object {
 	s := c.Spec
 	if s.Type == berth.ComputeKubernetes {
-		return Object{"namespace": s.Namespace, "defaultInstanceType": "defaultinstancetype", "instanceTypes": Object{}, "clusterFqdn": orNull(c.Status.ClusterFQDN)}
+		return Object{"namespace": s.Namespace, "defaultInstanceType": "defaultinstancetype", "instanceTypes": Object{},
+			"clusterFqdn": orNull(c.Status.ClusterFQDN)}
 	}
 	count, size := s.AgentCount, s.VMSize
 	if s.Attached {
@@ -166,7 +169,8 @@ func sslOut(s *berth.SSLSpec) any {
 	if s == nil {
 		return nil
 	}
-	return SSL{Status: s.Status, CNAME: s.CNAME, Cert: s.Certificate, LeafDomainLabel: s.LeafDomainLabel, OverwriteExisting: s.OverwriteExisting}
+	return SSL{Status: s.Status, CNAME: s.CNAME, Cert: s.Certificate, LeafDomainLabel: s.LeafDomainLabel,
+		OverwriteExisting: s.OverwriteExisting}
 }
 
 func networkOut(n *berth.NetworkSpec) any {
@@ -191,5 +195,6 @@ func provisioningErrors(e *berth.Error, status int) any {
 
 // ComputeKeys answers listKeys.
 func ComputeKeys(user, admin []byte) Object {
-	return Object{"computeType": berth.ComputeAKS, "userKubeConfig": string(user), "adminKubeConfig": string(admin), "imagePullSecretName": nil}
+	return Object{"computeType": berth.ComputeAKS, "userKubeConfig": string(user), "adminKubeConfig": string(admin),
+		"imagePullSecretName": nil}
 }

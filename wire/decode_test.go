@@ -13,8 +13,10 @@ import (
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, c := range []struct{ body, target, word string }{
-		{"", "", "no body"}, {" \n", "", "no body"}, {"{", "", "ends in the middle"}, {`{"a" 1}`, "", "at byte 6"}, {"[]", "", "a JSON array"}, {`"x"`, "", "a JSON string"},
-		{"{} {}", "", "goes on after"}, {"{}]", "", "goes on after"}, {`{"properties":{"properties":{"agentCount":"3"}}}`, "properties.properties.agentCount", "a whole number"},
+		{"", "", "no body"}, {" \n", "", "no body"}, {"{", "", "ends in the middle"}, {`{"a" 1}`, "", "at byte 6"}, {"[]", "",
+			"a JSON array"}, {`"x"`, "", "a JSON string"},
+		{"{} {}", "", "goes on after"}, {"{}]", "", "goes on after"}, {`{"properties":{"properties":{"agentCount":"3"}}}`,
+			"properties.properties.agentCount", "a whole number"},
 		{`{"properties":{"properties":{"agentCount":1e99}}}`, "properties.properties.agentCount", "a whole number"},
 		{`{"properties":{"properties":{"sslConfiguration":{"renew":"yes"}}}}`, "properties.properties.sslConfiguration.renew", "true or false"},
 		{`{"properties":{"disableLocalAuth":1}}`, "properties.disableLocalAuth", "true or false"}, {`{"tags":[]}`, "tags", "an object"},
@@ -76,7 +78,8 @@ func TestEchoedCompute(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{}`, `{"properties":{"properties":{"agentCount":3}}}`, `{"tags":{"a":"b"}}`, `[`, `null`, `{"properties":{"agentPoolProfiles":[{"count":1}]}}`} {
+	for _, s := range []string{`{}`, `{"properties":{"properties":{"agentCount":3}}}`, `{"tags":{"a":"b"}}`, `[`, `null`,
+		`{"properties":{"agentPoolProfiles":[{"count":1}]}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

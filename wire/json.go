@@ -36,7 +36,8 @@ func decodeError(err error) error {
 		if where == "" {
 			return berth.Errorf(berth.CodeInvalidRequest, "The request body is a JSON %s; a JSON object is expected.", t.Value)
 		}
-		e := berth.Errorf(berth.CodeInvalidRequest, "The field '%s' is a JSON %s; %s is expected.", where, t.Value, jsonName(t.Type.Kind().String()))
+		e := berth.Errorf(berth.CodeInvalidRequest, "The field '%s' is a JSON %s; %s is expected.", where, t.Value,
+			jsonName(t.Type.Kind().String()))
 		e.Target = where
 		return e
 	}

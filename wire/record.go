@@ -82,5 +82,6 @@ func Subnet(network *berth.Resource, fields map[string]any) Object {
 			properties[k] = v
 		}
 	}
-	return Object{"id": network.ID.Child("subnets", name).String(), "name": name, "type": berth.TypeSubnet, "etag": ETag(network.Generation), "properties": properties}
+	return Object{"id": network.ID.Child("subnets", name).String(), "name": name, "type": berth.TypeSubnet, "etag": ETag(network.Generation),
+		"properties": properties}
 }

@@ -45,7 +45,8 @@ func TemplateDeployment(r *berth.Resource) Object {
 	if r.Fault != nil {
 		properties["error"] = r.Fault
 	}
-	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeTemplateDeployment, "tags": tags(r.Tags), "properties": properties}
+	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeTemplateDeployment, "tags": tags(r.Tags),
+		"properties": properties}
 	if r.ID.Group == "" {
 		out["location"] = r.Location
 	}
