@@ -116,10 +116,11 @@ func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 			return false
 		}
 	case c.Status == f.Status && c.Reason == f.Reason:
-		c.Message, c.ObservedAt, c.Doubt = f.Message, now, ""
+		c.confirm(f, now)
 		return false
 	case c.Status == ConditionUnknown:
-		c.Finding, c.Since, c.ObservedAt, c.Doubt = f, now, now, ""
+		c.confirm(f, now)
+		c.Since = now
 		if f.Status == ConditionTrue {
 			return false
 		}
@@ -130,11 +131,17 @@ func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 		if c.Status != f.Status {
 			c.Since = now
 		}
-		c.Finding, c.ObservedAt, c.Doubt = f, now, ""
+		c.confirm(f, now)
 	}
 	h.Changes = append(h.Changes, Transition{Finding: f, At: now})
 	h.Changes = h.Changes[max(len(h.Changes)-maxTransitions, 0):]
 	return false
+}
+
+// confirm stores a finding that needs no further check.
+func (c *Condition) confirm(f Finding, now time.Time) {
+	c.Finding, c.ObservedAt = f, now
+	c.Doubt = ""
 }
 
 // Lose makes conditions Unknown, because they cannot be observed. Each message keeps what was last observed, and when.
@@ -210,7 +217,8 @@ func (h *Health) Summary() HealthSummary {
 		s.Confirming = s.Confirming || c.Doubt != ""
 		state := c.health()
 		if i == 0 || state.worse(s.State) || state == Healthy && s.State == Healthy && c.Since.After(s.Since) {
-			s.State, s.Since, s.Message = state, c.Since, c.Message
+			s.State, s.Since = state, c.Since
+			s.Message = c.Message
 		}
 	}
 	if s.State == Healthy {

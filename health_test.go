@@ -87,7 +87,9 @@ func TestHealthOfTheUnseen(t *testing.T) {
 // TestHealthOfOldRecords: what versions with two values stored is read as it was meant.
 func TestHealthOfOldRecords(t *testing.T) {
 	var h berth.Health
-	old := `{"conditions":[{"type":"Reachable","ok":true,"reason":"Answers","message":"","since":"2026-03-01T14:02:00Z"},{"type":"NodesReady","ok":false}],"changes":[{"type":"NodesReady","ok":false}]}`
+	old := `{"conditions":[
+		{"type":"Reachable","ok":true,"reason":"Answers","message":"","since":"2026-03-01T14:02:00Z"},{"type":"NodesReady","ok":false}],
+		"changes":[{"type":"NodesReady","ok":false}]}`
 	if err := json.Unmarshal([]byte(old), &h); err != nil {
 		t.Fatal(err)
 	}

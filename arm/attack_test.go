@@ -11,10 +11,12 @@ func TestTemplateThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	const template = `{"properties":{"mode":"Incremental","template":{"$schema":"x","contentVersion":"1.0.0.0",
-		"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],"output":{"type":"int","value":"[a.f(parameters('x'))]"}}}}],
+		"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],
+			"output":{"type":"int","value":"[a.f(parameters('x'))]"}}}}],
 		"resources":[{"type":"Microsoft.Storage/storageAccounts","apiVersion":"2023-01-01","name":"[string(a.f(1))]","location":"westeurope"}]}}}`
-	nested := strings.Replace(`{"properties":{"mode":"Incremental","template":{"resources":[{"type":"Microsoft.Resources/deployments","apiVersion":"2022-09-01",
-		"name":"inner",INNER}]}}}`, "INNER", strings.TrimSuffix(strings.TrimPrefix(template, "{"), "}"), 1)
+	nested := strings.Replace(`{"properties":{"mode":"Incremental","template":{"resources":[
+		{"type":"Microsoft.Resources/deployments","apiVersion":"2022-09-01","name":"inner",INNER}]}}}`,
+		"INNER", strings.TrimSuffix(strings.TrimPrefix(template, "{"), "}"), 1)
 	nested = strings.Replace(nested, `"properties":{"mode":"Incremental","template":{"$schema"`,
 		`"properties":{"mode":"Incremental","expressionEvaluationOptions":{"scope":"inner"},"template":{"$schema"`, 1)
 	at := s.group() + "/providers/Microsoft.Resources/deployments/endless"

@@ -20,7 +20,7 @@ func (s *Server) whatIf(q *request, t target) (*response, error) {
 		return nil, err
 	}
 	w := &prospect{Server: s, q: q, changes: []any{}, named: map[string]bool{}}
-	if err := w.look(d.template, d.askedAt); err != nil {
+	if err := w.look(d.template, d.scope); err != nil {
 		return nil, err
 	}
 	if strings.EqualFold(d.in.Properties.Mode, berth.ModeComplete) {
@@ -122,7 +122,8 @@ func (s *Server) wouldChange(q *request, r *template.Resource) (any, error) {
 		return nil, err
 	}
 	delta := differences("", now.Body, wanted)
-	out["before"], out["after"], out["changeType"] = now.Body, after, "NoChange"
+	out["before"], out["after"] = now.Body, after
+	out["changeType"] = "NoChange"
 	if len(delta) > 0 {
 		out["changeType"], out["delta"] = "Modify", delta
 	}

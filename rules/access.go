@@ -86,8 +86,8 @@ func reachable(f ComputeFacts) []Violation {
 		return nil
 	}
 	return warning("properties.resourceId", "The cluster accepts connections only from %s, and the control plane also connects from %s. "+
-		"Add these addresses (az aks update --api-server-authorized-ip-ranges), or deployments will fail.", strings.Join(ranges,
-		", "), strings.Join(missing, ", "))
+		"Add these addresses (az aks update --api-server-authorized-ip-ranges), or deployments will fail.",
+		strings.Join(ranges, ", "), strings.Join(missing, ", "))
 }
 
 func within(need netip.Prefix, ranges []string) bool {

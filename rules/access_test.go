@@ -139,7 +139,8 @@ func FuzzNetwork(f *testing.F) {
 	f.Add("::/0", "::1", "fe80::1%eth0/64", "::ffff:10.0.0.0/104")
 	f.Fuzz(func(_ *testing.T, service, dns, bridge, authorizedRange string) {
 		n := network4
-		n.ServiceCIDR, n.DNSServiceIP, n.DockerBridgeCIDR = service, dns, bridge
+		n.ServiceCIDR, n.DNSServiceIP = service, dns
+		n.DockerBridgeCIDR = bridge
 		subnets := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("fd00::/64")}
 		network(&n, ComputeFacts{Subnets: subnets})
 		spec := clusterWith(authorized(authorizedRange))

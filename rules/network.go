@@ -20,7 +20,10 @@ func loadBalancer(w berth.ComputeSpec) []Violation {
 	return nil
 }
 
-// ssl: Enabled needs a certificate, Auto a leaf domain label; never both.
+const bothCertificates = "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. " +
+	"Send one of them."
+
+// ssl: Enabled needs a certificate, Auto a leaf domain label; never both (SDK).
 func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	s := w.SSL
 	const target = tlsField
@@ -35,8 +38,7 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		return nil
 	case "Enabled":
 		if s.LeafDomainLabel != "" {
-			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give "+
-				"one of them.")
+			return invalid(target, bothCertificates)
 		}
 		if s.CNAME == "" || s.Certificate == "" || !f.SSLKey {
 			return invalid(target, "SSL information is missing: cname, cert and key are needed together.")
@@ -47,8 +49,7 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		case s.LeafDomainLabel == "":
 			return invalid(target+".leafDomainLabel", "With SSL status Auto a leafDomainLabel is needed.")
 		case s.CNAME != "" || s.Certificate != "":
-			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give "+
-				"one of them.")
+			return invalid(target, bothCertificates)
 		case w.LoadBalancerType == "InternalLoadBalancer":
 			return invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or send a "+
 				"certificate of your own.")
@@ -60,7 +61,8 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 
 // banned are the ranges that AKS reserves.
 var banned = []netip.Prefix{
-	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"), netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"),
+	netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
 }
 
 // network: all fields or none; the subnet exists; the DNS address is in the service range and is not its first; no range

@@ -51,8 +51,10 @@ func AsError(vs []Violation) *berth.Error {
 			fields = append(fields, d.Target)
 		}
 	}
-	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request violates %d rules, at %s. Nothing was changed. See "+
-		"the details for each violation.", len(details), strings.Join(fields, ", ")), Details: details}
+	e := berth.Errorf(berth.CodeBadRequest, "The request violates %d rules, at %s. Nothing was changed. See the details for each violation.",
+		len(details), strings.Join(fields, ", "))
+	e.Details = details
+	return e
 }
 
 // Reported are the warnings among the violations, or the others, as errors for an answer; nil when there are none.

@@ -79,7 +79,12 @@ func TestOwnCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const cert, key, cname = tlsField + ".cert", tlsField + ".key", tlsField + ".cname"
+	const (
+		cert  = tlsField + ".cert"
+		key   = tlsField + ".key"
+		cname = tlsField + ".cname"
+	)
+	secKey := "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + block("EC PRIVATE KEY", sec1)
 	for name, c := range map[string]struct {
 		cert, key, cname string
 		target, says     string
@@ -88,22 +93,21 @@ func TestOwnCertificate(t *testing.T) {
 		"good":                 {good.cert, good.key, "score.example", "", "", false},
 		"good, with its chain": {good.cert + authority.cert, good.key, "score.example", "", "", false},
 		"wildcard":             {good.cert, good.key, "a.inner.example", "", "", false},
-		"key in SEC 1": {good.cert, "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + block("EC "+
-			"PRIVATE KEY", sec1), "score.example", "", "", false},
-		"no PEM":              {"MIIB", good.key, "score.example", cert, "not in PEM", false},
-		"PEM of nothing":      {block("CERTIFICATE", []byte("x")), good.key, "score.example", cert, "no X.509", false},
-		"key in the cert":     {good.key + good.cert, good.key, "score.example", cert, "PRIVATE KEY", false},
-		"chain of others":     {good.cert + other.cert, good.key, "score.example", cert, "not issued by the next", false},
-		"ended":               {over.cert, over.key, "score.example", cert, "ended on 2026-03-01", false},
-		"ends soon":           {soon.cert, soon.key, "score.example", cert, "in 10 days", true},
-		"other host":          {good.cert, good.key, "other.example", cname, "score.example, *.inner.example and not for other.example", false},
-		"common name alone":   {plain.cert, plain.key, "score.example", cert, "SAN", true},
-		"other host, no SAN":  {plain.cert, plain.key, "other.example", cname, "not for other.example", false},
-		"key of another":      {good.cert, other.key, "score.example", key, "does not belong", false},
-		"key of another kind": {good.cert, pkcs1, "score.example", key, "does not belong", false},
-		"no key in the key":   {good.cert, good.cert, "score.example", key, "not in PEM", false},
-		"damaged key":         {good.cert, block("PRIVATE KEY", []byte("x")), "score.example", key, "damaged", false},
-		"encrypted key":       {good.cert, block("ENCRYPTED PRIVATE KEY", []byte("x")), "score.example", key, "passphrase", false},
+		"key in SEC 1":         {good.cert, secKey, "score.example", "", "", false},
+		"no PEM":               {"MIIB", good.key, "score.example", cert, "not in PEM", false},
+		"PEM of nothing":       {block("CERTIFICATE", []byte("x")), good.key, "score.example", cert, "no X.509", false},
+		"key in the cert":      {good.key + good.cert, good.key, "score.example", cert, "PRIVATE KEY", false},
+		"chain of others":      {good.cert + other.cert, good.key, "score.example", cert, "not issued by the next", false},
+		"ended":                {over.cert, over.key, "score.example", cert, "ended on 2026-03-01", false},
+		"ends soon":            {soon.cert, soon.key, "score.example", cert, "in 10 days", true},
+		"other host":           {good.cert, good.key, "other.example", cname, "score.example, *.inner.example and not for other.example", false},
+		"common name alone":    {plain.cert, plain.key, "score.example", cert, "SAN", true},
+		"other host, no SAN":   {plain.cert, plain.key, "other.example", cname, "not for other.example", false},
+		"key of another":       {good.cert, other.key, "score.example", key, "does not belong", false},
+		"key of another kind":  {good.cert, pkcs1, "score.example", key, "does not belong", false},
+		"no key in the key":    {good.cert, good.cert, "score.example", key, "not in PEM", false},
+		"damaged key":          {good.cert, block("PRIVATE KEY", []byte("x")), "score.example", key, "damaged", false},
+		"encrypted key":        {good.cert, block("ENCRYPTED PRIVATE KEY", []byte("x")), "score.example", key, "passphrase", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := created(func(s *berth.ComputeSpec) {

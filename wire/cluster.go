@@ -128,9 +128,9 @@ func pools(r *berth.Resource, c *berth.Cluster) []Object {
 func poolFields(r *berth.Resource, c *berth.Cluster, p berth.NodePool) Object {
 	return Object{
 		"count": p.Count, "vmSize": p.VMSize, "mode": p.Mode, "osType": p.OSType, "maxPods": p.MaxPods, "type": "VirtualMachineScaleSets",
-		"osDiskSizeGB": 128, "osDiskType": "Managed", "enableAutoScaling": false, "orchestratorVersion": c.Spec.Version,
-		"currentOrchestratorVersion": orDefault(c.Status.Version,
-			c.Spec.Version), "provisioningState": r.State, "powerState": Object{"code": "Running"},
+		"osDiskSizeGB": 128, "osDiskType": "Managed", "enableAutoScaling": false,
+		"orchestratorVersion": c.Spec.Version, "currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version),
+		"provisioningState": r.State, "powerState": Object{"code": "Running"},
 	}
 }
 
@@ -212,7 +212,8 @@ func UpgradeProfile(r *berth.Resource) Object {
 		}
 	}
 	profile := func(extra Object) Object {
-		extra["kubernetesVersion"], extra["osType"], extra["upgrades"] = c.Spec.Version, "Linux", up
+		extra["kubernetesVersion"], extra["osType"] = c.Spec.Version, "Linux"
+		extra["upgrades"] = up
 		return extra
 	}
 	pools := []Object{}

@@ -57,12 +57,13 @@ func resource(id berth.ID, state berth.State, body berth.Body) *berth.Resource {
 
 func made() *berth.Compute {
 	return &berth.Compute{
-		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Description: "for scoring", Location: "westeurope", ClusterID: cluster, AgentCount: 3,
-			VMSize:  "Standard_D3_v2",
-			Purpose: berth.FastProd, LoadBalancerType: "InternalLoadBalancer", LoadBalancerNet: "aks-subnet",
+		Spec: berth.ComputeSpec{
+			Type: berth.ComputeAKS, Description: "for scoring", Location: "westeurope", ClusterID: cluster, AgentCount: 3,
+			VMSize: "Standard_D3_v2", Purpose: berth.FastProd, LoadBalancerType: "InternalLoadBalancer", LoadBalancerNet: "aks-subnet",
 			Network: &berth.NetworkSpec{SubnetID: "/subscriptions/s/subnets/a", ServiceCIDR: "10.0.0.0/16", DNSServiceIP: "10.0.0.10",
 				DockerBridgeCIDR: "172.17.0.1/16"},
-			SSL: &berth.SSLSpec{Status: "Enabled", CNAME: "scoring.example", Certificate: "PEM"}},
+			SSL: &berth.SSLSpec{Status: "Enabled", CNAME: "scoring.example", Certificate: "PEM"},
+		},
 		Status: berth.ComputeStatus{ClusterFQDN: "aks-1.berth.internal", Nodes: 3, VMSize: "Standard_D3_v2", VCPUs: 12,
 			Message: "not shown once settled"},
 	}
@@ -118,8 +119,9 @@ func TestContainerGolden(t *testing.T) {
 	golden(t, "group", wire.Group(resource(berth.GroupID(sub, "Team-RG"), berth.StateSucceeded, &berth.Group{ManagedBy: "somebody"})))
 	golden(t, "generic", wire.Generic(resource(workspace, berth.StateSucceeded, &berth.Workspace{})))
 	golden(t, "workspace", wire.Workspace(resource(workspace, berth.StateSucceeded, &berth.Workspace{
-		WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a", FriendlyName: "Eyes", Description: "sees", KeyVault: "/vault", StorageAccount: "/storage",
-		ApplicationInsights: "/insights", ContainerRegistry: "/registry", SKU: "Enterprise", Identity: "SystemAssigned", PrincipalID: "2c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a",
+		WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a", FriendlyName: "Eyes", Description: "sees",
+		KeyVault: "/vault", StorageAccount: "/storage", ApplicationInsights: "/insights", ContainerRegistry: "/registry",
+		SKU: "Enterprise", Identity: "SystemAssigned", PrincipalID: "2c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a",
 	}), "https://berth.example", "tenant"))
 	golden(t, "workspace-bare", wire.Workspace(resource(workspace, berth.StateSucceeded,
 		&berth.Workspace{WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a"}), "https://berth.example", "tenant"))
@@ -129,7 +131,8 @@ func TestOperationGolden(t *testing.T) {
 	op := &berth.Operation{ID: "op", ResourceID: cluster, Verb: berth.VerbCreate, Location: "westeurope", State: berth.StateAccepted,
 		Message: "starting", StartedAt: at}
 	golden(t, "operation-running", wire.Operation(op, "/operations/op", 0))
-	op.State, op.Message, op.EndedAt, op.Notes = berth.StateSucceeded, "", at.Add(time.Minute), []string{"The namespace was kept."}
+	op.State, op.Message = berth.StateSucceeded, ""
+	op.EndedAt, op.Notes = at.Add(time.Minute), []string{"The namespace was kept."}
 	golden(t, "operation-succeeded", wire.Operation(op, "/operations/op", 0))
 	op.State, op.Err = berth.StateFailed, &berth.Error{Code: berth.CodeBadRequest, Message: "Too small.", Target: "properties",
 		Details: []berth.Error{{Code: berth.CodeBadRequest, Message: "4 vCPUs."}}}

@@ -25,7 +25,7 @@ func Decode(body []byte, into any) error {
 		return decodeError(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return berth.Errorf(berth.CodeInvalidRequest, "The request body goes on after its JSON object, at byte %d.", d.InputOffset())
+		return berth.Errorf(berth.CodeInvalidRequest, "The request body continues after its JSON object, at byte %d.", d.InputOffset())
 	}
 	return nil
 }

@@ -39,8 +39,9 @@ func TemplateDeployment(r *berth.Resource) Object {
 	}
 	properties := Object{
 		"provisioningState": state, "mode": d.Spec.Mode, "parameters": orEmpty(d.Spec.Shown), "outputs": orEmpty(d.Status.Outputs),
-		"timestamp": Time(end), "duration": duration(end.Sub(d.Spec.AskedAt)), "correlationId": d.Spec.Run, "templateHash": fmt.Sprint(r.Generation),
-		"providers": []any{}, "dependencies": []any{}, "outputResources": made, "error": nil,
+		"timestamp": Time(end), "duration": duration(end.Sub(d.Spec.AskedAt)), "correlationId": d.Spec.Run,
+		"templateHash": fmt.Sprint(r.Generation),
+		"providers":    []any{}, "dependencies": []any{}, "outputResources": made, "error": nil,
 	}
 	if r.Fault != nil {
 		properties["error"] = r.Fault
