@@ -71,7 +71,7 @@ func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	default:
 		mark := shortID()
 		s.Log.Error("unexpected error", "id", mark, "request", q.id, "method", q.Method, "path", q.URL.Path, "error", err)
-		e = berth.Errorf(berth.CodeInternal, "Something unexpected happened in Berth. The server's log has the reason under the id %s.", mark)
+		e = berth.Errorf(berth.CodeInternal, "Berth met an unexpected error. The server's log has the reason under the id %s.", mark)
 	}
 	res := &response{status: statusOf(e.Code), header: map[string]string{}, body: map[string]any{"error": e}}
 	switch res.status {

@@ -2,7 +2,7 @@ package catalog
 
 import "strings"
 
-// Location is one region. Berth runs where it runs: a location is a name that resources carry, as clients expect it.
+// Location is one region. It is only a name of a resource, as clients expect it: it does not say where Berth runs.
 type Location struct {
 	Name        string // "westeurope"
 	DisplayName string // "West Europe"

@@ -30,7 +30,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestMerge: what a request does not name stays; null and "" ask for nothing, as azureml-core sends them.
+// TestMerge: fields that a request does not name stay; null and "", as azureml-core sends them, request nothing.
 func TestMerge(t *testing.T) {
 	was := made().Spec
 	for _, body := range []string{

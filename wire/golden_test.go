@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden holds what a client reads against a file. A change of one is a change of the wire: look at it before -update.
+// golden compares an answer with a file. A difference is a change on the wire: review it before -update.
 func golden(t *testing.T, name string, v any) {
 	t.Helper()
 	got, err := json.MarshalIndent(v, "", "  ")
@@ -36,7 +36,7 @@ func golden(t *testing.T, name string, v any) {
 		t.Fatal(err)
 	}
 	if string(got) != string(want) {
-		t.Errorf("%s has changed; look at it, then go test ./wire -update. It is now:\n%s", path, got)
+		t.Errorf("%s has changed; review it, then go test ./wire -update. It is now:\n%s", path, got)
 	}
 }
 
