@@ -32,9 +32,9 @@ func TestAuthorizedRanges(t *testing.T) {
 		"none":         {nil, "", ""},
 		"range":        {authorized("203.0.113.0/24", "198.51.100.7"), "", ""},
 		"no range":     {authorized("here"), at, "not a range"},
-		"private":      {authorized("10.0.0.0/8"), at, "is private"},
-		"loopback":     {authorized("127.0.0.1"), at, "is private"},
-		"private too":  {private, at, "nothing from outside"},
+		"private":      {authorized("10.0.0.0/8"), at, "is not a public range"},
+		"loopback":     {authorized("127.0.0.1"), at, "is not a public range"},
+		"private too":  {private, at, "cannot have authorized IP ranges"},
 		"Basic":        {basic, "properties.networkProfile.loadBalancerSku", "Standard"},
 		"none private": {object{"apiServerAccessProfile": object{"enablePrivateCluster": true}}, "", ""},
 	} {
@@ -53,9 +53,9 @@ func TestReachable(t *testing.T) {
 	}{
 		"open to all":        {nil, ours, "", false},
 		"both regions":       {authorized("203.0.113.0/24", "198.51.100.0/24"), ours, "", false},
-		"one of the regions": {authorized("203.0.113.0/24"), ours, "comes from 198.51.100.0/28 too", true},
+		"one of the regions": {authorized("203.0.113.0/24"), ours, "connects from 198.51.100.0/28", true},
 		"a part of a range":  {authorized("203.0.113.16/29", "198.51.100.0/24"), ours, "203.0.113.16/28", true},
-		"not configured":     {authorized("203.0.113.0/24"), nil, "cannot be said", true},
+		"not configured":     {authorized("203.0.113.0/24"), nil, "cannot check whether", true},
 		"private and public": {public, ours, "public name", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestPublicIPs(t *testing.T) {
 	none := func(*berth.ComputeSpec) {}
 	check(t, Compute("myaks", created(none), ComputeFacts{Policy: policy}), "properties.computeType", "userDefinedRouting")
 	check(t, Compute("myaks", created(func(s *berth.ComputeSpec) { s.LoadBalancerType = "InternalLoadBalancer" }),
-		ComputeFacts{Policy: policy}), "properties.computeType", "for its way out")
+		ComputeFacts{Policy: policy}), "properties.computeType", "for its outbound traffic")
 	attached := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, LoadBalancerType: "PublicIp"}
 	check(t, publicIPForCompute(attached, policy), inner+"loadBalancerType", "InternalLoadBalancer")
 	attached.LoadBalancerType = "InternalLoadBalancer"
@@ -139,8 +139,7 @@ func FuzzNetwork(f *testing.F) {
 	f.Add("::/0", "::1", "fe80::1%eth0/64", "::ffff:10.0.0.0/104")
 	f.Fuzz(func(_ *testing.T, service, dns, bridge, authorizedRange string) {
 		n := network4
-		n.ServiceCIDR = service
-		n.DNSServiceIP = dns
+		n.ServiceCIDR, n.DNSServiceIP = service, dns
 		n.DockerBridgeCIDR = bridge
 		subnets := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("fd00::/64")}
 		network(&n, ComputeFacts{Subnets: subnets})

@@ -9,14 +9,8 @@ import (
 
 const subscription = "11111111-2222-3333-4444-555555555555"
 
-type (
-	spec   = berth.ComputeSpec
-	tls    = berth.SSLSpec
-	subnet = berth.NetworkSpec
-)
-
-// created is a request that breaks no rule; change makes it one that does.
-func created(change func(*spec)) berth.ComputeSpec {
+// created is a request that violates no rule; change turns it into one that does.
+func created(change func(*berth.ComputeSpec)) berth.ComputeSpec {
 	s := berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope"}
 	ComputeDefaults(&s)
 	change(&s)
@@ -50,45 +44,57 @@ func TestCreate(t *testing.T) {
 		"name ends with a dash":    {"abc-", none, "name", "end with"},
 		"name with a dot":          {"a.bc", none, "name", "only letters"},
 		"reserved name":            {"Local", none, "name", "reserved"},
-		"dense production":         {"myaks", func(s *spec) { s.Purpose = berth.DenseProd }, "", ""},
-		"unknown purpose":          {"myaks", func(s *spec) { s.Purpose = "Prod" }, inner + "clusterPurpose", "DevTest"},
-		"twelve vCPUs exactly":     {"myaks", func(s *spec) { s.AgentCount = 3 }, "", ""},
-		"eight vCPUs":              {"myaks", func(s *spec) { s.AgentCount = 2 }, inner + "agentCount", "2 node(s) × 4"},
-		"DevTest is small":         {"myaks", func(s *spec) { s.Purpose, s.AgentCount = berth.DevTest, 1 }, "", ""},
-		"no nodes":                 {"myaks", func(s *spec) { s.AgentCount = -1 }, inner + "agentCount", "1 to 1000"},
-		"too many nodes":           {"myaks", func(s *spec) { s.AgentCount = 1001 }, inner + "agentCount", "1 to 1000"},
-		"unknown size":             {"myaks", func(s *spec) { s.VMSize = "Standard_D3_v3" }, inner + "agentVmSize", "Standard_D"},
-		"size too small": {"myaks", func(s *spec) { s.VMSize, s.Purpose = "Standard_A1_v2", berth.DevTest },
+		"dense production":         {"myaks", func(s *berth.ComputeSpec) { s.Purpose = berth.DenseProd }, "", ""},
+		"unknown purpose":          {"myaks", func(s *berth.ComputeSpec) { s.Purpose = "Prod" }, inner + "clusterPurpose", "DevTest"},
+		"twelve vCPUs exactly":     {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 3 }, "", ""},
+		"eight vCPUs":              {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 2 }, inner + "agentCount", "2 node(s) × 4"},
+		"DevTest is small":         {"myaks", func(s *berth.ComputeSpec) { s.Purpose, s.AgentCount = berth.DevTest, 1 }, "", ""},
+		"no nodes":                 {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = -1 }, inner + "agentCount", "1 to 1000"},
+		"too many nodes":           {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 1001 }, inner + "agentCount", "1 to 1000"},
+		"unknown size": {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_D3_v3" }, inner + "agentVmSize",
+			"Standard_D"},
+		"size too small": {"myaks", func(s *berth.ComputeSpec) { s.VMSize, s.Purpose = "Standard_A1_v2", berth.DevTest },
 			inner + "agentVmSize", "2 vCPUs"},
-		"burstable size":               {"myaks", func(s *spec) { s.VMSize = "Standard_B4ms" }, inner + "agentVmSize", "burstable"},
-		"FPGA size":                    {"myaks", func(s *spec) { s.VMSize = "Standard_PB6s" }, "", ""},
-		"unknown load balancer":        {"myaks", func(s *spec) { s.LoadBalancerType = "Best" }, inner + "loadBalancerType", "PublicIp"},
-		"subnet with a public address": {"myaks", func(s *spec) { s.LoadBalancerNet = "sub" }, inner + "loadBalancerSubnet", "Internal"},
-		"subnet with an internal one": {"myaks",
-			func(s *spec) { s.LoadBalancerType, s.LoadBalancerNet = "InternalLoadBalancer", "sub" }, "", ""},
-		"certificate without key": {"myaks", func(s *spec) { s.SSL = &tls{Status: "Enabled", CNAME: "a", Certificate: "b"} },
-			inner + "sslConfiguration", "key"},
-		"automatic without label": {"myaks", func(s *spec) { s.SSL = &tls{Status: "Auto"} },
+		"burstable size": {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_B4ms" }, inner + "agentVmSize", "burstable"},
+		"FPGA size":      {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_PB6s" }, "", ""},
+		"unknown load balancer": {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerType = "Best" }, inner + "loadBalancerType",
+			"PublicIp"},
+		"subnet with a public address": {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerNet = "sub" }, inner + "loadBalancerSubnet",
+			"Internal"},
+		"subnet with an internal one": {"myaks", func(s *berth.ComputeSpec) {
+			s.LoadBalancerType, s.LoadBalancerNet = "InternalLoadBalancer", "sub"
+		}, "", ""},
+		"certificate without key": {"myaks", func(s *berth.ComputeSpec) {
+			s.SSL = &berth.SSLSpec{Status: "Enabled", CNAME: "a", Certificate: "b"}
+		}, inner + "sslConfiguration", "key"},
+		"automatic without label": {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "Auto"} },
 			inner + "sslConfiguration.leafDomainLabel", "leafDomainLabel"},
-		"automatic": {"myaks", func(s *spec) { s.SSL = &tls{Status: "Auto", LeafDomainLabel: "l"} }, "", ""},
-		"automatic and internal": {"myaks", func(s *spec) {
-			s.LoadBalancerType, s.SSL = "InternalLoadBalancer", &tls{Status: "Auto", LeafDomainLabel: "l"}
+		"automatic": {"myaks", func(s *berth.ComputeSpec) {
+			s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l"}
+		}, "", ""},
+		"automatic and internal": {"myaks", func(s *berth.ComputeSpec) {
+			s.LoadBalancerType, s.SSL = "InternalLoadBalancer", &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l"}
 		}, inner + "sslConfiguration", "public IP"},
-		"both certificates": {"myaks", func(s *spec) { s.SSL = &tls{Status: "Auto", LeafDomainLabel: "l", CNAME: "c"} },
-			inner + "sslConfiguration", "exclude"},
-		"unknown SSL status": {"myaks", func(s *spec) { s.SSL = &tls{Status: "On"} }, inner + "sslConfiguration.status", "Enabled"},
-		"network":            {"myaks", withNetwork(func(*subnet) {}), "", ""},
-		"network in part":    {"myaks", withNetwork(func(n *subnet) { n.DNSServiceIP = "" }), networking, "together"},
-		"no subnet":          {"myaks", withNetwork(func(n *subnet) { n.SubnetID = "sub" }), networking + ".subnetId", "subnet"},
-		"service range": {"myaks", withNetwork(func(n *subnet) { n.ServiceCIDR = "10.0.0.0" }),
-			networking + ".serviceCidr", "IPv4 range"},
-		"banned service range": {"myaks", withNetwork(func(n *subnet) { n.ServiceCIDR, n.DNSServiceIP = "172.30.0.0/16", "172.30.0.10" }),
-			networking + ".serviceCidr", "172.30.0.0/16"},
-		"service range too wide": {"myaks", withNetwork(func(n *subnet) { n.ServiceCIDR = "10.0.0.0/8" }), networking + ".serviceCidr", "/12"},
-		"DNS outside": {"myaks", withNetwork(func(n *subnet) { n.DNSServiceIP = "10.1.0.10" }),
+		"both certificates": {"myaks", func(s *berth.ComputeSpec) {
+			s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l", CNAME: "c"}
+		}, inner + "sslConfiguration", "exclude"},
+		"unknown SSL status": {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "On"} },
+			inner + "sslConfiguration.status", "Enabled"},
+		"network":         {"myaks", withNetwork(func(*berth.NetworkSpec) {}), "", ""},
+		"network in part": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "" }), networking, "together"},
+		"no subnet":       {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.SubnetID = "sub" }), networking + ".subnetId", "subnet"},
+		"service range": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR = "10.0.0.0" }), networking + ".serviceCidr",
+			"IPv4 range"},
+		"banned service range": {"myaks", withNetwork(func(n *berth.NetworkSpec) {
+			n.ServiceCIDR, n.DNSServiceIP = "172.30.0.0/16", "172.30.0.10"
+		}), networking + ".serviceCidr", "172.30.0.0/16"},
+		"service range too wide": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR = "10.0.0.0/8" }), networking + ".serviceCidr",
+			"/12"},
+		"DNS outside": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "10.1.0.10" }),
 			networking + ".dnsServiceIP", "inside"},
-		"DNS is the first": {"myaks", withNetwork(func(n *subnet) { n.DNSServiceIP = "10.0.0.1" }), networking + ".dnsServiceIP", "first"},
-		"bridge overlaps": {"myaks", withNetwork(func(n *subnet) { n.DockerBridgeCIDR = "10.0.1.1/24" }),
+		"DNS is the first": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "10.0.0.1" }), networking + ".dnsServiceIP",
+			"first"},
+		"bridge overlaps": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DockerBridgeCIDR = "10.0.1.1/24" }),
 			networking + ".dockerBridgeCidr", "overlaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -127,20 +133,20 @@ func TestAttach(t *testing.T) {
 		says    string
 	}{
 		"fits": {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd, "", ""},
-		"too small": {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd,
-			inner + "clusterPurpose", "DevTest"},
+		"too small": {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd, inner + "clusterPurpose",
+			"DevTest"},
 		"small and DevTest": {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.DevTest, "", ""},
-		"old version": {id, managed(3, "Standard_D3_v2", "1.29.4"), berth.StateSucceeded, berth.FastProd,
-			"properties.resourceId", "1.36.0"},
+		"old version": {id, managed(3, "Standard_D3_v2", "1.29.4"), berth.StateSucceeded, berth.FastProd, "properties.resourceId",
+			"1.36.0"},
 		"preview":   {id, managed(3, "Standard_D3_v2", "1.37.2"), berth.StateSucceeded, berth.FastProd, "", ""},
 		"not there": {id, nil, "", berth.FastProd, "properties.resourceId", "no cluster 'c'"},
 		"failed":    {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateFailed, berth.FastProd, "properties.resourceId", "Failed"},
 		"another type": {berth.NewID(subscription, "rg", "Microsoft.Compute/virtualMachines", "v"), nil, "", berth.FastProd,
 			"properties.resourceId", "managed or connected cluster"},
-		"connected": {berth.NewID(subscription, "rg", berth.TypeConnected, "v"), nil, "", berth.FastProd,
-			"properties.resourceId", "There is no cluster"},
-		"other subscription": {berth.NewID("other", "rg", berth.TypeCluster, "c"), nil, "", berth.FastProd,
-			"properties.resourceId", "subscription"},
+		"connected": {berth.NewID(subscription, "rg", berth.TypeConnected, "v"), nil, "", berth.FastProd, "properties.resourceId",
+			"There is no cluster"},
+		"other subscription": {berth.NewID("other", "rg", berth.TypeCluster, "c"), nil, "", berth.FastProd, "properties.resourceId",
+			"subscription"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: c.id, Purpose: c.purpose}
@@ -157,10 +163,11 @@ func TestUpdate(t *testing.T) {
 		change func(*spec)
 		want   string
 	}{
-		"count":    {func(s *spec) { s.AgentCount = 5 }, ""},
-		"size":     {func(s *spec) { s.VMSize = "Standard_D4_v2" }, inner + "agentVmSize"},
-		"location": {func(s *spec) { s.Location = "eastus" }, "properties.computeLocation"},
-		"cluster":  {func(s *spec) { s.ClusterID = berth.NewID(subscription, "g", berth.TypeCluster, "x") }, "properties.resourceId"},
+		"count":    {func(s *berth.ComputeSpec) { s.AgentCount = 5 }, ""},
+		"size":     {func(s *berth.ComputeSpec) { s.VMSize = "Standard_D4_v2" }, inner + "agentVmSize"},
+		"location": {func(s *berth.ComputeSpec) { s.Location = "eastus" }, "properties.computeLocation"},
+		"cluster": {func(s *berth.ComputeSpec) { s.ClusterID = berth.NewID(subscription, "g", berth.TypeCluster, "x") },
+			"properties.resourceId"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, Compute("myaks", created(c.change), ComputeFacts{Exists: was, WorkspaceLocation: "westeurope"}), c.want, "exists already")
@@ -198,9 +205,8 @@ func TestCluster(t *testing.T) {
 }
 
 func TestAllAtOnce(t *testing.T) {
-	w := created(func(s *spec) {
-		s.VMSize = "Nothing"
-		s.AgentCount = 0
+	w := created(func(s *berth.ComputeSpec) {
+		s.VMSize, s.AgentCount = "Nothing", 0
 		s.Purpose = "Foo"
 	})
 	e := AsError(Compute("1", w, ComputeFacts{}))
@@ -224,17 +230,15 @@ func TestNamesAndTags(t *testing.T) {
 		tags map[string]string
 		want string
 	}{
-		{map[string]string{"a": "b"}, ""},
-		{many, "tags"},
-		{map[string]string{"a/b": ""}, "tags"},
+		{map[string]string{"a": "b"}, ""}, {many, "tags"}, {map[string]string{"a/b": ""}, "tags"},
 		{map[string]string{"a": strings.Repeat("v", 257)}, "tags.a"},
 	} {
 		check(t, Tags(c.tags), c.want, "")
 	}
 }
 
-// A given cluster is judged by what it says of itself.
-func TestGivenCluster(t *testing.T) {
+// TestConnectedCluster: a connected cluster is judged by what its nodes report.
+func TestConnectedCluster(t *testing.T) {
 	for name, c := range map[string]struct {
 		purpose      berth.Purpose
 		nodes, vcpus int
@@ -251,8 +255,8 @@ func TestGivenCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cluster := &berth.Cluster{Type: berth.TypeConnected, Spec: berth.ClusterSpec{Connected: true},
 				Status: berth.ClusterStatus{Version: "1.36.4", Nodes: c.nodes, VCPUs: c.vcpus}}
-			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true,
-				ClusterID: berth.NewID(subscription, "rg", berth.TypeConnected, "c"), Purpose: c.purpose}
+			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: berth.NewID(subscription, "rg", berth.TypeConnected, "c"),
+				Purpose: c.purpose}
 			ComputeDefaults(&w)
 			vs := Compute("myaks", w, ComputeFacts{Subscription: subscription, Cluster: cluster, ClusterState: berth.StateSucceeded})
 			switch {
