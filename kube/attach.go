@@ -24,7 +24,8 @@ const (
 
 // ErrNamespaceEnding says that a namespace of an earlier attachment is still being deleted: Kubernetes takes about five
 // seconds for it. Ask again.
-var ErrNamespaceEnding = errors.New("the namespace of an earlier attachment is still being deleted and has to be gone before it can be made anew")
+var ErrNamespaceEnding = errors.New("the namespace of an earlier attachment is still being deleted and has to be gone before it can be " +
+	"made anew")
 
 // Attachment names what is put into a cluster for one compute.
 type Attachment struct {
@@ -69,7 +70,8 @@ func (a Attachment) meta(name, namespace string) metav1.ObjectMeta {
 // isOwn says whether an object was made for this attachment.
 func (a Attachment) isOwn(m metadata) bool {
 	server := m.Annotations[annotationServer]
-	return m.byBerth() && strings.EqualFold(m.Annotations[annotationFor], a.ComputeID) && (a.Server == "" || server == "" || server == a.Server)
+	return m.byBerth() && strings.EqualFold(m.Annotations[annotationFor], a.ComputeID) &&
+		(a.Server == "" || server == "" || server == a.Server)
 }
 
 func (m metadata) byBerth() bool { return m.Labels[labelManaged] == "berth" }
@@ -154,7 +156,8 @@ func (c *Conn) put(ctx context.Context, a Attachment, t thing) error {
 		return err
 	}
 	if !have.Metadata.byBerth() {
-		return berth.Errorf(berth.CodeConflict, "The cluster has a %s '%s'%s that Berth did not make. Rename or remove it, then try again.", t.what, t.place.name, t.where())
+		return berth.Errorf(berth.CodeConflict, "The cluster has a %s '%s'%s that Berth did not make. Rename or remove it, then try again.",
+			t.what, t.place.name, t.where())
 	}
 	if a.isOwn(have.Metadata) && t.grantsAs(&have) {
 		return nil

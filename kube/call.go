@@ -106,7 +106,8 @@ func refusal(answer *http.Response, l call) error {
 			Message: cut(s.Message, maxSentence), Reason: metav1.StatusReason(cut(s.Reason, 60)),
 		}}
 	}
-	return apierrors.NewGenericServerResponse(answer.StatusCode, l.method, schema.GroupResource{Resource: l.what}, "", cut(string(text), maxSentence), 0, true)
+	return apierrors.NewGenericServerResponse(answer.StatusCode, l.method, schema.GroupResource{Resource: l.what}, "",
+		cut(string(text), maxSentence), 0, true)
 }
 
 // object reads an answer that holds one object; into may be nil.

@@ -32,11 +32,14 @@ func connectionThings(a Attachment, ns metadata) []thing {
 	account := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: connectionName, Namespace: ns.Name}}
 	return []thing{
 		{"service account", serviceAccounts.in(ns.Name, connectionName),
-			&corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{Kind: "ServiceAccount", APIVersion: "v1"}, ObjectMeta: a.meta(connectionName, ns.Name)}},
+			&corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{Kind: "ServiceAccount", APIVersion: "v1"},
+				ObjectMeta: a.meta(connectionName, ns.Name)}},
 		{"cluster role", clusterRoles.in("", connectionName),
-			&rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: group}, ObjectMeta: owned(connectionName), Rules: connectionRules()}},
+			&rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: group}, ObjectMeta: owned(connectionName),
+				Rules: connectionRules()}},
 		{"cluster role binding", clusterBindings.in("", connectionName),
-			&rbacv1.ClusterRoleBinding{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleBinding", APIVersion: group}, ObjectMeta: owned(connectionName), Subjects: account,
+			&rbacv1.ClusterRoleBinding{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleBinding", APIVersion: group},
+				ObjectMeta: owned(connectionName), Subjects: account,
 				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: connectionName}}},
 	}
 }
@@ -56,7 +59,8 @@ func (c *Conn) Enter(ctx context.Context, of, server string) error {
 	}
 	switch {
 	case !a.isOwn(ns.Metadata):
-		return berth.Errorf(berth.CodeConflict, "The cluster is connected already, as %s: its namespace %s says so. Disconnect it there first; if that is gone for good, connect with --force (force=true).", whose(ns.Metadata), ConnectionNamespace)
+		return berth.Errorf(berth.CodeConflict, "The cluster is connected already, as %s: its namespace %s says so. "+
+			"Disconnect it there first; if that is gone for good, connect with --force (force=true).", whose(ns.Metadata), ConnectionNamespace)
 	case ns.ending():
 		return ErrNamespaceEnding
 	}
@@ -87,11 +91,13 @@ func (c *Conn) Leave(ctx context.Context, of, server string) (left []string, err
 	stays, err := c.remaining(ctx, server)
 	switch {
 	case Denied(err):
-		left = []string{"The cluster does not let Berth see whether anything of Berth's is left in it. To see it: kubectl get namespaces -l " + labelManaged + "=berth"}
+		left = []string{"The cluster does not let Berth see whether anything of Berth's is left in it. To see it: kubectl get namespaces -l " +
+			labelManaged + "=berth"}
 	case err != nil:
 		return nil, err
 	case stays.n > 0:
-		left = []string{"These objects of Berth's stay in the cluster: " + stays.String() + ". A namespace stays when it holds what Berth did not put there. Remove what is not needed with kubectl."}
+		left = []string{"These objects of Berth's stay in the cluster: " + stays.String() +
+			". A namespace stays when it holds what Berth did not put there. Remove what is not needed with kubectl."}
 	}
 	var ns stored
 	err = c.get(ctx, namespaces.in("", ConnectionNamespace), &ns)
@@ -150,7 +156,8 @@ func (c *Conn) Adopt(ctx context.Context, of, server string) error {
 		return err
 	}
 	if !a.isOwn(ns.Metadata) {
-		return berth.Errorf(berth.CodeConflict, "The cluster's namespace %s was made for %s. Apply the manifest that is printed for this connection.", ConnectionNamespace, whose(ns.Metadata))
+		return berth.Errorf(berth.CodeConflict, "The cluster's namespace %s was made for %s. "+
+			"Apply the manifest that is printed for this connection.", ConnectionNamespace, whose(ns.Metadata))
 	}
 	for _, t := range connectionThings(a, ns.Metadata)[1:] {
 		var have stored

@@ -123,7 +123,8 @@ func TestLeaveSaysNothingOfNothing(t *testing.T) {
 	limited := attachment
 	limited.Limited = true
 	attach(t, own, limited)
-	if left, err := own.Leave(t.Context(), connectionID, "A"); err != nil || len(left) != 1 || !strings.Contains(left[0], "namespaces/"+inANewName) ||
+	if left, err := own.Leave(t.Context(), connectionID, "A"); err != nil || len(left) != 1 ||
+		!strings.Contains(left[0], "namespaces/"+inANewName) ||
 		!strings.Contains(left[0], "configmaps/berth-attachment") || !strings.Contains(left[0], "clusterroles/berth-compute") {
 		t.Errorf("before the detach: %q, %v", left, err)
 	}

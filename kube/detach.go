@@ -76,7 +76,8 @@ func (c *Conn) leaveNamespace(ctx context.Context, a Attachment) (note string, e
 	case theirs.n > 0:
 		return fmt.Sprintf("The namespace '%s' was kept, because it holds things that Berth did not put there: %s.", a.Namespace, theirs), nil
 	case unseen.n > 0:
-		return fmt.Sprintf("The namespace '%s' was kept, because the cluster could not say whether it holds anything of these kinds: %s.", a.Namespace, unseen), nil
+		return fmt.Sprintf("The namespace '%s' was kept, because the cluster could not say whether it holds anything of these kinds: %s.",
+			a.Namespace, unseen), nil
 	}
 	if err := c.remove(ctx, place, ns.Metadata.UID); err != nil {
 		return "", fmt.Errorf("the namespace '%s' could not be removed: %w", a.Namespace, err)

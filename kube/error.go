@@ -68,7 +68,8 @@ func isNonsense(err error) bool {
 // Nonsense says that there was an answer, and that it is not one of Kubernetes', or larger than any of its own: no other will
 // come.
 func Nonsense(err error) bool {
-	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrNamespaceEnding) || errors.Is(err, ErrCounting) {
+	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, ErrNamespaceEnding) || errors.Is(err, ErrCounting) {
 		return false
 	}
 	status := apierrors.APIStatus(nil)

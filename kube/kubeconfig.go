@@ -47,7 +47,8 @@ func ParseKubeconfig(text []byte) (*Kubeconfig, error) {
 		return none, errors.New("the kubeconfig's current context names a cluster or a user that it does not have")
 	}
 	if field := a.forbidden(); field != "" {
-		return none, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, act as someone else or trust anybody. "+
+		return none, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, "+
+			"act as someone else or trust anybody. "+
 			"Embed the certificates and keys (kubectl config view --raw --flatten --minify), or use a token", field)
 	}
 	u, err := url.Parse(a.cluster.Server)
@@ -122,7 +123,8 @@ func (a *Kubeconfig) IsOwnAccount() bool {
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	return err == nil && json.Unmarshal(text, &claims) == nil && claims.Subject == "system:serviceaccount:"+ConnectionNamespace+":"+connectionName
+	return err == nil && json.Unmarshal(text, &claims) == nil &&
+		claims.Subject == "system:serviceaccount:"+ConnectionNamespace+":"+connectionName
 }
 
 // WithToken is a kubeconfig for the same cluster that signs in with a token, in a namespace.

@@ -38,7 +38,8 @@ func (e *ConflictError) Error() string {
 	if e.Owner.ComputeID != "" {
 		who = fmt.Sprintf("%s (server %s, since %s)", e.Owner.ComputeID, e.Owner.Server, e.Owner.Since)
 	}
-	return fmt.Sprintf("the cluster is taken by %s; detach it there first. If that is gone for good, remove the record: kubectl -n kube-system delete configmap %s", who, recordName)
+	return fmt.Sprintf("the cluster is taken by %s; detach it there first. If that is gone for good, remove the record: "+
+		"kubectl -n kube-system delete configmap %s", who, recordName)
 }
 
 // TakeOwnership writes the ownership record, with create-only semantics: of two who try at once one gets a *ConflictError. Who
@@ -82,7 +83,8 @@ func (c *Conn) Owner(ctx context.Context) (*Owner, error) {
 // ownerOf reads a record that anyone may have written: a text that is longer than any of Berth's is cut.
 func ownerOf(m *stored) *Owner {
 	const most = 1024
-	return &Owner{ComputeID: cut(m.Data.ComputeID, most), Server: cut(m.Data.Server, 128), Since: cut(m.Data.Since, 64), By: cut(m.Data.By, 128)}
+	return &Owner{ComputeID: cut(m.Data.ComputeID, most), Server: cut(m.Data.Server, 128), Since: cut(m.Data.Since, 64),
+		By: cut(m.Data.By, 128)}
 }
 
 // DropOwnership removes the ownership record of a compute, and nobody else's.

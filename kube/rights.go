@@ -58,7 +58,8 @@ func (a Attachment) things() []thing {
 		{"cluster role", clusterRoles.in("", rightsName),
 			&rbacv1.ClusterRole{TypeMeta: typ("ClusterRole", group), ObjectMeta: a.meta(rightsName, ""), Rules: clusterRules}},
 		{"cluster role binding", clusterBindings.in("", rightsName),
-			&rbacv1.ClusterRoleBinding{TypeMeta: typ("ClusterRoleBinding", group), ObjectMeta: a.meta(rightsName, ""), RoleRef: ref("ClusterRole"), Subjects: account}},
+			&rbacv1.ClusterRoleBinding{TypeMeta: typ("ClusterRoleBinding", group), ObjectMeta: a.meta(rightsName, ""),
+				RoleRef: ref("ClusterRole"), Subjects: account}},
 	}
 	for _, r := range []struct {
 		namespace string
@@ -68,7 +69,8 @@ func (a Attachment) things() []thing {
 			thing{"role", roles.in(r.namespace, rightsName),
 				&rbacv1.Role{TypeMeta: typ("Role", group), ObjectMeta: a.meta(rightsName, r.namespace), Rules: r.rules}},
 			thing{"role binding", bindings.in(r.namespace, rightsName),
-				&rbacv1.RoleBinding{TypeMeta: typ("RoleBinding", group), ObjectMeta: a.meta(rightsName, r.namespace), RoleRef: ref("Role"), Subjects: account}},
+				&rbacv1.RoleBinding{TypeMeta: typ("RoleBinding", group), ObjectMeta: a.meta(rightsName, r.namespace), RoleRef: ref("Role"),
+					Subjects: account}},
 		)
 	}
 	return out

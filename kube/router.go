@@ -27,7 +27,8 @@ var (
 
 // routerObjects are those objects, what starts pods first.
 var routerObjects = []place{
-	deployments.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe-int-http"),
+	deployments.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe"),
+	services.in(routerNamespace, "azureml-fe-int-http"),
 	configMaps.in(routerNamespace, "azuremlfeconfig"), secrets.in(routerNamespace, routerSecret),
 	clusterBindings.in("", routerBinding), clusterRoles.in("", routerRole), serviceAccounts.in(routerNamespace, "azureml-fe"),
 }

@@ -44,7 +44,8 @@ func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 		return nil, err
 	}
 	t := c.TLSClientConfig
-	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData), fmt.Sprintf("%p", guard)}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData),
+		fmt.Sprintf("%p", guard)}, "\x00")))
 	key := hex.EncodeToString(sum[:])
 	transportsMu.Lock()
 	defer transportsMu.Unlock()

@@ -97,13 +97,15 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	if !facts.Exists && state == berth.StateSucceeded {
-		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, then create it again.", s.id().Name())
+		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, "+
+			"then create it again.", s.id().Name())
 	}
 	record(c, facts)
 	if state != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
-	silent := berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(facts.Message, "its API server is not ready")+".")
+	silent := berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(facts.Message,
+		"its API server is not ready")+".")
 	found := []berth.Finding{silent}
 	if facts.Reachable {
 		found = []berth.Finding{answering, nodesReady(kube.Totals{Nodes: facts.Nodes, Ready: facts.ReadyNodes})}

@@ -127,7 +127,8 @@ func (w *world) silentDetach(p *fake.Provider, id, to berth.ID) {
 	op := w.remove(id, berth.VerbDetach)
 	w.until("the detach", time.Second, func() bool { return w.operation(op).State.Terminal() })
 	end := w.operation(op)
-	if notes := strings.Join(end.Notes, " "); end.State != berth.StateSucceeded || !strings.Contains(notes, "'own' did not answer") || !strings.Contains(notes, "azureml-vision") {
+	if notes := strings.Join(end.Notes, " "); end.State != berth.StateSucceeded || !strings.Contains(notes, "'own' did not answer") ||
+		!strings.Contains(notes, "azureml-vision") {
 		w.Errorf("the detach is %s with notes %q", end.State, notes)
 	}
 	if took := end.EndedAt.Sub(end.StartedAt); took > 2*time.Minute {
@@ -138,7 +139,8 @@ func (w *world) silentDetach(p *fake.Provider, id, to berth.ID) {
 // TestAttachAfterSilentDetach: the record that could not be cleaned must neither refuse the next attachment, nor be
 // cleaned away from under it when that has the same name.
 func TestAttachAfterSilentDetach(t *testing.T) {
-	for name, next := range map[string]berth.ID{"the same": workspace.Child("computes", "taken"), "another": workspace.Child("computes", "other")} {
+	for name, next := range map[string]berth.ID{"the same": workspace.Child("computes", "taken"),
+		"another": workspace.Child("computes", "other")} {
 		t.Run(name, func(t *testing.T) {
 			w, p := withFake(t)
 			to := clusterID("own")
@@ -170,7 +172,8 @@ func TestSomebodyElses(t *testing.T) {
 	const foreign = "/subscriptions/x/resourceGroups/theirs/providers/Microsoft.MachineLearningServices/workspaces/hearing/computes/ear"
 	w.must(w.inside(to).TakeOwnership(w.ctx, kube.Owner{ComputeID: foreign, Server: "far away", Since: "2026-01-02T03:04:05Z"}))
 	end := w.ends(w.create(id, attached(to, berth.DevTest)), berth.StateFailed)
-	if end.Err.Code != berth.CodeAlreadyAttached || !strings.Contains(end.Err.Message, "'ear'") || !strings.Contains(end.Err.Message, "2026-01-02") {
+	if end.Err.Code != berth.CodeAlreadyAttached || !strings.Contains(end.Err.Message, "'ear'") ||
+		!strings.Contains(end.Err.Message, "2026-01-02") {
 		t.Errorf("refused with %v", end.Err)
 	}
 	w.ends(w.remove(id, berth.VerbDetach), berth.StateSucceeded)
@@ -185,7 +188,8 @@ func TestJudged(t *testing.T) {
 	to := clusterID("own")
 	w.ends(w.create(to, cluster(1)), berth.StateSucceeded)
 	small := w.ends(w.create(workspace.Child("computes", "small"), attached(to, berth.FastProd)), berth.StateFailed)
-	if small.Err.Code != berth.CodeBadRequest || !strings.Contains(small.Err.Message, "at least 12 vCPUs") || !strings.Contains(small.Err.Message, "DevTest") {
+	if small.Err.Code != berth.CodeBadRequest || !strings.Contains(small.Err.Message, "at least 12 vCPUs") ||
+		!strings.Contains(small.Err.Message, "DevTest") {
 		t.Errorf("too small a cluster: %v", small.Err)
 	}
 	w.ends(w.remove(workspace.Child("computes", "small"), berth.VerbDetach), berth.StateSucceeded)

@@ -98,7 +98,8 @@ func TestDeadline(t *testing.T) {
 			op := w.create(clusterID("a"), cluster(1))
 			w.until("the deadline", 5*time.Second, func() bool { return w.operation(op).State.Terminal() })
 			end := w.operation(op)
-			if end.State != berth.StateFailed || end.Err.Code != berth.CodeDeadlineExceeded || !strings.Contains(end.Err.Message, "0 of 1 nodes are ready") {
+			if end.State != berth.StateFailed || end.Err.Code != berth.CodeDeadlineExceeded ||
+				!strings.Contains(end.Err.Message, "0 of 1 nodes are ready") {
 				t.Errorf("it ended %s with %v", end.State, end.Err)
 			}
 			if took := end.EndedAt.Sub(end.StartedAt); took < 15*time.Minute {
@@ -253,7 +254,10 @@ func TestCheck(t *testing.T) {
 	w.ends(w.create(clusterID("a"), cluster(1)), berth.StateSucceeded)
 	<-facts
 	facts <- berth.ClusterFacts{Exists: true, Message: "it sleeps"}
-	w.until("the silence to be seen", time.Second, func() bool { return w.get(clusterID("a")).Body.(*berth.Cluster).Status.Message == "it sleeps" })
+	w.until("the silence to be seen", time.Second, func() bool {
+		return w.get(clusterID("a")).Body.(*berth.Cluster).Status.Message == "it "+
+			"sleeps"
+	})
 	if r := w.get(clusterID("a")); r.State != berth.StateSucceeded {
 		t.Errorf("a cluster that does not answer is %s", r.State)
 	}

@@ -18,7 +18,8 @@ import (
 const doubtFor = 5 * time.Second
 
 // observable are the conditions of a compute that need an answer of its cluster.
-var observable = []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned, berth.CertificateValid}
+var observable = []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned,
+	berth.CertificateValid}
 
 // stillThere checks a settled compute: its cluster must exist, answer, and be as the compute needs it. What is not so is reported in
 // conditions. The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
@@ -59,7 +60,8 @@ func (s *scope) noteHealth(h *berth.Health, found []berth.Finding) (doubt bool) 
 	doubt = h.Note(now, found[0])
 	known := h.Is(berth.Reachable, berth.ConditionTrue)
 	for _, t := range observable {
-		if i := slices.IndexFunc(found, func(f berth.Finding) bool { return f.Type == t }); !known && (i < 0 || found[0].Status == berth.ConditionTrue) {
+		if i := slices.IndexFunc(found, func(f berth.Finding) bool { return f.Type == t }); !known &&
+			(i < 0 || found[0].Status == berth.ConditionTrue) {
 			h.Lose(now, t)
 		}
 	}
@@ -103,7 +105,8 @@ func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 	case err != nil:
 		return silence(err), nil
 	case c.Status.ClusterUID != "" && seen.Facts.UID != c.Status.ClusterUID:
-		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' was replaced by another (its kube-system has another UID). Detach this compute, then attach the new one.", c.Spec.ClusterID.Name())
+		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' was replaced by another (its kube-system has another UID). "+
+			"Detach this compute, then attach the new one.", c.Spec.ClusterID.Name())
 	}
 	owned, err := s.ownership(ctx, seen.Owner)
 	if err != nil {
@@ -113,7 +116,8 @@ func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 }
 
 func denied(account string, why error, then string) berth.Finding {
-	return berth.Met(berth.HasRights, false, "Denied", fmt.Sprintf("The cluster refuses Berth's account %s: %s. %s", account, berth.Sentence(why), then))
+	return berth.Met(berth.HasRights, false, "Denied", fmt.Sprintf("The cluster refuses Berth's account %s: %s. %s", account,
+		berth.Sentence(why), then))
 }
 
 var answering = berth.Met(berth.Reachable, true, "Answers", "The cluster answers.")
@@ -121,7 +125,8 @@ var answering = berth.Met(berth.Reachable, true, "Answers", "The cluster answers
 func silence(err error) []berth.Finding {
 	out := []berth.Finding{berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+berth.Sentence(err)+".")}
 	if kube.Expired(err) {
-		out = append(out, berth.Met(berth.CertificateValid, false, "Expired", "The certificate of the cluster's API has expired: "+berth.Sentence(err)+"."))
+		out = append(out, berth.Met(berth.CertificateValid, false, "Expired",
+			"The certificate of the cluster's API has expired: "+berth.Sentence(err)+"."))
 	}
 	return out
 }
@@ -190,7 +195,8 @@ func (s *scope) ending(t berth.ConditionType, what string, ends time.Time) berth
 	}
 	for _, days := range []int{1, 7, 30} {
 		if left <= time.Duration(days)*24*time.Hour {
-			return berth.Met(t, false, fmt.Sprintf("EndsIn%dDays", days), fmt.Sprintf("%s expires on %s, in %d hours. Renew it.", what, day, int(left.Hours())))
+			return berth.Met(t, false, fmt.Sprintf("EndsIn%dDays", days), fmt.Sprintf("%s expires on %s, in %d hours. Renew it.", what, day,
+				int(left.Hours())))
 		}
 	}
 	return berth.Met(t, true, "Valid", what+" is valid until "+day+".")
@@ -205,7 +211,8 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 			return intact, err
 		}
 		defer conn.Close()
-		mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Resource.CreatedAt.Format(time.RFC3339), By: s.claim.Resource.CreatedBy}
+		mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Resource.CreatedAt.Format(time.RFC3339),
+			By: s.claim.Resource.CreatedBy}
 		err = conn.TakeOwnership(ctx, mine)
 		if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
 			owner = &conflict.Owner
@@ -224,5 +231,6 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 }
 
 func takenOver(cluster berth.ID, by kube.Owner) *berth.Error {
-	return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over, as %s (server %s), on %s. Detach this compute.", cluster.Name(), by.ComputeID, by.Server, by.Since)
+	return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over, as %s (server %s), on %s. Detach this compute.",
+		cluster.Name(), by.ComputeID, by.Server, by.Since)
 }

@@ -49,8 +49,10 @@ func (w *world) becomes(id berth.ID, t berth.ConditionType, met bool) berth.Cond
 
 func TestHealthOfTheGood(t *testing.T) {
 	w, _, id, _ := takenUp(t)
-	for _, c := range []berth.ConditionType{berth.Reachable, berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned} {
-		if got := w.condition(id, c); got.Status != berth.ConditionTrue || got.ObservedAt.IsZero() || got.Message == "" || got.Reason == "" || got.Since.IsZero() {
+	for _, c := range []berth.ConditionType{berth.Reachable, berth.HasRights, berth.VersionSupported, berth.NodesReady,
+		berth.CapacityEnough, berth.Owned} {
+		if got := w.condition(id, c); got.Status != berth.ConditionTrue || got.ObservedAt.IsZero() || got.Message == "" || got.Reason == "" ||
+			got.Since.IsZero() {
 			t.Errorf("%s: %+v", c, got)
 		}
 	}
@@ -73,11 +75,13 @@ func TestHealthOfTheSilent(t *testing.T) {
 		t.Errorf("a compute whose cluster is silent is %s", r.State)
 	}
 	for _, c := range []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned} {
-		if got := w.condition(id, c); got.Status != berth.ConditionUnknown || got.Reason != berth.ReasonSilent || !got.ObservedAt.Before(got.Since) {
+		if got := w.condition(id, c); got.Status != berth.ConditionUnknown || got.Reason != berth.ReasonSilent ||
+			!got.ObservedAt.Before(got.Since) {
 			t.Errorf("%s of a silent cluster: %+v", c, got)
 		}
 	}
-	if nodes := w.condition(id, berth.NodesReady); !strings.Contains(nodes.Message, "3 of 3 nodes are ready") || !strings.Contains(nodes.Message, "UTC") {
+	if nodes := w.condition(id, berth.NodesReady); !strings.Contains(nodes.Message, "3 of 3 nodes are ready") ||
+		!strings.Contains(nodes.Message, "UTC") {
 		t.Errorf("it does not say what was seen last, and when: %+v", nodes)
 	}
 	w.until("the cluster's own health", time.Second, func() bool {
@@ -129,7 +133,8 @@ func TestHealthOfVersionAndNodes(t *testing.T) {
 // TestHealthOfTheRobbed: somebody takes Berth's account, its rights and its record out by hand.
 func TestHealthOfTheRobbed(t *testing.T) {
 	w, _, id, to := takenUp(t)
-	_, err := w.inside(to).Detach(w.ctx, kube.Attachment{Namespace: "azureml-vision", ComputeID: id.String(), WorkspaceName: "Vision", ComputeName: "taken", Server: "one"})
+	_, err := w.inside(to).Detach(w.ctx, kube.Attachment{Namespace: "azureml-vision", ComputeID: id.String(), WorkspaceName: "Vision",
+		ComputeName: "taken", Server: "one"})
 	w.must(err)
 	if c := w.becomes(id, berth.HasRights, false); !strings.Contains(c.Message, "azureml-vision/berth") || c.Reason != "Denied" {
 		t.Errorf("%+v", c)
@@ -194,7 +199,8 @@ func certificate(t *testing.T, ends time.Time) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x.example"}, DNSNames: []string{"x.example"}, NotBefore: ends.Add(-1e15), NotAfter: ends}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x.example"}, DNSNames: []string{"x.example"},
+		NotBefore: ends.Add(-1e15), NotAfter: ends}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

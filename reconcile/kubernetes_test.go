@@ -39,7 +39,8 @@ func TestClusterDeletedBelow(t *testing.T) {
 	w.ends(w.create(id, attached(to, berth.DevTest)), berth.StateSucceeded)
 	w.ends(w.remove(to, berth.VerbDelete), berth.StateSucceeded)
 	w.until("the loss to be seen", 1e9, func() bool { return w.get(id).State == berth.StateFailed })
-	if fault := w.get(id).Fault; fault == nil || !strings.Contains(fault.Message, "was deleted") || !strings.Contains(fault.Message, "Detach") {
+	if fault := w.get(id).Fault; fault == nil || !strings.Contains(fault.Message, "was deleted") ||
+		!strings.Contains(fault.Message, "Detach") {
 		t.Errorf("the fault is %v", fault)
 	}
 	w.ends(w.remove(id, berth.VerbDetach), berth.StateSucceeded)

@@ -30,7 +30,8 @@ func script(s *scripted) func(clockwork.Clock) berth.Provider {
 }
 
 func ready(n int) berth.ClusterFacts {
-	return berth.ClusterFacts{Exists: true, Reachable: true, Ready: true, Nodes: n, ReadyNodes: n, Version: "1.36.0", FQDN: "x.berth.internal", Endpoint: "https://127.0.0.1:1"}
+	return berth.ClusterFacts{Exists: true, Reachable: true, Ready: true, Nodes: n, ReadyNodes: n, Version: "1.36.0",
+		FQDN: "x.berth.internal", Endpoint: "https://127.0.0.1:1"}
 }
 
 func (s *scripted) Observe(context.Context, berth.ID) (berth.ClusterFacts, error) {

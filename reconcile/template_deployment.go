@@ -112,7 +112,8 @@ func (s *scope) readTemplate(ctx context.Context) (*deploying, *template.Templat
 // place is what a template sees of the group that it is deployed to.
 func (d *deploying) place(group, name string) (template.Scope, error) {
 	spec := d.deployment().Spec
-	at := template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt, Deployment: name}
+	at := template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt,
+		Deployment: name}
 	if group == "" {
 		at.Location = d.claim.Resource.Location
 		return at, nil
@@ -176,7 +177,8 @@ func (d *deploying) resource(r *template.Resource, prefix string) (bool, error) 
 	}
 	if step == nil {
 		steps := &d.deployment().Status.Steps
-		*steps = append(*steps, berth.TemplateDeploymentStep{Key: key, ID: r.ID(), Type: r.Type, Name: r.Name, State: berth.StateAccepted, StartedAt: d.Clock.Now().UTC()})
+		*steps = append(*steps, berth.TemplateDeploymentStep{Key: key, ID: r.ID(), Type: r.Type, Name: r.Name, State: berth.StateAccepted,
+			StartedAt: d.Clock.Now().UTC()})
 		step = &(*steps)[len(*steps)-1]
 	}
 	if strings.EqualFold(r.Type, template.TypeDeployment) {
@@ -212,7 +214,8 @@ func (d *deploying) begin(r *template.Resource, step *berth.TemplateDeploymentSt
 	body, err := r.Body(d)
 	if err == nil {
 		var a ResourceAnswer
-		a, err = d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPut, ID: r.ID(), Version: r.APIVersion, Body: body})
+		a, err = d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPut, ID: r.ID(),
+			Version: r.APIVersion, Body: body})
 		if err == nil && a.Operation != "" {
 			step.Operation = a.Operation
 			if err := d.Store.Progress(d.ctx, d.claim, d.claim.Operation.Message); err != nil { // from here on a crash remembers it
@@ -290,9 +293,10 @@ func (d *deploying) keepNested(r *template.Resource, outputs map[string]any) err
 	if err != nil {
 		return berth.Errorf(berth.CodeInvalidID, "%v.", err)
 	}
-	w := store.Change{Verb: berth.VerbCreate, Settled: true, Caller: d.claim.Operation.Caller, Resource: &berth.Resource{ID: id, Location: d.claim.Resource.Location, Body: &berth.TemplateDeployment{
-		Spec:   berth.TemplateDeploymentSpec{Run: d.deployment().Spec.Run, Mode: berth.ModeIncremental, AskedAt: d.deployment().Spec.AskedAt},
-		Status: berth.TemplateDeploymentStatus{Outputs: outputs, EndedAt: d.Clock.Now().UTC()}}}}
+	w := store.Change{Verb: berth.VerbCreate, Settled: true, Caller: d.claim.Operation.Caller,
+		Resource: &berth.Resource{ID: id, Location: d.claim.Resource.Location, Body: &berth.TemplateDeployment{
+			Spec:   berth.TemplateDeploymentSpec{Run: d.deployment().Spec.Run, Mode: berth.ModeIncremental, AskedAt: d.deployment().Spec.AskedAt},
+			Status: berth.TemplateDeploymentStatus{Outputs: outputs, EndedAt: d.Clock.Now().UTC()}}}}
 	old, err := d.Store.Get(d.ctx, id)
 	if err == nil {
 		w.Verb, w.Base = berth.VerbUpdate, old.Generation
@@ -328,7 +332,8 @@ func (d *deploying) Reference(id, version string, full bool) (any, error) {
 
 // List implements template.Runtime.
 func (d *deploying) List(function, id, version string, body any) (any, error) {
-	a, err := d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPost, ID: id + "/" + function, Version: version, Body: body})
+	a, err := d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPost, ID: id + "/" + function,
+		Version: version, Body: body})
 	return template.Normal(a.Body), err
 }
 
@@ -344,7 +349,8 @@ func surplusRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if _, _, err := d.run(t, ""); err != nil { // all of it has succeeded: this only finds out the names
 		return verdict{}, err
 	}
-	return s.removeAll(ctx, store.Query{Group: berth.GroupID(s.id().Subscription, s.id().Group)}, func(id berth.ID) bool { return d.surplus(ctx, id) })
+	return s.removeAll(ctx, store.Query{Group: berth.GroupID(s.id().Subscription, s.id().Group)},
+		func(id berth.ID) bool { return d.surplus(ctx, id) })
 }
 
 // surplus says whether the template has no place for a resource: it is not named, is no part of what is, and was not made

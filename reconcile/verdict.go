@@ -120,7 +120,8 @@ func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
 			if s.Panicked != nil {
 				s.Panicked(s.id().Type())
 			}
-			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Berth failed with an internal error. The server's log has the details under the id %s.", id)
+			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Berth failed with an internal error. "+
+				"The server's log has the details under the id %s.", id)
 		}
 	}()
 	return p(ctx, s)
@@ -213,7 +214,8 @@ func (e *Engine) overdue(c *store.Claim) *berth.Error {
 	if e.Clock.Now().Sub(c.Operation.StartedAt) < limit {
 		return nil
 	}
-	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not finish within %d minutes, so Berth gave it up.", c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
+	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not finish within %d minutes, so Berth gave it up.",
+		c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
 }
 
 func backoff(attempts int) time.Duration {

@@ -55,7 +55,8 @@ func wanted(id berth.ID, spec berth.ClusterSpec) (map[string]kube.NodeSpec, erro
 		if !ok {
 			return nil, berth.Errorf(berth.CodeBadRequest, "The VM size '%s' of the node pool '%s' is not known.", pool.VMSize, pool.Name)
 		}
-		facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
+		facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs,
+			Architecture: size.Architecture}
 		for i := range pool.Count {
 			n := kube.NodeFor(id, pool, facts, i).In(spec.Location)
 			n.KubeletVersion = "v" + spec.Version
@@ -111,7 +112,8 @@ func (c *cluster) settle() {
 		a := at{resource: nodesResource, name: name}
 		if o, missing := c.load(a); missing == nil {
 			status, _ := o["status"].(map[string]any)
-			status["conditions"] = []object{{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": c.clock.Now().UTC().Format(time.RFC3339)}}
+			status["conditions"] = []object{{"type": "Ready", "status": "True", "reason": "KubeletReady",
+				"lastTransitionTime": c.clock.Now().UTC().Format(time.RFC3339)}}
 			c.save(a, o)
 		}
 	}
