@@ -29,8 +29,8 @@ const (
 )
 
 // What all clusters together may occupy: a small answer takes about 300 kB while it is read, a large one about 8 MB. Most
-// answers are small, a list of thousands of nodes too, because its items are read one by one: so a few large ones at a time
-// delay each other and nobody else.
+// answers are small, a list of thousands of nodes too, because its items are read one by one: so the few large
+// ones at a time delay only each other.
 var (
 	smallAnswers = make(slots, 256)
 	largeAnswers = make(slots, 8)

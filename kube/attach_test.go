@@ -161,7 +161,7 @@ func TestDetachLeavesWhatIsTheUsers(t *testing.T) {
 		if found := present(t, c, attachment); len(found) != 0 {
 			t.Errorf("still in the cluster: %v", found)
 		}
-		// Another compute of the workspace takes the namespace over, and away when the user's things are gone.
+		// Another compute of the workspace takes the namespace over, and deletes it once the user's objects are deleted.
 		second := attachment
 		second.ComputeID, second.ComputeName = otherID, "two"
 		attach(t, c, second)
@@ -231,10 +231,10 @@ func TestAttachRespectsOthers(t *testing.T) {
 	elsewhere.Server = "B"
 	detach(t, c, elsewhere) // same ids, another server
 	if found := present(t, c, attachment); len(found) != 7 {
-		t.Errorf("another server took away all but %v", found)
+		t.Errorf("another server removed all but %v", found)
 	}
 	if o, _ := c.Owner(ctx); o == nil {
-		t.Error("another server took the record away")
+		t.Error("another server removed the record")
 	}
 }
 

@@ -94,7 +94,7 @@ func orJSON(t string) string {
 // maxRefusal is how much of a refusal's body is read: its sentence is shown in part only.
 const maxRefusal = 64 << 10
 
-// refusal reads what a cluster says besides its status code.
+// refusal is the error of a refused request: the status code, and what the body adds to it.
 func refusal(answer *http.Response, l call) error {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal)) // without it there is still the code
 	var s struct {

@@ -44,7 +44,7 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 	return k.Connect(o)
 }
 
-// Connect makes a client. It asks the cluster nothing yet.
+// Connect creates a client. It asks the cluster nothing yet.
 func (a *Kubeconfig) Connect(o Options) (*Conn, error) {
 	c := a.restConfig()
 	if c.UserAgent = o.UserAgent; c.UserAgent == "" {

@@ -148,7 +148,7 @@ func TestCountOfAnEarlierBerth(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := own.Detach(t.Context(), limited); !errors.Is(err, kube.ErrCounting) || kube.Nonsense(err) {
-		t.Errorf("a quota that was made anew is believed at once: %v", err)
+		t.Errorf("a quota that was created again is believed at once: %v", err)
 	}
 	if left := detachCounted(t, own, limited); left != nil {
 		t.Errorf("left: %q", left)

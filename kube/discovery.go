@@ -12,7 +12,7 @@ import (
 const discoveryTypes = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList," +
 	"application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 
-// apiGroup is what discovery says of one group of kinds.
+// apiGroup is what discovery shows of one group of kinds.
 type apiGroup struct {
 	Metadata struct{ Name string }
 	Versions few[struct { // best first
@@ -56,7 +56,7 @@ func (c *Conn) kinds(ctx context.Context) (kinds []kind, stale tally, err error)
 			return nil
 		})
 		if _, odd := errors.AsType[*notKubernetes](err); odd {
-			return nil, stale, fmt.Errorf("the cluster cannot say which kinds of objects it has (Kubernetes 1.26 or newer can): %w", err)
+			return nil, stale, fmt.Errorf("the cluster does not list its kinds of objects (Kubernetes 1.26 or newer can): %w", err)
 		}
 		if err != nil {
 			return nil, stale, err

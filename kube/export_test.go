@@ -79,7 +79,7 @@ func (c *Conn) Present(ctx context.Context, a Attachment) (found []string, err e
 	return found, nil
 }
 
-// Dump is every object of the cluster, by "resource namespace/name", as far as somebody wrote it: without status, and
+// Dump is every object of the cluster, by "resource namespace/name", as far as a client wrote it: without status, and
 // without what Kubernetes itself keeps changing.
 func (c *Conn) Dump(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
@@ -139,7 +139,7 @@ var (
 	widgets     = resource{"/apis/example.com/v1", "widgets"}
 )
 
-// DefineWidgets makes a kind of custom resource.
+// DefineWidgets creates a kind of custom resource.
 func (c *Conn) DefineWidgets(ctx context.Context) error {
 	return ignoreExists(c.create(ctx, definitions.in("", ""),
 		json.RawMessage(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 )
 
-// Facts is what a cluster says of itself.
+// Facts is what a cluster reports of itself.
 type Facts struct {
 	UID     string // of its kube-system namespace: its identity
 	Version string // "1.36.0"
@@ -28,7 +28,7 @@ type Node struct {
 	VCPUs, MemoryMiB, GPUs, FPGAs            int
 }
 
-// Facts asks the cluster who and what it is.
+// Facts asks the cluster for its identity, version and nodes.
 func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 	var f Facts
 	var system stored
@@ -36,7 +36,7 @@ func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 		return f, err
 	}
 	if f.UID = cut(system.Metadata.UID, 128); f.UID == "" {
-		return f, errors.New("the cluster's kube-system namespace has no UID, so that the cluster cannot be told from others")
+		return f, errors.New("the cluster's kube-system namespace has no UID, so that the cluster cannot be distinguished from others")
 	}
 	var err error
 	if f.Version, err = c.Version(ctx); err != nil {
@@ -139,7 +139,7 @@ func (n *node) facts() Node {
 	return out
 }
 
-// CreateNode makes a node object with what it offers in its status, as a kubelet does when it registers. That there is
+// CreateNode creates a node object with what it offers in its status, as a kubelet does when it registers. That there is
 // one by that name already is fine.
 func (c *Conn) CreateNode(ctx context.Context, n NodeSpec) error {
 	return ignoreExists(c.create(ctx, nodes.in("", n.Name), n.object(), nil))

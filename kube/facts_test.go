@@ -84,7 +84,7 @@ func TestNodesComeAndGo(t *testing.T) {
 		size := kube.SizeFacts{Name: "Standard_PB6s", VCPUs: 6, MemoryMiB: 112 << 10, FPGAs: 1}
 		n := kube.NodeFor(clusterID, pool, size, 35).In("westeurope")
 		n.KubeletVersion = "v1.36.0"
-		for range 2 { // the second time it is there already
+		for range 2 { // the second time it exists already
 			if err := c.CreateNode(t.Context(), n); err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestNodeFor(t *testing.T) {
 		}
 	}
 	if _, changed := n.Labels["topology.kubernetes.io/region"]; changed {
-		t.Error("In changed the node that it was given")
+		t.Error("In changed the node that it was called with")
 	}
 	long := berth.NewID("s", strings.Repeat("g", 90), berth.TypeCluster, "c(1)-")
 	if l := kube.NodeFor(long, pool, kube.SizeFacts{}, 0).In("westeurope").Labels["kubernetes.azure.com/cluster"]; len(l) > 63 {

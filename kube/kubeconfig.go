@@ -48,7 +48,7 @@ func ParseKubeconfig(text []byte) (*Kubeconfig, error) {
 	}
 	if field := a.forbidden(); field != "" {
 		return none, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, "+
-			"act as someone else or trust anybody. "+
+			"act as someone else or trust any server. "+
 			"Embed the certificates and keys (kubectl config view --raw --flatten --minify), or use a token", field)
 	}
 	u, err := url.Parse(a.cluster.Server)
@@ -112,7 +112,7 @@ func (a *Kubeconfig) String() string { return "kubeconfig for " + a.cluster.Serv
 // GoString is what may be printed, for %#v.
 func (a *Kubeconfig) GoString() string { return a.String() }
 
-// IsOwnAccount says whether it signs in as Berth's own account, which an administrator has created by the manifest. The cluster judges
+// IsOwnAccount reports whether it signs in as Berth's own account, which an administrator has created by the manifest. The cluster judges
 // the token; here it only decides whether there is anything left to create.
 func (a *Kubeconfig) IsOwnAccount() bool {
 	parts := strings.Split(a.user.Token, ".")

@@ -72,7 +72,7 @@ func TestConnectLooksAtTheCurrentContextOnly(t *testing.T) {
 	more := strings.Replace(string(config), "users:\n", "users:\n- name: other\n  user: {exec: {command: /bin/false, apiVersion: "+
 		"client.authentication.k8s.io/v1, interactiveMode: Never}}\n", 1)
 	if more == string(config) {
-		t.Fatal("the kubeconfig of the simulated cluster looks different now")
+		t.Fatal("the kubeconfig of the simulated cluster has changed")
 	}
 	if err := connect(t, []byte(more)).Healthy(t.Context()); err != nil {
 		t.Error(err)

@@ -29,7 +29,7 @@ const (
 	ResourceFPGA = corev1.ResourceName("microsoft.com/fpga_catapult")
 )
 
-// NodeSpec is a node to be made.
+// NodeSpec describes a node to create.
 type NodeSpec struct {
 	Name           string
 	Labels         map[string]string
@@ -106,7 +106,7 @@ func labelValue(s string) string {
 	return strings.Trim(s[:min(len(s), 63)], "-_.")
 }
 
-// JSON is the node object as it travels, for who serves it instead of asking for it.
+// JSON is the node object as a cluster serves it.
 func (n NodeSpec) JSON() ([]byte, error) { return json.Marshal(n.object()) }
 
 func (n NodeSpec) object() *corev1.Node {

@@ -42,7 +42,7 @@ type containerStatus struct {
 	State struct{ Waiting struct{ Reason string } }
 }
 
-// ended says whether all its containers have.
+// ended reports whether all its containers have ended.
 func (p *pod) ended() bool { return p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed" }
 
 // somePods reads the first pods; whole is false when there are more.

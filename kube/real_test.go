@@ -20,7 +20,7 @@ import (
 	"berth.dev/berth/provider/providertest"
 )
 
-// startReal makes the one real cluster that the tests of this package share; stopReal takes it away.
+// startReal creates the one real cluster that the tests of this package share; stopReal removes it.
 var (
 	startReal = sync.OnceValues(makeReal)
 	stopReal  = func() {}

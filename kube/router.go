@@ -35,7 +35,7 @@ var routerObjects = []place{
 
 func (p place) text() string { return p.resource.name + "/" + p.name }
 
-// RouterObjects names what Azure ML's router has left behind: "deployments/azureml-fe". Its secret cannot be seen, because to see
+// RouterObjects names what Azure ML's router left in the cluster: "deployments/azureml-fe". Its secret cannot be seen, because to see
 // it is to read it; it is named when any of its companions is there.
 func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
@@ -61,7 +61,7 @@ func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// RemoveRouterObjects removes them, and says which were there.
+// RemoveRouterObjects deletes the router objects, and returns those that existed.
 func (c *Conn) RemoveRouterObjects(ctx context.Context) (removed []string, err error) {
 	for _, p := range routerObjects {
 		err := c.object(ctx, p.call(http.MethodDelete), nil)

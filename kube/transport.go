@@ -37,7 +37,7 @@ type sharedTransport struct {
 	timer *time.Timer
 }
 
-// acquireTransport finds the transport for a cluster or makes one. The caller calls done.
+// acquireTransport finds the transport for a cluster or creates one. The caller calls done.
 func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 	host, err := url.Parse(c.Host)
 	if err != nil {

@@ -41,7 +41,8 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 }
 
 func record(c *berth.Cluster, f berth.ClusterFacts) {
-	c.Status.FQDN, c.Status.Endpoint, c.Status.Simulated = f.FQDN, f.Endpoint, f.Simulated
+	c.Status.FQDN, c.Status.Endpoint = f.FQDN, f.Endpoint
+	c.Status.Simulated = f.Simulated
 	c.Status.ReadyNodes, c.Status.Message = f.ReadyNodes, f.Message
 	if f.Version != "" {
 		c.Status.Version = f.Version
@@ -89,7 +90,7 @@ func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 }
 
 // clusterObserved checks a settled cluster and keeps what it finds. A cluster that its provider has lost is reported and not
-// created again: an empty cluster would look like one that lost its data.
+// created again: an empty cluster in its place would hide that the data is lost.
 func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	c, state := s.cluster(), s.claim.Resource.State
 	facts, err := s.Provider.Observe(ctx, s.id())

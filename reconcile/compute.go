@@ -99,7 +99,8 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 		cluster := *have.Body.(*berth.Cluster)
 		cluster.Spec.Pools[0].Count = c.Spec.AgentCount
 		have.Body = &cluster
-		w.Verb, w.Resource, w.Base = berth.VerbUpdate, have, have.Generation
+		w.Verb = berth.VerbUpdate
+		w.Resource, w.Base = have, have.Generation
 	}
 	if _, _, err := s.Store.Accept(ctx, w); err != nil && !errors.Is(err, store.ErrMoved) && berth.ErrorCode(err) != berth.CodeBusy {
 		return verdict{}, err
@@ -211,7 +212,7 @@ func (s *scope) taken(ctx context.Context, by kube.Owner) error {
 		return refusal
 	}
 	if _, err := s.Store.Get(ctx, id); errors.Is(err, store.ErrNotFound) {
-		refusal.Message += " That compute no longer exists, so nobody loses anything by --force."
+		refusal.Message += " That compute no longer exists, so --force harms no other compute."
 	}
 	return refusal
 }

@@ -58,9 +58,9 @@ func TestManyAtOnce(t *testing.T) {
 	var ops []*berth.Operation
 	for i := range many {
 		id := workspace.Child("computes", fmt.Sprint("c", i))
-		ops = append(ops, w.create(id, made(id, 1)))
+		ops = append(ops, w.create(id, newCompute(id, 1)))
 	}
-	w.clock.Advance(time.Second) // so that what the computes wish is due after all of them
+	w.clock.Advance(time.Second) // so that the clusters of the computes are due after all of them
 	w.engine("one")
 	for _, op := range ops {
 		w.ends(op, berth.StateSucceeded)
@@ -72,16 +72,16 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestScaledFromBelow: who scales the cluster of a compute finds the number at the compute too, and its next change
-// does not undo it.
+// TestScaledFromBelow: when a user scales the cluster of a compute, the compute shows the new number of nodes, and its next
+// change does not undo it.
 func TestScaledFromBelow(t *testing.T) {
 	w, _ := withFake(t)
 	id := workspace.Child("computes", "gpu")
-	w.ends(w.create(id, made(id, 3)), berth.StateSucceeded)
+	w.ends(w.create(id, newCompute(id, 3)), berth.StateSucceeded)
 	below := w.compute(id).Spec.ClusterID
 	w.ends(w.change(below, func(b berth.Body) { b.(*berth.Cluster).Spec.Pools[0].Count = 5 }), berth.StateSucceeded)
 	if n := w.compute(id).Spec.AgentCount; n != 5 {
-		t.Errorf("the compute tells %d nodes, its cluster has 5", n)
+		t.Errorf("the compute shows %d nodes, its cluster has 5", n)
 	}
 	w.ends(w.change(id, func(b berth.Body) { b.(*berth.Compute).Spec.Description = "new words" }), berth.StateSucceeded)
 	if n := len(w.nodes(below)); n != 5 {
@@ -100,8 +100,8 @@ func (w *world) nodes(cluster berth.ID) []kube.Node {
 	return nodes
 }
 
-// TestDetachOfTheSilent: a cluster that does not answer holds nobody back. What could not be cleaned is told, and
-// cleaned when the cluster is seen again.
+// TestDetachOfTheSilent: a cluster that does not answer does not prevent a detach. What could not be removed is reported, and
+// removed when the cluster answers again.
 func TestDetachOfTheSilent(t *testing.T) {
 	w, p := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
@@ -136,8 +136,8 @@ func (w *world) silentDetach(p *fake.Provider, id, to berth.ID) {
 	}
 }
 
-// TestAttachAfterSilentDetach: the record that could not be cleaned must neither refuse the next attachment, nor be
-// cleaned away from under it when that has the same name.
+// TestAttachAfterSilentDetach: the record that could not be removed must neither refuse the next attachment, nor be
+// removed from under it when that has the same name.
 func TestAttachAfterSilentDetach(t *testing.T) {
 	for name, next := range map[string]berth.ID{"the same": workspace.Child("computes", "taken"),
 		"another": workspace.Child("computes", "other")} {
@@ -163,9 +163,9 @@ func TestAttachAfterSilentDetach(t *testing.T) {
 	}
 }
 
-// TestSomebodyElses: a cluster that another Berth has taken up is refused by the record in the cluster itself, and the
-// record survives the detach of who was refused.
-func TestSomebodyElses(t *testing.T) {
+// TestHeldByAnotherServer: the ownership record in a cluster refuses the attach to a cluster that another Berth server holds, and
+// the record survives the detach of the refused compute.
+func TestHeldByAnotherServer(t *testing.T) {
 	w, _ := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
 	w.ends(w.create(to, cluster(1)), berth.StateSucceeded)
@@ -178,7 +178,7 @@ func TestSomebodyElses(t *testing.T) {
 	}
 	w.ends(w.remove(id, berth.VerbDetach), berth.StateSucceeded)
 	if owner := w.owner(to); owner != foreign {
-		t.Errorf("after the detach of who was refused the owner is %q", owner)
+		t.Errorf("after the detach of the refused compute the owner is %q", owner)
 	}
 }
 
@@ -203,7 +203,7 @@ func TestJudged(t *testing.T) {
 	}
 }
 
-// TestTokenIsKeptFresh: the short-lived token is taken anew before it ends.
+// TestTokenIsKeptFresh: the short-lived token is renewed before it ends.
 func TestTokenIsKeptFresh(t *testing.T) {
 	w, _ := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
@@ -219,6 +219,6 @@ func TestTokenIsKeptFresh(t *testing.T) {
 	second, err := w.store.Secret(w.ctx, id, berth.SecretToken)
 	w.must(err)
 	if string(first) == string(second) || !w.clock.Now().Before(expires) {
-		t.Errorf("the token was taken anew too late (%v after it expired) or not at all", w.clock.Now().Sub(expires))
+		t.Errorf("the token was renewed too late (%v after it expired) or not at all", w.clock.Now().Sub(expires))
 	}
 }

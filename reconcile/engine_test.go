@@ -19,7 +19,7 @@ func TestRetry(t *testing.T) {
 	const failures = 9
 	w := newWorld(t, script(&scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
 		if call <= failures {
-			return berth.ClusterFacts{}, fmt.Errorf("the disk burns for the %d. time\nand nobody knows why", call)
+			return berth.ClusterFacts{}, fmt.Errorf("the disk burns for the %d. time\nfor an unknown reason", call)
 		}
 		return ready(1), nil
 	}}))
@@ -82,7 +82,7 @@ func TestUsersFault(t *testing.T) {
 	}
 }
 
-// TestDeadline: nothing is waited for without end, and the last reason is told.
+// TestDeadline: every wait ends at a deadline, and the last reason is reported.
 func TestDeadline(t *testing.T) {
 	for name, answer := range map[string]func() (berth.ClusterFacts, error){
 		"it never gets ready": func() (berth.ClusterFacts, error) {
@@ -149,7 +149,7 @@ func TestPanicWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestNewerChangeStopsTheWork: who works on what is not wanted any more is told so, in the middle of it.
+// TestNewerChangeStopsTheWork: a newer change cancels the work on the one before, in the middle of it.
 func TestNewerChangeStopsTheWork(t *testing.T) {
 	begun, stopped := make(chan struct{}), make(chan error, 1)
 	p := &scripted{ensure: func(ctx context.Context, _ berth.ID, _ int) (berth.ClusterFacts, error) {
@@ -166,7 +166,7 @@ func TestNewerChangeStopsTheWork(t *testing.T) {
 	if old := w.operation(create); old.State != berth.StateCanceled || old.Err == nil {
 		t.Errorf("the superseded operation is %s, %v", old.State, old.Err)
 	}
-	w.until("the worker to be told", time.Second, func() bool { return len(stopped) == 1 })
+	w.until("the worker to be cancelled", time.Second, func() bool { return len(stopped) == 1 })
 	w.ends(remove, berth.StateSucceeded)
 	if !w.gone(clusterID("a")) || len(p.removed) != 1 {
 		t.Errorf("left: %v; removed: %v", !w.gone(clusterID("a")), p.removed)
@@ -197,7 +197,7 @@ func TestTwoEngines(t *testing.T) {
 	}
 	for i := range rows {
 		if n := p.count(fmt.Sprint("c", i)); n != 3 {
-			t.Errorf("c%d was looked at %d times, want 3", i, n)
+			t.Errorf("c%d was checked %d times, want 3", i, n)
 		}
 	}
 }
@@ -224,7 +224,7 @@ func TestStopHandsBack(t *testing.T) {
 			w := newWorld(t, script(p))
 			stop := w.engine("one")
 			op := w.create(clusterID("a"), cluster(1))
-			w.until("the first look", 0, func() bool { return p.count("a") > 0 })
+			w.until("the first check", 0, func() bool { return p.count("a") > 0 })
 			stop()
 			claim, err := w.store.Claim(w.ctx, "another", 30*time.Second)
 			if err != nil || claim == nil {
@@ -237,7 +237,7 @@ func TestStopHandsBack(t *testing.T) {
 	}
 }
 
-// TestCheck: a settled cluster is looked at again and again; one that is lost is told, and not made anew.
+// TestCheck: a settled cluster is checked again and again; one that is lost is reported, and not created again.
 func TestCheck(t *testing.T) {
 	facts := make(chan berth.ClusterFacts, 1)
 	facts <- ready(1)

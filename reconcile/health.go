@@ -14,15 +14,15 @@ import (
 	"berth.dev/berth/store"
 )
 
-// doubtFor is when to check again what seems to have changed: a change is believed when the second check agrees.
+// doubtFor is when to check again what seems to have changed: a condition changes only after two consecutive checks agree.
 const doubtFor = 5 * time.Second
 
 // observable are the conditions of a compute that need an answer of its cluster.
 var observable = []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned,
 	berth.CertificateValid}
 
-// stillThere checks a settled compute: its cluster must exist, answer, and be as the compute needs it. What is not so is reported in
-// conditions. The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
+// stillThere checks a settled compute: its cluster must exist, answer, and be as the compute needs it. What does not hold is
+// reported in conditions. The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
 func stillThere(ctx context.Context, s *scope) (verdict, error) {
 	c, r := s.compute(), s.claim.Resource
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
@@ -52,7 +52,7 @@ func stillThere(ctx context.Context, s *scope) (verdict, error) {
 	return s.checkAgain(s.CheckEvery), nil
 }
 
-// noteHealth takes in what a check found; doubt says that another check must confirm it soon. The finding on Reachable comes first.
+// noteHealth records what a check found; doubt is true when another check must confirm it soon. The finding on Reachable comes first.
 // While the cluster counts as silent, nothing else is known: neither after its last answer, nor before two answers agree.
 func (s *scope) noteHealth(h *berth.Health, found []berth.Finding) (doubt bool) {
 	now := s.Clock.Now().UTC()
@@ -78,7 +78,7 @@ func (s *scope) checkAgain(in time.Duration) verdict {
 }
 
 // inspect asks the cluster with the compute's own account, which proves that account's rights. Only when that fails it asks with
-// Berth's other credential, to tell a lost right from a silent cluster. The first finding is on Reachable. An error is final.
+// Berth's other credential, to distinguish a lost right from a silent cluster. The first finding is on Reachable. An error is final.
 func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 	c := s.compute()
 	rights := berth.Met(berth.HasRights, true, "Granted", "Berth's account in the cluster has the rights that it needs.")
@@ -202,7 +202,8 @@ func (s *scope) ending(t berth.ConditionType, what string, ends time.Time) berth
 	return berth.Met(t, true, "Valid", what+" is valid until "+day+".")
 }
 
-// ownership writes an ownership record again that somebody removed. One that somebody replaced is an error, which ends the compute.
+// ownership writes the ownership record again when it was removed by hand. A record that names another holder is an error: the
+// compute fails.
 func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding, error) {
 	intact := berth.Met(berth.Owned, true, "Intact", "The ownership record in the cluster names this compute.")
 	if owner == nil {
@@ -218,9 +219,9 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 			owner = &conflict.Owner
 		} else if err != nil {
 			return berth.Met(berth.Owned, false, "Missing",
-				"Somebody removed the ownership record from the cluster, and Berth cannot write it again: "+berth.Sentence(err)+"."), nil
+				"The ownership record was removed from the cluster, and Berth cannot write it again: "+berth.Sentence(err)+"."), nil
 		} else {
-			s.Log.Warn("somebody removed the ownership record of a cluster; it is written again", "compute", s.id())
+			s.Log.Warn("the ownership record of a cluster was removed by hand; it is written again", "compute", s.id())
 			return intact, nil
 		}
 	}

@@ -114,13 +114,13 @@ func deadlyServer(t *testing.T, dir string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ended := make(chan struct{}, 1)
-	look := func(store.Event) {
+	onEvent := func(store.Event) {
 		select {
 		case ended <- struct{}{}:
 		default:
 		}
 	}
-	defer s.Subscribe(look)()
+	defer s.Subscribe(onEvent)()
 	go func() { _ = e.Run(ctx) }()
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
 		under, err := s.Operations(ctx, berth.ID{}, true, 10)

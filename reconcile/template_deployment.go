@@ -16,7 +16,7 @@ import (
 // CodeDeploymentFailed is what ARM calls a deployment of which a part has failed.
 const CodeDeploymentFailed berth.Code = "DeploymentFailed"
 
-// Resources is Resource Manager as a deployment uses it: the same rules and answers as for everybody else.
+// Resources is Resource Manager as a template deployment uses it: the same rules and answers as for every caller.
 type Resources interface {
 	Do(ctx context.Context, q ResourceRequest) (ResourceAnswer, error)
 }
@@ -42,7 +42,7 @@ func (s *scope) deployment() *berth.TemplateDeployment {
 	return s.claim.Resource.Body.(*berth.TemplateDeployment)
 }
 
-// deploying is one look at a deployment: what has been begun stands in the resource, everything else is found out anew.
+// deploying is one pass over a template deployment: the resource holds what has begun, everything else is found out again.
 type deploying struct {
 	*scope
 	ctx     context.Context
@@ -125,11 +125,12 @@ func (d *deploying) place(group, name string) (template.Scope, error) {
 	if err != nil {
 		return template.Scope{}, err
 	}
-	at.Group, at.GroupLocation, at.GroupTags = g.ID.Group, g.Location, g.Tags
+	at.Group = g.ID.Group
+	at.GroupLocation, at.GroupTags = g.Location, g.Tags
 	return at, nil
 }
 
-// run looks after all resources of a template. done says that all have succeeded.
+// run brings about all resources of a template. done is true when all have succeeded.
 func (d *deploying) run(t *template.Template, prefix string) (done bool, outputs map[string]any, err error) {
 	plan, err := t.Plan()
 	if err != nil {
@@ -168,7 +169,7 @@ func (d *deploying) resource(r *template.Resource, prefix string) (bool, error) 
 	step := d.deployment().Step(key)
 	if step != nil && step.State.Terminal() {
 		if step.Err != nil {
-			d.failed = append(d.failed, d.told(step))
+			d.failed = append(d.failed, d.failure(step))
 		}
 		if strings.EqualFold(step.Type, template.TypeDeployment) {
 			d.outputs[strings.ToLower(step.ID)] = step.Outputs
@@ -209,7 +210,7 @@ func (d *deploying) wait(step *berth.TemplateDeploymentStep) error {
 	return nil
 }
 
-// begin asks for a resource. What somebody else is changing just now is asked for again later.
+// begin asks for a resource. A resource that another operation is changing is requested again later.
 func (d *deploying) begin(r *template.Resource, step *berth.TemplateDeploymentStep) (bool, error) {
 	body, err := r.Body(d)
 	if err == nil {
@@ -238,16 +239,17 @@ func (d *deploying) begin(r *template.Resource, step *berth.TemplateDeploymentSt
 
 // end writes down how a resource ended.
 func (d *deploying) end(step *berth.TemplateDeploymentStep, fault *berth.Error) (bool, error) {
-	step.State, step.Err, step.EndedAt = berth.StateSucceeded, fault, d.Clock.Now().UTC()
+	step.State, step.Err = berth.StateSucceeded, fault
+	step.EndedAt = d.Clock.Now().UTC()
 	if fault != nil {
 		step.State = berth.StateFailed
-		d.failed = append(d.failed, d.told(step))
+		d.failed = append(d.failed, d.failure(step))
 	}
 	return fault == nil, nil
 }
 
-// told is a failure with the name of what has failed.
-func (d *deploying) told(step *berth.TemplateDeploymentStep) berth.Error {
+// failure is the error of a step, with the resource that failed as its target.
+func (d *deploying) failure(step *berth.TemplateDeploymentStep) berth.Error {
 	e := *step.Err
 	e.Target = step.ID
 	e.Message = fmt.Sprintf("%s '%s': %s", step.Type, step.Name, e.Message)
@@ -276,7 +278,7 @@ func (d *deploying) nested(r *template.Resource, key string) (bool, error) {
 	}
 	if !done {
 		if len(d.waiting)+len(d.failed) == before { // nothing of it runs, and nothing of it can
-			return d.end(step, berth.Errorf(CodeDeploymentFailed, "A resource in it could not be made."))
+			return d.end(step, berth.Errorf(CodeDeploymentFailed, "A resource in it could not be created."))
 		}
 		return false, nil
 	}
@@ -337,7 +339,7 @@ func (d *deploying) List(function, id, version string, body any) (any, error) {
 	return template.Normal(a.Body), err
 }
 
-// surplusRemoved is the other half of the mode Complete: what the group has and the template does not name goes.
+// surplusRemoved is the other half of the mode Complete: it deletes what the group has and the template does not name.
 func surplusRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if s.deployment().Spec.Mode != berth.ModeComplete {
 		return verdict{}, nil
@@ -353,8 +355,8 @@ func surplusRemoved(ctx context.Context, s *scope) (verdict, error) {
 		func(id berth.ID) bool { return d.surplus(ctx, id) })
 }
 
-// surplus says whether the template has no place for a resource: it is not named, is no part of what is, and was not made
-// by a compute that is.
+// surplus reports whether mode Complete deletes a resource: the template names neither it, nor its parent, nor the compute that
+// created it.
 func (d *deploying) surplus(ctx context.Context, id berth.ID) bool {
 	if id.Is(berth.TypeTemplateDeployment) || !strings.EqualFold(id.Group, d.id().Group) {
 		return false
@@ -366,7 +368,7 @@ func (d *deploying) surplus(ctx context.Context, id berth.ID) bool {
 	}
 	r, err := d.Store.Get(ctx, id)
 	if err != nil {
-		return false // gone, or looked at again
+		return false // deleted already, or found again by the next pass
 	}
 	c, isCluster := r.Body.(*berth.Cluster)
 	return !isCluster || c.Spec.OwnedBy.IsZero() || !d.named[c.Spec.OwnedBy.Key()]

@@ -145,8 +145,8 @@ func (w *world) operation(op *berth.Operation) *berth.Operation {
 	return now
 }
 
-// until waits, in real time, for what other goroutines bring about. Between two looks the clock moves by step, but never
-// past work that is due and not begun: on a busy machine the clock would run away from who works by it.
+// until waits, in real time, for what other goroutines bring about. Between two tries the clock moves by step, but never
+// past work that is due and not begun: on a busy machine the clock would run ahead of the workers.
 func (w *world) until(what string, step time.Duration, done func() bool) {
 	w.Helper()
 	tick := time.NewTicker(3 * time.Millisecond)
@@ -178,7 +178,7 @@ func cluster(count int) *berth.Cluster {
 		Pools: []berth.NodePool{{Name: "pool", Count: count, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}}}}
 }
 
-func made(id berth.ID, count int) *berth.Compute {
+func newCompute(id berth.ID, count int) *berth.Compute {
 	return &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope", ClusterID: clusterID("of-" + id.Name()),
 		AgentCount: count, VMSize: "Standard_D3_v2", Purpose: berth.FastProd, LoadBalancerType: "PublicIp"}}
 }

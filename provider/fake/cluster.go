@@ -39,7 +39,7 @@ func newCluster(id berth.ID, clock clockwork.Clock) *cluster {
 	return c
 }
 
-// version is what the cluster says that it runs.
+// version is the version that the cluster reports.
 func (c *cluster) version() string {
 	if c.faults.version != "" {
 		return c.faults.version
@@ -66,7 +66,7 @@ func wanted(id berth.ID, spec berth.ClusterSpec) (map[string]kube.NodeSpec, erro
 	return want, nil
 }
 
-// fit makes the nodes those that are wanted: what is missing appears, what is too much or of another size goes.
+// fit creates the nodes that are missing and deletes those that are too many or of another size.
 func (c *cluster) fit(want map[string]kube.NodeSpec, readyAfter time.Duration) error {
 	for _, n := range c.nodes() {
 		if w, ok := want[n.Metadata.Name]; ok && w.Labels[instanceType] == n.Metadata.Labels[instanceType] {

@@ -65,7 +65,7 @@ func (r *resource) verbs() []string {
 	return []string{"create", "delete", "get", "list", "update", "watch"}
 }
 
-// discovery answers /api and /apis in the aggregated form, made once.
+// discovery answers /api and /apis in the aggregated form, built once.
 var discovery = sync.OnceValue(func() map[string][]byte {
 	groups := map[string][]any{} // of resources, by group
 	var order []string

@@ -31,7 +31,7 @@ type Provider struct {
 
 var _ berth.Provider = (*Provider)(nil)
 
-// New makes a provider without clusters. Close it.
+// New creates a provider without clusters. Close it after use.
 func New(clock clockwork.Clock) *Provider {
 	return &Provider{clock: clock, clusters: map[string]*cluster{}, faults: map[string]faults{}, ensure: map[string]error{}}
 }

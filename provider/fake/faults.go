@@ -6,7 +6,7 @@ import (
 	"berth.dev/berth"
 )
 
-// faults are what is made to go wrong with one cluster. They stay with the id, over Remove and Ensure, until taken back.
+// faults are the faults that a test injects into one cluster. They stay with the id, over Remove and Ensure, until a test ends them.
 type faults struct {
 	unreachable bool
 	version     string
@@ -18,7 +18,7 @@ func (p *Provider) Unreachable(id berth.ID, yes bool) {
 	p.change(id, func(f *faults) { f.unreachable = yes })
 }
 
-// SetVersion lets a cluster say that it runs another version, such as "1.29.0"; "" takes it back.
+// SetVersion lets a cluster report another version than it has, such as "1.29.0"; "" ends that.
 func (p *Provider) SetVersion(id berth.ID, version string) {
 	p.change(id, func(f *faults) { f.version = version })
 }

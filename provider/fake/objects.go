@@ -199,7 +199,7 @@ func (c *cluster) forget(a at) {
 	}
 }
 
-// selected says whether an object has the label of a selector such as "a=b"; an empty one selects all.
+// selected reports whether an object has the label of a selector such as "a=b"; an empty one selects all.
 func selected(text []byte, selector string) bool {
 	if selector == "" {
 		return true

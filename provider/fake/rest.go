@@ -41,7 +41,7 @@ func (c *cluster) handle(r *http.Request, path string, body []byte) ([]byte, int
 	return c.answer(u, r, a, body)
 }
 
-// plain answers what is no object and open to everybody who is known.
+// plain answers the paths that are no objects and open to every authenticated caller.
 func (c *cluster) plain(path string) ([]byte, bool) {
 	switch path {
 	case "/readyz", "/healthz", "/livez":

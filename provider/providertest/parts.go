@@ -29,7 +29,7 @@ func (c *contract) hopeless() {
 	}
 }
 
-func (c *contract) made() {
+func (c *contract) created() {
 	c.ready(Spec(3))
 	f := c.facts(Spec(3))
 	c.uid, c.names = f.UID, names(f)
@@ -63,7 +63,7 @@ func (c *contract) scaled(count int) {
 	c.names = names(f)
 }
 
-// healed takes a node away behind the provider's back. Observe tells, Ensure mends.
+// healed deletes a node without the provider. Observe reports it, Ensure replaces it.
 func (c *contract) healed() {
 	if err := c.connect().DeleteNode(c.Context(), c.names[0]); err != nil {
 		c.Fatal(err)
@@ -109,7 +109,7 @@ func (c *contract) removed() {
 	c.nothing()
 }
 
-func (c *contract) anew() {
+func (c *contract) createdAgain() {
 	c.ready(Spec(1))
 	if f := c.facts(Spec(1)); f.UID == c.uid {
 		c.Errorf("cluster %s came back with what it had", f.UID)
