@@ -31,8 +31,8 @@ type call struct {
 	plain        bool // the answer need not be JSON
 }
 
-// do sends a request and hands the answer of a success on. It is never repeated here: the caller knows better whether and
-// when to ask again. A refusal is an apierrors.APIStatus.
+// do sends a request once, and passes the answer of a success to read. Retries are the caller's decision. The error of a refused
+// request is an apierrors.APIStatus.
 func (c *Conn) do(ctx context.Context, l call, read func(context.Context, *http.Response) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout) // until the last byte is in
 	defer cancel()
@@ -127,7 +127,7 @@ func decodeOne(ctx context.Context, body io.Reader, into any) error {
 	return r.judge(r.decoder.Decode(into))
 }
 
-// raw reads the text of an answer that is no object.
+// raw reads an answer that is plain text.
 func (c *Conn) raw(ctx context.Context, path string, most int64) (text []byte, err error) {
 	err = c.do(ctx, call{method: http.MethodGet, path: path, plain: true}, func(_ context.Context, answer *http.Response) error {
 		text, err = io.ReadAll(io.LimitReader(answer.Body, most+1))

@@ -69,7 +69,7 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 }
 
 // counted sorts the kinds that could not be listed by what the quota shows of them. It returns ErrCounting while Kubernetes
-// counts, unless the attachment is in a hurry.
+// counts, unless the attachment is Hurried.
 func (c *Conn) counted(ctx context.Context, a Attachment, hidden []kind, theirs, unseen *tally) error {
 	countable := slices.DeleteFunc(slices.Clone(hidden), func(k kind) bool { return !k.countable })
 	used := map[string]string{}

@@ -38,7 +38,7 @@ func (c *Conn) Drain(ctx context.Context, node string) (remaining int, why strin
 		p := &there[i]
 		remaining++
 		if p.Metadata.DeletionTimestamp != "" {
-			continue // on its way out
+			continue // is being deleted
 		}
 		switch err := c.evict(ctx, p); {
 		case apierrors.IsTooManyRequests(err):
@@ -60,7 +60,7 @@ func (c *Conn) cordon(ctx context.Context, node string) error {
 	return c.mark(ctx, node, `{"metadata":{"annotations":{"`+annotationLeaving+`":"true"}},"spec":{"unschedulable":true}}`)
 }
 
-// Stay takes back what Drain began: the node is wanted after all.
+// Stay reverts Drain: the node accepts pods again. Call it only for a Leaving node: it uncordons any other one, too.
 func (c *Conn) Stay(ctx context.Context, node string) error {
 	return c.mark(ctx, node, `{"metadata":{"annotations":{"`+annotationLeaving+`":null}},"spec":{"unschedulable":null}}`)
 }

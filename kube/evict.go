@@ -43,7 +43,7 @@ func (c *Conn) marked(ctx context.Context, r resource) (out []metadata, err erro
 	return out, err
 }
 
-// EvictConnection takes out another connection's account, with all its rights.
+// EvictConnection removes the account of another connection, with all its rights.
 func (c *Conn) EvictConnection(ctx context.Context) error {
 	return c.remove(ctx, namespaces.in("", ConnectionNamespace), "")
 }

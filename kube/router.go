@@ -35,8 +35,8 @@ var routerObjects = []place{
 
 func (p place) text() string { return p.resource.name + "/" + p.name }
 
-// RouterObjects names what Azure ML's router left in the cluster: "deployments/azureml-fe". Its secret cannot be seen, because to see
-// it is to read it; it is named when any of its companions is there.
+// RouterObjects names what Azure ML's router left in the cluster: "deployments/azureml-fe". Berth may not
+// list secrets, because that is to read them: the router's secret is named when any other of its objects exists.
 func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
 		var names []string

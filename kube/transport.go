@@ -87,7 +87,7 @@ func newTransport(config *tls.Config, guard *Guard) *http.Transport {
 	return t
 }
 
-// noteEnd sees every handshake whose certificate was found good.
+// noteEnd is called after every handshake with a trusted certificate.
 func (s *sharedTransport) noteEnd(c tls.ConnectionState) error {
 	for _, chain := range c.VerifiedChains[:min(len(c.VerifiedChains), 1)] {
 		end := chain[0].NotAfter
@@ -101,8 +101,8 @@ func (s *sharedTransport) noteEnd(c tls.ConnectionState) error {
 	return nil
 }
 
-// CertificateEnds is when the cluster's API can be trusted no longer: its certificate ends, or one that it rests on. Zero
-// before the first answer.
+// CertificateEnds is when the certificate of the cluster's API expires, or one of the authorities above it. Zero before the first
+// answer.
 func (c *Conn) CertificateEnds() time.Time {
 	if at := c.shared.ends.Load(); at != 0 {
 		return time.Unix(at, 0).UTC()

@@ -26,7 +26,7 @@ func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
 		gone = ownClusterRemoved
 	}
 	return lifecycle{
-		apply:  []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept},
+		apply:  []phase{present, answers, bigEnough, staleRemoved, owned, entered, tokenKept},
 		remove: []phase{gone, computeGone},
 		check:  []phase{stillThere},
 	}

@@ -51,7 +51,7 @@ func (w *world) inside(cluster berth.ID) *kube.Conn {
 	return conn
 }
 
-// TestManyAtOnce: more computes than there are workers, each of which waits for a row of its own.
+// TestManyAtOnce: more computes than there are workers, each of which waits for a cluster of its own.
 func TestManyAtOnce(t *testing.T) {
 	const many = 70
 	w, _ := idleFake(t)
@@ -182,7 +182,7 @@ func TestHeldByAnotherServer(t *testing.T) {
 	}
 }
 
-// TestJudged: what the cluster says of itself counts, not what was written down of it.
+// TestJudged: the facts that the cluster reports count, not those that the store has.
 func TestJudged(t *testing.T) {
 	w, p := withFake(t)
 	to := clusterID("own")

@@ -14,7 +14,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// TestRetry: what may pass by itself is tried again, later and later, and the reason is shown meanwhile.
+// TestRetry: an error that may pass by itself is tried again, later and later, and the reason is shown meanwhile.
 func TestRetry(t *testing.T) {
 	const failures = 9
 	w := newWorld(t, script(&scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
@@ -66,7 +66,7 @@ func TestPanic(t *testing.T) {
 	w.ends(bad, berth.StateSucceeded)
 }
 
-// TestUsersFault: what the user must mend is not tried again.
+// TestUsersFault: an error that the user must correct is not tried again.
 func TestUsersFault(t *testing.T) {
 	p := &scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) {
 		return berth.ClusterFacts{}, berth.Errorf(berth.CodeBadRequest, "This size is sold out.")
@@ -173,7 +173,7 @@ func TestNewerChangeStopsTheWork(t *testing.T) {
 	}
 }
 
-// TestTwoEngines: of two servers on one store only one works on a row, and together they do all.
+// TestTwoEngines: of two servers on one store only one works on a resource, and together they do all.
 func TestTwoEngines(t *testing.T) {
 	const rows = 40
 	p := &scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
@@ -202,7 +202,7 @@ func TestTwoEngines(t *testing.T) {
 	}
 }
 
-// TestStopHandsBack: a server that stops gives its rows back at once, and another goes on from there.
+// TestStopHandsBack: a server that stops releases its leases at once, and another goes on from there.
 func TestStopHandsBack(t *testing.T) {
 	for name, ensure := range map[string]func(context.Context, berth.ID, int) (berth.ClusterFacts, error){
 		"while it waits": func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {

@@ -61,8 +61,8 @@ func TestHealthOfTheGood(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheSilent: silence is believed at the second check. From then on nothing else about the cluster is known. However long
-// it has lasted, its end is believed as fast as its beginning.
+// TestHealthOfTheSilent: a cluster counts as silent after two checks without an answer. From then on nothing else about it is known.
+// However long the silence lasted, two answers end it.
 func TestHealthOfTheSilent(t *testing.T) {
 	w, p, id, to := attachedFake(t)
 	p.Unreachable(to, true)
@@ -145,7 +145,7 @@ func TestHealthOfTheRobbed(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheReplaced: under the same name and address there is another cluster.
+// TestHealthOfTheReplaced: another cluster answers under the same name and address.
 func TestHealthOfTheReplaced(t *testing.T) {
 	w, p, id, to := attachedFake(t)
 	_, err := p.Remove(w.ctx, to)

@@ -11,7 +11,7 @@ import (
 	"berth.dev/berth"
 )
 
-// scripted is a provider that does as the test says, and notes what it is asked.
+// scripted is a provider whose answers the test sets, and that records its calls.
 type scripted struct {
 	ensure  func(ctx context.Context, id berth.ID, call int) (berth.ClusterFacts, error)
 	observe func() berth.ClusterFacts

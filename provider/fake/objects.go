@@ -56,7 +56,7 @@ func decode(text []byte) (object, error) {
 	return o, err
 }
 
-// failure is an answer that is not what was asked for, as metav1.Status has it.
+// failure is an error answer, with the fields of metav1.Status.
 type failure struct {
 	code            int
 	reason, message string
@@ -129,7 +129,7 @@ func (c *cluster) create(a at, o object) (object, *failure) {
 	return o, nil
 }
 
-// furnish puts into a namespace what Kubernetes' controllers put into every one.
+// furnish creates in a namespace what Kubernetes' controllers create in every one.
 func (c *cluster) furnish(namespace string) {
 	for r, name := range map[string]string{"serviceaccounts": "default", "configmaps": "kube-root-ca.crt"} {
 		if _, err := c.create(at{resource: find("", r), namespace: namespace}, object{"metadata": map[string]any{"name": name}}); err != nil {

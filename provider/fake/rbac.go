@@ -67,7 +67,7 @@ func (c *cluster) authenticate(r *http.Request) (caller, *failure) {
 	return u, nil
 }
 
-// question is one access that someone wants.
+// question is one access whose permission is to be decided.
 type question struct {
 	Verb, Group, Resource, Subresource, Namespace, Name string
 }

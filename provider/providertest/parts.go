@@ -20,7 +20,7 @@ func (c *contract) nothing() {
 	}
 }
 
-// hopeless gives up at once, as a server that is shut down does. Whether anything was begun is open; it must not hurt.
+// hopeless calls Ensure with a cancelled context, as a server that shuts down does. It may have begun; that must do no harm.
 func (c *contract) hopeless() {
 	ctx, cancel := context.WithCancel(c.Context())
 	cancel()
@@ -75,7 +75,7 @@ func (c *contract) healed() {
 	c.names = names(c.facts(Spec(2)))
 }
 
-// twice asks for the same from two sides, the first of which was forgotten.
+// twice asks for the same by two calls at once.
 func (c *contract) twice() {
 	var wg sync.WaitGroup
 	for range 2 {

@@ -16,10 +16,10 @@ import (
 // patience is how long a cluster may take for one change. Providers on slow machines share this test with quick ones.
 const patience = 3 * time.Minute
 
-// ID is the cluster that the contract is tried with.
+// ID is the id of the cluster by which the contract is tested.
 var ID = berth.NewID("00000000-0000-0000-0000-000000000001", "provider-test", berth.TypeCluster, "contract")
 
-// Spec asks for a cluster of the default version with so many nodes.
+// Spec describes a cluster of the default version with count nodes.
 func Spec(count int) berth.ClusterSpec {
 	return berth.ClusterSpec{
 		Version: catalog.DefaultVersion(), DNSPrefix: "contract",
@@ -27,8 +27,8 @@ func Spec(count int) berth.ClusterSpec {
 	}
 }
 
-// All tries the contract with one cluster, from nothing to nothing and once more: each part goes on from where the one
-// before left off, because creating a cluster takes long.
+// All tests the contract by one cluster, from its creation to its removal and once more: each part goes on where the one
+// before ended, because creating a cluster takes long.
 func All(t *testing.T, newProvider func(*testing.T) berth.Provider) {
 	c := &contract{T: t, provider: newProvider(t)}
 	for _, part := range []struct {
