@@ -10,9 +10,8 @@ import (
 	"strings"
 )
 
-// step is one file of a scenario: a request, and what must come back. Above the line of dashes stands the request as it
-// is sent, below it the status, the headers that matter, and the body. SETTLE in the place of a request waits until all
-// that is under way has ended.
+// step is one file of a scenario: a request, and the expected answer. Above the line of dashes is the request as it is sent, below it
+// the status, the headers that matter, and the body. SETTLE instead of a request waits until all operations have ended.
 type step struct {
 	file, asked string // asked is the part that -update leaves alone
 

@@ -124,7 +124,7 @@ type claims struct {
 	ObjectID  string `json:"oid"`
 	Subject   string `json:"sub"`
 	TenantID  string `json:"tid"`
-	UTI       string `json:"uti"` // makes each token its own
+	UTI       string `json:"uti"` // makes each token unique
 	Version   string `json:"ver"`
 }
 
