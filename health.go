@@ -75,7 +75,7 @@ const maxTransitions = 20
 type Health struct {
 	Conditions []Condition  `json:"conditions,omitempty"`
 	Changes    []Transition `json:"changes,omitempty"`  // the latest last
-	CheckedAt  time.Time    `json:"checkedAt,omitzero"` // of the last check, whatever it found
+	CheckedAt  time.Time    `json:"checkedAt,omitzero"` // of the last check, with any result
 }
 
 // UnmarshalJSON also reads what older versions stored: they had ok, true or false, instead of status.

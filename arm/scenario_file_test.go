@@ -45,7 +45,7 @@ func readStep(path string) (*step, error) {
 func (st *step) readRequest() error {
 	head, body, _ := strings.Cut(st.asked, "\n\n")
 	lines := strings.Split(head, "\n")
-	for strings.HasPrefix(lines[0], "#") && len(lines) > 1 { // why the step is there
+	for strings.HasPrefix(lines[0], "#") && len(lines) > 1 { // the reason for the step
 		lines = lines[1:]
 	}
 	st.body = strings.TrimSpace(body)
@@ -86,7 +86,7 @@ func readHeader(lines []string) (map[string]string, error) {
 	return out, nil
 }
 
-// write writes the file anew.
+// write rewrites the file.
 func (st *step) write() error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n%s%d\n", st.asked, dashes, st.status)

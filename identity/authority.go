@@ -57,7 +57,7 @@ var apis = map[API]struct {
 	Graph:           {GraphPath, []string{"https://graph.microsoft.com"}},
 }
 
-// Authority issues tokens to the clients of one tenant and verifies them.
+// Authority issues access tokens to the clients of one tenant and verifies them. It is safe for concurrent use.
 type Authority struct {
 	base      string // no trailing slash
 	tenant    string // lower case

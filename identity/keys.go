@@ -97,7 +97,7 @@ func (k *Keys) parse(block *pem.Block) (signingKey, error) {
 	if err != nil {
 		return signingKey{}, err
 	}
-	key.made, key.retired = k.clock.Now().UTC(), time.Time{} // a file of before there were dates: its key is new today
+	key.made, key.retired = k.clock.Now().UTC(), time.Time{} // an older file has no dates: its key counts as new
 	for name, into := range map[string]*time.Time{headerMade: &key.made, headerRetired: &key.retired} {
 		if text := block.Headers[name]; text != "" {
 			if *into, err = time.Parse(time.RFC3339, text); err != nil {
