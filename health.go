@@ -12,7 +12,7 @@ type ConditionType string
 // The conditions, in the order in which they are reported. A cluster has the first and NodesReady; a compute has all.
 const (
 	Reachable        ConditionType = "Reachable"        // the cluster's API answers
-	HasRights        ConditionType = "HasRights"        // Berth's account there may do what it has to
+	HasRights        ConditionType = "HasRights"        // Berth's account there has all the rights that it needs
 	VersionSupported ConditionType = "VersionSupported" // of Kubernetes
 	NodesReady       ConditionType = "NodesReady"       // all of them
 	CapacityEnough   ConditionType = "CapacityEnough"   // vCPUs for its purpose
@@ -21,7 +21,7 @@ const (
 	SSLValid         ConditionType = "SslValid"         // the compute's own certificate, for scoring
 )
 
-// ConditionStatus is whether a condition is met, in Kubernetes' words.
+// ConditionStatus is whether a condition is met; the values are those of Kubernetes.
 type ConditionStatus string
 
 // The three values of a condition. Unknown: it could not be observed, because the cluster does not answer.
@@ -31,7 +31,7 @@ const (
 	ConditionUnknown ConditionStatus = "Unknown"
 )
 
-// ReasonSilent is why a condition is Unknown.
+// ReasonSilent is the reason of a condition that is Unknown.
 const ReasonSilent = "ClusterSilent"
 
 // Finding is what one check found of a condition.
@@ -42,7 +42,7 @@ type Finding struct {
 	Message string          `json:"message"` // a sentence, for people
 }
 
-// Met is the finding of a condition that is met, or is not.
+// Met is a finding with the status True when met is true, else False.
 func Met(t ConditionType, met bool, reason, message string) Finding {
 	f := Finding{Type: t, Status: ConditionFalse, Reason: reason, Message: message}
 	if met {
@@ -55,30 +55,30 @@ func Met(t ConditionType, met bool, reason, message string) Finding {
 type Condition struct {
 	Finding
 	Since time.Time `json:"since"`
-	// ObservedAt is when a check last found just this. Of an Unknown condition it is when it was last observed at all.
+	// ObservedAt is when a check last made this finding; for an Unknown condition, when it was last observed.
 	ObservedAt time.Time `json:"observedAt,omitzero"`
-	// Doubt is the reason that the last check gave, when it was another: a condition changes only after two consecutive checks
-	// agree. What changes from check to check therefore never changes here.
+	// Doubt is the reason of the last check, if it differs: a condition changes only after two consecutive checks agree. A condition
+	// that differs from check to check therefore never changes here.
 	Doubt string `json:"doubt,omitempty"`
 }
 
-// Transition is a condition as it became.
+// Transition is a condition after it changed.
 type Transition struct {
 	Finding
 	At time.Time `json:"at"`
 }
 
-// maxTransitions is how many transitions are kept.
+// maxTransitions is the maximum number of stored transitions.
 const maxTransitions = 20
 
-// Health is how a compute or a cluster is, and how it was before.
+// Health is the health of a compute or a cluster: its conditions, and their latest transitions.
 type Health struct {
 	Conditions []Condition  `json:"conditions,omitempty"`
 	Changes    []Transition `json:"changes,omitempty"`  // the latest last
-	CheckedAt  time.Time    `json:"checkedAt,omitzero"` // of the last check, whatever it found
+	CheckedAt  time.Time    `json:"checkedAt,omitzero"` // of the last check, with any result
 }
 
-// UnmarshalJSON reads what older versions stored as well: they had ok, true or false, in the place of status.
+// UnmarshalJSON also reads what older versions stored: they had ok, true or false, instead of status.
 func (h *Health) UnmarshalJSON(text []byte) error {
 	type plain Health
 	if err := json.Unmarshal(text, (*plain)(h)); err != nil {
@@ -97,7 +97,7 @@ func (h *Health) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// orOld fills in the status of a finding that has none.
+// orOld fills in the status of a finding that has none, from the field ok of older versions.
 func (f Finding) orOld(ok bool) Finding {
 	if f.Status == "" {
 		f.Status = Met(f.Type, ok, "", "").Status

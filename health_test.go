@@ -53,7 +53,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheUnseen: what cannot be observed is Unknown, keeps what was last seen, and is believed again at once.
+// TestHealthOfTheUnseen: a condition that cannot be observed is Unknown, keeps its last observation, and recovers after one check.
 func TestHealthOfTheUnseen(t *testing.T) {
 	at := time.Date(2026, 3, 1, 14, 2, 0, 0, time.UTC)
 	var h berth.Health

@@ -164,7 +164,7 @@ func (id ID) Key() string { return strings.ToLower(id.String()) }
 // Is reports whether the id has the type, in any casing.
 func (id ID) Is(typ string) bool { return strings.EqualFold(id.Type(), typ) }
 
-// MarshalText lets an ID stand in JSON as its string.
+// MarshalText makes an ID a string in JSON.
 func (id ID) MarshalText() ([]byte, error) {
 	if id.IsZero() {
 		return nil, nil

@@ -6,7 +6,7 @@ import "time"
 type Verb string
 
 // The verbs. Detach is a delete that leaves the cluster running. Clean removes from a cluster what Azure ML's own router has
-// left there; the cluster's resource stays as it is, whatever comes of it.
+// left there; it does not change the resource of the cluster, also when it fails.
 const (
 	VerbCreate Verb = "create"
 	VerbUpdate Verb = "update"

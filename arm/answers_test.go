@@ -17,8 +17,8 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestReadYourWrites: whoever has been told that a write is done reads it, or a later one, while others read all the time
-// and answers are kept in memory.
+// TestReadYourWrites: after the answer to a write, its caller reads that write or a later one, while other callers read all the time
+// and answers are stored in memory.
 func TestReadYourWrites(t *testing.T) {
 	f := newFront(t)
 	const turns = 60
@@ -50,7 +50,7 @@ func TestReadYourWrites(t *testing.T) {
 	readers.Wait()
 }
 
-// turn is what the workspace's tag says; -1 before there is one.
+// turn is the value of the workspace's tag; -1 without the tag.
 func turn(r *apptest.Response) int {
 	n, err := strconv.Atoi(text(apptest.At(r.Body, "tags.turn")))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"berth.dev/berth/identity"
 )
 
-// issuer makes tokens as the server does, with the keys in a folder and at the time that a test says.
+// issuer creates tokens like the server, with the keys in a folder and at a time that the test sets.
 func (f *front) issuer(keysIn string, at time.Time, tenant string) string {
 	f.t.Helper()
 	c, _, err := identity.LoadOrMakeCredentials(f.Dir, f.Endpoint, f.Info.CAFile)
@@ -78,7 +78,7 @@ func TestCallers(t *testing.T) {
 	}
 }
 
-// TestAuthorizationHeader: a token is taken in the form of RFC 6750 and in no other, from one header and not the first of two.
+// TestAuthorizationHeader: a token is accepted in the form of RFC 6750 only, and from a single header only.
 func TestAuthorizationHeader(t *testing.T) {
 	f := newFront(t)
 	for name, c := range map[string]struct {
@@ -109,8 +109,7 @@ func TestAuthorizationHeader(t *testing.T) {
 	}
 }
 
-// TestCallsFromInside: a call that a template deployment makes passes the line where callers are judged, before an answer is
-// given from memory too.
+// TestCallsFromInside: a call of a template deployment is authorized too, also before an answer from memory.
 func TestCallsFromInside(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -127,7 +126,7 @@ func TestCallsFromInside(t *testing.T) {
 	}
 }
 
-// TestWithoutToken: what a stranger may see, and nothing more.
+// TestWithoutToken: the addresses that need no token, and no others.
 func TestWithoutToken(t *testing.T) {
 	f := newFront(t)
 	id := f.get(f.workspace)
@@ -147,7 +146,7 @@ func TestWithoutToken(t *testing.T) {
 	}
 }
 
-// TestOwnAddress: answers carry the address that the client used, but never one that a stranger made up.
+// TestOwnAddress: answers carry the address that the client used, but never one that an attacker sent.
 func TestOwnAddress(t *testing.T) {
 	f := newFront(t)
 	port := f.Endpoint[strings.LastIndex(f.Endpoint, ":"):]

@@ -199,7 +199,8 @@ func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, erro
 		return berth.VerbDelete, nil
 	case action == "":
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
-			Message: "Decide what happens to the cluster: add ?underlyingResourceAction=Delete to delete it with the compute, or =Detach to keep it."}
+			Message: "Decide what happens to the cluster: add ?underlyingResourceAction=Delete to delete it with the compute, " +
+				"or =Detach to keep it."}
 	default:
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
 			Message: "underlyingResourceAction must be Delete or Detach."}

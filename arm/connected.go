@@ -20,7 +20,7 @@ func putConnected(s *Server, q *request, id berth.ID, old *berth.Resource) (*pla
 	return s.planConnected(q, id, old, in)
 }
 
-// planConnected connects the cluster anew when the request has a kubeconfig. An update without one changes tags alone.
+// planConnected connects the cluster again when the request has a kubeconfig. An update without one changes only tags.
 func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in wire.ConnectedPut) (*plan, error) {
 	otherwise, err := s.groupLocation(q, id)
 	if err != nil {

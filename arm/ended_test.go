@@ -42,7 +42,7 @@ func endedDeploymentIsNotTouched(s *stage, output string) {
 	})
 	s.must(s.send(http.MethodGet, later, nil, "").is(http.StatusOK))
 	if again := s.send(http.MethodGet, at, nil, ""); again.text != ended.text {
-		t.Errorf("half an hour later the deployment is\n%s\nand was\n%s", again.text, ended.text)
+		t.Errorf("half an hour later the template deployment is\n%s\nand was\n%s", again.text, ended.text)
 	}
 	if due, err := s.store.NextDue(t.Context()); err != nil || !due.IsZero() {
 		t.Errorf("something is due at %v (%v)", due, err)

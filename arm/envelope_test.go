@@ -25,8 +25,8 @@ func damage(t *testing.T, database, id string) {
 	}
 }
 
-// TestGroupThatCannotBeRead: a cluster takes over the location of its group. When that cannot be read, this is what the answer
-// says, for clusters of both types, and not that the request lacks a location.
+// TestGroupThatCannotBeRead: a cluster gets the location of its group. When the group cannot be read, the answer reports that, for
+// clusters of both types, and not that the request lacks a location.
 func TestGroupThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	database := filepath.Join(t.TempDir(), "berth.db")
@@ -44,7 +44,7 @@ func TestGroupThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestActionsOnUnreadable: what cannot be read is refused by every action that needs it, with the reason.
+// TestActionsOnUnreadable: every action that needs a resource refuses an unreadable one, with the reason.
 func TestActionsOnUnreadable(t *testing.T) {
 	t.Parallel()
 	database := filepath.Join(t.TempDir(), "berth.db")

@@ -34,7 +34,7 @@ func init() {
 	})
 }
 
-// disk is somebody else who takes up room beside the server, and gives it back.
+// disk is another program that fills the disk of the server, and frees it again.
 type disk struct {
 	*stage
 	db *sql.DB
@@ -69,7 +69,7 @@ func (d *disk) fill() {
 
 func (d *disk) free() { d.must(d.exec("DROP TABLE filler")) }
 
-// refused wants an answer of a full disk: what is wrong, that nothing was changed, and what to do.
+// refused checks the answer on a full disk: what is wrong, that nothing was changed, and what to do.
 func (d *disk) refused(method, path, body string) {
 	d.t.Helper()
 	got := d.send(method, path, nil, body)
@@ -81,7 +81,7 @@ func (d *disk) refused(method, path, body string) {
 	}
 }
 
-// counting is a provider that tells how often it is asked for a cluster.
+// counting is a provider that counts its calls.
 type counting struct {
 	berth.Provider
 	ensured atomic.Int64
@@ -92,8 +92,8 @@ func (c *counting) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSp
 	return c.Provider.Ensure(ctx, id, spec)
 }
 
-// TestFullDisk: on a full disk wishes are refused in words that help, what was there is still told, what is under way
-// waits without running in circles, and with room again all goes on as if nothing had been.
+// TestFullDisk: on a full disk requests are refused with a remedy, reads still work, operations in progress wait with backoff, and
+// everything continues when there is space again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	d := smallDisk(t)

@@ -30,7 +30,7 @@ func (f *front) refuseAll(all []refusal) {
 	}
 }
 
-// plain checks what holds for every error: a sentence, an id to ask for, and nothing of the inside.
+// plain checks every error: it has a message, an id and a code, and reveals nothing internal.
 func (f *front) plain(r *apptest.Response) {
 	f.t.Helper()
 	message, _ := apptest.At(r.Body, "error.message").(string)
@@ -104,9 +104,9 @@ func TestBadAddresses(t *testing.T) {
 		get("nothing", "/nothing", 404, "InvalidResourceType"),
 		get("the root", "/", 404, "InvalidResourceType"),
 		get("nothing in the subscription", sub+"/nothing", 404, "InvalidResourceType"),
-		get("a group that is not there", f.Group("nope"), 404, "ResourceGroupNotFound", "'nope'"),
+		get("a missing group", f.Group("nope"), 404, "ResourceGroupNotFound", "'nope'"),
 		get("a workspace in no group", f.Workspace("nope", "w"), 404, "ResourceGroupNotFound", "'nope'"),
-		get("a workspace that is not there", f.Workspace(group, "nope"), 404, "ResourceNotFound",
+		get("a missing workspace", f.Workspace(group, "nope"), 404, "ResourceNotFound",
 			"Microsoft.MachineLearningServices/workspaces/nope", group),
 		get("computes of no workspace", f.Workspace(group, "nope")+"/computes", 404, "ResourceNotFound"),
 		get("an unknown kind", f.group+"/providers/Microsoft.ContainerService/fleets/x", 404, "InvalidResourceType", "fleets"),
@@ -150,9 +150,9 @@ func TestBadMethods(t *testing.T) {
 		no(http.MethodPost, f.workspace), no("OPTIONS", f.workspace), no(http.MethodPost, "/tenants"),
 		{name: "an unknown action", method: http.MethodPost, path: f.workspace + "/dance", status: 404, code: "InvalidResourceType",
 			words: []string{"'dance'"}},
-		{name: "an action on what is not there", method: http.MethodPost, path: f.compute("nope") + "/listKeys", status: 404,
+		{name: "an action on a missing compute", method: http.MethodPost, path: f.compute("nope") + "/listKeys", status: 404,
 			code: "ResourceNotFound"},
-		{name: "a delete of a group that is not there", method: http.MethodDelete, path: f.Group("nope"), status: 404,
+		{name: "a delete of a missing group", method: http.MethodDelete, path: f.Group("nope"), status: 404,
 			code: "ResourceGroupNotFound"},
 	})
 	f.Want(http.StatusNoContent, f.Do(http.MethodDelete, f.compute("nope"), nil))

@@ -10,9 +10,8 @@ import (
 	"strings"
 )
 
-// step is one file of a scenario: a request, and what must come back. Above the line of dashes stands the request as it
-// is sent, below it the status, the headers that matter, and the body. SETTLE in the place of a request waits until all
-// that is under way has ended.
+// step is one file of a scenario: a request, and the expected answer. Above the line of dashes is the request as it is sent, below it
+// the status, the headers that matter, and the body. SETTLE instead of a request waits until all operations have ended.
 type step struct {
 	file, asked string // asked is the part that -update leaves alone
 
@@ -46,7 +45,7 @@ func readStep(path string) (*step, error) {
 func (st *step) readRequest() error {
 	head, body, _ := strings.Cut(st.asked, "\n\n")
 	lines := strings.Split(head, "\n")
-	for strings.HasPrefix(lines[0], "#") && len(lines) > 1 { // why the step is there
+	for strings.HasPrefix(lines[0], "#") && len(lines) > 1 { // the reason for the step
 		lines = lines[1:]
 	}
 	st.body = strings.TrimSpace(body)
@@ -87,7 +86,7 @@ func readHeader(lines []string) (map[string]string, error) {
 	return out, nil
 }
 
-// write writes the file anew.
+// write rewrites the file.
 func (st *step) write() error {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\n%s%d\n", st.asked, dashes, st.status)

@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// variables are what a scenario knows by name: the server's own, and what earlier answers were caught saying.
+// variables are the names that a scenario can use: those of the server, and those captured from earlier answers.
 type variables map[string]string
 
 var placeholder = regexp.MustCompile(`\{\{([a-zA-Z0-9]+)(?:=([a-z]+))?\}\}`)
 
 const guid = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
 
-// kinds are what varies from run to run. {{guid}} lets any GUID pass; {{name=guid}} keeps it, and {{name}} then stands
-// for it. {{any}} takes everything, as long as it is there.
+// kinds are the values that vary from run to run. {{guid}} matches any GUID; {{name=guid}} also captures it, and {{name}} then
+// matches the same. {{any}} matches every value.
 var kinds = map[string]string{
 	"any":    `(?s:.*)`,
 	"guid":   guid,
@@ -44,7 +44,7 @@ func (v variables) fill(text string) (string, error) {
 	return out, err
 }
 
-// match collects in what an answer is not as expected.
+// match collects the differences between an answer and the expected one.
 type match struct {
 	vars  variables
 	diffs []string
@@ -62,7 +62,7 @@ func brief(v any) string {
 	return string(text[:300]) + "…"
 }
 
-// more, as a key or as the last of a list, stands for whatever else there is.
+// more, as a key or as the last element of a list, matches the rest.
 const more = "..."
 
 func (m *match) value(at string, want, got any) {
@@ -122,7 +122,7 @@ func (m *match) list(at string, want, got []any) {
 	}
 }
 
-// text matches a string with placeholders in it. One alone may stand for a value of another kind too.
+// text matches a string with placeholders in it. A placeholder alone may match a value of another type too.
 func (m *match) text(at, want string, got any) bool {
 	have, isText := got.(string)
 	if !isText {
@@ -156,7 +156,7 @@ func (m *match) text(at, want string, got any) bool {
 	return true
 }
 
-// part is the pattern for one placeholder: a kind, something to be kept, or a variable.
+// part is the pattern for one placeholder: a kind, a capture, or a variable.
 func (m *match) part(at, name, kind string) string {
 	if kind != "" {
 		if kinds[kind] == "" {
@@ -173,8 +173,8 @@ func (m *match) part(at, name, kind string) string {
 	return "(?:" + kinds[name] + ")"
 }
 
-// keep is what -update expects from now on: what there was where it still fits, else what is there now with placeholders
-// for what varies.
+// keep is the answer that -update expects from now on: the old text where it still matches, else the new one with placeholders for
+// values that vary.
 func keep(want, got any, vars variables) any {
 	m := &match{vars: maps.Clone(vars)}
 	if m.value("", want, got); len(m.diffs) == 0 {
@@ -216,7 +216,7 @@ type instead struct {
 	placeholder string
 }
 
-// Texts, and parts of texts, that will be others in the next run, and what -update writes instead.
+// Texts, and parts of texts, that differ in the next run, and the placeholders that -update writes instead.
 var (
 	varyingTexts = []instead{{regexp.MustCompile("^" + kinds["poll"] + "$"), "{{poll}}"},
 		{regexp.MustCompile("^" + kinds["etag"] + "$"), "{{etag}}"}}
@@ -227,7 +227,7 @@ var (
 	}
 )
 
-// general puts placeholders where a text will be another in the next run.
+// general replaces texts that differ in the next run by placeholders.
 func general(text string, vars variables) string {
 	names := slices.Sorted(maps.Keys(vars))
 	slices.SortStableFunc(names, func(a, b string) int { return len(vars[b]) - len(vars[a]) })
@@ -235,7 +235,7 @@ func general(text string, vars variables) string {
 		text = v.pattern.ReplaceAllLiteralString(text, v.placeholder)
 	}
 	for _, name := range names {
-		if len(vars[name]) > 5 { // short ones are there by chance
+		if len(vars[name]) > 5 { // a short value may match by chance
 			text = strings.ReplaceAll(text, vars[name], "{{"+name+"}}")
 		}
 	}
@@ -245,10 +245,10 @@ func general(text string, vars variables) string {
 	return text
 }
 
-// TestMatch: a scenario notices what is not as it must be.
+// TestMatch: a scenario finds every difference from the expected answer.
 func TestMatch(t *testing.T) {
 	const id = "0b1f6471-1bf0-4dda-aec3-cb9272f09590"
-	for _, c := range []struct{ want, got, told string }{
+	for _, c := range []struct{ want, got, difference string }{
 		{`{"a":1,"b":[true,null,"x"]}`, `{"b":[true,null,"x"],"a":1}`, ""},
 		{`{"a":1}`, `{"a":2}`, "body.a: got 2, want 1"},
 		{`{"a":1}`, `{"a":"1"}`, `body.a: got "1", want 1`},
@@ -283,8 +283,8 @@ func TestMatch(t *testing.T) {
 		}
 		m := &match{vars: variables{"known": "k.n"}}
 		m.value("body", want, got)
-		if said := strings.Join(m.diffs, "; "); !strings.Contains(said, c.told) || (c.told == "") != (said == "") {
-			t.Errorf("%s against %s: told %q, want %q", c.got, c.want, said, c.told)
+		if all := strings.Join(m.diffs, "; "); !strings.Contains(all, c.difference) || (c.difference == "") != (all == "") {
+			t.Errorf("%s against %s: reported %q, want %q", c.got, c.want, all, c.difference)
 		}
 	}
 }

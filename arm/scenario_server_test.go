@@ -32,8 +32,8 @@ const (
 	clientID       = "c2a5e7d8-3b64-4f19-9d0a-8e7b6c5a4f31"
 )
 
-// stage is a server for scenarios: true HTTPS, front door, store and engine, but simulated clusters, and a clock and an
-// engine that stand until a scenario lets things settle. So what is under way stays so while a scenario looks at it.
+// stage is a server for scenarios: real HTTPS, HTTP layer, store and engine, but simulated clusters, and a clock and an engine that
+// do not run until a scenario settles. So an operation stays in progress while a scenario reads it.
 type stage struct {
 	t        testing.TB
 	url      string
@@ -86,7 +86,7 @@ func (s *stage) must(err error) {
 	}
 }
 
-// serve starts the front door and takes a token for it.
+// serve starts the HTTP server and gets a token for it.
 func (s *stage) serve() {
 	s.t.Helper()
 	var handler *arm.Server
@@ -117,7 +117,7 @@ func (s *stage) serve() {
 	s.arm = handler
 }
 
-// through lets deployments go through the front door, as app does it.
+// through passes the calls of template deployments to the server, as app does.
 type through struct{ arm *arm.Server }
 
 func (t through) Do(ctx context.Context, q reconcile.ResourceRequest) (reconcile.ResourceAnswer, error) {
@@ -125,8 +125,8 @@ func (t through) Do(ctx context.Context, q reconcile.ResourceRequest) (reconcile
 	return reconcile.ResourceAnswer{Operation: a.Operation, Body: a.Body}, err
 }
 
-// work lets an engine run until stop is called. Between two settlings there is none: what an answer shows must not depend
-// on how far another goroutine has come.
+// work runs an engine until stop is called. No engine runs between two settlings: an answer must not depend on the progress of another
+// goroutine.
 func (s *stage) work() (stop func()) {
 	engine := reconcile.New(reconcile.Options{
 		Store: s.store, Provider: s.provider, Clusters: s.clusters, Clock: s.clock, Log: slog.New(slog.DiscardHandler),
@@ -173,14 +173,14 @@ func (s *stage) send(method, path string, header map[string]string, body string)
 	return &answer{status: resp.StatusCode, header: resp.Header, text: string(text)}
 }
 
-// settle lets the engine work and the clock go on until every operation that was announced has ended.
+// settle runs the engine and advances the clock until every operation that an answer has named has ended.
 func (s *stage) settle() {
 	s.t.Helper()
 	s.workUntil(s.settled)
 }
 
-// workUntil lets the engine work and the clock go on until done. It never goes past work that is due and not begun: on a
-// busy machine the clock would run away from who works by it.
+// workUntil runs the engine and advances the clock until done. It never advances past work that is due and not begun: on a busy
+// machine the clock would run ahead of the engine.
 func (s *stage) workUntil(done func() bool) {
 	s.t.Helper()
 	defer s.work()()

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "write what scenarios expect anew")
 
-// TestScenarios plays the folders of testdata/scenarios: requests in the order of their numbers, each on what the ones
-// before it left, and what must come back. CONTRIBUTING.md says how they are written.
+// TestScenarios runs the folders of testdata/scenarios: requests in the order of their numbers, each after the ones before it, with the
+// expected answers. CONTRIBUTING.md describes how to write them.
 func TestScenarios(t *testing.T) {
 	folders, err := filepath.Glob(filepath.Join("testdata", "scenarios", "*"))
 	if err != nil || len(folders) == 0 {
@@ -54,7 +54,7 @@ func play(t *testing.T, folder string) {
 	}
 }
 
-// step plays one step. A scenario ends at the first that is not as it must be: the later ones build on it.
+// step runs one step. A scenario ends at the first step that fails, because the later ones depend on it.
 func (s *stage) step(st *step, vars variables) error {
 	if st.method == "SETTLE" {
 		s.settle()
@@ -87,7 +87,7 @@ func (s *stage) step(st *step, vars variables) error {
 	return nil
 }
 
-// answer is what came back.
+// answer is a response of the server.
 type answer struct {
 	status int
 	header http.Header
@@ -113,12 +113,12 @@ func (a *answer) body() any {
 	return v
 }
 
-// told are the headers that an answer must not have unless its step says so; a step may name others too.
-var told = []string{"Allow", "Azure-AsyncOperation", "ETag", "Location", "Retry-After", "Warning"}
+// listed are the headers that an answer must not have unless its step names them; a step may name others too.
+var listed = []string{"Allow", "Azure-AsyncOperation", "ETag", "Location", "Retry-After", "Warning"}
 
 func (a *answer) telling() []string {
 	var out []string
-	for _, k := range told {
+	for _, k := range listed {
 		if v := a.header.Get(k); v != "" {
 			out = append(out, k+": "+v)
 		}
@@ -126,8 +126,8 @@ func (a *answer) telling() []string {
 	return out
 }
 
-// compare tells in what an answer differs from what the step expects, and keeps what the step captures. It looks twice:
-// what one part captures may be expected in another, whichever comes first.
+// compare reports how an answer differs from what the step expects, and stores what the step captures. It compares twice: what one
+// part captures may be expected in an earlier part.
 func (st *step) compare(got *answer, vars variables) []string {
 	st.differences(got, vars)
 	return st.differences(got, vars)
@@ -138,7 +138,7 @@ func (st *step) differences(got *answer, vars variables) []string {
 	if got.status != st.status {
 		m.differ("status", st.status, got.status)
 	}
-	names := slices.Clone(told)
+	names := slices.Clone(listed)
 	for k := range st.want {
 		if !slices.Contains(names, k) {
 			names = append(names, k)
@@ -158,12 +158,12 @@ func (st *step) differences(got *answer, vars variables) []string {
 	return m.diffs
 }
 
-// rewrite makes the step expect what was answered, but keeps its placeholders where they fit.
+// rewrite changes the step to expect the answer, but keeps its placeholders where they match.
 func (st *step) rewrite(got *answer, vars variables) error {
 	caught := maps.Clone(vars)
 	st.compare(got, caught) // what the step itself captures is known to the rest of it
 	want := map[string]string{}
-	for _, k := range told {
+	for _, k := range listed {
 		if have := got.header.Get(k); have != "" {
 			want[k] = keep(st.want[k], have, caught).(string)
 		}

@@ -67,7 +67,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestNoTarget: addresses that name nothing, and the code that says so.
+// TestNoTarget: addresses that name nothing, and the code of each refusal.
 func TestNoTarget(t *testing.T) {
 	for _, c := range []struct {
 		method, path string
@@ -132,7 +132,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// FuzzTarget: every address gives exactly one target that somebody can answer, or one error for users.
+// FuzzTarget: every address gives exactly one target with a handler, or one error for users.
 func FuzzTarget(f *testing.F) {
 	for _, path := range []string{"", "/", testGroup, testCluster, testCluster + "/agentPools/a", testWorkspace + "/computes/gpu/listKeys",
 		testNamespaces + "/Microsoft.Resources/deployments/d", testNamespaces + "/Microsoft.ContainerService/locations/x/operations/y",

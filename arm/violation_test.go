@@ -8,7 +8,7 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestViolations: what the rules forbid is told at once, all of it, before anything is made.
+// TestViolations: all violations are reported together, before anything is created.
 func TestViolations(t *testing.T) {
 	f := newFront(t)
 	const bad = http.StatusBadRequest
@@ -38,7 +38,7 @@ func TestViolations(t *testing.T) {
 		put("an id that is none", c, apptest.AttachTo("not/an/id", "DevTest"), bad, "InvalidResourceId", `"target":"properties.resourceId"`,
 			"expected /subscriptions/"),
 		put("the id of something else", c, apptest.AttachTo(f.workspace, "DevTest"), bad, "InvalidResourceId", "managedClusters/{name}"),
-		put("a cluster that is not there", c, apptest.AttachTo(f.Cluster(group, "nope"), "DevTest"), http.StatusNotFound, "ResourceNotFound",
+		put("a missing cluster", c, apptest.AttachTo(f.Cluster(group, "nope"), "DevTest"), http.StatusNotFound, "ResourceNotFound",
 			"'nope'"),
 		put("a cluster of a foreign subscription", c, apptest.AttachTo(foreign, "DevTest"), bad, "InvalidResourceId", "11111111"),
 		put("the wrong location", c, object{"location": "atlantis", "properties": object{"computeType": "AKS"}}, bad,
@@ -69,7 +69,7 @@ func TestViolations(t *testing.T) {
 	}
 }
 
-// TestBadNamesAndPlaces: how things may be called, and where they may be.
+// TestBadNamesAndPlaces: names and locations that are refused.
 func TestBadNamesAndPlaces(t *testing.T) {
 	f := newFront(t)
 	const bad, name = http.StatusBadRequest, "InvalidResourceName"

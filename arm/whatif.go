@@ -92,7 +92,7 @@ func unsupported(r *template.Resource) wire.Object {
 		"unsupportedReason": "Its properties depend on resources that do not exist yet."}
 }
 
-// wouldChange compares one resource as the template wants it with what is there.
+// wouldChange compares one resource of the template with the stored one.
 func (s *Server) wouldChange(q *request, r *template.Resource) (any, error) {
 	body, err := r.Body(nil)
 	out := wire.Object{"resourceId": r.ID(), "before": nil, "after": nil}

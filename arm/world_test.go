@@ -47,7 +47,7 @@ func (f *front) provider(namespace, rest string) string {
 	return "/subscriptions/" + f.SubscriptionID + "/providers/" + namespace + rest
 }
 
-// equal compares what stands at a path of an answer.
+// equal compares the value at a path of an answer.
 func (f *front) equal(body any, path string, want any) {
 	f.t.Helper()
 	if got := apptest.At(body, path); got != want {

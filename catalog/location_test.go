@@ -23,7 +23,7 @@ func TestCanonicalLocation(t *testing.T) {
 	}
 }
 
-// TestLocations: each has a name of its own that goes with what is shown of it, and a pair that exists, if any.
+// TestLocations: each name is unique and matches the display name, and the pair, if any, exists.
 func TestLocations(t *testing.T) {
 	seen := map[string]bool{}
 	for _, l := range catalog.Locations() {

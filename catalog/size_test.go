@@ -11,7 +11,7 @@ import (
 	"berth.dev/berth/catalog"
 )
 
-// TestSizesAreWhatTheFileSays: every line is there, once, and says something that can be.
+// TestSizesAreWhatTheFileSays: every line of the file is one size, and its values are plausible.
 func TestSizesAreWhatTheFileSays(t *testing.T) {
 	f, err := os.Open("vm-sizes.csv")
 	if err != nil {
@@ -47,7 +47,7 @@ func TestSizesAreWhatTheFileSays(t *testing.T) {
 	}
 }
 
-// TestWellKnownSizes: spot checks, against what Azure's documentation says of them.
+// TestWellKnownSizes: spot checks, against Azure's documentation.
 func TestWellKnownSizes(t *testing.T) {
 	for _, want := range []catalog.VMSize{
 		{Name: "Standard_D3_v2", Family: "standardDv2Family", VCPUs: 4, MemoryMiB: 14336, Architecture: "amd64"},  // azureml's default
@@ -71,7 +71,7 @@ func TestWellKnownSizes(t *testing.T) {
 	}
 }
 
-// TestNearest: who mistypes a size is told those that were meant, perhaps.
+// TestNearest: for a misspelled size the nearest ones are suggested.
 func TestNearest(t *testing.T) {
 	for name, want := range map[string]string{
 		"Standard_D3_v22": "Standard_D3_v2", "standard_d3v2": "Standard_D3_v2", "d3_v2": "Standard_D3_v2", "Standard_NC6_v3": "Standard_NC6s_v3",

@@ -50,7 +50,8 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	return Sync(filepath.Dir(path))
 }
 
-// Sync makes the renames in a folder survive a power cut. Windows cannot sync a directory and does not need to.
+// Sync writes the renames in a folder to the disk, so that they survive a power failure. Windows cannot sync a directory and does
+// not need to.
 func Sync(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

@@ -14,7 +14,7 @@ import (
 
 type object = apptest.Object
 
-// front is a server and somebody who manages its callers.
+// front is a server and an application that manages its callers.
 type front struct {
 	*apptest.Server
 	t *testing.T
@@ -44,7 +44,7 @@ func (f *front) list(path string) []object {
 	return out
 }
 
-// signIn asks for a token with a secret and answers the status.
+// signIn requests a token with a secret and returns the status.
 func (f *front) signIn(id, secret string) int {
 	f.t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret},
@@ -60,11 +60,11 @@ func (f *front) signIn(id, secret string) int {
 func TestLifeOfACaller(t *testing.T) {
 	f := newFront(t)
 	admin := f.list("/graph/v1.0/servicePrincipals")[0]
-	made := f.send(http.StatusCreated, "POST", "/graph/v1.0/applications", object{"displayName": "ci"})
-	id := made["appId"].(string)
+	created := f.send(http.StatusCreated, "POST", "/graph/v1.0/applications", object{"displayName": "ci"})
+	id := created["appId"].(string)
 	principal := f.send(http.StatusCreated, "POST", "/graph/v1.0/servicePrincipals", object{"appId": id, "accountEnabled": true})
 	at := "/graph/v1.0/servicePrincipals/" + principal["id"].(string)
-	if made["id"] == principal["id"] || f.signIn(id, "") == http.StatusOK {
+	if created["id"] == principal["id"] || f.signIn(id, "") == http.StatusOK {
 		t.Error("one id for two objects, or a sign-in without a credential")
 	}
 	password := f.send(http.StatusOK, "POST", at+"/addPassword",
@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	if n := len(f.list("/graph/v1.0/applications")); n != 1 {
-		t.Errorf("%d applications: something refused was made", n)
+		t.Errorf("%d applications: a refused request created one", n)
 	}
 	anonymous := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/applications", Raw: true,
 		Header: map[string]string{"Authorization": ""}})
@@ -192,7 +192,7 @@ func TestSigningKeys(t *testing.T) {
 	f.send(http.StatusOK, "GET", "/graph/v1.0/berth/signingKeys", nil)
 }
 
-// TestAudience: Graph and Resource Manager take tokens of their own, and say which one to ask for.
+// TestAudience: Graph and Resource Manager accept only their own tokens, and the refusal names the scope to request.
 func TestAudience(t *testing.T) {
 	f := newFront(t)
 	forGraph, forARM := f.Token, f.NewToken(f.Endpoint+"/.default")

@@ -57,7 +57,7 @@ var apis = map[API]struct {
 	Graph:           {GraphPath, []string{"https://graph.microsoft.com"}},
 }
 
-// Authority issues tokens to the clients of one tenant and verifies them.
+// Authority issues access tokens to the clients of one tenant and verifies them. It is safe for concurrent use.
 type Authority struct {
 	base      string // no trailing slash
 	tenant    string // lower case
@@ -124,7 +124,7 @@ type claims struct {
 	ObjectID  string `json:"oid"`
 	Subject   string `json:"sub"`
 	TenantID  string `json:"tid"`
-	UTI       string `json:"uti"` // makes each token its own
+	UTI       string `json:"uti"` // makes each token unique
 	Version   string `json:"ver"`
 }
 

@@ -42,7 +42,7 @@ func TestCredentialsAreMadeOnce(t *testing.T) {
 	}
 }
 
-// Who has lost the secret takes clientId and clientSecret out of the file, and keeps tenant and subscription.
+// After a lost secret, the operator removes clientId and clientSecret from the file, and keeps tenant and subscription.
 func TestCredentialsAreMadeAnew(t *testing.T) {
 	for name, lines := range map[string]string{"absent": "", "empty": `"clientId": "", "clientSecret": "", `} {
 		dir := t.TempDir()

@@ -97,7 +97,7 @@ func (k *Keys) parse(block *pem.Block) (signingKey, error) {
 	if err != nil {
 		return signingKey{}, err
 	}
-	key.made, key.retired = k.clock.Now().UTC(), time.Time{} // a file of before there were dates: its key is new today
+	key.made, key.retired = k.clock.Now().UTC(), time.Time{} // an older file has no dates: its key counts as new
 	for name, into := range map[string]*time.Time{headerMade: &key.made, headerRetired: &key.retired} {
 		if text := block.Headers[name]; text != "" {
 			if *into, err = time.Parse(time.RFC3339, text); err != nil {
@@ -144,7 +144,7 @@ func (k *Keys) rotate(forget bool) error {
 		if old.retired.IsZero() {
 			old.retired = now
 		}
-		if !forget && old.believed(now) {
+		if !forget && old.accepted(now) {
 			next = append(next, old)
 		}
 	}
@@ -177,7 +177,7 @@ func (k *Keys) write(list []signingKey) error {
 	return nil
 }
 
-func (s signingKey) believed(now time.Time) bool {
+func (s signingKey) accepted(now time.Time) bool {
 	return s.retired.IsZero() || now.Before(s.retired.Add(keyOverlap))
 }
 
@@ -204,7 +204,7 @@ func (k *Keys) find(id string) *ecdsa.PublicKey {
 	now := k.clock.Now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	i := slices.IndexFunc(k.list, func(s signingKey) bool { return s.public.KeyID == id && s.believed(now) })
+	i := slices.IndexFunc(k.list, func(s signingKey) bool { return s.public.KeyID == id && s.accepted(now) })
 	if i < 0 {
 		return nil
 	}
@@ -233,5 +233,5 @@ func (k *Keys) live() []signingKey {
 	now := k.clock.Now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return slices.DeleteFunc(slices.Clone(k.list), func(s signingKey) bool { return !s.believed(now) })
+	return slices.DeleteFunc(slices.Clone(k.list), func(s signingKey) bool { return !s.accepted(now) })
 }

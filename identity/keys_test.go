@@ -105,7 +105,7 @@ func TestForgottenKeyEndsItsTokens(t *testing.T) {
 	}
 }
 
-// On a full disk the old key goes on: nobody is shut out.
+// On a full disk the old key continues to sign, so that clients can still sign in.
 func TestRotationThatCannotBeKept(t *testing.T) {
 	w := newWorld(t)
 	if err := os.RemoveAll(filepath.Dir(w.keys.path)); err != nil {

@@ -11,18 +11,18 @@ import (
 	"github.com/jonboulle/clockwork"
 )
 
-// lookAgain is how often the files of an operator's own certificate are checked for a renewal.
-const lookAgain = 10 * time.Second
+// checkEvery is how often the files of an operator's own certificate are checked for a renewal.
+const checkEvery = 10 * time.Second
 
 // pair is a certificate and key in files that the operator renews.
 type pair struct {
 	certFile, keyFile string
 	clock             clockwork.Clock
 
-	mu     sync.Mutex
-	now    *tls.Certificate
-	looked time.Time
-	stamps [2]time.Time // when the files were last changed
+	mu      sync.Mutex
+	now     *tls.Certificate
+	checked time.Time
+	stamps  [2]time.Time // when the files were last changed
 }
 
 // OwnCertificate serves a certificate of the operator's own authority. It reads the files again when they change, so that a
@@ -55,7 +55,7 @@ func (p *pair) load() error {
 			return err
 		}
 	}
-	p.now, p.looked = &cert, p.clock.Now()
+	p.now, p.checked = &cert, p.clock.Now()
 	p.stamps = p.changed()
 	return nil
 }
@@ -72,8 +72,8 @@ func (p *pair) changed() (at [2]time.Time) {
 func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := p.clock.Now(); now.Sub(p.looked) >= lookAgain {
-		p.looked = now
+	if now := p.clock.Now(); now.Sub(p.checked) >= checkEvery {
+		p.checked = now
 		if p.changed() != p.stamps {
 			_ = p.load() // an error means half-written files: the next check finds them complete
 		}

@@ -66,7 +66,7 @@ func TestOwnCertificate(t *testing.T) {
 	if serial() != first {
 		t.Error("the files are read at every handshake")
 	}
-	clock.Advance(lookAgain)
+	clock.Advance(checkEvery)
 	second := serial()
 	if second == first {
 		t.Error("a renewed certificate is not taken")
@@ -74,7 +74,7 @@ func TestOwnCertificate(t *testing.T) {
 	if err := os.WriteFile(cert, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	clock.Advance(lookAgain)
+	clock.Advance(checkEvery)
 	if serial() != second {
 		t.Error("a half-written certificate is taken")
 	}

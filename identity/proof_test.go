@@ -24,7 +24,7 @@ func thumbprint(der []byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// assert makes a client assertion as MSAL does; change may spoil it.
+// assert creates a client assertion like MSAL; change can make it invalid.
 func assert(t testing.TB, alg jose.SignatureAlgorithm, key crypto.Signer, header map[jose.HeaderKey]any, change map[string]any) string {
 	t.Helper()
 	claims := map[string]any{

@@ -93,14 +93,14 @@ func unreadable(e *berth.UnreadableError) *berth.Error {
 
 // AlreadyAttached is the refusal of a second attachment, naming the first.
 func AlreadyAttached(t *berth.TakenError) *berth.Error {
-	who := by(t.Caller, t.Name)
+	holder := by(t.Caller, t.Name)
 	if t.Server != "" {
-		who = " by another Berth (" + t.Server + ")"
+		holder = " by another Berth (" + t.Server + ")"
 	}
 	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s%s. "+
 		"Detach it there first; a second attachment would break the first. "+
 		"To take the cluster over, use --force (force=true): the other compute then becomes Failed.",
-		t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), who)
+		t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), holder)
 	e.Target = "properties.resourceId"
 	return e
 }

@@ -10,7 +10,7 @@ import (
 	"berth.dev/berth/rules"
 )
 
-// TestExplain: every fact of the store has a code and says what is in the way and what to do.
+// TestExplain: the message for every fact of the store has a code, the reason and what to do.
 func TestExplain(t *testing.T) {
 	group := berth.GroupID("s", "g")
 	workspace := berth.NewID("s", "g", berth.TypeWorkspace, "eye")

@@ -103,7 +103,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// check wants exactly one violation at a target that says something, or none.
+// check requires exactly one violation, at a target and with a text in its message, or none for an empty target.
 func check(t *testing.T, vs []Violation, target, says string) {
 	t.Helper()
 	e := AsError(vs)

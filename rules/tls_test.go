@@ -26,7 +26,7 @@ type issued struct {
 	private   crypto.Signer
 }
 
-// issue makes a certificate for common name and hosts; by nil it is its own issuer.
+// issue creates a certificate for a common name and hosts; it is self-signed when by is nil.
 func issue(t *testing.T, cn string, hosts []string, until time.Time, by *issued) issued {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -20,7 +20,7 @@ func Version(version string) (ok bool, detail string) {
 	return true, "Kubernetes " + version + " is supported."
 }
 
-// VersionError is the refusal (CodeBadRequest) of a cluster whose version is not supported; nil when Version says ok.
+// VersionError is the refusal (CodeBadRequest) of a cluster whose version is not supported; nil when it is supported.
 func VersionError(version string) *berth.Error {
 	if ok, _ := Version(version); ok {
 		return nil

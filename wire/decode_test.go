@@ -32,7 +32,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 // TestMerge: fields that a request does not name stay; null and "", as azureml-core sends them, request nothing.
 func TestMerge(t *testing.T) {
-	was := made().Spec
+	was := sample().Spec
 	for _, body := range []string{
 		`{}`, `{"properties":{}}`, `{"properties":{"properties":null}}`, `{"properties":{"properties":{}}}`,
 		`{"properties":{"description":null,"properties":{"agentCount":null,"agentVmSize":"","clusterPurpose":null,"loadBalancerType":"",
@@ -65,7 +65,7 @@ func TestMerge(t *testing.T) {
 // TestEchoedCompute: every answer can be sent back as a request, and asks for nothing new.
 func TestEchoedCompute(t *testing.T) {
 	id := workspace.Child("computes", "Gpu")
-	body, err := json.Marshal(wire.Compute(resource(id, berth.StateSucceeded, made()), 0))
+	body, err := json.Marshal(wire.Compute(resource(id, berth.StateSucceeded, sample()), 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +73,8 @@ func TestEchoedCompute(t *testing.T) {
 	if err := wire.Decode(body, &in); err != nil {
 		t.Fatal(err)
 	}
-	spec := made().Spec
-	if in.Merge(&spec); !reflect.DeepEqual(spec, made().Spec) {
+	spec := sample().Spec
+	if in.Merge(&spec); !reflect.DeepEqual(spec, sample().Spec) {
 		t.Errorf("the echo makes of it %+v", spec)
 	}
 }

@@ -55,7 +55,7 @@ func resource(id berth.ID, state berth.State, body berth.Body) *berth.Resource {
 	}
 }
 
-func made() *berth.Compute {
+func sample() *berth.Compute {
 	return &berth.Compute{
 		Spec: berth.ComputeSpec{
 			Type: berth.ComputeAKS, Description: "for scoring", Location: "westeurope", ClusterID: cluster, AgentCount: 3,
@@ -71,7 +71,7 @@ func made() *berth.Compute {
 
 func TestComputeGolden(t *testing.T) {
 	id := workspace.Child("computes", "Gpu")
-	golden(t, "compute-created", wire.Compute(resource(id, berth.StateSucceeded, made()), 0))
+	golden(t, "compute-created", wire.Compute(resource(id, berth.StateSucceeded, sample()), 0))
 
 	bare := resource(id, berth.StateCreating, &berth.Compute{
 		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.DevTest,
