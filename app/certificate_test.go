@@ -23,7 +23,10 @@ import (
 func TestOwnCertificate(t *testing.T) {
 	t.Parallel()
 	cert, key := ownCertificate(t)
-	own := func(c *app.Config) { c.TLSCert, c.TLSKey, c.TLSCA = cert, key, cert }
+	own := func(c *app.Config) {
+		c.TLSCert, c.TLSKey = cert, key
+		c.TLSCA = cert
+	}
 	s := apptest.New(t, own)
 	s.Want(http.StatusOK, s.Do(http.MethodGet, "/subscriptions", nil))
 	if s.Info.CAFile != cert {
@@ -46,7 +49,8 @@ func ownCertificate(t *testing.T) (cert, key string) {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,10 @@ type Config struct {
 
 // DefaultConfig is what is used where nothing is said.
 func DefaultConfig() Config {
-	return Config{DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444", LogFormat: "text", LogLevel: "info"}
+	return Config{
+		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444",
+		LogFormat: "text", LogLevel: "info",
+	}
 }
 
 // defaultDataDir is where the platform keeps users' data.
@@ -73,17 +76,44 @@ type setting struct {
 var settings = []setting{
 	{flag: "data-dir", usage: "folder for everything Berth keeps", text: func(c *Config) *string { return &c.DataDir }},
 	{flag: "listen", usage: "host:port to serve HTTPS on", text: func(c *Config) *string { return &c.Listen }},
-	{flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)", text: func(c *Config) *string { return &c.PublicURL }},
-	{flag: "host", usage: "further host name or address for the certificate (repeatable)", list: func(c *Config) *[]string { return &c.Hosts }},
-	{flag: "tls-cert", usage: "PEM file of a certificate from your own authority (default: one that Berth makes)", text: func(c *Config) *string { return &c.TLSCert }},
+	{
+		flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)",
+		text: func(c *Config) *string { return &c.PublicURL },
+	},
+	{
+		flag: "host", usage: "further host name or address for the certificate (repeatable)",
+		list: func(c *Config) *[]string { return &c.Hosts },
+	},
+	{
+		flag: "tls-cert", usage: "PEM file of a certificate from your own authority (default: one that Berth makes)",
+		text: func(c *Config) *string { return &c.TLSCert },
+	},
 	{flag: "tls-key", usage: "PEM file of that certificate's key", text: func(c *Config) *string { return &c.TLSKey }},
 	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
-	{flag: "template-host", usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)", list: func(c *Config) *[]string { return &c.TemplateHosts }},
-	{flag: "control-plane-range", usage: "location=range that this server comes from, such as westeurope=203.0.113.0/28 (repeatable)", list: func(c *Config) *[]string { return &c.ControlPlane }},
-	{flag: "cluster-range", usage: "range of addresses that connected clusters may have although it is loopback or link-local (repeatable)", list: func(c *Config) *[]string { return &c.ClusterRanges }},
+	{
+		flag:  "template-host",
+		usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)",
+		list:  func(c *Config) *[]string { return &c.TemplateHosts },
+	},
+	{
+		flag:  "control-plane-range",
+		usage: "location=range that this server comes from, such as westeurope=203.0.113.0/28 (repeatable)",
+		list:  func(c *Config) *[]string { return &c.ControlPlane },
+	},
+	{
+		flag:  "cluster-range",
+		usage: "range of addresses that connected clusters may have although it is loopback or link-local (repeatable)",
+		list:  func(c *Config) *[]string { return &c.ClusterRanges },
+	},
 	{flag: "health-interval", usage: "how often each cluster is looked at", text: func(c *Config) *string { return &c.HealthEvery }},
-	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
-	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
+	{
+		flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'",
+		text: func(c *Config) *string { return &c.DebugListen },
+	},
+	{
+		flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)",
+		text: func(c *Config) *string { return &c.KubeBinary },
+	},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
 	{flag: "log-level", usage: "debug, info, warn or error", text: func(c *Config) *string { return &c.LogLevel }},
 }
@@ -153,7 +183,8 @@ func (c *Config) check() error {
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			return fmt.Errorf("--public-url %q is not right: give https://host[:port] and nothing behind it (Azure clients refuse anything but https)", c.PublicURL)
+			return fmt.Errorf("--public-url %q is not right: give https://host[:port] and nothing behind it (Azure clients "+
+				"refuse anything but https)", c.PublicURL)
 		}
 		c.PublicURL = "https://" + u.Host
 	}
@@ -163,7 +194,8 @@ func (c *Config) check() error {
 	if c.DebugListen != "off" && c.DebugListen != "" {
 		host, _, err := net.SplitHostPort(c.DebugListen)
 		if err != nil || !isLoopback(host) {
-			return fmt.Errorf("--debug-listen %q must be a loopback address such as 127.0.0.1:8444, or 'off': it shows the inside of the process", c.DebugListen)
+			return fmt.Errorf("--debug-listen %q must be a loopback address such as 127.0.0.1:8444, or 'off': it shows the "+
+				"inside of the process", c.DebugListen)
 		}
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {

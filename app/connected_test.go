@@ -62,7 +62,11 @@ func startForeign(t *testing.T) *foreign {
 	t.Cleanup(f.conn.Close)
 	f.raw()
 	for i := range 3 {
-		if err := f.conn.CreateNode(t.Context(), kube.NodeSpec{Name: fmt.Sprintf("node-%d", i), VCPUs: 4, MemoryMiB: 8192, MaxPods: 10, KubeletVersion: "v1.36.0", Architecture: "amd64"}); err != nil {
+		node := kube.NodeSpec{
+			Name: fmt.Sprintf("node-%d", i), VCPUs: 4, MemoryMiB: 8192, MaxPods: 10,
+			KubeletVersion: "v1.36.0", Architecture: "amd64",
+		}
+		if err := f.conn.CreateNode(t.Context(), node); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,7 +113,11 @@ func (f *foreign) raw() {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(c.Clusters[0].Cluster.CA)
 	f.url = c.Clusters[0].Cluster.Server
-	f.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}
+	f.http = &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		},
+	}
 	f.t.Cleanup(f.http.CloseIdleConnections)
 }
 
@@ -161,7 +169,7 @@ func (f *foreign) settled() (all map[string]string) {
 
 func allowLoopback(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} }
 
-func given(kubeconfig string) apptest.Object {
+func connecting(kubeconfig string) apptest.Object {
 	return apptest.Object{"location": "westeurope", "properties": apptest.Object{"kubeconfig": kubeconfig}}
 }
 
@@ -175,11 +183,12 @@ func TestGivenCluster(t *testing.T) {
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	before := f.settled()
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
-	s.put(edge, given(string(f.config)))
+	s.put(edge, connecting(string(f.config)))
 	got := s.get(edge)
 	s.equal(got, "properties.connectivityStatus", "Connected")
 	s.equal(got, "properties.totalCoreCount", 12.0)
-	if answer := s.Do(http.MethodGet, edge, nil).Text + s.Log.String(); strings.Contains(answer, "kubeconfig") || strings.Contains(answer, "-----BEGIN") {
+	if answer := s.Do(http.MethodGet, edge, nil).Text + s.Log.String(); strings.Contains(answer, "kubeconfig") ||
+		strings.Contains(answer, "-----BEGIN") {
 		t.Errorf("the kubeconfig is shown: %s", answer)
 	}
 	onDisk(t, s.Dir, strings.Split(string(f.config), "client-key-data: ")[1][:64])
@@ -192,11 +201,12 @@ func TestGivenCluster(t *testing.T) {
 	far := s.get(s.compute("far"))
 	s.equal(far, "properties.provisioningState", "Succeeded")
 	s.equal(far, "properties.properties.agentCount", 3.0)
-	s.Refused(s.Do(http.MethodPut, s.compute("again"), apptest.AttachTo(edge, "DevTest")), http.StatusConflict, "ClusterAlreadyAttached", "'far'")
+	s.Refused(s.Do(http.MethodPut, s.compute("again"), apptest.AttachTo(edge, "DevTest")), http.StatusConflict,
+		"ClusterAlreadyAttached", "'far'")
 	s.Refused(s.Do(http.MethodPost, s.compute("far")+"/listKeys", nil), http.StatusConflict, "Conflict", "does not keep")
 	s.Refused(s.Do(http.MethodDelete, edge, nil), http.StatusConflict, "Conflict", "Detach it there first", "'far'")
 	again := s.Group(jobGroup) + "/providers/Microsoft.ContainerService/managedClusters/again"
-	s.Fails(s.Do(http.MethodPut, again, given(string(f.config))), "Conflict", "connected already, as "+edge)
+	s.Fails(s.Do(http.MethodPut, again, connecting(string(f.config))), "Conflict", "connected already, as "+edge)
 	s.Succeed(s.Do(http.MethodDelete, again, nil))
 
 	s.Succeed(s.Do(http.MethodDelete, s.compute("far")+"?underlyingResourceAction=Detach", nil))
@@ -204,7 +214,7 @@ func TestGivenCluster(t *testing.T) {
 	f.clean(before)
 
 	// As a managed cluster it is found by its name, and to delete it there leaves it alone.
-	s.put(again, given(string(f.config)))
+	s.put(again, connecting(string(f.config)))
 	got = s.get(again)
 	s.equal(got, "properties.kubernetesVersion", "1.36.0")
 	s.equal(got, "properties.agentPoolProfiles.0.count", 3.0)
@@ -250,10 +260,13 @@ func TestGivenRefused(t *testing.T) {
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
 	const good = "https://203.0.113.1:6443"
 	for name, c := range map[string]struct{ config, word string }{
-		"nothing":         {"", "takes its kubeconfig"},
-		"no YAML":         {"{", "not valid YAML"},
-		"no context":      {"apiVersion: v1\nkind: Config\n", "current-context"},
-		"exec":            {kubeconfigTo(good, "", ", exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, interactiveMode: Never}"), "'exec'"},
+		"nothing":    {"", "takes its kubeconfig"},
+		"no YAML":    {"{", "not valid YAML"},
+		"no context": {"apiVersion: v1\nkind: Config\n", "current-context"},
+		"exec": {
+			kubeconfigTo(good, "", ", exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, interactiveMode: Never}"),
+			"'exec'",
+		},
 		"auth-provider":   {kubeconfigTo(good, "", ", auth-provider: {name: gcp}"), "'auth-provider'"},
 		"tokenFile":       {kubeconfigTo(good, "", ", tokenFile: /etc/passwd"), "'tokenFile'"},
 		"client key":      {kubeconfigTo(good, "", ", client-key: /etc/shadow"), "'client-key'"},
@@ -266,7 +279,7 @@ func TestGivenRefused(t *testing.T) {
 		"far too large":   {kubeconfigTo(good, "", "") + "#" + strings.Repeat("x", 300<<10), "at most"},
 		"user in the URL": {kubeconfigTo("https://me:pw@203.0.113.1", "", ""), "plain https"},
 	} {
-		r := s.Do(http.MethodPut, edge, given(c.config))
+		r := s.Do(http.MethodPut, edge, connecting(c.config))
 		if r.Status != http.StatusBadRequest {
 			t.Fatalf("%s is accepted: %s", name, r.Text)
 		}
@@ -288,13 +301,15 @@ func TestGivenRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := s.Server.As(t)
-			at.Fails(at.Do(http.MethodPut, edge, given(kubeconfigTo(c.server, "", ""))), "BadRequest", c.word)
+			at.Fails(at.Do(http.MethodPut, edge, connecting(kubeconfigTo(c.server, "", ""))), "BadRequest", c.word)
 		})
 	}
 	open := apptest.New(t, allowLoopback)
 	open.MakeWorkspace(jobGroup, jobWorkspace)
-	open.Fails(open.Do(http.MethodPut, open.Group(jobGroup)+"/providers/Microsoft.Kubernetes/connectedClusters/self", given(kubeconfigTo(open.Endpoint, "", ""))), "BadRequest", "is Berth itself")
-	if strings.Contains(s.Log.String(), "s3cr3t") || strings.Contains(s.Log.String(), base64.StdEncoding.EncodeToString([]byte("s3cr3t-token"))) {
+	self := open.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/self"
+	open.Fails(open.Do(http.MethodPut, self, connecting(kubeconfigTo(open.Endpoint, "", ""))), "BadRequest", "is Berth itself")
+	if strings.Contains(s.Log.String(), "s3cr3t") ||
+		strings.Contains(s.Log.String(), base64.StdEncoding.EncodeToString([]byte("s3cr3t-token"))) {
 		t.Error("the log shows a secret")
 	}
 }

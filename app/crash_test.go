@@ -30,7 +30,8 @@ const (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(envServer); dir != "" {
 		c := app.DefaultConfig()
-		c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, os.Getenv(envListen), "off", os.Getenv("BERTH_KUBE_BIN")
+		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
+		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
 		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -67,7 +68,10 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d kills, seed %d", kills, seed)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*20*time.Second+5*time.Minute)
 	defer cancel()
-	c := &crash{T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t), random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{}}
+	c := &crash{
+		T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t),
+		random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{},
+	}
 	defer c.kill()
 	c.start()
 	c.setUp()
@@ -187,7 +191,8 @@ func (c *crash) createOwn() {
 }
 
 func (c *crash) attach() {
-	_, op, err := c.client.PutCompute(c.ctx, named("taken"), apptest.AttachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	_, op, err := c.client.PutCompute(c.ctx, named("taken"),
+		apptest.AttachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
 	c.accept(op, err)
 }
 
@@ -195,12 +200,15 @@ func (c *crash) attach() {
 func (c *crash) deploy() {
 	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
 	cluster, compute := apptest.ClusterOf(1+c.random.IntN(2), size), apptest.AttachTo(own, "DevTest")
-	cluster["type"], cluster["apiVersion"], cluster["name"] = berth.TypeCluster, "2024-05-01", "own"
-	compute["type"], compute["apiVersion"], compute["name"] = berth.TypeCompute, apptest.Version, jobWorkspace+"/taken"
+	cluster["type"], cluster["apiVersion"] = berth.TypeCluster, "2024-05-01"
+	cluster["name"] = "own"
+	compute["type"], compute["apiVersion"] = berth.TypeCompute, apptest.Version
+	compute["name"] = jobWorkspace + "/taken"
 	compute["dependsOn"] = []string{"own"}
-	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")), client.Object{"properties": client.Object{
-		"mode": "Incremental", "template": client.Object{"resources": []client.Object{compute, cluster}},
-	}}, nil)
+	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")),
+		client.Object{"properties": client.Object{
+			"mode": "Incremental", "template": client.Object{"resources": []client.Object{compute, cluster}},
+		}}, nil)
 	c.accept(op, err)
 }
 
@@ -240,7 +248,8 @@ func (c *crash) all() []client.Object {
 	if err != nil {
 		c.Fatal(err)
 	}
-	deployments, err := c.client.List(c.ctx, client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeTemplateDeployment)
+	deployments, err := c.client.List(c.ctx,
+		client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeTemplateDeployment)
 	if err != nil {
 		c.Fatal(err)
 	}

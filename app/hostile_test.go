@@ -17,7 +17,7 @@ func TestHostileClusters(t *testing.T) {
 	s := &site{Server: apptest.New(t, allowLoopback, func(c *app.Config) { c.HealthEvery = "1s" }), t: t, ctx: t.Context()}
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	kept := func(kubeconfig string) apptest.Object {
-		body := given(kubeconfig)
+		body := connecting(kubeconfig)
 		body["properties"].(apptest.Object)["keepCredential"] = true
 		return body
 	}
@@ -28,7 +28,10 @@ func TestHostileClusters(t *testing.T) {
 		code   string
 		word   string
 	}{
-		"redirects": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Endpoint, http.StatusFound) }, "BadRequest", "redirect"},
+		"redirects": {
+			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Endpoint, http.StatusFound) },
+			"BadRequest", "redirect",
+		},
 		"huge": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprint(w, `{"metadata":{"name":"`)
@@ -38,11 +41,17 @@ func TestHostileClusters(t *testing.T) {
 				}
 			}
 		}, "BadRequest", "more than 512 KiB"},
-		"slow":            {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", "does not answer"},
-		"no Kubernetes":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>welcome</html>") }, "BadRequest", "is not Kubernetes"},
+		"slow": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", "does not answer"},
+		"no Kubernetes": {
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>welcome</html>") }, "BadRequest",
+			"is not Kubernetes",
+		},
 		"strange version": {strange("/version", `{"gitVersion":"<script>"}`), "BadRequest", "not a version of Kubernetes"},
-		"no identity":     {strange("/api/v1/namespaces/kube-system", `{"apiVersion":"v1","kind":"Namespace","metadata":{}}`), "BadRequest", "no UID"},
-		"refuses":         {gone, "AuthorizationFailed", "refused the credential"},
+		"no identity": {
+			strange("/api/v1/namespaces/kube-system", `{"apiVersion":"v1","kind":"Namespace","metadata":{}}`),
+			"BadRequest", "no UID",
+		},
+		"refuses": {gone, "AuthorizationFailed", "refused the credential"},
 	} {
 		h.Be(c.behave)
 		edge := s.edge(strings.ReplaceAll(name, " ", "-"))

@@ -29,7 +29,8 @@ type site struct {
 func (s *site) as(t *testing.T) *site {
 	t.Parallel()
 	other := *s
-	other.t, other.ctx, other.Server = t, t.Context(), s.Server.As(t)
+	other.t, other.ctx = t, t.Context()
+	other.Server = s.Server.As(t)
 	return &other
 }
 
@@ -205,7 +206,9 @@ func (s *site) owned(conn *kube.Conn, compute string) {
 // asKubernetes takes the cluster up as a compute of type Kubernetes, in a namespace that was there before.
 func asKubernetes(s *site, conn *kube.Conn, cluster string) {
 	path := s.compute("k8s")
-	s.put(path, apptest.Object{"properties": apptest.Object{"computeType": "Kubernetes", "resourceId": cluster, "properties": apptest.Object{"namespace": "default"}}})
+	s.put(path, apptest.Object{
+		"properties": apptest.Object{"computeType": "Kubernetes", "resourceId": cluster, "properties": apptest.Object{"namespace": "default"}},
+	})
 	s.equal(s.get(path), "properties.properties.namespace", "default")
 	s.owned(conn, path)
 	op := s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
@@ -274,7 +277,8 @@ func silent(s *site) {
 	goOn := func() { _ = syscall.Kill(pid, syscall.SIGCONT) }
 	s.t.Cleanup(goOn)
 	op := s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
-	if note, _ := apptest.At(op, "properties.notes.0").(string); !strings.Contains(note, "'quiet' did not answer") || !strings.Contains(note, "azureml-"+jobWorkspace) {
+	if note, _ := apptest.At(op, "properties.notes.0").(string); !strings.Contains(note, "'quiet' did not answer") ||
+		!strings.Contains(note, "azureml-"+jobWorkspace) {
 		s.t.Errorf("the notes do not name what is left: %v", op)
 	}
 	s.Want(http.StatusNotFound, s.Do(http.MethodGet, path, nil))

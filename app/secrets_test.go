@@ -32,7 +32,8 @@ func noSecrets(s *site, path, earlierLog string) {
 	seen := map[string]string{"the log": earlierLog + s.Log.String()}
 	sub := "/subscriptions/" + s.SubscriptionID
 	for _, at := range []string{
-		path, cluster, cluster + "/agentPools", s.workspace, s.workspace + "/computes", sub + "/resources", sub + "/resourceGroups", s.Group(jobGroup) + "/resources",
+		path, cluster, cluster + "/agentPools", s.workspace, s.workspace + "/computes", sub + "/resources",
+		sub + "/resourceGroups", s.Group(jobGroup) + "/resources",
 		sub + "/providers/Microsoft.ContainerService/managedClusters", "/rp/workspaces" + path, cluster + "/upgradeProfiles/default",
 	} {
 		seen["GET "+at] = s.Want(http.StatusOK, s.Do(http.MethodGet, at, nil)).Text

@@ -152,7 +152,10 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
-	callers := graph.New(graph.Options{Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log, RotateSecretKey: s.rotateSecretKey})
+	callers := graph.New(graph.Options{
+		Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
+		RotateSecretKey: s.rotateSecretKey,
+	})
 	pages, err := s.openStudio(authority, credentials.SubscriptionID, handler)
 	if err != nil {
 		return err
@@ -189,7 +192,8 @@ func (s *server) lockDataDir() error {
 func (s *server) listen() error {
 	l, err := net.Listen("tcp", s.config.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use by another program; choose another address with --listen, such as --listen 127.0.0.1:9443", s.config.Listen)
+		return fmt.Errorf("%s is in use by another program; choose another address with --listen, such as --listen 127.0.0.1:9443",
+			s.config.Listen)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", s.config.Listen, err)

@@ -21,7 +21,8 @@ import (
 func startError(t *testing.T, dir string, change ...func(*app.Config)) string {
 	t.Helper()
 	c := app.DefaultConfig()
-	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", apptest.KubeBinary(t)
+	c.DataDir, c.KubeBinary = dir, apptest.KubeBinary(t)
+	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
 	for _, f := range change {
 		f(&c)
 	}
@@ -49,10 +50,16 @@ func TestDamagedFolder(t *testing.T) {
 		file  string
 		words []string
 	}{
-		"a newer database":           {newerSchema, "berth.db", []string{"newer Berth", "--data-dir", "nothing was changed"}},
-		"a database that is none":    {overwritten("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db", []string{"damaged or not a database", "copy back"}},
-		"a database damaged inside":  {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
-		"damaged credentials":        {overwritten("credentials.json", `{"clientId"`, 0o600), "credentials.json", []string{"credentials.json", "damaged", "backup"}},
+		"a newer database": {newerSchema, "berth.db", []string{"newer Berth", "--data-dir", "nothing was changed"}},
+		"a database that is none": {
+			overwritten("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db",
+			[]string{"damaged or not a database", "copy back"},
+		},
+		"a database damaged inside": {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
+		"damaged credentials": {
+			overwritten("credentials.json", `{"clientId"`, 0o600), "credentials.json",
+			[]string{"credentials.json", "damaged", "backup"},
+		},
 		"credentials that all see":   {overwritten("credentials.json", "", 0o644), "credentials.json", []string{"other users", "chmod 600"}},
 		"a damaged authority":        {overwritten("ca.pem", "nonsense", 0o644), "ca.pem", []string{"ca.pem"}},
 		"an authority's key for all": {overwritten("ca-key.pem", "", 0o644), "ca-key.pem", []string{"other users", "chmod 600"}},
@@ -187,7 +194,8 @@ func TestWithoutKubeBinary(t *testing.T) {
 	s.MakeWorkspace(jobGroup, jobWorkspace)
 	op := s.WaitOperation(s.Do(http.MethodPut, s.Cluster(jobGroup, "own"), apptest.ClusterOf(1, "Standard_D3_v2")))
 	message, _ := apptest.At(op, "error.message").(string)
-	if op["status"] != "Failed" || apptest.At(op, "error.code") != "ProviderUnavailable" || !strings.Contains(message, "make") || !strings.Contains(message, "--kube-binary") {
+	if op["status"] != "Failed" || apptest.At(op, "error.code") != "ProviderUnavailable" ||
+		!strings.Contains(message, "make") || !strings.Contains(message, "--kube-binary") {
 		t.Errorf("without the binary: %v", op)
 	}
 	s.Succeed(s.Do(http.MethodDelete, s.Group(jobGroup), nil))

@@ -51,7 +51,8 @@ func TestWheel(t *testing.T) {
 			t.Errorf("RECORD has no %q", line)
 		}
 	}
-	for _, want := range []string{"azext_ml_computetarget/__init__.py", "azext_ml_computetarget/azext_metadata.json", info + "METADATA", info + "WHEEL"} {
+	for _, want := range []string{"azext_ml_computetarget/__init__.py",
+		"azext_ml_computetarget/azext_metadata.json", info + "METADATA", info + "WHEEL"} {
 		if len(files[want]) == 0 {
 			t.Errorf("the wheel has no %s", want)
 		}
@@ -59,7 +60,8 @@ func TestWheel(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
-	if w := get(t, azext.Path); w.Code != http.StatusOK || w.Body.String() != "az extension add --source https://berth.example/extensions/"+azext.Wheel+"\n" {
+	if w := get(t, azext.Path); w.Code != http.StatusOK ||
+		w.Body.String() != "az extension add --source https://berth.example/extensions/"+azext.Wheel+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if w := get(t, azext.Path+"../credentials.json"); w.Code != http.StatusNotFound {

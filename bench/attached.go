@@ -39,7 +39,10 @@ func simulatedID(i int) berth.ID {
 func simulate(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	spec := berth.ClusterSpec{Version: catalog.DefaultVersion(), Pools: []berth.NodePool{{Name: "pool", Count: 3, VMSize: size, Mode: "System", OSType: "Linux", MaxPods: 110}}}
+	spec := berth.ClusterSpec{
+		Version: catalog.DefaultVersion(),
+		Pools:   []berth.NodePool{{Name: "pool", Count: 3, VMSize: size, Mode: "System", OSType: "Linux", MaxPods: 110}},
+	}
 	all := make([]*fake.Provider, attachedClusters)
 	for i := range all {
 		all[i] = fake.New(clockwork.NewRealClock())
@@ -92,7 +95,8 @@ func (b *bench) attachedMany(ctx context.Context) error {
 	if err := s.attachSimulated(ctx, sim.dir); err != nil {
 		return err
 	}
-	row(fmt.Sprintf("connect and attach %d simulated clusters, each", attachedClusters), fmt.Sprintf("%.1f ms", time.Since(start).Seconds()*1000/attachedClusters), "")
+	row(fmt.Sprintf("connect and attach %d simulated clusters, each", attachedClusters),
+		fmt.Sprintf("%.1f ms", time.Since(start).Seconds()*1000/attachedClusters), "")
 	if err := pause(ctx, 45*time.Second); err != nil { // so that the looks are spread
 		return err
 	}
@@ -122,7 +126,8 @@ func (b *bench) attachedMany(ctx context.Context) error {
 		return err
 	}
 	after, err := s.attachedTime(ctx, "after", sim.dir)
-	row(fmt.Sprintf("attach of one more with %d dead and %d slow ÷ without", ofThemDead, ofThemSlow), fmt.Sprintf("%.2f", after.Seconds()/before.Seconds()), "about 1")
+	row(fmt.Sprintf("attach of one more with %d dead and %d slow ÷ without", ofThemDead, ofThemSlow),
+		fmt.Sprintf("%.2f", after.Seconds()/before.Seconds()), "about 1")
 	return err
 }
 
@@ -201,7 +206,9 @@ func (s *server) attachOne(ctx context.Context, name, kubeconfig string) error {
 	if err := s.wait(ctx, op, err); err != nil {
 		return err
 	}
-	_, op, err = s.client.PutCompute(ctx, compute(name), client.Object{"properties": client.Object{"computeType": "AKS", "resourceId": id.String()}})
+	_, op, err = s.client.PutCompute(ctx, compute(name), client.Object{
+		"properties": client.Object{"computeType": "AKS", "resourceId": id.String()},
+	})
 	return s.wait(ctx, op, err)
 }
 

@@ -58,7 +58,12 @@ func startBare(body []byte) (*bareServer, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(parsed)
-	return &bareServer{cmd: cmd, stdin: in, url: address, client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}}}, nil
+	return &bareServer{
+		cmd: cmd, stdin: in, url: address,
+		client: &http.Client{
+			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true},
+		},
+	}, nil
 }
 
 func (s *bareServer) stop() {

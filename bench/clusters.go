@@ -60,7 +60,8 @@ func (b *bench) bareCluster(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	start := time.Now()
-	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), "serve", "--dir", dir, "--api-port", strconv.Itoa(port), "--kubernetes-version", catalog.Minor(catalog.DefaultVersion()))
+	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), "serve", "--dir", dir, "--api-port",
+		strconv.Itoa(port), "--kubernetes-version", catalog.Minor(catalog.DefaultVersion()))
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
@@ -229,7 +230,8 @@ func (b *bench) idle(ctx context.Context) error {
 	row("resident memory of the server, after all this", fmt.Sprintf("%.0f MB", rss), "at most 80 MB")
 	row(fmt.Sprintf("resident memory of the largest of %d clusters", len(pids)), fmt.Sprintf("%.0f MB", memory), "at most 350 MB")
 	row("idle CPU of a cluster (mean), of one core", fmt.Sprintf("%.1f %%", 100*cpu/float64(len(pids))), "at most 3 %")
-	row(fmt.Sprintf("idle CPU of the server with %d clusters", len(pids)), fmt.Sprintf("%.1f %%", 100*(used-before[b.server.cmd.Process.Pid]).Seconds()/rest.Seconds()), "")
+	row(fmt.Sprintf("idle CPU of the server with %d clusters", len(pids)),
+		fmt.Sprintf("%.1f %%", 100*(used-before[b.server.cmd.Process.Pid]).Seconds()/rest.Seconds()), "")
 	return nil
 }
 

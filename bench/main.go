@@ -20,7 +20,8 @@ func main() {
 	only := flag.String("only", "", "run the measurements whose name begins so")
 	bin := flag.String("bin", "bin", "folder of berth and berth-kube")
 	bare := flag.Bool("bare", false, "be the bare handler: for this program's own use")
-	simulated := flag.String("simulate", "", "be many simulated clusters whose kubeconfigs are written to this folder: for this program's own use")
+	simulated := flag.String("simulate", "",
+		"be many simulated clusters whose kubeconfigs are written to this folder: for this program's own use")
 	flag.Parse()
 	if *simulated != "" {
 		if err := simulate(*simulated); err != nil {
@@ -62,7 +63,8 @@ func (b *bench) run(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many}, {"studio", b.studio}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
+		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many},
+		{"studio", b.studio}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
 	} {
 		if !strings.HasPrefix(m.name, b.only) {
 			continue

@@ -44,7 +44,9 @@ func startServer(ctx context.Context, bin string, more ...string) (*server, erro
 		return nil, err
 	}
 	s := &server{dir: dir}
-	s.cmd = exec.Command(filepath.Join(bin, "berth"), append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off"}, more...)...)
+	s.cmd = exec.Command(filepath.Join(bin, "berth"), append([]string{
+		"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off",
+	}, more...)...)
 	log, err := os.Create(filepath.Join(dir, "serve.log"))
 	if err != nil {
 		return nil, err
@@ -116,7 +118,9 @@ func (s *server) createCluster(ctx context.Context, name string) error {
 
 func (s *server) attach(ctx context.Context, name client.ComputeName, cluster string) error {
 	id := s.client.ID(group, berth.TypeCluster, cluster).String()
-	_, op, err := s.client.PutCompute(ctx, name, client.Object{"properties": client.Object{"computeType": "AKS", "resourceId": id, "properties": client.Object{"clusterPurpose": "DevTest"}}})
+	_, op, err := s.client.PutCompute(ctx, name, client.Object{
+		"properties": client.Object{"computeType": "AKS", "resourceId": id, "properties": client.Object{"clusterPurpose": "DevTest"}},
+	})
 	return s.wait(ctx, op, err)
 }
 

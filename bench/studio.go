@@ -87,12 +87,14 @@ func (b *bench) studio(ctx context.Context) error {
 		}
 		checks = append(checks, took)
 	}
-	row("the form's rules, p50 / p99 (asked 30 ms after the last key)", fmt.Sprintf("%.1f / %.1f ms", ms(median(checks)), ms(quantile(checks, 0.99))), "under 100 ms")
+	row("the form's rules, p50 / p99 (asked 30 ms after the last key)",
+		fmt.Sprintf("%.1f / %.1f ms", ms(median(checks)), ms(quantile(checks, 0.99))), "under 100 ms")
 	heard, err := v.heard(ctx)
 	if err != nil {
 		return err
 	}
-	row("from a change in the store to an open page, p50 / slowest", fmt.Sprintf("%.0f / %.0f ms", ms(median(heard)), ms(quantile(heard, 1))), "under 300 ms")
+	row("from a change in the store to an open page, p50 / slowest",
+		fmt.Sprintf("%.0f / %.0f ms", ms(median(heard)), ms(quantile(heard, 1))), "under 300 ms")
 	return nil
 }
 
@@ -158,7 +160,8 @@ func (v *visitor) heard(ctx context.Context) (all []time.Duration, err error) {
 	}
 	for i := range 20 {
 		start := time.Now()
-		if _, err := v.server.client.PutWorkspace(ctx, group, workspace, client.Object{"location": "westeurope", "tags": client.Object{"turn": fmt.Sprint(i)}}); err != nil {
+		if _, err := v.server.client.PutWorkspace(ctx, group, workspace,
+			client.Object{"location": "westeurope", "tags": client.Object{"turn": fmt.Sprint(i)}}); err != nil {
 			return nil, err
 		}
 		if err := next(r, "changed"); err != nil {
@@ -197,7 +200,8 @@ func (v *visitor) crowd(ctx context.Context) error {
 		go func() { _ = next(r, "never") }()
 	}
 	after, more, err := v.server.cost(ctx, 20*time.Second)
-	row(fmt.Sprintf("studio: %d open pages, with the health checks going on", streams), fmt.Sprintf("%.2f cores, %.0f MB more", after-before, more-memory), "")
+	row(fmt.Sprintf("studio: %d open pages, with the health checks going on", streams),
+		fmt.Sprintf("%.2f cores, %.0f MB more", after-before, more-memory), "")
 	return err
 }
 

@@ -119,18 +119,21 @@ func quote(s string) string { return fmt.Sprintf("%q", s) }
 // click presses the link or button with this text, as a person would find it.
 func (b *tab) click(text string) {
 	b.t.Helper()
-	b.run(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
+	b.run(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.),`+
+		` %q)]`, text), chromedp.BySearch))
 }
 
 func (b *tab) fill(name, value string) {
 	b.t.Helper()
 	sel := fmt.Sprintf(`[name=%q]:not([type=hidden])`, name)
-	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery), chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil), chromedp.SendKeys(sel, value, chromedp.ByQuery))
+	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery),
+		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil), chromedp.SendKeys(sel, value, chromedp.ByQuery))
 }
 
 func (b *tab) choose(name, value string) {
 	b.t.Helper()
-	b.run(chromedp.Evaluate(fmt.Sprintf("(() => { const f = document.querySelector('form[data-check]'); f.elements[%q].value = %q; f.dispatchEvent(new Event('input', {bubbles: true})) })()", name, value), nil))
+	b.run(chromedp.Evaluate(fmt.Sprintf("(() => { const f = document.querySelector('form[data-check]'); "+
+		"f.elements[%q].value = %q; f.dispatchEvent(new Event('input', {bubbles: true})) })()", name, value), nil))
 }
 
 func (b *tab) signIn() {
@@ -212,7 +215,8 @@ func TestWalkThrough(t *testing.T) {
 
 	own := b.makeCluster()
 	b.visit("/studio/w/rg/vision/new")
-	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery), chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
+	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery),
+		chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
 	b.sees("attached already") // the other one cannot be chosen, and why
 	b.picture("existing")
 	b.click("Next")
@@ -270,7 +274,8 @@ func TestPaint(t *testing.T) {
 	for _, path := range []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new"} {
 		b.visit(path)
 		var at float64
-		b.run(chromedp.Evaluate("new Promise(done => new PerformanceObserver(l => done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))", &at, awaitPromise))
+		b.run(chromedp.Evaluate("new Promise(done => new PerformanceObserver(l => "+
+			"done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))", &at, awaitPromise))
 		t.Logf("first contentful paint of %s: %.0f ms", path, at)
 	}
 	b.visit("/studio/w/rg/vision/new")

@@ -25,12 +25,15 @@ func filled(t *testing.T) *apptest.Server {
 	t.Helper()
 	s := server(t, func(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} })
 	s.MakeWorkspace("rg", "vision")
-	s.Want(http.StatusOK, s.Do(http.MethodPut, s.Workspace("rg", "tagged"), apptest.Object{"location": "westeurope", "tags": apptest.Object{"note": script}}))
+	s.Want(http.StatusOK, s.Do(http.MethodPut, s.Workspace("rg", "tagged"), apptest.Object{
+		"location": "westeurope", "tags": apptest.Object{"note": script},
+	}))
 	// An attach that fails with a text of the user's in its reason.
 	s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(s.Cluster("rg", "nowhere"), "DevTest"))
 	s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/silent", apptest.Object{"location": "westeurope",
-		"properties": apptest.Object{"keepCredential": true, "kubeconfig": "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
-			"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"}})
+		"properties": apptest.Object{"keepCredential": true,
+			"kubeconfig": "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
+				"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"}})
 	return s
 }
 
@@ -41,7 +44,11 @@ func TestAccessible(t *testing.T) {
 		t.Fatalf("axe-core is not installed (make test-browser installs it): %v", err)
 	}
 	b := open(t, filled(t))
-	pages := []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete", "/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere"}
+	pages := []string{
+		"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
+		"/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations",
+		"/studio/w/rg/nowhere",
+	}
 	for _, lang := range []string{"en", "ko"} {
 		for _, theme := range []string{"light", "dark"} {
 			b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),
@@ -71,8 +78,10 @@ func TestAccessible(t *testing.T) {
 func (b *tab) accessible(axe, where string) {
 	b.t.Helper()
 	var found string
-	b.run(chromedp.Evaluate(axe, nil), chromedp.Evaluate(`axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']}).then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html).slice(0, 3)])))`,
-		&found, awaitPromise))
+	b.run(chromedp.Evaluate(axe, nil),
+		chromedp.Evaluate(`axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})`+
+			`.then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html).slice(0, 3)])))`,
+			&found, awaitPromise))
 	var violations []any
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
 		b.t.Fatal(err)
@@ -86,13 +95,16 @@ func (b *tab) accessible(axe, where string) {
 func TestScripts(t *testing.T) {
 	s := filled(t)
 	_, config := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), script)
-	s.Succeed(s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/hostile", apptest.Object{"location": "westeurope",
-		"properties": apptest.Object{"keepCredential": true, "kubeconfig": config}}))
+	s.Succeed(s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/hostile",
+		apptest.Object{"location": "westeurope",
+			"properties": apptest.Object{"keepCredential": true, "kubeconfig": config}}))
 	b := open(t, s)
 	b.signIn()
 	b.visit("/studio/k/rg/connected/hostile")
 	b.sees("<script>document.title") // the name of its node
-	for _, path := range []string{"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/w/rg/vision", "/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E", "/studio/operations", "/studio/clusters"} {
+	for _, path := range []string{"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/w/rg/vision",
+		"/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E",
+		"/studio/operations", "/studio/clusters"} {
 		b.visit(path)
 		b.sees("Berth")
 		var title string
@@ -128,7 +140,8 @@ func TestWizardTellsEachField(t *testing.T) {
 	b.click("Next")
 	b.click("Advanced")
 	b.run(chromedp.Click(`input[name=ssl][value=own]`, chromedp.ByQuery))
-	for name, value := range map[string]string{"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense", "dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM"} {
+	for name, value := range map[string]string{"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense",
+		"dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM"} {
 		b.fill(name, value)
 		if name == "nodes" { // what is not a number hides what the others have to say
 			b.until(name, b.saying(name))

@@ -51,7 +51,9 @@ func (c *Client) AddPassword(ctx context.Context, a Object, name string, until t
 	var out struct {
 		SecretText string `json:"secretText"`
 	}
-	err = c.Post(ctx, principalPath(a)+"/addPassword", Object{"passwordCredential": Object{"displayName": name, "endDateTime": until.UTC().Format(time.RFC3339)}}, &out)
+	err = c.Post(ctx, principalPath(a)+"/addPassword", Object{
+		"passwordCredential": Object{"displayName": name, "endDateTime": until.UTC().Format(time.RFC3339)},
+	}, &out)
 	return out.SecretText, err
 }
 

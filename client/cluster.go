@@ -167,5 +167,6 @@ func (c *Client) UpgradeProfile(ctx context.Context, group, name string) (Object
 
 // Orchestrators lists the Kubernetes versions of a location.
 func (c *Client) Orchestrators(ctx context.Context, location string) (Object, error) {
-	return c.object(ctx, Path(berth.ID{Subscription: c.Subscription()})+"/providers/Microsoft.ContainerService/locations/"+url.PathEscape(location)+"/orchestrators?resource-type=managedClusters")
+	at := Path(berth.ID{Subscription: c.Subscription()}) + "/providers/Microsoft.ContainerService/locations/" + url.PathEscape(location)
+	return c.object(ctx, at+"/orchestrators?resource-type=managedClusters")
 }

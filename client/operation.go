@@ -74,7 +74,11 @@ func (c *Client) OperationByID(id string) (*Operation, error) {
 		return &Operation{ID: path.Base(u.Path), URL: where}, nil
 	}
 	// The server finds operations by their GUID alone; namespace and location are there for the shape.
-	return &Operation{ID: id, URL: "/subscriptions/" + url.PathEscape(c.Subscription()) + "/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/" + url.PathEscape(id)}, nil
+	return &Operation{
+		ID: id,
+		URL: "/subscriptions/" + url.PathEscape(c.Subscription()) +
+			"/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/" + url.PathEscape(id),
+	}, nil
 }
 
 // Operation looks at an operation once and brings it up to date.
@@ -102,8 +106,10 @@ func (c *Client) look(ctx context.Context, op *Operation) (http.Header, error) {
 	if err := errors.Join(res.Decode(&in), res.Decode(&raw)); err != nil {
 		return nil, err
 	}
-	op.Status, op.ResourceID, op.Err, op.Raw = in.Status, in.ResourceID, in.Error, raw
-	op.Verb, op.Message, op.Notes = in.Properties.Verb, in.Properties.Message, in.Properties.Notes
+	op.Status, op.Err = in.Status, in.Error
+	op.ResourceID, op.Raw = in.ResourceID, raw
+	op.Verb, op.Message = in.Properties.Verb, in.Properties.Message
+	op.Notes = in.Properties.Notes
 	return res.Header, nil
 }
 

@@ -46,7 +46,8 @@ func TestWaitTellsTheNewsAndEnds(t *testing.T) {
 	if strings.Join(news, ",") != "one,two," || op.Verb != "create" || op.Notes[0] != "mind this" || op.ResourceID != "/x" {
 		t.Errorf("told %q, ended as %+v", news, op)
 	}
-	if again, err := c.OperationByID("https://elsewhere.example" + operationPath + "?api-version=2024-04-01"); err != nil || again.URL != op.URL {
+	again, err := c.OperationByID("https://elsewhere.example" + operationPath + "?api-version=2024-04-01")
+	if err != nil || again.URL != op.URL {
 		t.Errorf("by address: %+v, %v", again, err)
 	}
 	if byID, err := c.OperationByID("op-1"); err != nil || !strings.HasSuffix(byID.URL, "/operationsStatuses/op-1") {
@@ -56,7 +57,8 @@ func TestWaitTellsTheNewsAndEnds(t *testing.T) {
 
 func TestWaitAnswersWhyItFailed(t *testing.T) {
 	s := newServer(t)
-	c, op := start(t, s, `{"status":"Failed","error":{"code":"BadRequest","message":"No.","details":[{"code":"X","message":"Y","target":"z"}]}}`)
+	c, op := start(t, s, `{"status":"Failed","error":{"code":"BadRequest","message":"No.","details":[{"code":"X","message":"Y",`+
+		`"target":"z"}]}}`)
 	err := c.Wait(t.Context(), op, nil)
 	e, ok := errors.AsType[*berth.Error](err)
 	if !ok || e.Code != "BadRequest" || len(e.Details) != 1 || e.Details[0].Target != "z" {
@@ -105,7 +107,8 @@ func TestErrorsKeepTheirStatus(t *testing.T) {
 		w.WriteHeader(http.StatusBadGateway)
 		_, _ = io.WriteString(w, "<html>proxy</html>")
 	}
-	if _, err := s.client(t).GetGroup(t.Context(), "odd"); client.StatusOf(err) != http.StatusBadGateway || !strings.Contains(err.Error(), "502 Bad Gateway") {
+	if _, err := s.client(t).GetGroup(t.Context(), "odd"); client.StatusOf(err) != http.StatusBadGateway ||
+		!strings.Contains(err.Error(), "502 Bad Gateway") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -124,9 +127,15 @@ func TestConnectionErrorsAreSentences(t *testing.T) {
 		change func(*client.Options)
 		want   string
 	}{
-		"nobody there": {func(o *client.Options) { o.Credentials.Endpoint = gone.URL }, "Berth does not answer at " + gone.URL + "; start it with `berth serve`."},
-		"another CA":   {func(o *client.Options) { o.Credentials.CAFile = other }, "it was not issued by the CA in " + other},
-		"no HTTPS":     {func(o *client.Options) { o.Credentials.Endpoint = strings.Replace(plainHTTP.URL, "http", "https", 1) }, "does not speak HTTPS"},
+		"nobody there": {
+			func(o *client.Options) { o.Credentials.Endpoint = gone.URL },
+			"Berth does not answer at " + gone.URL + "; start it with `berth serve`.",
+		},
+		"another CA": {func(o *client.Options) { o.Credentials.CAFile = other }, "it was not issued by the CA in " + other},
+		"no HTTPS": {
+			func(o *client.Options) { o.Credentials.Endpoint = strings.Replace(plainHTTP.URL, "http", "https", 1) },
+			"does not speak HTTPS",
+		},
 	} {
 		_, err := s.client(t, c.change).GetGroup(t.Context(), "g")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -134,8 +143,9 @@ func TestConnectionErrorsAreSentences(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*client.Options){
-		"plain http": func(o *client.Options) { o.Credentials.Endpoint = "http://127.0.0.1:1" }, "no CA file": func(o *client.Options) { o.Credentials.CAFile = "/nowhere" },
-		"no secret": func(o *client.Options) { o.Credentials.ClientSecret = "" },
+		"plain http": func(o *client.Options) { o.Credentials.Endpoint = "http://127.0.0.1:1" },
+		"no CA file": func(o *client.Options) { o.Credentials.CAFile = "/nowhere" },
+		"no secret":  func(o *client.Options) { o.Credentials.ClientSecret = "" },
 	} {
 		o := s.options()
 		change(&o)

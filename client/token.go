@@ -119,7 +119,8 @@ func (c *Client) askToken(ctx context.Context, audience string) (token, error) {
 		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret},
 		"scope": {c.base + audience + "/.default"},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return token{}, err
 	}

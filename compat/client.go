@@ -55,7 +55,10 @@ func python(name, title, version string) client {
 	return client{
 		name: name, title: title, pins: "requirements.txt", version: version,
 		steps: func(at place) [][]string {
-			return [][]string{{"python3.11", "-m", "venv", "--clear", at.home}, {at.home + "/bin/pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "-r", "requirements.txt"}}
+			return [][]string{
+				{"python3.11", "-m", "venv", "--clear", at.home},
+				{at.home + "/bin/pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "-r", "requirements.txt"},
+			}
 		},
 		command: func(at place) []string {
 			return []string{at.home + "/bin/python", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", at.tests}
@@ -123,8 +126,10 @@ func (c client) test(ctx context.Context, root string) (report, error) {
 	file := filepath.Join(s.dir, "report.jsonl")
 	command := c.command(at)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = at.tests, os.Stdout, os.Stderr
-	cmd.Env = append(s.env, "COMPAT_REPORT="+file, "COMPAT_CLIENT="+at.home, "NODE_PATH="+at.home+"/node_modules", "PYTHONPYCACHEPREFIX="+at.home+"/pycache")
+	cmd.Dir = at.tests
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Env = append(s.env, "COMPAT_REPORT="+file, "COMPAT_CLIENT="+at.home, "NODE_PATH="+at.home+"/node_modules",
+		"PYTHONPYCACHEPREFIX="+at.home+"/pycache")
 	failed := cmd.Run()
 	if r.operations, err = readReport(file); err != nil {
 		return r, errors.Join(failed, err)

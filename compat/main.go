@@ -73,7 +73,8 @@ func run(ctx context.Context, only string, write bool) error {
 			failed = append(failed, c.name)
 			fmt.Printf("%s: %v\n", c.name, err)
 		}
-		fmt.Printf("%s: %d operations, %.0f s, and %.0f s to install\n", c.name, len(r.operations), (time.Since(start) - installed).Seconds(), installed.Seconds())
+		fmt.Printf("%s: %d operations, %.0f s, and %.0f s to install\n", c.name, len(r.operations),
+			(time.Since(start) - installed).Seconds(), installed.Seconds())
 		reports = append(reports, r)
 	}
 	if len(failed) > 0 {

@@ -73,7 +73,8 @@ func document(path string, reports []report, write bool) error {
 	}
 	text, _, _ := strings.Cut(string(have), "\nLast written on ")
 	if text != b.String() {
-		return errors.New("docs/compatibility.md does not say what the clients can do today; write it anew with 'make compat-write' and look at the difference")
+		return errors.New("docs/compatibility.md does not say what the clients can do today; " +
+			"write it anew with 'make compat-write' and look at the difference")
 	}
 	return nil
 }

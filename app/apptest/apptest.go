@@ -58,7 +58,8 @@ func New(t testing.TB, change ...func(*app.Config)) *Server {
 func In(t testing.TB, dir string, change ...func(*app.Config)) *Server {
 	t.Helper()
 	c := app.DefaultConfig()
-	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", KubeBinary(t)
+	c.DataDir, c.KubeBinary = dir, KubeBinary(t)
+	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
 	for _, f := range change {
 		f(&c)
 	}
@@ -131,7 +132,10 @@ func (s *Server) trust() {
 	roots.AppendCertsFromPEM(ca)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 32}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	s.http = &http.Client{Transport: transport, Timeout: Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.http = &http.Client{
+		Transport: transport, Timeout: Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Plain is a client that trusts the server and has no token.

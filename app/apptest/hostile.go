@@ -31,8 +31,9 @@ func StartHostile(t testing.TB, ends time.Time, node string) (h *Hostile, kubeco
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: ends, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: ends,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +49,8 @@ func StartHostile(t testing.TB, ends time.Time, node string) (h *Hostile, kubeco
 	t.Cleanup(h.CloseClientConnections)
 	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	return h, "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
-		"clusters: [{name: c, cluster: {server: '" + h.URL + "', certificate-authority-data: " + ca + "}}]\nusers: [{name: c, user: {token: s3cr3t-token}}]\n"
+		"clusters: [{name: c, cluster: {server: '" + h.URL + "', certificate-authority-data: " + ca +
+		"}}]\nusers: [{name: c, user: {token: s3cr3t-token}}]\n"
 }
 
 // Be lets it behave so from now on.

@@ -42,12 +42,18 @@ func AKS(inner Object) Object {
 
 // AttachTo is the body of a compute that takes up a cluster.
 func AttachTo(cluster, purpose string) Object {
-	return Object{"location": Location, "properties": Object{"computeType": "AKS", "resourceId": cluster, "properties": Object{"clusterPurpose": purpose}}}
+	return Object{
+		"location":   Location,
+		"properties": Object{"computeType": "AKS", "resourceId": cluster, "properties": Object{"clusterPurpose": purpose}},
+	}
 }
 
 // ClusterOf is the body of a managed cluster with one pool.
 func ClusterOf(count int, size string) Object {
-	return Object{"location": Location, "properties": Object{"agentPoolProfiles": []Object{{"name": "pool", "count": count, "vmSize": size, "mode": "System"}}}}
+	return Object{
+		"location":   Location,
+		"properties": Object{"agentPoolProfiles": []Object{{"name": "pool", "count": count, "vmSize": size, "mode": "System"}}},
+	}
 }
 
 // Keys are the credentials of a compute's cluster: kubeconfig YAML.

@@ -43,7 +43,8 @@ func spTable(v any) []row {
 		secrets, _ := at(o, "passwordCredentials").([]any)
 		certificates, _ := at(o, "keyCredentials").([]any)
 		return row{
-			{"Name", str(o, "displayName")}, {"AppId", str(o, "appId")}, {"Secrets", ends(secrets)}, {"Certificates", ends(certificates)}, {"Created", str(o, "createdDateTime")},
+			{"Name", str(o, "displayName")}, {"AppId", str(o, "appId")}, {"Secrets", ends(secrets)},
+			{"Certificates", ends(certificates)}, {"Created", str(o, "createdDateTime")},
 		}
 	})
 }

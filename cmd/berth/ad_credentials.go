@@ -130,7 +130,8 @@ func (c *cli) spReset() *cobra.Command {
 		}
 		return c.resetCaller(ctx, cl, a, p, appendTo)
 	})
-	cmd.Long = "Give a caller a new secret or certificate. The old secrets, or with --cert and --create-cert the old certificates, end once\n" +
+	cmd.Long = "Give a caller a new secret or certificate. The old secrets, or with --cert and --create-cert the old " +
+		"certificates, end once\n" +
 		"the new one is there; with --append they stay. When it is the caller of the data folder's credentials.json, the new secret\n" +
 		"is written there."
 	w.principalFlag(cmd)
@@ -238,7 +239,10 @@ func makeCertificate(name string, until time.Time) (text, file string, err error
 	if err != nil {
 		return "", "", err
 	}
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Minute), NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Minute),
+		NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return "", "", err
@@ -247,7 +251,8 @@ func makeCertificate(name string, until time.Time) (text, file string, err error
 	if err != nil {
 		return "", "", err
 	}
-	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	f, err := os.CreateTemp(".", "berth-*.pem") // mode 0600, and no other file is overwritten
 	if err != nil {
 		return "", "", err

@@ -43,7 +43,8 @@ func TestCallers(t *testing.T) {
 	id := made["appId"].(string)
 	first := do("sp", "show", "--id", id)["passwordCredentials"].([]any)[0].(map[string]any)["keyId"]
 	again := do("sp", "reset", "--id", id)
-	if list := do("sp", "show", "--id", id)["passwordCredentials"].([]any); len(list) != 1 || list[0].(map[string]any)["keyId"] == first || again["password"] == made["password"] {
+	if list := do("sp", "show", "--id", id)["passwordCredentials"].([]any); len(list) != 1 ||
+		list[0].(map[string]any)["keyId"] == first || again["password"] == made["password"] {
 		t.Errorf("after a reset: %v", list)
 	}
 	do("sp", "reset", "--id", id, "--append")
@@ -64,7 +65,8 @@ func TestCallers(t *testing.T) {
 	// Its own secret is kept where it was read.
 	before, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json"))
 	do("sp", "reset", "--id", server.ClientID)
-	if after, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json")); string(after) == string(before) || !strings.Contains(string(after), server.ClientID) {
+	if after, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json")); string(after) == string(before) ||
+		!strings.Contains(string(after), server.ClientID) {
 		t.Error("credentials.json has not the new secret")
 	}
 	if r := offTerminal("admin", "rotate-key"); r.code != 0 || !strings.Contains(r.err, "new key") {

@@ -35,7 +35,9 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	s.MakeWorkspace("before", "kept")
 	vault := s.Group("before") + "/providers/Microsoft.KeyVault/vaults/v"
-	s.Want(http.StatusCreated, s.Do(http.MethodPut, vault, apptest.Object{"location": "westeurope", "properties": apptest.Object{"word": "first"}}))
+	s.Want(http.StatusCreated, s.Do(http.MethodPut, vault, apptest.Object{
+		"location": "westeurope", "properties": apptest.Object{"word": "first"},
+	}))
 
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // writes all through the backup
@@ -59,7 +61,9 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("the backup has mode %v, %v", info.Mode(), err)
 	}
 
-	s.Want(http.StatusOK, s.Do(http.MethodPut, vault, apptest.Object{"location": "westeurope", "properties": apptest.Object{"word": "second"}}))
+	s.Want(http.StatusOK, s.Do(http.MethodPut, vault, apptest.Object{
+		"location": "westeurope", "properties": apptest.Object{"word": "second"},
+	}))
 	s.MakeWorkspace("after", "lost")
 	want(admin("restore", file), 1, "another berth serves the data folder", "stop it")
 	s.Stop()

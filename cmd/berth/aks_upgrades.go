@@ -38,6 +38,9 @@ func upgradeTable(v any) []row {
 			}
 			return version
 		})
-		return row{{"Name", str(o, "name")}, {"ResourceGroup", str(o, "resourceGroup")}, {"MasterVersion", str(o, "controlPlaneProfile", "kubernetesVersion")}, {"Upgrades", text}}
+		return row{
+			{"Name", str(o, "name")}, {"ResourceGroup", str(o, "resourceGroup")},
+			{"MasterVersion", str(o, "controlPlaneProfile", "kubernetesVersion")}, {"Upgrades", text},
+		}
 	})
 }

@@ -25,7 +25,10 @@ type cli struct {
 }
 
 func newCLI(stdin io.Reader, stdout, stderr io.Writer) *cli {
-	return &cli{in: stdin, out: stdout, err: stderr, inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr)}
+	return &cli{
+		in: stdin, out: stdout, err: stderr, inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout),
+		errTerminal: isTerminal(stderr),
+	}
 }
 
 func isTerminal(stream any) bool {
@@ -64,7 +67,8 @@ func (c *cli) root() *cobra.Command {
 	root.SetGlobalNormalizationFunc(oldNames)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
-	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(), c.adCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(), c.configureCommand(),
+	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(),
+		c.adCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(), c.configureCommand(),
 		c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand())
 	strict(root)
 	return root

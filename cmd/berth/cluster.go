@@ -18,7 +18,9 @@ import (
 )
 
 func (c *cli) clusterCommand() *cobra.Command {
-	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterCheck(berth.TypeConnected, "cluster"), c.clusterDisconnect(), c.clusterRouter(), c.clusterCleanups())
+	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(),
+		c.clusterShow(), c.clusterList(), c.clusterCheck(berth.TypeConnected, "cluster"), c.clusterDisconnect(),
+		c.clusterRouter(), c.clusterCleanups())
 }
 
 // connectOptions say which cluster of which kubeconfig is given.
@@ -42,13 +44,15 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 	noWaitFlag(cmd, &o.noWait)
 }
 
-const connectLong = "\n\nThe credential is used once, to make a service account with few rights (berth-connection in the namespace berth-system); Berth\n" +
+const connectLong = "\n\nThe credential is used once, to make a service account with few rights " +
+	"(berth-connection in the namespace berth-system); Berth\n" +
 	"works with its short-lived tokens and forgets yours. It takes an administrator of the cluster. A kubeconfig that runs a command\n" +
 	"to sign in (exec) cannot be given: make a token for it (kubectl create token) or use a client certificate."
 
 func (c *cli) clusterConnect() *cobra.Command {
 	o := &connectOptions{}
-	cmd := command("connect", "Connect a Kubernetes cluster that lives elsewhere", func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeConnected) })
+	cmd := command("connect", "Connect a Kubernetes cluster that lives elsewhere",
+		func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeConnected) })
 	cmd.Long = "Connect a Kubernetes cluster that lives elsewhere, so that it can be attached to workspaces." + connectLong
 	cmd.Example = "  berth cluster connect -n edge -g myresourcegroup --context kind-edge"
 	o.flags(cmd)
@@ -57,8 +61,11 @@ func (c *cli) clusterConnect() *cobra.Command {
 
 func (c *cli) aksImport() *cobra.Command {
 	o := &connectOptions{}
-	cmd := command("import", "Take in a Kubernetes cluster that lives elsewhere as a managed one", func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeCluster) })
-	cmd.Long = "Take in a Kubernetes cluster that lives elsewhere as a managed one: az aks show, and attach_configuration(resource_group,\ncluster_name) of the SDK v1, find it by its name. To delete it here leaves the cluster as it is." + connectLong
+	cmd := command("import", "Take in a Kubernetes cluster that lives elsewhere as a managed one",
+		func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeCluster) })
+	cmd.Long = "Take in a Kubernetes cluster that lives elsewhere as a managed one: az aks show, and " +
+		"attach_configuration(resource_group,\ncluster_name) of the SDK v1, find it by its name. To delete it here " +
+		"leaves the cluster as it is." + connectLong
 	cmd.Example = "  berth aks import -n myexistingcluster -g myresourcegroup --kubeconfig edge.yaml"
 	o.flags(cmd)
 	return o.on(c, cmd)
@@ -77,7 +84,9 @@ func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) er
 	if err != nil {
 		return err
 	}
-	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep})
+	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{
+		Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep,
+	})
 	if err != nil || o.noWait {
 		return err
 	}
@@ -104,7 +113,8 @@ func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID)
 	}
 	c.note("Nothing was made. Who administers the cluster can apply this (kubectl apply -f -) and give you a token:\n"+
 		"  kubectl -n berth-system create token berth-connection --duration 168h > token\n"+
-		"  berth %s -n %s -g %s --token-file token   # the address and authority are taken from the kubeconfig", map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)], id.Name(), id.Group)
+		"  berth %s -n %s -g %s --token-file token   # the address and authority are taken from the kubeconfig",
+		map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)], id.Name(), id.Group)
 	return nil
 }
 
@@ -249,8 +259,10 @@ func (c *cli) clusterDisconnect() *cobra.Command {
 func connectedTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
-			{"Name", str(o, "name")}, {"ResourceGroup", groupOf(o)}, {"State", str(o, "provisioningState")}, {"Status", str(o, "connectivityStatus")},
-			{"Version", str(o, "kubernetesVersion")}, {"Nodes", str(o, "totalNodeCount")}, {"VCpus", str(o, "totalCoreCount")}, {"Endpoint", str(o, "kubernetesEndpoint")},
+			{"Name", str(o, "name")}, {"ResourceGroup", groupOf(o)}, {"State", str(o, "provisioningState")},
+			{"Status", str(o, "connectivityStatus")},
+			{"Version", str(o, "kubernetesVersion")}, {"Nodes", str(o, "totalNodeCount")},
+			{"VCpus", str(o, "totalCoreCount")}, {"Endpoint", str(o, "kubernetesEndpoint")},
 			{"Health", healthText(o)},
 		}
 	})

@@ -25,7 +25,8 @@ func (c *cli) clusterRouter() *cobra.Command {
 		return c.listRouterObjects(ctx, cl, unquoted(id))
 	})
 	cmd.Aliases = []string{"leftovers"} // its name in earlier versions
-	cmd.Long = "Azure ML's own router (azureml-fe and seven companions) stays in a cluster after a detach, and the next attach to Azure ML fails\n" +
+	cmd.Long = "Azure ML's own router (azureml-fe and seven companions) stays in a cluster after a detach, and the " +
+		"next attach to Azure ML fails\n" +
 		"because of it. List what is there, or remove it with --remove."
 	cmd.Example = "  berth cluster router --remove --id $(berth cluster show -n edge -g myresourcegroup --query id -o tsv)"
 	cmd.Flags().StringVar(&id, "id", "", "resource id of the cluster")

@@ -51,8 +51,10 @@ func computeTable(v any) []row {
 		}
 		inner := func(key string) string { return str(o, "properties", "properties", key) }
 		return row{
-			{"Name", str(o, "name")}, {"Type", str(o, "properties", "computeType")}, {"Kind", kind}, {"State", str(o, "properties", "provisioningState")},
-			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")}, {"Location", str(o, "properties", "computeLocation")}, {"Health", healthText(o["properties"])},
+			{"Name", str(o, "name")}, {"Type", str(o, "properties", "computeType")}, {"Kind", kind},
+			{"State", str(o, "properties", "provisioningState")},
+			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")},
+			{"Location", str(o, "properties", "computeLocation")}, {"Health", healthText(o["properties"])},
 		}
 	})
 }
@@ -60,7 +62,8 @@ func computeTable(v any) []row {
 // settleCompute waits for an operation on a compute and shows what came of it.
 func (c *cli) settleCompute(ctx context.Context, cl *client.Client, n client.ComputeName, s settling) error {
 	if s.noWait {
-		c.note("To see if your compute target is ready to use, run:\n  berth ml computetarget show -n %s -w %s -g %s", n.Name, n.Workspace, n.Group)
+		c.note("To see if your compute target is ready to use, run:\n  berth ml computetarget show -n %s -w %s -g %s",
+			n.Name, n.Workspace, n.Group)
 		return nil
 	}
 	if err := c.wait(ctx, cl, s.op, s.doing); err != nil {

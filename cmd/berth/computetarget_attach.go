@@ -45,7 +45,8 @@ func (c *cli) computeAttach() *cobra.Command {
 		c.note("Resource attach submitted successfully.")
 		return c.settleCompute(ctx, cl, o.computeName(), settling{op, "Attaching compute " + o.name, o.noWait})
 	})
-	cmd.Example = "  berth ml computetarget attach aks -n myaks -g myresourcegroup -w myworkspace \\\n    -i $(berth aks show -n myexistingcluster -g myresourcegroup --query id -o tsv)"
+	cmd.Example = "  berth ml computetarget attach aks -n myaks -g myresourcegroup -w myworkspace \\\n" +
+		"    -i $(berth aks show -n myexistingcluster -g myresourcegroup --query id -o tsv)"
 	o.computeFlags(cmd)
 	cmd.Flags().StringVarP(&o.cluster, "compute-resource-id", "i", "", "resource id of the cluster ('berth aks show … --query id' prints it)")
 	o.wants = append(o.wants, want{value: &o.cluster, options: "--compute-resource-id/-i"})
@@ -70,5 +71,7 @@ func (o *attachOptions) body() (client.Object, error) {
 	if tls != nil {
 		inner["sslConfiguration"] = tls
 	}
-	return client.Object{"properties": client.Object{"computeType": berth.ComputeAKS, "resourceId": unquoted(o.cluster), "properties": inner}}, nil
+	return client.Object{
+		"properties": client.Object{"computeType": berth.ComputeAKS, "resourceId": unquoted(o.cluster), "properties": inner},
+	}, nil
 }

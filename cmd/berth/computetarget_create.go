@@ -44,7 +44,8 @@ func (c *cli) computeCreate() *cobra.Command {
 		c.note("Resource creation submitted successfully.")
 		return c.settleCompute(ctx, cl, o.computeName(), settling{op, "Creating compute " + o.name, o.noWait})
 	})
-	cmd.Example = "  berth ml computetarget create aks -n myaks\n  berth ml computetarget create aks -n mydev --cluster-purpose DevTest -a 1 -g myresourcegroup -w myworkspace"
+	cmd.Example = "  berth ml computetarget create aks -n myaks\n" +
+		"  berth ml computetarget create aks -n mydev --cluster-purpose DevTest -a 1 -g myresourcegroup -w myworkspace"
 	o.computeFlags(cmd)
 	f := cmd.Flags()
 	f.IntVarP(&o.count, "agent-count", "a", 0, "number of nodes (default 3; 1 for DevTest)")

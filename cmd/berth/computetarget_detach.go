@@ -30,7 +30,8 @@ func (c *cli) computeDetach() *cobra.Command {
 	cmd.Example = "  berth ml computetarget detach -n myaks -g myresourcegroup -w myworkspace"
 	w.computeFlags(cmd)
 	noWaitFlag(cmd, &noWait)
-	cmd.Flags().BoolVar(&clean, "remove-router", false, "also remove what Azure ML's own router has left in the cluster (azureml-fe and its companions)")
+	cmd.Flags().BoolVar(&clean, "remove-router", false,
+		"also remove what Azure ML's own router has left in the cluster (azureml-fe and its companions)")
 	flagAlias(cmd, "clean-leftovers", "remove-router")
 	return w.on(c, cmd)
 }

@@ -87,11 +87,12 @@ func (o *networkOptions) configuration(subscription string) (client.Object, erro
 	case 0:
 		return nil, nil
 	case len(all):
-		subnet := "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(o.group) + "/providers/Microsoft.Network/virtualNetworks/" +
-			url.PathEscape(o.vnet) + "/subnets/" + url.PathEscape(o.subnet)
+		subnet := "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(o.group) +
+			"/providers/Microsoft.Network/virtualNetworks/" + url.PathEscape(o.vnet) + "/subnets/" + url.PathEscape(o.subnet)
 		return client.Object{"subnetId": subnet, "serviceCidr": o.serviceCIDR, "dnsServiceIP": o.dnsIP, "dockerBridgeCidr": o.bridgeCIDR}, nil
 	}
-	return nil, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, --service-cidr, --dns-service-ip and --docker-bridge-cidr")
+	return nil, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
+		"--service-cidr, --dns-service-ip and --docker-bridge-cidr")
 }
 
 func purposeFlag(cmd *cobra.Command, purpose *string) {

@@ -86,7 +86,10 @@ func replaceFile(file string, data []byte, mode os.FileMode) error {
 }
 
 // defaultKeys maps what az calls a default to what it is called here.
-var defaultKeys = map[string]string{"group": "group", "workspace": "workspace", "workspace_name": "workspace", "location": "location", "compute": "compute"}
+var defaultKeys = map[string]string{
+	"group": "group", "workspace": "workspace", "workspace_name": "workspace", "location": "location",
+	"compute": "compute",
+}
 
 // parseDefault reads "group=demo". An empty value takes the default away.
 func parseDefault(s string) (key, value string, err error) {

@@ -61,7 +61,8 @@ func sessionIn(dir string) (*session, error) {
 	}
 	cr, err := client.CredentialsIn(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there are no credentials in %s. Start Berth there with `berth serve`, name its data folder with --data-dir, or log in with `berth login`", dir)
+		return nil, fmt.Errorf("there are no credentials in %s. Start Berth there with `berth serve`, name its data "+
+			"folder with --data-dir, or log in with `berth login`", dir)
 	}
 	return &session{Credentials: cr, dataDir: dir}, err
 }
@@ -84,7 +85,10 @@ func (c *cli) clientFor(cr client.Credentials) (*client.Client, error) {
 	if cr.SubscriptionID == "" {
 		return nil, errors.New("the credentials name no subscription; give one with --subscription or BERTH_SUBSCRIPTION_ID")
 	}
-	o := client.Options{Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID), Warn: func(text string) { c.warn("%s", text) }}
+	o := client.Options{
+		Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID),
+		Warn: func(text string) { c.warn("%s", text) },
+	}
 	if c.debug {
 		o.Trace = c.err
 	}

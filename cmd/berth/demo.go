@@ -43,7 +43,12 @@ func (c *cli) demoCommand() *cobra.Command {
 	cmd.Long = "Start a control plane in a data folder of its own, and do the main job: create a compute, attach an existing cluster,\n" +
 		"scale, list, detach. Then keep serving until Ctrl-C; its clusters stop too."
 	app.AddFlags(cmd.Flags())
-	for name, text := range map[string]string{"data-dir": "berth-demo beside the usual one", "listen": "127.0.0.1:8443, or a free port", "debug-listen": "127.0.0.1:8444, or off"} {
+	defaults := map[string]string{
+		"data-dir":     "berth-demo beside the usual one",
+		"listen":       "127.0.0.1:8443, or a free port",
+		"debug-listen": "127.0.0.1:8444, or off",
+	}
+	for name, text := range defaults {
 		cmd.Flags().Lookup(name).DefValue = text
 	}
 	cmd.Flags().BoolVar(&exit, "exit", false, "end after the main job, and leave nothing behind")
@@ -61,7 +66,8 @@ func demoDefault(config *app.Config, name string, exit bool) {
 			config.DataDir = "" // made in demo
 		}
 	case "listen":
-		config.Listen, config.PublicURL, config.Hosts = freeOr(d.Listen, "127.0.0.1:0", exit), "", nil
+		config.Listen = freeOr(d.Listen, "127.0.0.1:0", exit)
+		config.PublicURL, config.Hosts = "", nil
 	case "debug-listen":
 		config.DebugListen = freeOr(d.DebugListen, "off", exit)
 	}

@@ -31,7 +31,9 @@ func (d *demo) steps(ctx context.Context) []demoStep {
 	return []demoStep{
 		{"resource group demo-rg and workspace demo-ws", func() (string, error) { return d.home(ctx) }},
 		{"create compute myaks (FastProd, 3 × Standard_D3_v2)", func() (string, error) {
-			return d.compute(ctx, myaks, client.Object{"properties": client.Object{"agentCount": 3, "agentVmSize": "Standard_D3_v2", "clusterPurpose": berth.FastProd}})
+			return d.compute(ctx, myaks, client.Object{
+				"properties": client.Object{"agentCount": 3, "agentVmSize": "Standard_D3_v2", "clusterPurpose": berth.FastProd},
+			})
 		}},
 		{"ask myaks itself, through its Kubernetes API", func() (string, error) { return d.computeNodes(ctx, myaks) }},
 		{"create cluster existing (1 × Standard_D3_v2), as you would with az aks create", func() (string, error) { return d.cluster(ctx) }},
@@ -97,7 +99,9 @@ func (d *demo) wait(ctx context.Context, op *client.Operation, what string) erro
 
 func (d *demo) cluster(ctx context.Context) (string, error) {
 	pool := client.Object{"name": "nodepool1", "mode": "System", "count": 1, "vmSize": "Standard_D3_v2"}
-	_, op, err := d.cl.PutCluster(ctx, demoGroup, "existing", client.Object{"location": demoLocation, "properties": client.Object{"agentPoolProfiles": []any{pool}}})
+	_, op, err := d.cl.PutCluster(ctx, demoGroup, "existing", client.Object{
+		"location": demoLocation, "properties": client.Object{"agentPoolProfiles": []any{pool}},
+	})
 	if err != nil {
 		return "", err
 	}

@@ -30,7 +30,8 @@ func (c *cli) envCommand() *cobra.Command {
 		}
 		return c.env(shell)
 	})
-	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\nIt holds the client secret: do not show it around."
+	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\n" +
+		"It holds the client secret: do not show it around."
 	cmd.Example = "  eval \"$(berth env)\"\n  berth env --shell fish | source\n  berth env --shell powershell | Out-String | Invoke-Expression"
 	cmd.Flags().StringVar(&shell, "shell", shell, strings.Join(shells, ", "))
 	cmd.Flags().BoolVar(&check, "check", false, "print nothing, but say what keeps a client in this shell from connecting")
@@ -83,7 +84,8 @@ func variables(s *session) ([]variable, error) {
 	if s.dataDir != "" {
 		return append(vars, variable{"BERTH_DATA_DIR", s.dataDir}), nil
 	}
-	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID}, variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
+	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID},
+		variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
 		variable{"BERTH_CLIENT_ID", s.ClientID}, variable{"BERTH_CLIENT_SECRET", s.ClientSecret}, variable{"BERTH_CA_FILE", s.CAFile}), nil
 }
 

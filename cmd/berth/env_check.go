@@ -53,9 +53,15 @@ func (c *cli) checkEnv(ctx context.Context) error {
 func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return append(all, finding{fmt.Sprintf("the endpoint %q is not an https address", s.Endpoint), "look at credentials.json in the data folder, or at BERTH_ENDPOINT"})
+		return append(all, finding{
+			fmt.Sprintf("the endpoint %q is not an https address", s.Endpoint),
+			"look at credentials.json in the data folder, or at BERTH_ENDPOINT",
+		})
 	}
-	for _, check := range []func(context.Context, *session, *url.URL) finding{checkName, checkConnection, c.checkCertificate, c.checkMetadata, c.checkToken} {
+	checks := []func(context.Context, *session, *url.URL) finding{
+		checkName, checkConnection, c.checkCertificate, c.checkMetadata, c.checkToken,
+	}
+	for _, check := range checks {
 		f := check(ctx, s, u)
 		all = append(all, f)
 		if f.hint != "" {
@@ -68,7 +74,10 @@ func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
 func checkName(ctx context.Context, _ *session, u *url.URL) finding {
 	found, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
 	if err != nil {
-		return finding{fmt.Sprintf("the name %s is not known here: %v", u.Hostname(), err), "put it into DNS or /etc/hosts, or start the server with a --public-url that this machine can resolve"}
+		return finding{
+			fmt.Sprintf("the name %s is not known here: %v", u.Hostname(), err),
+			"put it into DNS or /etc/hosts, or start the server with a --public-url that this machine can resolve",
+		}
 	}
 	return finding{what: fmt.Sprintf("the name %s means %s", u.Hostname(), strings.Join(found, ", "))}
 }
@@ -83,7 +92,10 @@ func hostPort(u *url.URL) string {
 func checkConnection(ctx context.Context, _ *session, u *url.URL) finding {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", hostPort(u))
 	if err != nil {
-		return finding{fmt.Sprintf("nothing answers at %s: %v", hostPort(u), err), "start it with 'berth serve', or name another data folder with --data-dir"}
+		return finding{
+			fmt.Sprintf("nothing answers at %s: %v", hostPort(u), err),
+			"start it with 'berth serve', or name another data folder with --data-dir",
+		}
 	}
 	_ = conn.Close()
 	return finding{what: "something listens at " + hostPort(u)}
@@ -95,7 +107,10 @@ func (c *cli) checkCertificate(ctx context.Context, s *session, u *url.URL) find
 	if s.CAFile != "" {
 		text, err := os.ReadFile(s.CAFile)
 		if err != nil {
-			return finding{fmt.Sprintf("the certificate authority's file cannot be read: %v", err), "copy ca.pem from the server's data folder and name it in BERTH_CA_FILE"}
+			return finding{
+				fmt.Sprintf("the certificate authority's file cannot be read: %v", err),
+				"copy ca.pem from the server's data folder and name it in BERTH_CA_FILE",
+			}
 		}
 		config.RootCAs = x509.NewCertPool()
 		config.RootCAs.AppendCertsFromPEM(text)
@@ -129,16 +144,25 @@ func (c *cli) checkMetadata(ctx context.Context, s *session, _ *url.URL) finding
 	}
 	resp, err := web.Do(req)
 	if err != nil {
-		return finding{fmt.Sprintf("the cloud's metadata cannot be read: %v", err), "is a proxy set in this shell? Put the server's host into NO_PROXY"}
+		return finding{
+			fmt.Sprintf("the cloud's metadata cannot be read: %v", err),
+			"is a proxy set in this shell? Put the server's host into NO_PROXY",
+		}
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), s.Endpoint) {
-		return finding{fmt.Sprintf("%s answers %s and is not the metadata of this Berth", metadataURL(s), resp.Status), "another server has this address: start Berth there, or look for it elsewhere"}
+		return finding{
+			fmt.Sprintf("%s answers %s and is not the metadata of this Berth", metadataURL(s), resp.Status),
+			"another server has this address: start Berth there, or look for it elsewhere",
+		}
 	}
 	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		if off := time.Since(theirs).Round(time.Second); off.Abs() > clockLimit {
-			return finding{fmt.Sprintf("this machine's clock is %v away from the server's", off), "set the clocks, for example with NTP: tokens are refused otherwise"}
+			return finding{
+				fmt.Sprintf("this machine's clock is %v away from the server's", off),
+				"set the clocks, for example with NTP: tokens are refused otherwise",
+			}
 		}
 	}
 	return finding{what: "the cloud's metadata is there, and the clocks agree"}
@@ -150,7 +174,10 @@ func (c *cli) checkToken(ctx context.Context, s *session, _ *url.URL) finding {
 		_, err = api.ListGroups(ctx)
 	}
 	if err != nil {
-		return finding{fmt.Sprintf("signing in fails: %v", err), "the client id and secret must be those of this server: see credentials.json in its data folder"}
+		return finding{
+			fmt.Sprintf("signing in fails: %v", err),
+			"the client id and secret must be those of this server: see credentials.json in its data folder",
+		}
 	}
 	return finding{what: "signing in works, and so does a first request"}
 }

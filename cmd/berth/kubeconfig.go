@@ -161,7 +161,8 @@ func merge(old, fresh client.Object, file string, overwrite bool) error {
 				continue
 			}
 			if !overwrite && !reflect.DeepEqual(o, entry) {
-				return fmt.Errorf("a different entry named %v already exists under %s in %s; add --overwrite-existing to replace it, or write elsewhere with --file", entry["name"], s.list, file)
+				return fmt.Errorf("a different entry named %v already exists under %s in %s; add --overwrite-existing to replace "+
+					"it, or write elsewhere with --file", entry["name"], s.list, file)
 			}
 		}
 		old[s.list] = append(kept, entry)

@@ -29,7 +29,12 @@ func (c *cli) loginCommand() *cobra.Command {
 	for _, name := range []string{"endpoint", "tenant", "client-id", "ca-file"} {
 		f.Lookup(name).DefValue = "" // help must read the same everywhere
 	}
-	w := &where{wants: []want{{value: &cr.Endpoint, options: "--endpoint"}, {value: &cr.TenantID, options: "--tenant"}, {value: &cr.ClientID, options: "--client-id"}}}
+	w := &where{
+		wants: []want{
+			{value: &cr.Endpoint, options: "--endpoint"}, {value: &cr.TenantID, options: "--tenant"},
+			{value: &cr.ClientID, options: "--client-id"},
+		},
+	}
 	return w.on(c, cmd)
 }
 

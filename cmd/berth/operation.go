@@ -19,7 +19,8 @@ func (w *where) idFlag(cmd *cobra.Command) {
 func operationTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
-			{"Id", str(o, "name")}, {"Verb", str(o, "properties", "verb")}, {"Status", str(o, "status")}, {"Resource", lastWord(str(o, "resourceId"))},
+			{"Id", str(o, "name")}, {"Verb", str(o, "properties", "verb")}, {"Status", str(o, "status")},
+			{"Resource", lastWord(str(o, "resourceId"))},
 			{"Message", str(o, "properties", "message") + str(o, "error", "message")},
 		}
 	})

@@ -39,9 +39,10 @@ type azure struct {
 
 func options() azcore.ClientOptions {
 	at := os.Getenv("AZURE_AUTHORITY_HOST")
-	return azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: at, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
-		cloud.ResourceManager: {Endpoint: at, Audience: at},
-	}}}
+	return azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: at,
+		Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
+			cloud.ResourceManager: {Endpoint: at, Audience: at},
+		}}}
 }
 
 func sign(t *testing.T, secret string) *azidentity.ClientSecretCredential {
@@ -54,7 +55,8 @@ func sign(t *testing.T, secret string) *azidentity.ClientSecretCredential {
 
 func newAzure(t *testing.T) *azure {
 	t.Helper()
-	cred, sub, o := sign(t, os.Getenv("AZURE_CLIENT_SECRET")), os.Getenv("AZURE_SUBSCRIPTION_ID"), &arm.ClientOptions{ClientOptions: options()}
+	cred, sub := sign(t, os.Getenv("AZURE_CLIENT_SECRET")), os.Getenv("AZURE_SUBSCRIPTION_ID")
+	o := &arm.ClientOptions{ClientOptions: options()}
 	var a azure
 	var errs [5]error
 	a.groups, errs[0] = armresources.NewResourceGroupsClient(sub, cred, o)
@@ -114,7 +116,9 @@ func TestGo(t *testing.T) {
 	operation(t, "ManagedClustersClient.BeginDelete", a.removeCluster)
 	operation(t, "ClientCertificateCredential: a sign-in with a certificate", byCertificate)
 	operation(t, "a wrong secret is told as such", func(t *testing.T, ctx context.Context) {
-		_, err := sign(t, "not-the-secret").GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"}})
+		_, err := sign(t, "not-the-secret").GetToken(ctx, policy.TokenRequestOptions{
+			Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"},
+		})
 		if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
 			t.Errorf("%v", err)
 		}
@@ -137,7 +141,8 @@ func (a *azure) containers(t *testing.T, ctx context.Context) {
 
 func (a *azure) put(t *testing.T, name string, aks *armmachinelearning.AKS) armmachinelearning.ComputeClientCreateOrUpdateResponse {
 	t.Helper()
-	p, err := a.computes.BeginCreateOrUpdate(t.Context(), group, workspace, name, armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: aks}, nil)
+	p, err := a.computes.BeginCreateOrUpdate(t.Context(), group, workspace, name,
+		armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: aks}, nil)
 	return wait(t, p, err)
 }
 
@@ -160,7 +165,8 @@ func (a *azure) create(t *testing.T, ctx context.Context) {
 	must(t, err)
 	keys, err := a.computes.ListKeys(ctx, group, workspace, "made", nil)
 	must(t, err)
-	if secrets := keys.ComputeSecretsClassification.(*armmachinelearning.AksComputeSecrets); len(page.Value) != 1 || !strings.Contains(*secrets.AdminKubeConfig, "client-key-data") {
+	if secrets := keys.ComputeSecretsClassification.(*armmachinelearning.AksComputeSecrets); len(page.Value) != 1 ||
+		!strings.Contains(*secrets.AdminKubeConfig, "client-key-data") {
 		t.Errorf("%d computes", len(page.Value))
 	}
 }
@@ -180,10 +186,12 @@ func (a *azure) remove(t *testing.T, ctx context.Context) {
 }
 
 func (a *azure) cluster(t *testing.T, ctx context.Context) {
-	p, err := a.clusters.BeginCreateOrUpdate(ctx, group, "mine", armcontainerservice.ManagedCluster{Location: to.Ptr("westus"), Properties: &armcontainerservice.ManagedClusterProperties{
-		DNSPrefix: to.Ptr("mine"), AgentPoolProfiles: []*armcontainerservice.ManagedClusterAgentPoolProfile{{
-			Name: to.Ptr("nodepool1"), Count: to.Ptr[int32](1), VMSize: to.Ptr("Standard_D3_v2"), Mode: to.Ptr(armcontainerservice.AgentPoolModeSystem)}},
-	}}, nil)
+	p, err := a.clusters.BeginCreateOrUpdate(ctx, group, "mine",
+		armcontainerservice.ManagedCluster{Location: to.Ptr("westus"), Properties: &armcontainerservice.ManagedClusterProperties{
+			DNSPrefix: to.Ptr("mine"), AgentPoolProfiles: []*armcontainerservice.ManagedClusterAgentPoolProfile{{
+				Name: to.Ptr("nodepool1"), Count: to.Ptr[int32](1), VMSize: to.Ptr("Standard_D3_v2"),
+				Mode: to.Ptr(armcontainerservice.AgentPoolModeSystem)}},
+		}}, nil)
 	if made := wait(t, p, err); *made.Properties.ProvisioningState != "Succeeded" {
 		t.Errorf("state %s", *made.Properties.ProvisioningState)
 	}
@@ -196,7 +204,8 @@ func (a *azure) cluster(t *testing.T, ctx context.Context) {
 	versions, err := a.clusters.ListKubernetesVersions(ctx, "westus", nil)
 	must(t, err)
 	if len(page.Value) != 1 || len(user.Kubeconfigs) != 1 || len(admin.Kubeconfigs) != 1 || len(versions.Values) < 3 {
-		t.Errorf("%d clusters, %d and %d credentials, %d versions", len(page.Value), len(user.Kubeconfigs), len(admin.Kubeconfigs), len(versions.Values))
+		t.Errorf("%d clusters, %d and %d credentials, %d versions", len(page.Value), len(user.Kubeconfigs),
+			len(admin.Kubeconfigs), len(versions.Values))
 	}
 	for _, config := range [][]byte{user.Kubeconfigs[0].Value, admin.Kubeconfigs[0].Value} {
 		file := filepath.Join(t.TempDir(), "config")
@@ -232,7 +241,8 @@ func (a *azure) attach(t *testing.T, ctx context.Context) {
 	if made := a.put(t, "attached", attach()); !*made.Properties.GetCompute().IsAttachedCompute {
 		t.Error("it does not say that it is attached")
 	}
-	_, err = a.computes.BeginCreateOrUpdate(ctx, group, workspace, "again", armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: attach()}, nil)
+	_, err = a.computes.BeginCreateOrUpdate(ctx, group, workspace, "again",
+		armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: attach()}, nil)
 	if status(err) != http.StatusConflict || !strings.Contains(err.Error(), "already attached") {
 		t.Errorf("%v", err)
 	}

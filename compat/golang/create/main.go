@@ -23,10 +23,12 @@ func main() {
 
 func create(ctx context.Context) error {
 	at := os.Getenv("AZURE_AUTHORITY_HOST")
-	o := azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: at, Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
-		cloud.ResourceManager: {Endpoint: at, Audience: at},
-	}}}
-	credential, err := azidentity.NewClientSecretCredential(os.Getenv("AZURE_TENANT_ID"), os.Getenv("AZURE_CLIENT_ID"), os.Getenv("AZURE_CLIENT_SECRET"),
+	o := azcore.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: at,
+		Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
+			cloud.ResourceManager: {Endpoint: at, Audience: at},
+		}}}
+	credential, err := azidentity.NewClientSecretCredential(os.Getenv("AZURE_TENANT_ID"),
+		os.Getenv("AZURE_CLIENT_ID"), os.Getenv("AZURE_CLIENT_SECRET"),
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	if err != nil {
 		return err
@@ -35,10 +37,13 @@ func create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := computes.BeginCreateOrUpdate(ctx, "myresourcegroup", "myworkspace", "timed", armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: &armmachinelearning.AKS{
-		ComputeType: to.Ptr(armmachinelearning.ComputeTypeAKS),
-		Properties:  &armmachinelearning.AKSSchemaProperties{AgentCount: to.Ptr[int32](1), ClusterPurpose: to.Ptr(armmachinelearning.ClusterPurposeDevTest)},
-	}}, nil)
+	p, err := computes.BeginCreateOrUpdate(ctx, "myresourcegroup", "myworkspace", "timed",
+		armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: &armmachinelearning.AKS{
+			ComputeType: to.Ptr(armmachinelearning.ComputeTypeAKS),
+			Properties: &armmachinelearning.AKSSchemaProperties{
+				AgentCount: to.Ptr[int32](1), ClusterPurpose: to.Ptr(armmachinelearning.ClusterPurposeDevTest),
+			},
+		}}, nil)
 	if err != nil {
 		return err
 	}
