@@ -15,7 +15,7 @@ import (
 	"berth.dev/berth"
 )
 
-// tokenMargin is how long before its end a token is given up: the request it goes with takes time, and clocks differ.
+// tokenMargin is how long before its expiry a token is no longer used: the request it goes with takes time, and clocks differ.
 const tokenMargin = 2 * time.Minute
 
 // token is a bearer token and whose it is. For keeps apart the tokens of other credentials in the same file.

@@ -20,7 +20,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// proofOptions is how a caller shall prove itself: by a new secret, or by a certificate.
+// proofOptions select how a caller proves its identity: by a new secret, or by a certificate.
 type proofOptions struct {
 	cert       string // "@file" or PEM text
 	createCert bool
@@ -31,15 +31,15 @@ func (p *proofOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVar(&p.years, "years", 1, "years until the secret or the certificate ends")
 	f.StringVar(&p.cert, "cert", "", "certificate to sign in with instead of a secret: @FILE in PEM or DER; the key stays with you")
-	f.BoolVar(&p.createCert, "create-cert", false, "make a key and a certificate to sign in with, in a file of this folder")
+	f.BoolVar(&p.createCert, "create-cert", false, "create a key and a certificate to sign in with, in a file in this folder")
 }
 
 func (p *proofOptions) check() error {
 	switch {
 	case p.cert != "" && p.createCert:
-		return usage("--cert brings a certificate and --create-cert makes one: give one of them")
+		return usage("--cert and --create-cert exclude each other: name a certificate, or have one created")
 	case p.years < 1 || p.years > 30:
-		return usage("--years is from 1 to 30, not %d", p.years)
+		return usage("--years must be from 1 to 30, not %d", p.years)
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func (c *cli) spCreate() *cobra.Command {
 			return err
 		}
 		if role != "" || len(scopes) > 0 {
-			return usage("Berth has no roles: every caller may do everything. Leave --role and --scopes away if that is what you want")
+			return usage("Berth has no roles: every caller may do everything. Leave out --role and --scopes to accept that")
 		}
 		if name == "" {
 			name = "berth-cli-" + time.Now().UTC().Format("2006-01-02-15-04-05")
@@ -67,7 +67,7 @@ func (c *cli) spCreate() *cobra.Command {
 	cmd.Example = "  berth ad sp create-for-rbac -n ci\n  berth ad sp create-for-rbac -n ci --create-cert"
 	p.flags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&name, "name", "n", "", "name of the caller; made up when not given")
+	f.StringVarP(&name, "name", "n", "", "name of the caller (default: berth-cli- and the time)")
 	f.StringVar(&name, "display-name", "", "the same as --name")
 	f.StringVar(&role, "role", "", "refused: Berth has no roles")
 	f.StringSliceVar(&scopes, "scopes", nil, "refused: Berth has no roles")
@@ -103,7 +103,7 @@ func (c *cli) createCaller(ctx context.Context, name string, p *proofOptions) er
 	return c.showProof(found[0], secret, file)
 }
 
-// showProof prints what the caller needs, in az's words.
+// showProof prints the new credential with the field names of az.
 func (c *cli) showProof(a client.Object, secret, file string) error {
 	out := client.Object{"appId": a["appId"], "displayName": a["displayName"], "tenant": a["appOwnerOrganizationId"]}
 	switch {
@@ -120,7 +120,7 @@ func (c *cli) showProof(a client.Object, secret, file string) error {
 func (c *cli) spReset() *cobra.Command {
 	w, p := &where{}, &proofOptions{}
 	var appendTo bool
-	cmd := command("reset", "Give a caller a new secret or certificate; the old ones end", func(ctx context.Context) error {
+	cmd := command("reset", "Replace the secret or the certificate of a caller", func(ctx context.Context) error {
 		if err := p.check(); err != nil {
 			return err
 		}
@@ -130,17 +130,16 @@ func (c *cli) spReset() *cobra.Command {
 		}
 		return c.resetCaller(ctx, cl, a, p, appendTo)
 	})
-	cmd.Long = "Give a caller a new secret or certificate. The old secrets, or with --cert and --create-cert the old " +
-		"certificates, end once\n" +
-		"the new one is there; with --append they stay. When it is the caller of the data folder's credentials.json, the new secret\n" +
-		"is written there."
+	cmd.Long = "Replace the secret or the certificate of a caller. The old secrets, or with --cert and --create-cert the old certificates,\n" +
+		"are removed after the new one is stored; with --append they stay. If the caller is the one of the data folder's\n" +
+		"credentials.json, the new secret is written there."
 	w.principalFlag(cmd)
 	p.flags(cmd)
-	cmd.Flags().BoolVar(&appendTo, "append", false, "keep the old ones")
+	cmd.Flags().BoolVar(&appendTo, "append", false, "keep the old secrets or certificates")
 	return w.on(c, cmd)
 }
 
-// resetCaller adds the new before it takes away the old: whatever happens in between, somebody can sign in.
+// resetCaller adds the new credential before it removes the old ones: a failure in between locks no caller out.
 func (c *cli) resetCaller(ctx context.Context, cl *client.Client, a client.Object, p *proofOptions, appendTo bool) error {
 	cert, file, err := p.certificate(str(a, "displayName"))
 	if err != nil {
@@ -201,8 +200,7 @@ func (c *cli) keepOwnSecret(a client.Object, secret string) error {
 	return nil
 }
 
-// certificate is the one to register, in base64, and the file where its key is if it was made here. Both are empty when a
-// secret is wanted.
+// certificate is the one to register, in base64, and the file of its key if it was created here. Both are empty for a secret.
 func (p *proofOptions) certificate(name string) (text, file string, err error) {
 	switch {
 	case p.createCert:
@@ -222,7 +220,7 @@ func (p *proofOptions) certificate(name string) (text, file string, err error) {
 		}
 	}
 	if _, err := x509.ParseCertificate(data); err != nil {
-		return "", "", usage("--cert is no certificate: %v", err)
+		return "", "", usage("--cert is not a certificate: %v", err)
 	}
 	return base64.StdEncoding.EncodeToString(data), "", nil
 }

@@ -90,7 +90,7 @@ func objects(list []any) []client.Object {
 func compareVersions(a, b string) int {
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(x), len(y)) {
-		m, _ := strconv.Atoi(x[i]) // what is no number counts as 0
+		m, _ := strconv.Atoi(x[i]) // a part that is not a number counts as 0
 		n, _ := strconv.Atoi(y[i])
 		if m != n {
 			return cmp.Compare(m, n)

@@ -139,10 +139,10 @@ func family(use, short string, of ...*cobra.Command) *cobra.Command {
 
 // flagAlias lets a flag be given by the name that it had in earlier versions.
 func flagAlias(cmd *cobra.Command, old, name string) {
-	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
-		if given == old {
-			given = name
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, typed string) pflag.NormalizedName {
+		if typed == old {
+			typed = name
 		}
-		return pflag.NormalizedName(given)
+		return pflag.NormalizedName(typed)
 	})
 }

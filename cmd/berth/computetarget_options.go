@@ -25,18 +25,18 @@ func (o *tlsOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.overwrite, "ssl-overwrite-domain", false, "take over a domain label that is in use")
 }
 
-// configuration is sslConfiguration; nil when nothing was said.
+// request is the TLS part of a request; nil when no option asks for it.
 func (o *tlsOptions) configuration() (client.Object, error) {
 	own := o.cname != "" || o.certFile != "" || o.keyFile != ""
 	switch {
 	case o.disable && (own || o.label != ""):
-		return nil, usage("--ssl-disable goes with no other --ssl option")
+		return nil, usage("--ssl-disable excludes every other --ssl option")
 	case o.disable:
 		return client.Object{"status": "Disabled"}, nil
 	case own && (o.label != "" || o.overwrite):
-		return nil, usage("give either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) or --ssl-leaf-domain-label, not both")
+		return nil, usage("use either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) or --ssl-leaf-domain-label, not both")
 	case own && (o.cname == "" || o.certFile == "" || o.keyFile == ""):
-		return nil, usage("a certificate of your own takes all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
+		return nil, usage("a certificate of your own needs all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
 	case o.label != "":
 		return client.Object{"status": "Auto", "leafDomainLabel": o.label, "overwriteExistingDomain": o.overwrite}, nil
 	case !own:
@@ -74,7 +74,7 @@ func (o *networkOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.bridgeCIDR, "docker-bridge-cidr", "", "addresses for the container bridge, such as 172.17.0.1/16")
 }
 
-// configuration is aksNetworkingConfiguration; nil when nothing was said.
+// request is the network part of a request; nil when no option asks for it.
 func (o *networkOptions) configuration(subscription string) (client.Object, error) {
 	given := 0
 	all := []string{o.vnet, o.group, o.subnet, o.serviceCIDR, o.dnsIP, o.bridgeCIDR}
@@ -91,7 +91,7 @@ func (o *networkOptions) configuration(subscription string) (client.Object, erro
 			"/providers/Microsoft.Network/virtualNetworks/" + url.PathEscape(o.vnet) + "/subnets/" + url.PathEscape(o.subnet)
 		return client.Object{"subnetId": subnet, "serviceCidr": o.serviceCIDR, "dnsServiceIP": o.dnsIP, "dockerBridgeCidr": o.bridgeCIDR}, nil
 	}
-	return nil, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
+	return nil, usage("a virtual network needs all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
 		"--service-cidr, --dns-service-ip and --docker-bridge-cidr")
 }
 

@@ -58,7 +58,7 @@ func (o *updateOptions) changes(ctx context.Context, cl *client.Client) (client.
 		inner["sslConfiguration"] = tls
 	}
 	if len(inner) == 0 && !o.tls.renew {
-		return nil, usage("nothing to change: give --load-balancer-… or --ssl-… options")
+		return nil, usage("nothing to change: add --load-balancer-… or --ssl-… options")
 	}
 	compute, err := cl.GetCompute(ctx, o.computeName())
 	if err != nil || !o.tls.renew {

@@ -27,7 +27,7 @@ func (c *cli) configure(pairs []string, list bool) error {
 		return err
 	}
 	if len(pairs) == 0 && !list {
-		return usage("give --defaults key=value, or --list-defaults")
+		return usage("use --defaults key=value or --list-defaults")
 	}
 	for _, p := range pairs {
 		key, value, err := parseDefault(p)

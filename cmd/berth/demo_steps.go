@@ -188,7 +188,7 @@ func program() string {
 	if dir, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(dir, exe); err == nil && !strings.HasPrefix(short, "..") {
 			if !strings.ContainsRune(short, filepath.Separator) {
-				short = "." + string(filepath.Separator) + short // a bare name would be looked for in PATH
+				short = "." + string(filepath.Separator) + short // the shell searches PATH for a bare name
 			}
 			return shellWord(short)
 		}

@@ -21,13 +21,13 @@ import (
 // clockLimit is how far this machine's clock may be from the server's: clients refuse tokens beyond five minutes or so.
 const clockLimit = time.Minute
 
-// finding is one thing that env --check looked at.
+// finding is the result of one check of env --check.
 type finding struct {
 	what string // what is right, or what is wrong
 	hint string // what to do about it; empty when it is right
 }
 
-// checkEnv looks, in the order in which a client would stumble, at everything between this shell and a resource.
+// checkEnv checks everything between this shell and a resource, in the order in which a client needs it.
 func (c *cli) checkEnv(ctx context.Context) error {
 	s, err := c.session()
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return append(all, finding{
 			fmt.Sprintf("the endpoint %q is not an https address", s.Endpoint),
-			"look at credentials.json in the data folder, or at BERTH_ENDPOINT",
+			"check credentials.json in the data folder, or BERTH_ENDPOINT",
 		})
 	}
 	checks := []func(context.Context, *session, *url.URL) finding{
@@ -127,7 +127,7 @@ func (c *cli) checkCertificate(ctx context.Context, s *session, u *url.URL) find
 	} else if _, bad := errors.AsType[x509.UnknownAuthorityError](err); bad {
 		hint = "the file " + s.CAFile + " is another server's: copy ca.pem from this server's data folder"
 	} else if e, bad := errors.AsType[x509.CertificateInvalidError](err); bad && e.Reason == x509.Expired {
-		hint = "one of the two clocks is wrong, or the server has run for too long: look at the time here and there, then start it again"
+		hint = "one of the two clocks is wrong, or the server has run for too long: compare the time on both machines, then restart the server"
 	}
 	return finding{fmt.Sprintf("its certificate is refused: %v", err), hint}
 }
@@ -140,7 +140,7 @@ func (c *cli) checkMetadata(ctx context.Context, s *session, _ *url.URL) finding
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metadataURL(s), nil)
 	if err != nil {
-		return finding{err.Error(), "look at the endpoint"}
+		return finding{err.Error(), "check the endpoint"}
 	}
 	resp, err := web.Do(req)
 	if err != nil {
@@ -154,7 +154,7 @@ func (c *cli) checkMetadata(ctx context.Context, s *session, _ *url.URL) finding
 	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), s.Endpoint) {
 		return finding{
 			fmt.Sprintf("%s answers %s and is not the metadata of this Berth", metadataURL(s), resp.Status),
-			"another server has this address: start Berth there, or look for it elsewhere",
+			"another server has this address: start Berth there, or name another endpoint",
 		}
 	}
 	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -182,7 +182,7 @@ func (c *cli) checkToken(ctx context.Context, s *session, _ *url.URL) finding {
 	return finding{what: "signing in works, and so does a first request"}
 }
 
-// checkShell compares what this shell has with what `berth env` would set, and looks at what az remembers.
+// checkShell compares what this shell has with what `berth env` would set, and checks what az has stored.
 func (c *cli) checkShell(s *session) []finding {
 	vars, err := variables(s)
 	if err != nil {

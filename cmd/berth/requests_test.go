@@ -50,7 +50,7 @@ func TestWhatCommandsSend(t *testing.T) {
 		w.ok(strings.Fields(line)...)
 		all.WriteString("$ berth " + strings.ReplaceAll(line, dir, "DIR") + "\n" + w.requests("PUT") + w.requests("DELETE") + "\n")
 	}
-	golden(t, "wishes.txt", all.String())
+	golden(t, "requests.txt", all.String())
 }
 
 func TestDeleteAsks(t *testing.T) {
