@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"strconv"
 
 	"berth.dev/berth"
 )
@@ -71,7 +72,7 @@ func (c *Client) ListComputes(ctx context.Context, group, workspace string) ([]O
 
 // ScaleCompute changes the number of nodes, and nothing else.
 func (c *Client) ScaleCompute(ctx context.Context, n ComputeName, count int) (Object, *Operation, error) {
-	return c.PutCompute(ctx, n, Object{"properties": Object{"computeType": berth.ComputeAKS, "properties": Object{"agentCount": count}}})
+	return c.PutCompute(ctx, n, ComputeRequest{NodeCount: strconv.Itoa(count)}.Body(c.Subscription()))
 }
 
 // DeleteCompute deletes a compute, and with ActionDelete its cluster too.

@@ -30,52 +30,34 @@ func formOf(v *visit) form {
 		DNS: f("dns"), BridgeCIDR: f("bridgecidr"), SSL: f("ssl"), CNAME: f("cname"), Cert: f("cert"), Key: f("key"), Leaf: f("leaf"), Overwrite: f("overwrite") != ""}
 }
 
-// put adds what was typed, and leaves to the service what was not.
-func put(o client.Object, key, value string) {
-	if value != "" {
-		o[key] = value
-	}
-}
-
-// body is the PUT of the wish.
+// body is the request that the form makes. Fields of the other mode may be filled in; they do not count.
 func (w form) body(subscription string) client.Object {
-	inner := client.Object{}
-	put(inner, "clusterPurpose", w.Purpose)
-	put(inner, "loadBalancerType", w.Balancer)
-	put(inner, "loadBalancerSubnet", w.BalancerSubnet)
-	properties := client.Object{"computeType": berth.ComputeAKS, "properties": inner}
+	r := client.ComputeRequest{Purpose: w.Purpose, Balancer: w.Balancer, BalancerSubnet: w.BalancerSubnet}
 	if w.Mode == "existing" {
-		properties["resourceId"] = w.Cluster
+		r.Attach, r.Cluster = true, w.Cluster
 	} else {
-		put(properties, "computeLocation", w.Location)
-		put(inner, "agentVmSize", w.Size)
-		if n, err := strconv.Atoi(w.Nodes); err == nil {
-			inner["agentCount"] = n
-		} else if w.Nodes != "" {
-			inner["agentCount"] = w.Nodes // not a number: told by the service
-		}
-		if n := w.network(subscription); len(n) > 0 {
-			inner["aksNetworkingConfiguration"] = n
-		}
+		r.Location, r.VMSize = w.Location, w.Size
+		r.NodeCount, r.Network = w.Nodes, w.network()
 	}
 	switch w.SSL {
 	case "own":
-		inner["sslConfiguration"] = client.Object{"status": "Enabled", "cname": w.CNAME, "cert": w.Cert, "key": w.Key}
+		r.TLS = &client.TLSRequest{Status: client.TLSEnabled, CNAME: w.CNAME, Cert: w.Cert, Key: w.Key}
 	case "leaf":
-		inner["sslConfiguration"] = client.Object{"status": "Auto", "leafDomainLabel": w.Leaf, "overwriteExistingDomain": w.Overwrite}
+		r.TLS = &client.TLSRequest{Status: client.TLSAuto, Label: w.Leaf, Overwrite: w.Overwrite}
 	}
-	return client.Object{"properties": properties}
+	return r.Body(subscription)
 }
 
-func (w form) network(subscription string) client.Object {
-	n := client.Object{}
-	if w.NetworkGroup != "" || w.Network != "" || w.Subnet != "" {
-		n["subnetId"] = "/subscriptions/" + subscription + "/resourceGroups/" + w.NetworkGroup + "/providers/Microsoft.Network/virtualNetworks/" + w.Network + "/subnets/" + w.Subnet
+// network is nil unless a field of the network is filled in.
+func (w form) network() *client.NetworkRequest {
+	n := client.NetworkRequest{
+		Group: w.NetworkGroup, Network: w.Network, Subnet: w.Subnet,
+		ServiceCIDR: w.ServiceCIDR, DNS: w.DNS, BridgeCIDR: w.BridgeCIDR,
 	}
-	put(n, "serviceCidr", w.ServiceCIDR)
-	put(n, "dnsServiceIP", w.DNS)
-	put(n, "dockerBridgeCidr", w.BridgeCIDR)
-	return n
+	if n == (client.NetworkRequest{}) {
+		return nil
+	}
+	return &n
 }
 
 // nameable is what the name of a resource can have in an address; the rules say more.

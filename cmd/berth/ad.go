@@ -137,9 +137,9 @@ func (c *cli) keyRotate() *cobra.Command {
 		}
 		return c.emit(keys, keyTable)
 	})
-	cmd.Long = "Sign tokens with a new key from now on. Berth does this by itself every 30 days. Tokens of the old key stay valid until they\n" +
-		"expire, within the hour; with --forget-old they are refused at once, and every caller signs in again. Use that for a key that\n" +
-		"was disclosed."
+	cmd.Long = "Sign tokens with a new key from now on. Berth does this by itself every 30 days. Tokens of the old key stay valid\n" +
+		"until they expire, within the hour; with --forget-old they are refused at once, and every caller signs in again. Use that for\n" +
+		"a key that was disclosed."
 	cmd.Flags().BoolVar(&forget, "forget-old", false, "refuse the tokens of the old keys at once")
 	return cmd
 }

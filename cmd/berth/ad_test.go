@@ -78,7 +78,7 @@ func TestCallers(t *testing.T) {
 	fails(exitNotFound, "no caller has the id", "ad", "sp", "show", "--id", id)
 	fails(exitFailed, "nobody deletes itself", "ad", "sp", "delete", "--id", server.ClientID)
 	fails(exitUsage, "has no roles", "ad", "sp", "create-for-rbac", "--role", "Reader", "--scopes", "/")
-	fails(exitUsage, "give one of them", "ad", "sp", "create-for-rbac", "--cert", "x", "--create-cert")
-	fails(exitUsage, "is no certificate", "ad", "sp", "create-for-rbac", "--cert", "x")
+	fails(exitUsage, "exclude each other", "ad", "sp", "create-for-rbac", "--cert", "x", "--create-cert")
+	fails(exitUsage, "is not a certificate", "ad", "sp", "create-for-rbac", "--cert", "x")
 	fails(exitUsage, "from 1 to 30", "ad", "sp", "reset", "--id", server.ClientID, "--years", "0")
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -22,7 +21,7 @@ type attachOptions struct {
 func (c *cli) computeAttach() *cobra.Command {
 	o := &attachOptions{}
 	cmd := command("aks", "Attach an existing Kubernetes cluster as a compute", func(ctx context.Context) error {
-		body, err := o.body()
+		request, err := o.request()
 		if err != nil {
 			return err
 		}
@@ -30,6 +29,7 @@ func (c *cli) computeAttach() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		body := request.Body(cl.Subscription())
 		if o.dryRun {
 			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
@@ -59,19 +59,10 @@ func (c *cli) computeAttach() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-func (o *attachOptions) body() (client.Object, error) {
-	inner := client.Object{}
-	put(inner, "clusterPurpose", o.purpose)
-	put(inner, "loadBalancerType", o.balancer.kind)
-	put(inner, "loadBalancerSubnet", o.balancer.subnet)
-	tls, err := o.tls.configuration()
-	if err != nil {
-		return nil, err
-	}
-	if tls != nil {
-		inner["sslConfiguration"] = tls
-	}
-	return client.Object{
-		"properties": client.Object{"computeType": berth.ComputeAKS, "resourceId": unquoted(o.cluster), "properties": inner},
-	}, nil
+func (o *attachOptions) request() (client.ComputeRequest, error) {
+	tls, err := o.tls.request()
+	return client.ComputeRequest{
+		Attach: true, Cluster: unquoted(o.cluster), Purpose: o.purpose,
+		Balancer: o.balancer.kind, BalancerSubnet: o.balancer.subnet, TLS: tls,
+	}, err
 }

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -29,10 +29,11 @@ func (c *cli) computeCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		body, err := o.body(cl.Subscription(), cmd.Flags().Changed("agent-count"))
+		request, err := o.request(cmd.Flags().Changed("agent-count"))
 		if err != nil {
 			return err
 		}
+		body := request.Body(cl.Subscription())
 		if o.dryRun {
 			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
@@ -62,32 +63,19 @@ func (c *cli) computeCreate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-// body is the ARM resource. What was not said is left out: the service knows its defaults.
-func (o *createOptions) body(subscription string, countSet bool) (client.Object, error) {
-	inner := client.Object{}
+// request leaves out the options that are not set: the service knows its defaults.
+func (o *createOptions) request(countSet bool) (client.ComputeRequest, error) {
+	r := client.ComputeRequest{
+		Description: o.description, Location: o.location, Purpose: o.purpose, VMSize: o.vmSize,
+		Balancer: o.balancer.kind, BalancerSubnet: o.balancer.subnet,
+	}
 	if countSet {
-		inner["agentCount"] = o.count
+		r.NodeCount = strconv.Itoa(o.count)
 	}
-	put(inner, "agentVmSize", o.vmSize)
-	put(inner, "clusterPurpose", o.purpose)
-	put(inner, "loadBalancerType", o.balancer.kind)
-	put(inner, "loadBalancerSubnet", o.balancer.subnet)
-	tls, err := o.tls.configuration()
-	if err != nil {
-		return nil, err
+	var err error
+	if r.TLS, err = o.tls.request(); err != nil {
+		return r, err
 	}
-	network, err := o.network.configuration(subscription)
-	if err != nil {
-		return nil, err
-	}
-	if tls != nil {
-		inner["sslConfiguration"] = tls
-	}
-	if network != nil {
-		inner["aksNetworkingConfiguration"] = network
-	}
-	properties := client.Object{"computeType": berth.ComputeAKS, "properties": inner}
-	put(properties, "computeLocation", o.location)
-	put(properties, "description", o.description)
-	return client.Object{"properties": properties}, nil
+	r.Network, err = o.network.request()
+	return r, err
 }

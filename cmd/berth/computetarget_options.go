@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -26,19 +25,19 @@ func (o *tlsOptions) flags(cmd *cobra.Command) {
 }
 
 // request is the TLS part of a request; nil when no option asks for it.
-func (o *tlsOptions) configuration() (client.Object, error) {
+func (o *tlsOptions) request() (*client.TLSRequest, error) {
 	own := o.cname != "" || o.certFile != "" || o.keyFile != ""
 	switch {
 	case o.disable && (own || o.label != ""):
 		return nil, usage("--ssl-disable excludes every other --ssl option")
 	case o.disable:
-		return client.Object{"status": "Disabled"}, nil
+		return &client.TLSRequest{Status: client.TLSDisabled}, nil
 	case own && (o.label != "" || o.overwrite):
 		return nil, usage("use either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) or --ssl-leaf-domain-label, not both")
 	case own && (o.cname == "" || o.certFile == "" || o.keyFile == ""):
 		return nil, usage("a certificate of your own needs all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
 	case o.label != "":
-		return client.Object{"status": "Auto", "leafDomainLabel": o.label, "overwriteExistingDomain": o.overwrite}, nil
+		return &client.TLSRequest{Status: client.TLSAuto, Label: o.label, Overwrite: o.overwrite}, nil
 	case !own:
 		return nil, nil
 	}
@@ -50,7 +49,7 @@ func (o *tlsOptions) configuration() (client.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the private key cannot be read: %w", err)
 	}
-	return client.Object{"status": "Enabled", "cname": o.cname, "cert": string(cert), "key": string(key)}, nil
+	return &client.TLSRequest{Status: client.TLSEnabled, CNAME: o.cname, Cert: string(cert), Key: string(key)}, nil
 }
 
 // balancerOptions are the --load-balancer-… options.
@@ -75,21 +74,22 @@ func (o *networkOptions) flags(cmd *cobra.Command) {
 }
 
 // request is the network part of a request; nil when no option asks for it.
-func (o *networkOptions) configuration(subscription string) (client.Object, error) {
-	given := 0
+func (o *networkOptions) request() (*client.NetworkRequest, error) {
+	set := 0
 	all := []string{o.vnet, o.group, o.subnet, o.serviceCIDR, o.dnsIP, o.bridgeCIDR}
 	for _, v := range all {
 		if v != "" {
-			given++
+			set++
 		}
 	}
-	switch given {
+	switch set {
 	case 0:
 		return nil, nil
 	case len(all):
-		subnet := "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(o.group) +
-			"/providers/Microsoft.Network/virtualNetworks/" + url.PathEscape(o.vnet) + "/subnets/" + url.PathEscape(o.subnet)
-		return client.Object{"subnetId": subnet, "serviceCidr": o.serviceCIDR, "dnsServiceIP": o.dnsIP, "dockerBridgeCidr": o.bridgeCIDR}, nil
+		return &client.NetworkRequest{
+			Group: o.group, Network: o.vnet, Subnet: o.subnet,
+			ServiceCIDR: o.serviceCIDR, DNS: o.dnsIP, BridgeCIDR: o.bridgeCIDR,
+		}, nil
 	}
 	return nil, usage("a virtual network needs all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
 		"--service-cidr, --dns-service-ip and --docker-bridge-cidr")

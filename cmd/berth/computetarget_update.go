@@ -5,11 +5,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
-// updateOptions are what can be changed of a compute without attaching it anew.
+// updateOptions are the settings of a compute that can change without a new attach.
 type updateOptions struct {
 	where
 	balancer balancerOptions
@@ -24,12 +23,11 @@ func (c *cli) computeUpdate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		inner, err := o.changes(ctx, cl)
+		request, err := o.request(ctx, cl)
 		if err != nil {
 			return err
 		}
-		body := client.Object{"properties": client.Object{"computeType": berth.ComputeAKS, "properties": inner}}
-		_, op, err := cl.PutCompute(ctx, o.computeName(), body)
+		_, op, err := cl.PutCompute(ctx, o.computeName(), request.Body(cl.Subscription()))
 		if err != nil {
 			return err
 		}
@@ -44,31 +42,24 @@ func (c *cli) computeUpdate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-// changes is only what is to change: what a PUT does not name stays. It reads the compute first, since a PUT of a name
+// request has only the options that are set: a PUT keeps everything else. It reads the compute first, because a PUT of a name
 // that does not exist would create one.
-func (o *updateOptions) changes(ctx context.Context, cl *client.Client) (client.Object, error) {
-	tls, err := o.tls.configuration()
-	if err != nil {
-		return nil, err
+func (o *updateOptions) request(ctx context.Context, cl *client.Client) (client.ComputeRequest, error) {
+	r := client.ComputeRequest{Balancer: o.balancer.kind, BalancerSubnet: o.balancer.subnet}
+	var err error
+	if r.TLS, err = o.tls.request(); err != nil {
+		return r, err
 	}
-	inner := client.Object{}
-	put(inner, "loadBalancerType", o.balancer.kind)
-	put(inner, "loadBalancerSubnet", o.balancer.subnet)
-	if tls != nil {
-		inner["sslConfiguration"] = tls
-	}
-	if len(inner) == 0 && !o.tls.renew {
-		return nil, usage("nothing to change: add --load-balancer-… or --ssl-… options")
+	if r.TLS == nil && o.balancer == (balancerOptions{}) && !o.tls.renew {
+		return r, usage("nothing to change: add --load-balancer-… or --ssl-… options")
 	}
 	compute, err := cl.GetCompute(ctx, o.computeName())
 	if err != nil || !o.tls.renew {
-		return inner, err
+		return r, err
 	}
-	old, _ := at(compute, "properties", "properties", "sslConfiguration").(client.Object)
-	if str(old, "leafDomainLabel") == "" {
-		return nil, usage("--ssl-renew is for a certificate that was made for you, and %s has none (no leaf domain label)", o.name)
+	r.RenewTLS, _ = at(compute, "properties", "properties", "sslConfiguration").(client.Object)
+	if str(r.RenewTLS, "leafDomainLabel") == "" {
+		return r, usage("--ssl-renew is for a certificate that was made for you, and %s has none (no leaf domain label)", o.name)
 	}
-	old["renew"] = true
-	inner["sslConfiguration"] = old
-	return inner, nil
+	return r, nil
 }
