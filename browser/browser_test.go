@@ -145,7 +145,7 @@ func (b *tab) signIn() {
 	b.sees("Workspaces")
 }
 
-// picture keeps what the page looks like, at a width, when BERTH_PICTURES names a folder.
+// picture stores a picture of the page, at a width, when BERTH_PICTURES names a folder.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("BERTH_PICTURES")
@@ -250,7 +250,7 @@ func TestWalkThrough(t *testing.T) {
 	}
 }
 
-// makeCluster makes a managed cluster by hand, looks at it, and scales it.
+// makeCluster makes a managed cluster by hand, opens its page, and scales it.
 func (b *tab) makeCluster() (id string) {
 	b.t.Helper()
 	b.visit("/studio/clusters")
@@ -267,7 +267,7 @@ func (b *tab) makeCluster() (id string) {
 	return b.s.Cluster("rg", "own")
 }
 
-// TestPaint tells how soon a page is seen, and how soon the rules answer a key: figures, for the bench.
+// TestPaint reports how soon a page is painted, and how soon the rules answer a key: figures, for the bench.
 func TestPaint(t *testing.T) {
 	b := open(t, filled(t))
 	b.signIn()

@@ -129,8 +129,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// TestWizardTellsEachField: wrong input at every field is told there.
-func TestWizardTellsEachField(t *testing.T) {
+// TestWizardReportsAtEachField: the wizard reports wrong input at the field that has it.
+func TestWizardReportsAtEachField(t *testing.T) {
 	b := open(t, filled(t))
 	b.signIn()
 	b.visit("/studio/w/rg/vision/new")
@@ -143,7 +143,7 @@ func TestWizardTellsEachField(t *testing.T) {
 	for name, value := range map[string]string{"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense",
 		"dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM"} {
 		b.fill(name, value)
-		if name == "nodes" { // what is not a number hides what the others have to say
+		if name == "nodes" { // a count that is not a number hides the other violations
 			b.until(name, b.saying(name))
 			b.fill(name, "1")
 		}
