@@ -19,7 +19,7 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestOwnCertificate: an operator's certificate is served, its authority goes to the clients, and Berth makes none.
+// TestOwnCertificate: an operator's certificate is served, clients get its authority, and Berth creates none.
 func TestOwnCertificate(t *testing.T) {
 	t.Parallel()
 	cert, key := ownCertificate(t)
@@ -30,7 +30,7 @@ func TestOwnCertificate(t *testing.T) {
 	s := apptest.New(t, own)
 	s.Want(http.StatusOK, s.Do(http.MethodGet, "/subscriptions", nil))
 	if s.Info.CAFile != cert {
-		t.Errorf("clients are given the authority %s", s.Info.CAFile)
+		t.Errorf("clients get the authority %s", s.Info.CAFile)
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir, "ca.pem")); err == nil {
 		t.Error("an authority was made all the same")

@@ -149,7 +149,7 @@ func (f *foreign) contents() map[string]string {
 	return out
 }
 
-// settled is what is there once Kubernetes has made all that it makes by itself.
+// settled is the contents once Kubernetes has created everything that it creates by itself.
 func (f *foreign) settled() (all map[string]string) {
 	f.t.Helper()
 	f.until("what Kubernetes makes by itself", func() bool {
@@ -173,8 +173,8 @@ func connecting(kubeconfig string) apptest.Object {
 	return apptest.Object{"location": "westeurope", "properties": apptest.Object{"kubeconfig": kubeconfig}}
 }
 
-// TestGivenCluster connects a cluster that Berth did not make, attaches it, lets it go, and finds it as it was.
-func TestGivenCluster(t *testing.T) {
+// TestConnectedCluster connects a cluster that Berth did not make, attaches it, detaches it, and finds it as it was.
+func TestConnectedCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
@@ -213,7 +213,7 @@ func TestGivenCluster(t *testing.T) {
 	s.Succeed(s.Do(http.MethodDelete, edge, nil))
 	f.clean(before)
 
-	// As a managed cluster it is found by its name, and to delete it there leaves it alone.
+	// As a managed cluster it is found by its name, and its deletion does not change it.
 	s.put(again, connecting(string(f.config)))
 	got = s.get(again)
 	s.equal(got, "properties.kubernetesVersion", "1.36.0")
@@ -224,7 +224,7 @@ func TestGivenCluster(t *testing.T) {
 	}
 }
 
-// onDisk wants a secret in no file of a data folder.
+// onDisk fails the test if a file of a data folder contains the secret.
 func onDisk(t *testing.T, dir, secret string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -253,8 +253,8 @@ func kubeconfigTo(server, cluster, user string) string {
 		"clusters: [{name: c, cluster: {server: '" + server + "'" + cluster + "}}]\nusers: [{name: c, user: {token: s3cr3t-token" + user + "}}]\n"
 }
 
-// TestGivenRefused: what a kubeconfig could make the server do is refused, before anything connects.
-func TestGivenRefused(t *testing.T) {
+// TestKubeconfigRefused: what a kubeconfig could make the server do is refused, before anything connects.
+func TestKubeconfigRefused(t *testing.T) {
 	s := &site{Server: apptest.New(t), t: t, ctx: t.Context()}
 	s.MakeWorkspace(jobGroup, jobWorkspace)
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
@@ -288,7 +288,7 @@ func TestGivenRefused(t *testing.T) {
 			t.Errorf("%s: the answer shows a secret: %s", name, r.Text)
 		}
 	}
-	// Addresses are judged when they are dialled: a name may lead anywhere.
+	// Addresses are judged when they are dialled: a name may resolve to any address.
 	for name, c := range map[string]struct{ server, word string }{
 		"loopback":           {"https://127.0.0.1:6443", "this machine itself"},
 		"loopback by name":   {"https://localhost:6443", "this machine itself"},

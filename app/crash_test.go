@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crash is a server that is killed again and again while wishes come in.
+// crash is a server that is killed again and again while requests come in.
 type crash struct {
 	*testing.T
 	ctx      context.Context
@@ -54,7 +54,7 @@ type crash struct {
 	accepted map[string]*client.Operation
 }
 
-// TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 unless said otherwise). In
+// TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 by default). In
 // the end every accepted operation has ended, every cluster answers, and no process or folder is left over.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
@@ -78,15 +78,15 @@ func TestCrash(t *testing.T) {
 	for range kills {
 		stop := time.Now().Add(time.Duration(c.random.IntN(5000)) * time.Millisecond)
 		for time.Now().Before(stop) {
-			c.wish()
+			c.request()
 			time.Sleep(time.Duration(c.random.IntN(300)) * time.Millisecond)
 		}
 		c.kill()
 		c.start()
 	}
 	c.settle()
-	for _, wish := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach, c.deploy} { // and it works as it did before
-		wish()
+	for _, request := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach, c.deploy} { // and it works as it did before
+		request()
 		c.settle()
 	}
 	c.operationsEnded()
@@ -144,7 +144,7 @@ func (c *crash) start() {
 }
 
 func (c *crash) kill() {
-	_ = c.cmd.Process.Kill() // gone already is as good
+	_ = c.cmd.Process.Kill() // an error means that it has ended
 	_ = c.cmd.Wait()
 }
 
@@ -157,9 +157,9 @@ func (c *crash) setUp() {
 	}
 }
 
-// wish asks for something at random. It may be refused: only what was accepted counts. Deletes are rare, so that what is
-// made has a chance to get ready between two kills.
-func (c *crash) wish() {
+// request sends a random request. It may be refused: only accepted requests count. Deletes are rare, so that a new cluster
+// has a chance to become ready between two kills.
+func (c *crash) request() {
 	name := fmt.Sprintf("made%cx", 'a'+rune(c.random.IntN(2)))
 	switch n := c.random.IntN(30); {
 	case n < 14:
@@ -196,7 +196,7 @@ func (c *crash) attach() {
 	c.accept(op, err)
 }
 
-// deploy makes by a template what the other wishes make one by one.
+// deploy creates by a template the resources that the other requests create one by one.
 func (c *crash) deploy() {
 	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
 	cluster, compute := apptest.ClusterOf(1+c.random.IntN(2), size), apptest.AttachTo(own, "DevTest")
@@ -282,7 +282,7 @@ func expected(e *berth.Error) bool {
 	return !slices.ContainsFunc(e.Details, func(d berth.Error) bool { return !expected(&d) })
 }
 
-// clustersAnswer asks every cluster that is said to be there.
+// clustersAnswer asks every cluster that the server lists.
 func (c *crash) clustersAnswer() {
 	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
 	if err != nil {
@@ -350,7 +350,7 @@ func (c *crash) nothingLeft() {
 	}
 }
 
-// ownersAgree asks each cluster whose it is: of the compute that has it in the store, and of nobody when none has.
+// ownersAgree compares the ownership record in each cluster with the store: the same compute has it, or none.
 func (c *crash) ownersAgree() {
 	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
 	if err != nil {
@@ -378,7 +378,7 @@ func (c *crash) ownersAgree() {
 	}
 }
 
-// ownedBy looks for some time: what a detach could not clean is cleaned when the cluster is next seen.
+// ownedBy repeats its check for some time: a cleanup is done when the cluster answers again.
 func (c *crash) ownedBy(cluster, want string) error {
 	config, err := c.client.ClusterCredentials(c.ctx, jobGroup, cluster, true)
 	if err != nil {
@@ -399,5 +399,5 @@ func (c *crash) ownedBy(cluster, want string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it says that it is owned by %q, and the store says %q", have, want)
+	return fmt.Errorf("its ownership record names %q, and the store %q", have, want)
 }

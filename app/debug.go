@@ -66,7 +66,7 @@ func (m *metrics) observe(o arm.Observation) {
 	m.requests.WithLabelValues(method, o.Kind, strconv.Itoa(o.Status)).Observe(o.Took.Seconds())
 }
 
-// resourceCount counts the resources when it is asked.
+// resourceCount counts the resources when Prometheus asks.
 type resourceCount struct{ store *store.Store }
 
 var resourcesDesc = prometheus.NewDesc("berth_resources", "Resources by type and provisioning state.", []string{"type", "state"}, nil)
@@ -88,7 +88,7 @@ func (c *resourceCount) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// conditionGauge tells each condition of each compute when it is asked.
+// conditionGauge reports each condition of each compute when Prometheus asks.
 type conditionGauge struct{ store *store.Store }
 
 var conditionDesc = prometheus.NewDesc("berth_compute_condition",

@@ -60,7 +60,7 @@ func (s *site) equal(body any, path string, want any) {
 	}
 }
 
-// inside connects to a cluster with credentials that the front door gave out.
+// inside connects to a cluster with credentials that the API returned.
 func (s *site) inside(config []byte) *kube.Conn {
 	s.t.Helper()
 	conn, err := kube.Connect(config, kube.Options{})
@@ -69,7 +69,7 @@ func (s *site) inside(config []byte) *kube.Conn {
 	return conn
 }
 
-// nodes wants so many nodes, all ready and telling that they are simulated, and returns their names.
+// nodes wants so many nodes, all ready and labelled as simulated, and returns their names.
 func (s *site) nodes(conn *kube.Conn, want int) []string {
 	s.t.Helper()
 	nodes, err := conn.Nodes(s.ctx)
@@ -88,7 +88,7 @@ func (s *site) nodes(conn *kube.Conn, want int) []string {
 	return names
 }
 
-// TestKubernetes is what Berth does inside real clusters, asked through the front door and seen in the clusters.
+// TestKubernetes is what Berth does inside real clusters, requested through the API and observed in the clusters.
 func TestKubernetes(t *testing.T) {
 	s := &site{Server: apptest.In(t, filepath.Join(t.TempDir(), "data")), t: t, ctx: t.Context()} // a folder that Berth makes itself
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
@@ -137,7 +137,7 @@ func restart(s *site) *site {
 // scale changes the number of nodes by each of the three ways there are, and nothing else by any.
 func scale(s *site) {
 	path := s.compute("scaled")
-	s.put(path, apptest.AKS(nil)) // three nodes, unless something else is said
+	s.put(path, apptest.AKS(nil)) // three nodes by default
 	cluster := apptest.At(s.get(path), "properties.resourceId").(string)
 	conn := s.inside(s.Keys(path))
 	first := s.nodes(conn, 3)
@@ -166,7 +166,7 @@ func scale(s *site) {
 	}
 }
 
-// attach takes a cluster up and lets go of it: in order, and when it belongs to somebody else.
+// attach attaches a cluster and detaches it: in order, and when another compute has it.
 func attach(s *site) {
 	cluster, path := s.Cluster(jobGroup, "own"), s.compute("taken")
 	body := apptest.ClusterOf(2, size)
@@ -179,7 +179,7 @@ func attach(s *site) {
 	}
 	takenByOthers(s, conn, cluster)
 	s.put(path, apptest.AttachTo(cluster, "DevTest"))
-	s.equal(s.get(path), "properties.properties.agentCount", 2.0) // as seen in the cluster: nobody said so
+	s.equal(s.get(path), "properties.properties.agentCount", 2.0) // counted in the cluster: the request has no count
 	s.owned(conn, path)
 	rights(s, conn, admin)
 	s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
@@ -189,7 +189,7 @@ func attach(s *site) {
 	s.equal(s.get(cluster), "properties.provisioningState", "Succeeded")
 }
 
-// owned asks the cluster whose it is: of the compute with this id, or of nobody.
+// owned reads the ownership record in the cluster: it names the compute with this id, or there is none.
 func (s *site) owned(conn *kube.Conn, compute string) {
 	s.t.Helper()
 	owner, err := conn.Owner(s.ctx)
@@ -199,11 +199,11 @@ func (s *site) owned(conn *kube.Conn, compute string) {
 		have = owner.ComputeID
 	}
 	if !strings.EqualFold(have, compute) {
-		s.t.Errorf("the cluster says that it is owned by %q, want %q", have, compute)
+		s.t.Errorf("the ownership record in the cluster names %q, want %q", have, compute)
 	}
 }
 
-// asKubernetes takes the cluster up as a compute of type Kubernetes, in a namespace that was there before.
+// asKubernetes attaches the cluster as a compute of type Kubernetes, in a namespace that was there before.
 func asKubernetes(s *site, conn *kube.Conn, cluster string) {
 	path := s.compute("k8s")
 	s.put(path, apptest.Object{
@@ -212,7 +212,7 @@ func asKubernetes(s *site, conn *kube.Conn, cluster string) {
 	s.equal(s.get(path), "properties.properties.namespace", "default")
 	s.owned(conn, path)
 	op := s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
-	s.equal(op, "properties.notes", nil) // the namespace was not Berth's, and is not told as left behind
+	s.equal(op, "properties.notes", nil) // the namespace was not Berth's, so no note reports it
 	s.owned(conn, "")
 }
 
@@ -288,7 +288,7 @@ func silent(s *site) {
 	s.owned(conn, path)
 }
 
-// supersede deletes a compute that is being made: the later wish counts, and nothing is left of the earlier.
+// supersede deletes a compute that is being made: the later request counts, and nothing of the earlier one remains.
 func supersede(s *site) {
 	path := s.compute("brief")
 	made := s.Want(http.StatusCreated, s.Do(http.MethodPut, path, apptest.AKS(nil)))

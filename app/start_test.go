@@ -17,7 +17,7 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// startError serves a folder that is expected not to work, and returns what is said. A server that comes up is stopped.
+// startError serves a folder that is expected not to work, and returns the error text. A server that comes up is stopped.
 func startError(t *testing.T, dir string, change ...func(*app.Config)) string {
 	t.Helper()
 	c := app.DefaultConfig()
@@ -43,7 +43,7 @@ func used(t *testing.T) string {
 	return s.Dir
 }
 
-// TestDamagedFolder: a folder that something has happened to is refused in words that help, and is not changed.
+// TestDamagedFolder: a damaged folder is refused with a remedy, and is not changed.
 func TestDamagedFolder(t *testing.T) {
 	for name, c := range map[string]struct {
 		do    func(t *testing.T, dir string)
@@ -88,7 +88,7 @@ func TestDamagedFolder(t *testing.T) {
 	}
 }
 
-// overwritten puts another text into a file, unless it is empty, and gives it a mode.
+// overwritten puts another text into a file, unless it is empty, and sets its mode.
 func overwritten(name, text string, mode os.FileMode) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
@@ -134,7 +134,7 @@ func damage(t *testing.T, dir string) {
 	}
 }
 
-// TestStartErrors: what is in the way of a start is told with the flag that gets around it.
+// TestStartErrors: an error at the start names the flag that avoids it.
 func TestStartErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -188,7 +188,7 @@ func TestFolderThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestWithoutKubeBinary: a server without berth-kube serves; who wants a cluster is told at once what to do.
+// TestWithoutKubeBinary: a server without berth-kube serves; a request for a cluster fails at once with the remedy.
 func TestWithoutKubeBinary(t *testing.T) {
 	s := apptest.New(t, func(c *app.Config) { c.KubeBinary = filepath.Join(c.DataDir, "no-such-program") })
 	s.MakeWorkspace(jobGroup, jobWorkspace)

@@ -44,7 +44,7 @@ func TestStudioDoor(t *testing.T) {
 		}
 	}
 	if status, _, _ := ask(http.MethodPost, "/studio/links", "", nil); status != http.StatusUnauthorized {
-		t.Errorf("a link for nobody: %d", status)
+		t.Errorf("a link without a token: %d", status)
 	}
 	_, _, answer := ask(http.MethodPost, "/studio/links", "", nil, "Authorization", "Bearer "+s.Token)
 	code := strings.TrimSpace(answer[strings.Index(answer, "code=")+5 : strings.LastIndex(answer, `"`)])

@@ -95,7 +95,7 @@ func TestTakeOver(t *testing.T) {
 	one.equal(lost, "properties.provisioningState", "Failed")
 	why := fmt.Sprint(apptest.At(lost, "properties.provisioningErrors.0.message"))
 	if !strings.Contains(why, "taken over by compute 'second'") || !strings.Contains(why, "Detach") {
-		t.Errorf("the loser says %s", why)
+		t.Errorf("the loser reports %s", why)
 	}
 	one.Succeed(one.Do(http.MethodDelete, one.compute("first")+"?underlyingResourceAction=Detach", nil))
 	one.equal(one.get(one.compute("second")), "properties.provisioningState", "Succeeded")
@@ -117,7 +117,7 @@ func TestTakeOver(t *testing.T) {
 // clean waits until the cluster is byte for byte as it was.
 func (f *foreign) clean(before map[string]string) {
 	f.t.Helper()
-	f.until("Kubernetes to take the namespaces away", func() bool { return maps.Equal(f.contents(), before) || noBerth(f.contents()) })
+	f.until("Kubernetes to remove the namespaces", func() bool { return maps.Equal(f.contents(), before) || noBerth(f.contents()) })
 	after := f.contents()
 	for _, key := range slices.Sorted(maps.Keys(after)) {
 		if before[key] != after[key] {
@@ -180,7 +180,7 @@ func (f *foreign) withToken(token string) string {
 	return string(text)
 }
 
-// TestManifest: an administrator applies the manifest by hand and gives a token; nobody gives Berth more than that.
+// TestManifest: an administrator applies the manifest by hand and sends a token; Berth gets no other credential.
 func TestManifest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
@@ -199,7 +199,7 @@ func TestManifest(t *testing.T) {
 	got := s.get(s.edge("edge"))
 	s.equal(got, "properties.connectivityStatus", "Connected")
 	if rights := fmt.Sprint(apptest.At(got, "properties.rights")); !strings.Contains(rights, "get, list nodes: How large the cluster is") {
-		t.Errorf("the rights are told as %s", rights)
+		t.Errorf("the rights are reported as %s", rights)
 	}
 	s.put(s.compute("far"), apptest.AttachTo(s.edge("edge"), "FastProd"))
 	s.Succeed(s.Do(http.MethodDelete, s.compute("far")+"?underlyingResourceAction=Detach", nil))
@@ -207,7 +207,7 @@ func TestManifest(t *testing.T) {
 	f.clean(before)
 }
 
-// TestKeptCredential: by explicit wish Berth works with what it was given and makes no account.
+// TestKeptCredential: on request Berth works with the credential itself and creates no account.
 func TestKeptCredential(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
@@ -228,7 +228,7 @@ func TestKeptCredential(t *testing.T) {
 	f.clean(before)
 }
 
-// routerObjects puts in what Azure ML's router leaves behind, and has it found, reported and removed.
+// routerObjects creates the objects of Azure ML's router, and has them found, reported and removed.
 func (s *site) routerObjects(f *foreign) {
 	s.t.Helper()
 	object := func(path, version, kind, name, more string) {
@@ -241,7 +241,7 @@ func (s *site) routerObjects(f *foreign) {
 	checked := s.Want(http.StatusOK,
 		s.Do(http.MethodPost, s.compute("far")+"/validate?preflight=true", apptest.AttachTo(s.edge("edge"), "FastProd"))).Text
 	if !strings.Contains(checked, "configmaps/azuremlfeconfig") || !strings.Contains(checked, `"egress"`) {
-		s.t.Errorf("the pre-flight does not tell of it: %s", checked)
+		s.t.Errorf("the pre-flight does not report it: %s", checked)
 	}
 	found := s.Want(http.StatusOK, s.Do(http.MethodPost, s.edge("edge")+"/leftovers", nil)).Text
 	if !strings.Contains(found, "clusterroles/azureml-fe-role") || !strings.Contains(found, "serviceaccounts/azureml-fe") {

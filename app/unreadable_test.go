@@ -13,7 +13,7 @@ import (
 )
 
 // TestUnreadableRecords: a record of each kind that cannot be read, all of them due. They are shown as Failed, can be deleted,
-// and hinder nobody.
+// and delay no other work.
 func TestUnreadableRecords(t *testing.T) {
 	s := apptest.New(t)
 	workspace := s.MakeWorkspace(jobGroup, jobWorkspace)
@@ -95,9 +95,9 @@ func TestUnreadableRecords(t *testing.T) {
 	}
 }
 
-// TestDamageIsSaid: an index that does not agree with its table hides records from lists. A server that starts on such a file
-// says so.
-func TestDamageIsSaid(t *testing.T) {
+// TestDamageIsReported: an index that does not agree with its table hides records from lists. A server that starts on such a file
+// reports it.
+func TestDamageIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s := apptest.In(t, dir)
 	s.MakeWorkspace(jobGroup, jobWorkspace)
@@ -123,7 +123,7 @@ func TestDamageIsSaid(t *testing.T) {
 	}
 	s = apptest.In(t, dir)
 	var got *apptest.Response
-	s.Until("the server says that its database is damaged", func() bool {
+	s.Until("the server reports that its database is damaged", func() bool {
 		got = s.Do(http.MethodGet, "/readyz", nil)
 		return got.Status == http.StatusServiceUnavailable
 	})
@@ -132,7 +132,7 @@ func TestDamageIsSaid(t *testing.T) {
 		s.Do(http.MethodGet, "/metrics", nil).Text: "berth_database_damaged 1",
 	} {
 		if !strings.Contains(text, word) {
-			t.Errorf("%q is not said: %.300s", word, text)
+			t.Errorf("%q is missing: %.300s", word, text)
 		}
 	}
 }

@@ -102,9 +102,11 @@ func TestScripts(t *testing.T) {
 	b.signIn()
 	b.visit("/studio/k/rg/connected/hostile")
 	b.sees("<script>document.title") // the name of its node
-	for _, path := range []string{"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/w/rg/vision",
+	for _, path := range []string{
+		"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/w/rg/vision",
 		"/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E",
-		"/studio/operations", "/studio/clusters"} {
+		"/studio/operations", "/studio/clusters",
+	} {
 		b.visit(path)
 		b.sees("Berth")
 		var title string
@@ -140,8 +142,10 @@ func TestWizardReportsAtEachField(t *testing.T) {
 	b.click("Next")
 	b.click("Advanced")
 	b.run(chromedp.Click(`input[name=ssl][value=own]`, chromedp.ByQuery))
-	for name, value := range map[string]string{"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense",
-		"dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM"} {
+	for name, value := range map[string]string{
+		"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense",
+		"dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM",
+	} {
 		b.fill(name, value)
 		if name == "nodes" { // a count that is not a number hides the other violations
 			b.until(name, b.saying(name))

@@ -40,7 +40,7 @@ func AKS(inner Object) Object {
 	return Object{"location": Location, "properties": Object{"computeType": "AKS", "properties": inner}}
 }
 
-// AttachTo is the body of a compute that takes up a cluster.
+// AttachTo is the body of a compute that attaches a cluster.
 func AttachTo(cluster, purpose string) Object {
 	return Object{
 		"location":   Location,

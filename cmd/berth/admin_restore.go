@@ -23,7 +23,7 @@ func (c *cli) adminRestore() *cobra.Command {
 	}
 }
 
-// oneArgument wants exactly one argument, and names it when it is missing.
+// oneArgument requires exactly one argument, and names it when it is missing.
 func oneArgument(name string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != 1 {

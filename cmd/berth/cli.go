@@ -74,7 +74,7 @@ func (c *cli) root() *cobra.Command {
 	return root
 }
 
-// strict makes every command refuse words it does not know; cobra lets them pass by.
+// strict makes every command refuse arguments that it does not know; cobra ignores them.
 func strict(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		if sub.HasSubCommands() {
@@ -103,7 +103,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usage("%s", message)
 }
 
-// oldNames lets options of the CLI v1 be written as they were.
+// oldNames accepts the option names of the CLI v1.
 func oldNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	if name == "subscription-id" {
 		name = "subscription"
@@ -137,7 +137,7 @@ func family(use, short string, of ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// flagAlias lets a flag be given by the name that it had in earlier versions.
+// flagAlias accepts the name that a flag had in earlier versions.
 func flagAlias(cmd *cobra.Command, old, name string) {
 	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, typed string) pflag.NormalizedName {
 		if typed == old {

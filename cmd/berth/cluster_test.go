@@ -38,8 +38,10 @@ users: [{name: admin, user: {client-certificate-data: Q0VSVA==, client-key: `+ke
 	if err := yaml.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"certificate-authority-data: Q0E=", "client-key-data: S0VZ",
-		"client-certificate-data: Q0VSVA==", "203.0.113.1"} {
+	for _, want := range []string{
+		"certificate-authority-data: Q0E=", "client-key-data: S0VZ",
+		"client-certificate-data: Q0VSVA==", "203.0.113.1",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
@@ -52,8 +54,10 @@ users: [{name: admin, user: {client-certificate-data: Q0VSVA==, client-key: `+ke
 	if text, err = (&connectOptions{file: file}).read(); err != nil || !strings.Contains(string(text), "theirs") {
 		t.Errorf("the current context: %v\n%s", err, text)
 	}
-	for name, o := range map[string]connectOptions{"no context 'nope'": {file: file, context: "nope"},
-		"there is no kubeconfig": {file: filepath.Join(dir, "nothing")}, "is not a kubeconfig": {file: write("bad", "{")}} {
+	for name, o := range map[string]connectOptions{
+		"no context 'nope'":      {file: file, context: "nope"},
+		"there is no kubeconfig": {file: filepath.Join(dir, "nothing")}, "is not a kubeconfig": {file: write("bad", "{")},
+	} {
 		if _, err := o.read(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -63,7 +63,7 @@ func (c *cli) computeCreate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-// request leaves out the options that are not set: the service knows its defaults.
+// request leaves out the options that are not set: the service has its defaults.
 func (o *createOptions) request(countSet bool) (client.ComputeRequest, error) {
 	r := client.ComputeRequest{
 		Description: o.description, Location: o.location, Purpose: o.purpose, VMSize: o.vmSize,

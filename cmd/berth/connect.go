@@ -95,7 +95,7 @@ func (c *cli) clientFor(cr client.Credentials) (*client.Client, error) {
 	return client.New(o)
 }
 
-// tokenFile is where a client's token is kept between commands; empty, for nowhere, when there is no place.
+// tokenFile is where a client's token is kept between commands; empty, for nowhere, without a settings folder.
 func tokenFile(clientID string) string {
 	dir, err := configDir()
 	if err != nil {

@@ -112,8 +112,7 @@ func (c *cli) demo(ctx context.Context, config app.Config, exit bool) error {
 	return d.verdict(err)
 }
 
-// prepare makes the data folder and the log. With --exit the log lies outside of the folder, so
-// that it survives a failure.
+// prepare creates the data folder and the log. With --exit the log lies outside of the folder, so that it survives a failure.
 func (d *demo) prepare(config *app.Config) (log io.WriteCloser, remove func(all bool) error, err error) {
 	remove = func(bool) error { return nil }
 	if config.DataDir != "" {

@@ -49,7 +49,7 @@ func (c *cli) checkEnv(ctx context.Context) error {
 	return nil
 }
 
-// checkServer goes from the name to a token; what comes after a failure could only fail too.
+// checkServer checks everything from the name to a token, and stops at the first failure, since the rest could only fail too.
 func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
@@ -182,7 +182,7 @@ func (c *cli) checkToken(ctx context.Context, s *session, _ *url.URL) finding {
 	return finding{what: "signing in works, and so does a first request"}
 }
 
-// checkShell compares what this shell has with what `berth env` would set, and checks what az has stored.
+// checkShell compares the environment of this shell with the output of `berth env`, and checks what az has stored.
 func (c *cli) checkShell(s *session) []finding {
 	vars, err := variables(s)
 	if err != nil {

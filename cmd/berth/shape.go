@@ -78,5 +78,5 @@ func groupOf(o client.Object) string {
 	return id.Group
 }
 
-// unquoted takes away the quotes that `--query id` puts around an id, so that its output can be pasted.
+// unquoted removes the quotes that `--query id` puts around an id, so that its output can be pasted.
 func unquoted(s string) string { return strings.Trim(strings.TrimSpace(s), `"'`) }

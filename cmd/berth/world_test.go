@@ -66,8 +66,10 @@ func newWorld(t *testing.T) *world {
 func emptyEnvironment(t *testing.T) {
 	t.Helper()
 	home := t.TempDir()
-	for _, name := range []string{"BERTH_ENDPOINT", "BERTH_TENANT_ID", "BERTH_SUBSCRIPTION_ID", "BERTH_CLIENT_ID",
-		"BERTH_CLIENT_SECRET", "BERTH_CA_FILE", "BERTH_DATA_DIR", "KUBECONFIG", "XDG_DATA_HOME", "NO_COLOR"} {
+	for _, name := range []string{
+		"BERTH_ENDPOINT", "BERTH_TENANT_ID", "BERTH_SUBSCRIPTION_ID", "BERTH_CLIENT_ID",
+		"BERTH_CLIENT_SECRET", "BERTH_CA_FILE", "BERTH_DATA_DIR", "KUBECONFIG", "XDG_DATA_HOME", "NO_COLOR",
+	} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("HOME", home)
