@@ -29,7 +29,7 @@ type proofOptions struct {
 
 func (p *proofOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&p.years, "years", 1, "years until the secret or the certificate ends")
+	f.IntVar(&p.years, "years", 1, "years until the secret or the certificate expires")
 	f.StringVar(&p.cert, "cert", "", "certificate to sign in with instead of a secret: @FILE in PEM or DER; the key stays with you")
 	f.BoolVar(&p.createCert, "create-cert", false, "create a key and a certificate to sign in with, in a file in this folder")
 }
@@ -50,7 +50,7 @@ func (c *cli) spCreate() *cobra.Command {
 	var name, role string
 	var scopes []string
 	p := &proofOptions{}
-	cmd := command("create-for-rbac", "Make a caller and a secret or certificate to sign in with", func(ctx context.Context) error {
+	cmd := command("create-for-rbac", "Create a caller, with a secret or a certificate to sign in with", func(ctx context.Context) error {
 		if err := p.check(); err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (c *cli) spCreate() *cobra.Command {
 		}
 		return c.createCaller(ctx, name, p)
 	})
-	cmd.Long = "Make a caller and a secret or certificate to sign in with. The secret is shown once; Berth keeps a slow hash of it.\n" +
+	cmd.Long = "Create a caller, with a secret or a certificate to sign in with. The secret is shown once; Berth stores a slow hash of it.\n" +
 		"Every caller may do everything: Berth has no roles."
 	cmd.Example = "  berth ad sp create-for-rbac -n ci\n  berth ad sp create-for-rbac -n ci --create-cert"
 	p.flags(cmd)

@@ -20,8 +20,8 @@ func (c *cli) adminCommand() *cobra.Command {
 		if err := cl.RotateSecretKey(ctx); err != nil {
 			return err
 		}
-		c.note("Every secret is sealed with a new key, and the old one is forgotten. " +
-			"Copies of secrets-key.txt that you keep open old copies of the database only.")
+		c.note("Every secret is encrypted with a new key, and the old key is deleted. " +
+			"Old copies of secrets-key.txt open only old copies of the database.")
 		return nil
 	})
 	return family("admin", "Administer a server", c.adminBackup(), c.adminRestore(), rotate, c.adminVerify())

@@ -10,7 +10,7 @@ import (
 
 func (c *cli) aksUpgrades() *cobra.Command {
 	w := &where{}
-	cmd := command("get-upgrades", "List the versions a cluster can go to", func(ctx context.Context) error {
+	cmd := command("get-upgrades", "List the versions that a cluster can be upgraded to", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err

@@ -91,7 +91,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// strangerCertificate is an authority's that nobody here knows.
+// strangerCertificate is from an authority that no client here knows.
 func strangerCertificate(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

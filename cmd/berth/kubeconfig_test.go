@@ -70,7 +70,7 @@ func TestGetCredentialsMerges(t *testing.T) {
 	}
 }
 
-func TestGetCredentialsElsewhere(t *testing.T) {
+func TestGetCredentialsIntoAnotherFile(t *testing.T) {
 	w := newWorld(t)
 	w.credentials("https://one")
 	args := []string{"aks", "get-credentials", "-n", "k", "-g", "g"}
