@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Application is a caller: a program that may sign in. Microsoft Entra makes two objects of it, the application and its
-// service principal, and clients ask for either; here they are one, with both ids.
+// Application is a caller: a program that may sign in. Microsoft Entra has two objects for it, the application and its service
+// principal, and clients read either; here they are one, with both ids.
 type Application struct {
-	ID             string       `json:"id"`             // what it signs in with (appId, client id): a GUID, lower case
+	ID             string       `json:"id"`             // the appId or client id with which it signs in: a GUID, lower case
 	ObjectID       string       `json:"objectId"`       // of its service principal: the oid of its tokens
 	RegistrationID string       `json:"registrationId"` // of the application object
 	Name           string       `json:"name"`
@@ -16,18 +16,18 @@ type Application struct {
 	Credentials    []Credential `json:"credentials,omitempty"`
 }
 
-// Credential is one way for an application to prove itself: a secret, of which a slow hash is kept, or a certificate.
+// Credential is one way for an application to authenticate: a secret, of which only a slow hash is stored, or a certificate.
 type Credential struct {
 	KeyID       string    `json:"keyId"` // a GUID
 	Name        string    `json:"name,omitempty"`
 	Hash        string    `json:"hash,omitempty"`        // of a secret: argon2id in PHC form
-	Hint        string    `json:"hint,omitempty"`        // the first characters of the secret, for people to tell secrets apart
+	Hint        string    `json:"hint,omitempty"`        // the first characters of the secret, so that people can distinguish secrets
 	Certificate []byte    `json:"certificate,omitempty"` // X.509, DER
 	Start       time.Time `json:"start"`
-	End         time.Time `json:"end,omitzero"` // zero: it does not end
+	End         time.Time `json:"end,omitzero"` // zero: it does not expire
 }
 
-// Good says whether the credential is good at a time.
+// Good reports whether the credential is valid at a time.
 func (c Credential) Good(at time.Time) bool {
 	return !at.Before(c.Start) && (c.End.IsZero() || at.Before(c.End))
 }

@@ -1,5 +1,5 @@
-// Package berth holds the nouns of Berth: what the other packages talk about when they talk to each other.
+// Package berth has the nouns of Berth: the types that the other packages exchange, such as a compute, a cluster, an operation or
+// an error.
 //
-// It imports the standard library only. Wire shapes live in wire, rows in store, Kubernetes in kube; here is just what a
-// compute, a cluster, an operation or an error *is*.
+// It imports the standard library only. The JSON that clients see is in wire, the database in store, Kubernetes in kube.
 package berth

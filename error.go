@@ -39,7 +39,7 @@ const (
 	CodeMethodNotAllowed        Code = "MethodNotAllowed"
 	CodeBadRequest              Code = "BadRequest"
 	CodeDisallowedByPolicy      Code = "RequestDisallowedByPolicy"
-	CodeWarning                 Code = "Warning" // told, and no reason to refuse
+	CodeWarning                 Code = "Warning" // reported, and no reason to refuse
 	CodeConflict                Code = "Conflict"
 	CodeBusy                    Code = "OperationNotAllowed"
 	CodeAlreadyAttached         Code = "ClusterAlreadyAttached"
@@ -55,15 +55,15 @@ const (
 	CodeAttachedCannotBeDeleted Code = "AttachedComputeCannotBeDeleted"
 )
 
-// Error is the one error type that users see. Everything else that reaches the rim becomes CodeInternal with an id.
+// Error is the one error type that users see. Any other error that reaches the HTTP layer becomes CodeInternal with an id.
 type Error struct {
 	Code    Code    `json:"code"`
-	Message string  `json:"message"`           // a whole sentence that says what to do
+	Message string  `json:"message"`           // whole sentences: what is wrong and what to do
 	Target  string  `json:"target,omitempty"`  // the JSON path of the field at fault, or "name"
-	Details []Error `json:"details,omitempty"` // one each when there are several
+	Details []Error `json:"details,omitempty"` // one for each fault when there are several
 }
 
-// Errorf makes an Error.
+// Errorf creates an Error without a target.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
@@ -77,7 +77,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// ErrorCode is the code of err: CodeInternal for an error that is not ours, empty for nil.
+// ErrorCode is the code of err: CodeInternal for an error that is no *Error, empty for nil.
 func ErrorCode(err error) Code {
 	if err == nil {
 		return ""
@@ -88,8 +88,8 @@ func ErrorCode(err error) Code {
 	return CodeInternal
 }
 
-// Sentence is what a user may see of an error: Berth's own messages as they are, of any other error the first line, cut to 300
-// bytes.
+// Sentence is the text of an error that users may see: of an *Error its whole message, of any other error the first line, cut to
+// 300 bytes.
 func Sentence(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Error()

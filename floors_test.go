@@ -11,7 +11,7 @@ import (
 
 const module = "berth.dev/berth"
 
-// floors says which of our packages each may import. Arrows point downwards only; the nouns (the root package) and the
+// floors lists which of our packages each may import. Imports go downwards only; the nouns (the root package) and the
 // catalogue may be imported by all.
 var floors = map[string][]string{
 	"": {},
@@ -49,7 +49,8 @@ var floors = map[string][]string{
 	// Never arm, never a provider by name.
 	"reconcile": {"clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
-	"app": {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local", "azext", "studio"},
+	"app": {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local",
+		"azext", "studio"},
 	// A true server for tests.
 	"app/apptest": {"app"},
 	// Pages.

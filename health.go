@@ -105,8 +105,8 @@ func (f Finding) orOld(ok bool) Finding {
 	return f
 }
 
-// Note takes in what a check found. doubt says that another check must confirm it first, soon. What follows Unknown needs no
-// confirmation.
+// Note records what a check found. doubt is true when another check must confirm it soon, before it counts: a condition changes
+// only after two consecutive checks agree. What follows Unknown needs no confirmation.
 func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 	c := h.find(f.Type)
 	switch {
@@ -116,10 +116,11 @@ func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 			return false
 		}
 	case c.Status == f.Status && c.Reason == f.Reason:
-		c.Message, c.ObservedAt, c.Doubt = f.Message, now, ""
+		c.confirm(f, now)
 		return false
 	case c.Status == ConditionUnknown:
-		c.Finding, c.Since, c.ObservedAt, c.Doubt = f, now, now, ""
+		c.confirm(f, now)
+		c.Since = now
 		if f.Status == ConditionTrue {
 			return false
 		}
@@ -130,11 +131,17 @@ func (h *Health) Note(now time.Time, f Finding) (doubt bool) {
 		if c.Status != f.Status {
 			c.Since = now
 		}
-		c.Finding, c.ObservedAt, c.Doubt = f, now, ""
+		c.confirm(f, now)
 	}
 	h.Changes = append(h.Changes, Transition{Finding: f, At: now})
 	h.Changes = h.Changes[max(len(h.Changes)-maxTransitions, 0):]
 	return false
+}
+
+// confirm stores a finding that needs no further check.
+func (c *Condition) confirm(f Finding, now time.Time) {
+	c.Finding, c.ObservedAt = f, now
+	c.Doubt = ""
 }
 
 // Lose makes conditions Unknown, because they cannot be observed. Each message keeps what was last observed, and when.
@@ -153,7 +160,7 @@ func (h *Health) Lose(now time.Time, types ...ConditionType) {
 	}
 }
 
-// Drop forgets a condition that does not apply any more.
+// Drop removes a condition that does not apply any more.
 func (h *Health) Drop(t ConditionType) {
 	for i := range h.Conditions {
 		if h.Conditions[i].Type == t {
@@ -172,7 +179,7 @@ func (h *Health) find(t ConditionType) *Condition {
 	return nil
 }
 
-// Is says whether a condition has a status. A condition that was never observed has none.
+// Is reports whether a condition has a status. A condition that was never observed has none.
 func (h *Health) Is(t ConditionType, status ConditionStatus) bool {
 	c := h.find(t)
 	return c != nil && c.Status == status
@@ -196,11 +203,11 @@ type HealthSummary struct {
 	Failing   []ConditionType `json:"failing,omitempty"` // the conditions that are not met
 	Message   string          `json:"message"`           // a sentence: the reason, of the first that is not met
 	CheckedAt time.Time       `json:"checkedAt,omitzero"`
-	// Confirming says that the last check found a change, and the next one, some seconds later, has to confirm it.
+	// Confirming is true when the last check found a change that the next check, some seconds later, has to confirm.
 	Confirming bool `json:"confirming,omitempty"`
 }
 
-// Summary is the health in a word: that of the worst condition, since when it is so.
+// Summary is the health in one word: that of the worst condition, and since when it is so.
 func (h *Health) Summary() HealthSummary {
 	s := HealthSummary{State: UnknownHealth, CheckedAt: h.CheckedAt, Message: "It has not been checked yet."}
 	for i, c := range h.Conditions {
@@ -210,7 +217,8 @@ func (h *Health) Summary() HealthSummary {
 		s.Confirming = s.Confirming || c.Doubt != ""
 		state := c.health()
 		if i == 0 || state.worse(s.State) || state == Healthy && s.State == Healthy && c.Since.After(s.Since) {
-			s.State, s.Since, s.Message = state, c.Since, c.Message
+			s.State, s.Since = state, c.Since
+			s.Message = c.Message
 		}
 	}
 	if s.State == Healthy {

@@ -71,13 +71,15 @@ func TestHealthOfTheUnseen(t *testing.T) {
 	}
 	h.Lose(later, berth.NodesReady, berth.HasRights)
 	nodes := h.Conditions[1]
-	if nodes.Status != berth.ConditionUnknown || !strings.Contains(nodes.Message, "2026-03-01 at 14:02 UTC: 3 of 3") || !nodes.ObservedAt.Equal(at) || !nodes.Since.Equal(later) {
+	if nodes.Status != berth.ConditionUnknown || !strings.Contains(nodes.Message, "2026-03-01 at 14:02 UTC: 3 of 3") ||
+		!nodes.ObservedAt.Equal(at) || !nodes.Since.Equal(later) {
 		t.Errorf("%+v", nodes)
 	}
 	if s := h.Summary(); s.State != berth.Unreachable || !s.Since.Equal(later) || len(s.Failing) != 1 {
 		t.Errorf("it is silent: %+v", s)
 	}
-	if doubt := h.Note(later, berth.Met(berth.NodesReady, true, "AllReady", "3 of 3 nodes are ready.")); doubt || !h.Is(berth.NodesReady, berth.ConditionTrue) {
+	if doubt := h.Note(later, berth.Met(berth.NodesReady, true, "AllReady", "3 of 3 nodes are ready.")); doubt ||
+		!h.Is(berth.NodesReady, berth.ConditionTrue) {
 		t.Errorf("it needs two checks to be known again: %+v", h)
 	}
 }
@@ -85,11 +87,14 @@ func TestHealthOfTheUnseen(t *testing.T) {
 // TestHealthOfOldRecords: what versions with two values stored is read as it was meant.
 func TestHealthOfOldRecords(t *testing.T) {
 	var h berth.Health
-	old := `{"conditions":[{"type":"Reachable","ok":true,"reason":"Answers","message":"","since":"2026-03-01T14:02:00Z"},{"type":"NodesReady","ok":false}],"changes":[{"type":"NodesReady","ok":false}]}`
+	old := `{"conditions":[
+		{"type":"Reachable","ok":true,"reason":"Answers","message":"","since":"2026-03-01T14:02:00Z"},{"type":"NodesReady","ok":false}],
+		"changes":[{"type":"NodesReady","ok":false}]}`
 	if err := json.Unmarshal([]byte(old), &h); err != nil {
 		t.Fatal(err)
 	}
-	if !h.Is(berth.Reachable, berth.ConditionTrue) || !h.Is(berth.NodesReady, berth.ConditionFalse) || h.Changes[0].Status != berth.ConditionFalse || h.Conditions[0].Since.IsZero() {
+	if !h.Is(berth.Reachable, berth.ConditionTrue) || !h.Is(berth.NodesReady, berth.ConditionFalse) ||
+		h.Changes[0].Status != berth.ConditionFalse || h.Conditions[0].Since.IsZero() {
 		t.Errorf("%+v", h)
 	}
 }

@@ -48,7 +48,8 @@ func ParseID(s string) (ID, error) {
 		return ID{}, fmt.Errorf("a resource id has at most %d characters; this one has %d", maxIDLength, len(s))
 	}
 	bad := func(why string) (ID, error) {
-		return ID{}, fmt.Errorf("%q is not a resource id: %s (expected /subscriptions/{id}/resourceGroups/{group}/providers/{namespace}/{type}/{name})", s, why)
+		return ID{}, fmt.Errorf("%q is not a resource id: %s (expected "+
+			"/subscriptions/{id}/resourceGroups/{group}/providers/{namespace}/{type}/{name})", s, why)
 	}
 	parts := strings.Split(strings.Trim(s, "/"), "/")
 	if !strings.HasPrefix(s, "/") || len(parts) < 4 {
@@ -83,12 +84,12 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-// OfSubscription says whether resources of a type can stand at the scope of the subscription as well as in a group.
+// OfSubscription reports whether resources of a type can stand at the scope of the subscription as well as in a group.
 func OfSubscription(typ string) bool {
 	return strings.EqualFold(typ, TypeTemplateDeployment) || strings.EqualFold(typ, TypePolicyAssignment)
 }
 
-// isForbidden says whether no part of an id can have a character.
+// isForbidden reports whether a character cannot be in any part of an id.
 func isForbidden(r rune) bool {
 	switch r {
 	case '<', '>', '%', '&', '\\', '?', '"', '\'', 0x7f:
@@ -97,10 +98,10 @@ func isForbidden(r rune) bool {
 	return r < 0x20
 }
 
-// IsZero says whether the id names nothing.
+// IsZero reports whether the id names nothing.
 func (id ID) IsZero() bool { return id.Subscription == "" && id.Group == "" }
 
-// IsGroup says whether the id names a resource group.
+// IsGroup reports whether the id names a resource group.
 func (id ID) IsGroup() bool { return id.Namespace == "" }
 
 // Type is "Namespace/type[/type…]", and TypeResourceGroup for a group.
@@ -160,7 +161,7 @@ func (id ID) String() string {
 // Key is the id as it is compared: lower case.
 func (id ID) Key() string { return strings.ToLower(id.String()) }
 
-// Is says whether the id has the type, in any casing.
+// Is reports whether the id has the type, in any casing.
 func (id ID) Is(typ string) bool { return strings.EqualFold(id.Type(), typ) }
 
 // MarshalText lets an ID stand in JSON as its string.

@@ -26,7 +26,8 @@ func TestParseID(t *testing.T) {
 		{wsText, wsText, berth.TypeWorkspace, "Vision", groupText},
 		{computeText, computeText, berth.TypeCompute, "Gpu", wsText},
 		{strings.Replace(computeText, "providers", "Providers", 1), computeText, berth.TypeCompute, "Gpu", wsText},
-		{groupText + "/providers/Microsoft.ContainerService/managedClusters/a/agentPools/p", groupText + "/providers/Microsoft.ContainerService/managedClusters/a/agentPools/p",
+		{groupText + "/providers/Microsoft.ContainerService/managedClusters/a/agentPools/p",
+			groupText + "/providers/Microsoft.ContainerService/managedClusters/a/agentPools/p",
 			berth.TypeNodePool, "p", groupText + "/providers/Microsoft.ContainerService/managedClusters/a"},
 	} {
 		id, err := berth.ParseID(c.in)
@@ -110,7 +111,8 @@ func TestIDOfSubscription(t *testing.T) {
 	if p := id.Parent(); !p.IsZero() || !id.Is(berth.TypeTemplateDeployment) || id.Name() != "whole" {
 		t.Errorf("parent %v, type %s", p, id.Type())
 	}
-	for _, s := range []string{"/subscriptions/S-1/providers/Microsoft.Resources/deployments", "/subscriptions/S-1/providers/Microsoft.Storage/storageAccounts/a"} {
+	for _, s := range []string{"/subscriptions/S-1/providers/Microsoft.Resources/deployments",
+		"/subscriptions/S-1/providers/Microsoft.Storage/storageAccounts/a"} {
 		if id, err := berth.ParseID(s); err == nil {
 			t.Errorf("%s: %+v", s, id)
 		}
@@ -135,8 +137,10 @@ func TestIDInJSON(t *testing.T) {
 
 func FuzzParseID(f *testing.F) {
 	for _, s := range []string{
-		groupText, wsText, computeText, strings.ToUpper(computeText), groupText + "/", "//" + groupText, "/subscriptions/a/resourceGroups/b/providers/c/d",
-		"/subscriptions/ /resourceGroups/é", "/subscriptions/a/providers/Microsoft.Resources/deployments/b", groupText + "/providers/N/t/a%2fb", groupText + "/providers/N/t/n/providers/M/u/m", "", "/",
+		groupText, wsText, computeText, strings.ToUpper(computeText), groupText + "/", "//" + groupText,
+		"/subscriptions/a/resourceGroups/b/providers/c/d", "/subscriptions/ /resourceGroups/é",
+		"/subscriptions/a/providers/Microsoft.Resources/deployments/b", groupText + "/providers/N/t/a%2fb",
+		groupText + "/providers/N/t/n/providers/M/u/m", "", "/",
 	} {
 		f.Add(s)
 	}

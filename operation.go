@@ -15,25 +15,25 @@ const (
 	VerbClean  Verb = "clean"
 )
 
-// Removes says whether the resource is gone once the operation has succeeded.
+// Removes reports whether the resource no longer exists when the operation has succeeded.
 func (v Verb) Removes() bool { return v == VerbDelete || v == VerbDetach }
 
-// OperationRetention is how long an operation can be read after it ended, the resource being gone or not.
+// OperationRetention is how long an operation can be read after it ended, also when its resource no longer exists.
 const OperationRetention = 7 * 24 * time.Hour
 
-// Step is a part of an operation's way, as the user was told of it.
+// Step is one step of an operation, as it was reported to the user.
 type Step struct {
 	At      time.Time `json:"at"`
 	Message string    `json:"message"`
 }
 
-// Operation is what a client polls: one accepted wish on its way.
+// Operation is an accepted change while it is worked on, and its result afterwards. Clients poll it.
 type Operation struct {
 	ID         string // a GUID
 	ResourceID ID
 	Verb       Verb
 	Location   string // canonical; operations are read under …/locations/{location}/
-	Generation int64  // of the resource, as this wish made it
+	Generation int64  // of the resource after the change was accepted
 	State      State  // Accepted while under way, else Succeeded, Failed or Canceled
 	Message    string // while under way: what is being done now
 	Steps      []Step // what was being done, the latest last
@@ -42,6 +42,6 @@ type Operation struct {
 	StartedAt  time.Time
 	EndedAt    time.Time // zero while under way
 	Caller     string
-	// Unreadable says that the stored record cannot be read: State is Failed, and Err says why.
+	// Unreadable is true when the stored record cannot be read: State is Failed, and Err is the reason.
 	Unreadable bool
 }

@@ -2,8 +2,8 @@ package berth
 
 import "strings"
 
-// RecordTypes are the types that Berth keeps without making anything of them: what workspaces, templates and networks
-// refer to. They can be written, read and listed like any resource, and say of themselves that they are records.
+// RecordTypes are the types that Berth stores as records and for which it provides no service: workspaces, templates and networks
+// refer to them. They can be written, read and listed like any resource; their answers state that they are records.
 var RecordTypes = []string{
 	TypePolicyAssignment,
 	"Microsoft.ContainerRegistry/registries",
@@ -21,10 +21,10 @@ const (
 	TypeSubnet  = "Microsoft.Network/virtualNetworks/subnets"
 )
 
-// TypePolicyAssignment is a policy on a group or on the subscription. The rules heed those that forbid public IPs.
+// TypePolicyAssignment is a policy on a group or on the subscription. The rules enforce those that forbid public IPs.
 const TypePolicyAssignment = "Microsoft.Authorization/policyAssignments"
 
-// Record is a resource that is kept as it was written. Nothing stands behind it.
+// Record is a resource that is stored as it was sent, and for which Berth provides no service.
 type Record struct {
 	Type string `json:"type"` // one of RecordTypes
 	// Fields are the top-level keys that were sent besides those of the envelope (properties, sku, kind, identity, …).
@@ -34,7 +34,7 @@ type Record struct {
 // ResourceType implements Body.
 func (r *Record) ResourceType() string { return r.Type }
 
-// recordType is the type in its canonical casing, when it is one of RecordTypes.
+// recordType is the type in its canonical casing, if it is one of RecordTypes.
 func recordType(typ string) (string, bool) {
 	for _, t := range RecordTypes {
 		if strings.EqualFold(t, typ) {
@@ -44,7 +44,7 @@ func recordType(typ string) (string, bool) {
 	return "", false
 }
 
-// Properties are those that were sent; never nil.
+// Properties are the properties that were sent; never nil.
 func (r *Record) Properties() map[string]any {
 	p, _ := r.Fields["properties"].(map[string]any)
 	if p == nil {

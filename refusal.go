@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The store refuses and fails by facts. What a user reads of them is made in rules, by rules.Explain: the store knows no
-// sentences. Error is for the log and for tests.
+// The errors of the store are facts. rules.Explain turns them into messages for users, so that the store contains no sentences.
+// Error is for the log and for tests.
 type (
 	// BusyError: another change of the resource is under way.
 	BusyError struct {
@@ -20,16 +20,16 @@ type (
 		Cluster      ID
 		Holder       string // the id of the compute, as it is known
 		Since        time.Time
-		Caller, Name string // who attached it: the application's id and, when it is known, its name
-		Server       string // the server that says so in the cluster, when it is another one
+		Caller, Name string // the application that attached it: its id and, if known, its name
+		Server       string // the server named by the ownership record in the cluster, if it is another one
 	}
-	// TakenOverError: a compute lost its cluster to another, by force.
+	// TakenOverError: another compute took the cluster over.
 	TakenOverError struct {
 		Cluster, By  ID
 		At           time.Time
 		Caller, Name string
 	}
-	// ParentError: what the resource is to be in is not there, or is being deleted.
+	// ParentError: the parent of the resource is missing or being deleted.
 	ParentError struct {
 		ID, Parent ID
 		Deleting   bool
@@ -39,7 +39,7 @@ type (
 		ID   ID
 		Verb Verb
 	}
-	// IdleError: there is no change under way that could be canceled.
+	// IdleError: no operation is in progress that could be canceled.
 	IdleError struct{ ID ID }
 	// FullError: the disk of the database is full.
 	FullError struct{}
@@ -48,7 +48,7 @@ type (
 		Path        string
 		Fault       FileFault
 		Why         string
-		Schema, Own int // of a file by a newer Berth: its schema, and the newest that this one knows
+		Schema, Own int // of a file that a newer Berth wrote: its schema, and the newest that this Berth can read
 	}
 	// UnreadableError: a stored record cannot be read.
 	UnreadableError struct {
@@ -59,7 +59,7 @@ type (
 	}
 )
 
-// FileFault is what is wrong with a database file.
+// FileFault is the reason why a database file cannot be used.
 type FileFault int
 
 // The faults of a database file.
@@ -73,7 +73,7 @@ const (
 // StoredKind is which record cannot be read.
 type StoredKind int
 
-// The kinds of records: a resource; an operation that is read; the operation of a change that is to be worked on; a secret.
+// The kinds of records: a resource; an operation that a client reads; the operation of a change that is due; a secret.
 const (
 	StoredResource StoredKind = iota
 	StoredOperation

@@ -2,7 +2,7 @@ package berth
 
 import "time"
 
-// State is a provisioning state as ARM clients know it. Only Succeeded, Failed and Canceled are final.
+// State is a provisioning state of ARM. Only Succeeded, Failed and Canceled are final.
 type State string
 
 // The provisioning states that Berth answers with.
@@ -16,18 +16,18 @@ const (
 	StateCanceled  State = "Canceled"
 )
 
-// Terminal says whether nothing more will happen by itself.
+// Terminal reports whether the state is final: no operation is in progress.
 func (s State) Terminal() bool {
 	return s == StateSucceeded || s == StateFailed || s == StateCanceled
 }
 
-// Resource is one row of the world: the envelope that every kind shares, and the Body of its kind.
+// Resource is one ARM resource: the envelope that every kind shares, and the Body of its kind.
 type Resource struct {
 	ID         ID
 	Location   string // canonical: lower case, no spaces ("westeurope")
 	Tags       map[string]string
 	State      State
-	Generation int64 // counts accepted wishes; the ETag
+	Generation int64 // counts accepted changes; the ETag
 	Body       Body
 
 	CreatedAt, ModifiedAt time.Time // UTC
@@ -37,18 +37,18 @@ type Resource struct {
 	OperationID string
 	// Fault is why the last operation failed; nil when it did not.
 	Fault *Error
-	// Unreadable says that the stored record cannot be read: State is Failed (or Deleting), Fault says why, Body is empty. Such a
-	// resource can only be deleted; every other change is refused with Fault.
+	// Unreadable is true when the stored record cannot be read: State is Failed (or Deleting), Fault is the reason, and Body is
+	// empty. Such a resource can only be deleted; every other change is refused with Fault.
 	Unreadable bool
 }
 
-// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster, *Deployment and *Record.
+// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster, *TemplateDeployment and *Record.
 type Body interface {
 	// ResourceType is the ARM type, such as TypeCompute.
 	ResourceType() string
 }
 
-// NewBody makes an empty body for an ARM type in its canonical casing; nil for a type that is not kept.
+// NewBody creates an empty body for an ARM type in its canonical casing; nil for a type that Berth does not store.
 func NewBody(typ string) Body {
 	switch typ {
 	case TypeResourceGroup:

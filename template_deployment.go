@@ -2,19 +2,19 @@ package berth
 
 import "time"
 
-// TypeDeployment is the type of a template deployment.
+// TypeTemplateDeployment is the type of a template deployment.
 const TypeTemplateDeployment = "Microsoft.Resources/deployments"
 
-// SecretParameters are a deployment's secure parameters, as one JSON object.
+// SecretParameters is the name of the secret that holds a template deployment's secure parameters, as one JSON object.
 const SecretParameters = "parameters"
 
-// Modes of a deployment.
+// The modes of a template deployment.
 const (
-	ModeIncremental = "Incremental" // what the template does not name stays
-	ModeComplete    = "Complete"    // what the group has and the template does not name is deleted
+	ModeIncremental = "Incremental" // resources that the template does not name stay
+	ModeComplete    = "Complete"    // resources of the group that the template does not name are deleted
 )
 
-// Deployment is a template that is being, or has been, brought about.
+// TemplateDeployment is one deployment of an ARM template.
 type TemplateDeployment struct {
 	Spec   TemplateDeploymentSpec   `json:"spec"`
 	Status TemplateDeploymentStatus `json:"status"`
@@ -23,31 +23,31 @@ type TemplateDeployment struct {
 // ResourceType implements Body.
 func (*TemplateDeployment) ResourceType() string { return TypeTemplateDeployment }
 
-// DeploymentSpec is what was asked for.
+// TemplateDeploymentSpec is what was requested.
 type TemplateDeploymentSpec struct {
 	Run      string         `json:"run"` // a GUID for each time: the same template is deployed again when it is sent again
 	Mode     string         `json:"mode"`
 	Template map[string]any `json:"template"`
-	// Values are those of all parameters, defaults included, so that a default which makes a GUID makes it once. Secure
-	// ones are kept as a secret.
+	// Values are the values of all parameters, defaults included, so that a default such as newGuid() is evaluated only once.
+	// Those of secure parameters are in SecretParameters.
 	Values  map[string]any `json:"values,omitempty"`
-	Shown   map[string]any `json:"shown,omitempty"` // the parameters as they are answered
+	Shown   map[string]any `json:"shown,omitempty"` // the parameters as answers show them
 	AskedAt time.Time      `json:"askedAt"`
-	// What the template's functions say of this server.
+	// What the template's functions return about this server.
 	TenantID string `json:"tenantId"`
 	Endpoint string `json:"endpoint"`
 }
 
-// DeploymentStatus is how far it got.
+// TemplateDeploymentStatus is the progress, and the result when EndedAt is set.
 type TemplateDeploymentStatus struct {
 	Steps   []TemplateDeploymentStep `json:"steps,omitempty"`
 	Outputs map[string]any           `json:"outputs,omitempty"`
 	EndedAt time.Time                `json:"endedAt,omitzero"`
 }
 
-// DeploymentStep is one resource of a deployment on its way.
+// TemplateDeploymentStep is one resource of a template deployment.
 type TemplateDeploymentStep struct {
-	Key       string         `json:"key"` // where it stands: the ids of the deployments it is nested in, and its own
+	Key       string         `json:"key"` // the ids of the template deployments that it is nested in, and its own
 	ID        string         `json:"id"`
 	Type      string         `json:"type"`
 	Name      string         `json:"name"`
@@ -59,7 +59,7 @@ type TemplateDeploymentStep struct {
 	EndedAt   time.Time      `json:"endedAt,omitzero"`
 }
 
-// Step finds a step; nil when it has not been begun.
+// Step finds a step by its key; nil when it has not begun.
 func (d *TemplateDeployment) Step(key string) *TemplateDeploymentStep {
 	for i := range d.Status.Steps {
 		if d.Status.Steps[i].Key == key {

@@ -1,11 +1,11 @@
 package berth
 
-// Workspace is a machine-learning workspace: the home of computes.
+// Workspace is a machine-learning workspace. Computes are its children.
 type Workspace struct {
-	WorkspaceID         string `json:"workspaceId"` // a GUID, made once
+	WorkspaceID         string `json:"workspaceId"` // a GUID, created once
 	FriendlyName        string `json:"friendlyName,omitempty"`
 	Description         string `json:"description,omitempty"`
-	KeyVault            string `json:"keyVault,omitempty"` // companion resources: kept as they were given
+	KeyVault            string `json:"keyVault,omitempty"` // ids of companion resources, stored as sent
 	StorageAccount      string `json:"storageAccount,omitempty"`
 	ApplicationInsights string `json:"applicationInsights,omitempty"`
 	ContainerRegistry   string `json:"containerRegistry,omitempty"`

@@ -35,9 +35,9 @@ func TestOwnCertificate(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.Dir, "ca.pem")); err == nil {
 		t.Error("an authority was made all the same")
 	}
-	said := startError(t, t.TempDir(), own, func(c *app.Config) { c.PublicURL = "https://berth.example" })
-	if !strings.Contains(said, "--public-url") || !strings.Contains(said, "berth.example") {
-		t.Errorf("a certificate for another name: %q", said)
+	text := startError(t, t.TempDir(), own, func(c *app.Config) { c.PublicURL = "https://berth.example" })
+	if !strings.Contains(text, "--public-url") || !strings.Contains(text, "berth.example") {
+		t.Errorf("a certificate for another name: %q", text)
 	}
 }
 

@@ -260,7 +260,7 @@ func TestKubeconfigRefused(t *testing.T) {
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
 	const good = "https://203.0.113.1:6443"
 	for name, c := range map[string]struct{ config, word string }{
-		"nothing":    {"", "takes its kubeconfig"},
+		"nothing":    {"", "Send the kubeconfig"},
 		"no YAML":    {"{", "not valid YAML"},
 		"no context": {"apiVersion: v1\nkind: Config\n", "current-context"},
 		"exec": {

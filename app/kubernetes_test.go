@@ -226,7 +226,7 @@ func takenByOthers(s *site, conn *kube.Conn, cluster string) {
 	s.equal(op, "error.code", "ClusterAlreadyAttached")
 	s.equal(op, "error.statusCode", 409.0)
 	if text, _ := apptest.At(op, "error.message").(string); !strings.Contains(text, "'ear' of workspace 'hearing'") {
-		s.t.Errorf("it is not said where the cluster is attached: %s", text)
+		s.t.Errorf("the refusal does not name the compute that has the cluster: %s", text)
 	}
 	s.equal(s.get(path), "properties.provisioningState", "Failed")
 	s.equal(s.get(path), "properties.provisioningErrors.0.error.code", "ClusterAlreadyAttached")

@@ -72,17 +72,17 @@ func TestDamagedFolder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := startError(t, dir)
+			text := startError(t, dir)
 			for _, w := range append(c.words, dir) {
-				if !strings.Contains(said, w) {
-					t.Errorf("it is not said %q: %s", w, said)
+				if !strings.Contains(text, w) {
+					t.Errorf("the error lacks %q: %s", w, text)
 				}
 			}
 			if after, err := os.ReadFile(filepath.Join(dir, c.file)); err != nil || string(after) != string(before) {
 				t.Errorf("%s was changed (%v)", c.file, err)
 			}
-			if strings.Contains(said, "goroutine") || len(said) > 500 {
-				t.Errorf("that is more than a sentence: %s", said)
+			if strings.Contains(text, "goroutine") || len(text) > 500 {
+				t.Errorf("that is more than a sentence: %s", text)
 			}
 		})
 	}
@@ -153,10 +153,10 @@ func TestStartErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			said := startError(t, t.TempDir(), c.change)
+			text := startError(t, t.TempDir(), c.change)
 			for _, w := range c.words {
-				if !strings.Contains(said, w) {
-					t.Errorf("it is not said %q: %s", w, said)
+				if !strings.Contains(text, w) {
+					t.Errorf("the error lacks %q: %s", w, text)
 				}
 			}
 		})
@@ -182,8 +182,8 @@ func TestFolderThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		if said := startError(t, dir); !strings.Contains(said, "--data-dir") || !strings.Contains(said, file) {
-			t.Errorf("%s: %s", dir, said)
+		if text := startError(t, dir); !strings.Contains(text, "--data-dir") || !strings.Contains(text, file) {
+			t.Errorf("%s: %s", dir, text)
 		}
 	}
 }

@@ -9,33 +9,33 @@ import (
 )
 
 const (
-	// maxAnswers bounds the memory of all kept answers together, in bytes.
+	// maxAnswers limits the memory of all stored answers together, in bytes.
 	maxAnswers = 16 << 20
-	// maxAnswer is the size up to which an answer is kept. Larger ones are rare, and few of them would push out all others.
+	// maxAnswer is the maximum size of a stored answer, in bytes. Larger ones are rare, and a few of them would displace all others.
 	maxAnswer = 256 << 10
-	// answerOverhead is about what an entry costs besides its texts.
+	// answerOverhead is the approximate cost of an entry besides its texts, in bytes.
 	answerOverhead = 1 << 10
 )
 
-// answers keeps resources as they were last sent, until anything at all changes in the store. Clients poll: most GETs ask
-// again for what has not changed, and then neither the database nor an encoder has anything to add.
+// answers stores resources as they were last sent, until anything changes in the store. Clients poll: most GETs read a resource that
+// has not changed, and are answered without the database and an encoder.
 //
-// One count for all of them is coarse and cannot be wrong: there is no list of what depends on what to keep in step. When the
-// room is used up, all are dropped at once: what is asked for again comes back with the next request.
+// One count of changes for all answers is coarse, but needs no list of dependencies that could be wrong. When the memory is used up,
+// all answers are dropped at once: the next requests store them again.
 type answers struct {
 	mu      sync.RWMutex
-	changes uint64 // the store's count under which everything here is true
+	changes uint64 // the store's count of changes for which all entries are valid
 	kept    map[answerKey]answer
 	size    int // bytes of kept
 }
 
-// answerKey is everything that an encoded resource depends on besides the store: which one it is, and the address of the
-// server that the client used. It does not depend on the api-version, nor on anything else in the query.
+// answerKey is all that an encoded resource depends on besides the store: its path, and the address of the server that the client
+// used. It does not depend on the api-version, nor on anything else in the query.
 type answerKey struct{ base, path string }
 
 func keyOf(q *request) answerKey { return answerKey{q.base, q.path} }
 
-// answer is an encoded resource, with the target that its path was parsed into.
+// answer is an encoded resource, with the target to which its path was parsed.
 type answer struct {
 	target target
 	etag   string
@@ -64,13 +64,13 @@ func (a *answers) put(changes uint64, k answerKey, x answer) {
 		a.size = 0
 	}
 	if _, there := a.kept[k]; there {
-		return // two requests encoded the same at once
+		return // two requests encoded the same resource at once
 	}
 	a.kept[k] = x
 	a.size += size
 }
 
-// fromMemory finds the answer to GET of one resource when nothing has changed since it was last sent.
+// fromMemory finds the stored answer to GET of one resource, if nothing has changed in the store since.
 func (s *Server) fromMemory(q *request) (a answer, found bool) {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return answer{}, false
@@ -82,7 +82,7 @@ func (s *Server) fromMemory(q *request) (a answer, found bool) {
 	return s.answers.get(changes, keyOf(q))
 }
 
-// encoded reads and encodes a resource, and keeps the result if nothing has changed meanwhile.
+// encoded reads and encodes a resource, and stores the result if nothing has changed meanwhile.
 func (s *Server) encoded(q *request, t target) (answer, error) {
 	changes, settled := s.Store.Revision()
 	r, err := s.load(q, t.id)
@@ -90,11 +90,11 @@ func (s *Server) encoded(q *request, t target) (answer, error) {
 		return answer{}, err
 	}
 	body, err := json.Marshal(t.kind.encode(s, q, r))
-	made := answer{target: t, etag: wire.ETag(r.Generation), body: body}
+	a := answer{target: t, etag: wire.ETag(r.Generation), body: body}
 	if now, _ := s.Store.Revision(); err == nil && settled && now == changes {
-		s.answers.put(changes, keyOf(q), made)
+		s.answers.put(changes, keyOf(q), a)
 	}
-	return made, err
+	return a, err
 }
 
 func (a answer) response(q *request) *response {

@@ -13,9 +13,9 @@ import (
 	"berth.dev/berth/identity"
 )
 
-// Call is a request that comes from inside: a deployment makes its resources by the same rules as everybody else.
+// Call is a request from inside the process: a template deployment creates its resources under the same rules as any caller.
 type Call struct {
-	Caller  string // application id of whom it is done for
+	Caller  string // application id of the caller of the template deployment
 	Method  string
 	Path    string // of the resource
 	Version string // api-version
@@ -23,13 +23,13 @@ type Call struct {
 	Query   url.Values
 }
 
-// Answer is what came of it.
+// Answer is the answer to a Call.
 type Answer struct {
-	Operation string         // id of the operation that was begun; empty when it is done
+	Operation string         // id of the operation in progress; empty when the change is complete
 	Body      map[string]any // nil when there is none
 }
 
-// Do answers a call as if it had come over the network from a caller who has signed in. Errors are those that a client gets.
+// Do answers a call like a request over the network from a caller that has signed in. Its errors are those that a client gets.
 func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
 	query := url.Values{"api-version": {c.Version}}
 	address := s.Endpoint + (&url.URL{Path: c.Path, RawQuery: query.Encode()}).String()

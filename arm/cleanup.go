@@ -4,8 +4,8 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// listCleanups answers what detaches could not remove because the cluster did not answer. It is removed when the cluster answers
-// again.
+// listCleanups answers the cleanups: what detaches could not remove because the cluster did not answer. Berth removes it when the
+// cluster answers again.
 func (s *Server) listCleanups(q *request, _ target) (*response, error) {
 	all, err := s.Store.AllCleanups(q.Context())
 	if err != nil {

@@ -49,13 +49,13 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	return &plan{change: store.Change{Resource: r}, violations: append(violations, rules.Tags(r.Tags)...)}, nil
 }
 
-// clusterSpec writes what the request names over spec, and says which version was asked for in which words.
+// clusterSpec writes the fields that the request names over spec, and returns the version as the request states it.
 func clusterSpec(in *wire.ClusterPut, profile map[string]any, spec *berth.ClusterSpec) (asked string) {
 	if in.Properties.KubernetesVersion != nil {
 		asked = *in.Properties.KubernetesVersion
 	}
 	if version, known := catalog.ResolveVersion(asked); known && (asked != "" || spec.Version == "") {
-		if spec.Version == "" || asked != catalog.Minor(spec.Version) { // an alias that fits what is there asks for nothing
+		if spec.Version == "" || asked != catalog.Minor(spec.Version) { // an alias of the present version requests nothing
 			spec.Version = version
 		}
 	}
@@ -82,7 +82,7 @@ func clusterSpec(in *wire.ClusterPut, profile map[string]any, spec *berth.Cluste
 	return asked
 }
 
-// defaultPool is what AKS makes when nothing is said: three nodes of Standard_DS2_v2 in a System pool.
+// defaultPool is the default of AKS: three nodes of Standard_DS2_v2 in a System pool.
 func defaultPool() berth.NodePool {
 	return berth.NodePool{Name: "nodepool1", Count: 3, VMSize: "Standard_DS2_v2", Mode: "System", OSType: "Linux", MaxPods: 110}
 }
@@ -111,14 +111,14 @@ func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) 
 	return secretAnswer(wire.Kubeconfigs(kind.name, config)), nil
 }
 
-// secretAnswer is an answer that nothing on its way may keep.
+// secretAnswer is an answer that no cache may store.
 func secretAnswer(body any) *response {
 	return &response{status: http.StatusOK, body: body, header: map[string]string{"Cache-Control": "no-store"}}
 }
 
-// notKept refuses the credential of a connected cluster: Berth's own account there is for Berth alone.
+// notKept refuses to return a credential of a connected cluster: Berth's own account there is for Berth only.
 func notKept(cluster berth.ID) error {
-	return berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, which Berth does not keep. Use the one you have.",
+	return berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, which Berth does not store. Use your own kubeconfig.",
 		cluster.Name())
 }
 
@@ -134,7 +134,7 @@ func (s *Server) upgradeProfile(q *request, t target) (*response, error) {
 	return ok(wire.UpgradeProfile(r)), nil
 }
 
-// accessProfile refuses: clients get credentials by an action.
+// accessProfile always refuses: clients read credentials by an action.
 func (s *Server) accessProfile(q *request, t target) (*response, error) {
 	if _, err := s.load(q, t.id.Parent()); err != nil {
 		return nil, err

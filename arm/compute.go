@@ -15,7 +15,7 @@ import (
 )
 
 // putCompute plans a compute: without a resourceId Berth creates a cluster for it; with one it attaches the cluster that the id
-// names. What of the request cannot be read is reported together with the violations of the rest.
+// names. Fields that cannot be read are reported together with the violations of the others.
 func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
 	var in wire.ComputePut
 	if err := wire.Decode(q.body, &in); err != nil {
@@ -50,11 +50,11 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	}
 	violations = append(violations, rules.Compute(id.Name(), *spec, facts)...)
 	violations = append(violations, rules.Tags(keepTags(in.Tags, old))...)
-	if spec.Attached { // an echo of what was observed: the cluster itself knows better
+	if spec.Attached { // clients send back what Berth observed; the cluster itself determines these
 		spec.AgentCount, spec.VMSize = 0, ""
 	}
 	spec.TakeOver = facts.TakeOver
-	body := &berth.Compute{Spec: *spec, Warnings: rules.Told(violations, true)}
+	body := &berth.Compute{Spec: *spec, Warnings: rules.Reported(violations, true)}
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
@@ -91,11 +91,11 @@ func (s *Server) validateCompute(q *request, t target) (*response, error) {
 			}
 		}
 	}
-	return ok(wire.Validation(rules.Told(violations, false), rules.Told(violations, true), checks)), nil
+	return ok(wire.Validation(rules.Reported(violations, false), rules.Reported(violations, true), checks)), nil
 }
 
-// computeSpec is the old spec, or the defaults, with what the request names written over. unread is what of it could not be
-// read; the error is for what leaves nothing to be judged.
+// computeSpec is the old spec, or the defaults, with the fields of the request written over it. unread are violations for fields that
+// could not be read; the error is for a request that cannot be checked at all.
 func computeSpec(id berth.ID, in *wire.ComputePut, old *berth.Resource, facts *rules.ComputeFacts) (spec *berth.ComputeSpec, key string,
 	unread []rules.Violation, err error) {
 	spec = &berth.ComputeSpec{}
@@ -131,10 +131,10 @@ func computeType(s string) (berth.ComputeType, error) {
 		}
 	}
 	return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.computeType",
-		Message: "The computeType '" + s + "' is not served. Berth serves AKS and Kubernetes."}
+		Message: "The computeType '" + s + "' is not supported. Use AKS or Kubernetes."}
 }
 
-// resourceID reads which cluster is meant: one named (attach), or one to be made under a derived name (create).
+// resourceID determines the cluster: the one that the request names (attach), or a new one with a derived name (create).
 func resourceID(id berth.ID, in *wire.ComputePut, old *berth.Resource, spec *berth.ComputeSpec) error {
 	sent := ""
 	if in.Properties.ResourceID != nil {
@@ -155,20 +155,20 @@ func resourceID(id berth.ID, in *wire.ComputePut, old *berth.Resource, spec *ber
 	if old == nil {
 		spec.Attached = true
 	}
-	if spec.ClusterID.Key() != cluster.Key() { // an echoed id keeps the casing it had
+	if spec.ClusterID.Key() != cluster.Key() { // the same id keeps its stored casing
 		spec.ClusterID = cluster
 	}
 	return nil
 }
 
-// suffix makes the name of a cluster that Berth makes: ten hex digits, as the service does.
+// suffix ends the name of a cluster that Berth creates: ten random hex digits, as in the service.
 func suffix() string {
 	b := make([]byte, 5)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)
 }
 
-// keyFacts finds the private key: the one that came along, or the one that is kept.
+// keyFacts finds the private key: the one in the request, or the stored one.
 func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.ComputeFacts) error {
 	if sent != "" {
 		facts.SSLKey, facts.SSLKeyPEM = true, []byte(sent)
@@ -185,7 +185,7 @@ func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.Com
 	return err
 }
 
-// removeCompute: delete takes the cluster along that Berth made; detach leaves it. What the user brought is never deleted.
+// removeCompute: a delete also deletes the cluster that Berth created; a detach keeps it. Berth never deletes an attached cluster.
 func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, error) {
 	attached := old.Body.(*berth.Compute).Spec.Attached
 	switch action := q.param("underlyingResourceAction"); {
@@ -193,14 +193,13 @@ func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, erro
 		return berth.VerbDetach, nil
 	case strings.EqualFold(action, "Delete") && attached:
 		return "", &berth.Error{Code: berth.CodeAttachedCannotBeDeleted, Target: "underlyingResourceAction",
-			Message: "'" + old.ID.Name() + "' is an attached compute: its cluster was brought by you, and is not Berth's to delete. Detach it " +
-				"(underlyingResourceAction=Detach); then delete the cluster itself if you want that. Nothing was changed."}
+			Message: "'" + old.ID.Name() + "' is an attached compute, and Berth never deletes the cluster of an attached compute. Detach it " +
+				"(underlyingResourceAction=Detach), then delete the cluster itself if you want to. Nothing was changed."}
 	case strings.EqualFold(action, "Delete"):
 		return berth.VerbDelete, nil
 	case action == "":
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
-			Message: "Say what is to become of the cluster: add ?underlyingResourceAction=Delete to delete it with the compute, or =Detach to " +
-				"keep it running."}
+			Message: "Decide what happens to the cluster: add ?underlyingResourceAction=Delete to delete it with the compute, or =Detach to keep it."}
 	default:
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
 			Message: "underlyingResourceAction must be Delete or Detach."}
@@ -211,7 +210,7 @@ func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
 	return wire.Compute(r, faultStatus(r.Fault))
 }
 
-// settled refuses credential actions on what has none yet.
+// settled refuses credential actions on a resource that has no credentials yet.
 func settled(r *berth.Resource) error {
 	if r.State == berth.StateSucceeded || r.State == berth.StateUpdating {
 		return nil

@@ -39,7 +39,7 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 		*body = *old.Body.(*berth.Cluster)
 		if !body.Spec.Connected {
 			return nil, &berth.Error{Code: berth.CodeExistsDifferently, Target: kubeconfigField,
-				Message: "'" + id.Name() + "' is a cluster that Berth made; a kubeconfig cannot take its place. Choose another name."}
+				Message: "'" + id.Name() + "' is a cluster that Berth created; a kubeconfig cannot replace it. Choose another name."}
 		}
 	} else {
 		violations = append(violations, rules.ClusterName(id.Name())...)
@@ -57,13 +57,13 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 		}
 	case old == nil:
 		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField,
-			Message: "To connect a cluster takes its kubeconfig (berth cluster connect --kubeconfig FILE)."})
+			Message: "Send the kubeconfig of the cluster (berth cluster connect --kubeconfig FILE)."})
 	}
 	return &plan{change: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
 }
 
-// removeCluster disconnects a connected cluster, unless a compute holds it: without Berth's account there, nobody could remove what
-// the compute has put in.
+// removeCluster disconnects a connected cluster, unless a compute holds it: without its account in the cluster, Berth could not
+// remove what the attach created there.
 func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, error) {
 	if !old.Body.(*berth.Cluster).Spec.Connected {
 		return berth.VerbDelete, nil
@@ -71,7 +71,7 @@ func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, erro
 	holder, err := s.Store.Holder(q.Context(), old.ID)
 	if err == nil && !holder.IsZero() {
 		err = berth.Errorf(berth.CodeConflict, "The cluster '%s' is attached, as compute '%s' of workspace '%s'. Detach it there first: "+
-			"afterwards Berth could not take out what it has put in.", old.ID.Name(), holder.Name(), holder.Parent().Name())
+			"after a disconnect Berth could not remove what it created in the cluster.", old.ID.Name(), holder.Name(), holder.Parent().Name())
 	}
 	return berth.VerbDelete, err
 }

@@ -10,12 +10,12 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// What requests say of the envelope that all kinds share: location and tags.
+// The part of a request that all kinds share: location and tags.
 
-// codeInvalidGroupLocation is what ARM calls berth.CodeInvalidLocation when it is a group's.
+// codeInvalidGroupLocation is the code that ARM uses instead of berth.CodeInvalidLocation for a group.
 const codeInvalidGroupLocation berth.Code = "InvalidResourceGroupLocation"
 
-// location brings a location into its canonical form. Of an existing resource it cannot change.
+// location is the canonical form of the location that was sent, or otherwise. The location of an existing resource cannot change.
 func location(sent *string, old *berth.Resource, otherwise string) (string, error) {
 	if old != nil {
 		otherwise = old.Location
@@ -31,15 +31,14 @@ func location(sent *string, old *berth.Resource, otherwise string) (string, erro
 	switch {
 	case !known:
 		return "", &berth.Error{Code: berth.CodeLocationUnavailable, Target: "location",
-			Message: "The location '" + *sent + "' is not known. List the known ones with GET /subscriptions/{id}/locations; an example is " +
-				"'westeurope'."}
+			Message: "The location '" + *sent + "' is not known. Use one from GET /subscriptions/{id}/locations, such as 'westeurope'."}
 	case old != nil && name != old.Location:
 		code := berth.CodeInvalidLocation
 		if old.ID.IsGroup() {
 			code = codeInvalidGroupLocation
 		}
 		return "", &berth.Error{Code: code, Target: "location",
-			Message: "'" + old.ID.Name() + "' already exists in location '" + old.Location + "'; a resource cannot be made again or moved to '" +
+			Message: "'" + old.ID.Name() + "' already exists in location '" + old.Location + "'; a resource cannot be moved or created again in '" +
 				name + "'. Use another name, or delete it first."}
 	}
 	return name, nil
@@ -69,7 +68,7 @@ func keepTags(sent map[string]string, old *berth.Resource) map[string]string {
 	return sent
 }
 
-// patchTags replaces the whole map of tags, as ARM does, and leaves all else.
+// patchTags replaces the whole map of tags, as ARM does, and changes nothing else.
 func patchTags(_ *Server, q *request, old *berth.Resource) (*plan, error) {
 	var in struct {
 		Tags map[string]string `json:"tags"`

@@ -10,7 +10,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// statuses is the one map from error code to HTTP status. What is not in it is a 400: the request's fault.
+// statuses is the one map from error code to HTTP status. All other codes are a 400: the fault is in the request.
 var statuses = map[berth.Code]int{
 	berth.CodeInternal:                http.StatusInternalServerError,
 	berth.CodeServerCrashed:           http.StatusInternalServerError,
@@ -49,7 +49,7 @@ func statusOf(c berth.Code) int {
 	return http.StatusBadRequest
 }
 
-// faultStatus is the status that a kept fault would have had as a direct answer; 0 when there is none.
+// faultStatus is the status that a stored fault would have had as a direct answer; 0 when there is none.
 func faultStatus(e *berth.Error) int {
 	if e == nil {
 		return 0
@@ -57,21 +57,21 @@ func faultStatus(e *berth.Error) int {
 	return statusOf(e.Code)
 }
 
-// fail is the one place where an error is written. What is not ours becomes a 500 with an id that is in the log too.
+// fail is the one place that writes an error. Any error but a *berth.Error becomes a 500 with an id that is also in the log.
 func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	e, isOurs := errors.AsType[*berth.Error](err)
 	switch {
 	case isOurs && e.Code != berth.CodeInternal:
 	case errors.Is(err, store.ErrMoved):
 		e = berth.Errorf(berth.CodePreconditionFailed,
-			"The resource was changed by someone else in the meantime. Read it again and repeat the request.")
+			"Another request has changed the resource in the meantime. Read it again and repeat the request.")
 	case errors.Is(err, context.Canceled) && q.Context().Err() != nil:
-		q.answered = 499 // the client has gone away; nobody reads this
+		q.answered = 499 // the client has disconnected
 		return
 	default:
 		mark := shortID()
 		s.Log.Error("unexpected error", "id", mark, "request", q.id, "method", q.Method, "path", q.URL.Path, "error", err)
-		e = berth.Errorf(berth.CodeInternal, "Something unexpected happened in Berth. The server's log has the reason under the id %s.", mark)
+		e = berth.Errorf(berth.CodeInternal, "Berth met an unexpected error. The server's log has the reason under the id %s.", mark)
 	}
 	res := &response{status: statusOf(e.Code), header: map[string]string{}, body: map[string]any{"error": e}}
 	switch res.status {

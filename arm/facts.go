@@ -42,10 +42,10 @@ func (s *Server) namesakeFacts(q *request, id berth.ID, _ *berth.ComputeSpec, fa
 	return nil
 }
 
-// networkFacts finds the subnet that is named, and its neighbours.
+// networkFacts finds the subnet that the request names, and the ranges of all subnets of its network.
 func (s *Server) networkFacts(q *request, _ berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
 	if spec.Network == nil || facts.Exists != nil && facts.Exists.Spec.Network != nil && *facts.Exists.Spec.Network == *spec.Network {
-		return nil // it was judged when it was requested
+		return nil // an earlier request was checked
 	}
 	subnet, err := berth.ParseID(spec.Network.SubnetID)
 	if err != nil || !subnet.Is(berth.TypeSubnet) {
@@ -82,7 +82,7 @@ func subnetRanges(network *berth.Resource) (out []netip.Prefix) {
 	return out
 }
 
-// clusterFacts reads what is known of the cluster that is to be attached.
+// clusterFacts reads the cluster that an attach names.
 func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
 	facts.ClusterID = spec.ClusterID
 	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) && !spec.ClusterID.Is(berth.TypeConnected) {
@@ -106,12 +106,12 @@ func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, 
 	return err
 }
 
-// forced says whether the request takes over a cluster that another compute holds.
+// forced reports whether the request takes over a cluster that another compute holds.
 func forced(q *request) bool { return strings.EqualFold(q.param("force"), "true") }
 
 func (s *Server) policyFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) (err error) {
 	if facts.Exists != nil {
-		return nil // a policy does not undo what is there
+		return nil // a policy does not apply to an existing resource
 	}
 	at := id
 	if spec.Attached {
@@ -136,7 +136,7 @@ func (s *Server) noPublicIPs(q *request, id berth.ID) (berth.ID, error) {
 	return berth.ID{}, nil
 }
 
-// controlPlane are the ranges that this server comes from, for a location and its pair.
+// controlPlane are the ranges from which this server connects, for a location and its pair.
 func (s *Server) controlPlane(location string) []netip.Prefix {
 	out := append([]netip.Prefix{}, s.ControlPlane[location]...)
 	for _, l := range catalog.Locations() {

@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// filter is what Berth understands of OData: comparisons joined by "and", and substringof on the name.
+// filter is the part of OData that Berth supports: comparisons joined by "and", and substringof on the name.
 type filter struct {
 	typ, name, part, group string
 	tagName, tagValue      string
@@ -26,8 +26,8 @@ func parseFilter(text string) (filter, error) {
 		m := term.FindStringSubmatch(rest)
 		if m == nil {
 			return f, berth.Errorf(berth.CodeInvalidFilter,
-				"The $filter is not understood from %q on. Compare resourceType, name, resourceGroup, location, tagName or tagValue with eq and a "+
-					"value in single quotes, joined by and.", rest)
+				"The $filter cannot be read from %q on. Compare resourceType, name, resourceGroup, location, tagName or tagValue by eq with a "+
+					"value in single quotes, and join the comparisons by and.", rest)
 		}
 		rest = rest[len(m[0]):]
 		if m[1] == "" {
@@ -62,7 +62,7 @@ func (f filter) matchesTags(tags map[string]string) bool {
 	return false
 }
 
-// top reads $top: how many rows a page should have at the most.
+// top reads $top: the maximum number of resources on a page; 0 when the request does not have it.
 func top(q *request) (int, error) {
 	text := q.param("$top")
 	if text == "" {

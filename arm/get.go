@@ -12,7 +12,7 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// load reads a resource or says in ARM's words that it, or what it would be in, is not there.
+// load reads a resource. When it or its group does not exist, the error is ARM's.
 func (s *Server) load(q *request, id berth.ID) (*berth.Resource, error) {
 	r, err := s.Store.Get(q.Context(), id)
 	if !errors.Is(err, store.ErrNotFound) {
@@ -21,7 +21,7 @@ func (s *Server) load(q *request, id berth.ID) (*berth.Resource, error) {
 	return nil, s.missing(q, id)
 }
 
-// missing is the error for what is not there, or for what should be in a group that is not there.
+// missing is ARM's error for a resource that does not exist, or whose group does not exist.
 func (s *Server) missing(q *request, id berth.ID) error {
 	if err := s.groupMissing(q, id); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *Server) missing(q *request, id berth.ID) error {
 	return berth.Errorf(berth.CodeNotFound, "The Resource '%s' under resource group '%s' was not found.", name, id.Group)
 }
 
-// parentMissing is the error for a change of what should be in a resource, or in a group, that is not there.
+// parentMissing is ARM's error for a change of a resource whose parent or group does not exist.
 func (s *Server) parentMissing(q *request, id berth.ID) error {
 	if err := s.groupMissing(q, id); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (s *Server) parentMissing(q *request, id berth.ID) error {
 		"because the parent resource '%s' could not be found.", id.Type(), id.Parent())
 }
 
-// groupMissing is the error for an id whose group is not there, or that is such a group; nil when the group is there.
+// groupMissing is ARM's error for an id whose group does not exist, or that is the id of such a group; nil when the group exists.
 func (s *Server) groupMissing(q *request, id berth.ID) error {
 	if id.Group == "" {
 		return nil
@@ -63,7 +63,7 @@ func (s *Server) get(q *request, t target) (*response, error) {
 	return a.response(q), nil
 }
 
-// list answers the resources of a kind inside another; in the whole subscription when the id of the target is zero.
+// list answers the resources of a kind inside another resource; in the whole subscription when the id of the target is zero.
 func (s *Server) list(q *request, t target) (*response, error) {
 	k, parent := t.kind, t.id
 	query := store.Query{Type: k.typ, Subscription: s.Subscription, Parent: parent}
@@ -78,7 +78,7 @@ func (s *Server) list(q *request, t target) (*response, error) {
 	return s.page(q, query, func(r *berth.Resource) any { return k.encode(s, q, r) })
 }
 
-// page answers one page. nextLink is complete and only there when there is a next page.
+// page answers one page. nextLink is a complete address; the answer has it only when there is a next page.
 func (s *Server) page(q *request, query store.Query, encode func(*berth.Resource) any) (*response, error) {
 	var err error
 	if query.After, query.Limit, err = paging(q); err != nil {
@@ -91,7 +91,7 @@ func (s *Server) page(q *request, query store.Query, encode func(*berth.Resource
 	return ok(withNext(q, encodeAll(rows, encode), next)), nil
 }
 
-// pageOf answers one page of what a filter lets through. Without $top it is all of it.
+// pageOf answers one page of the resources that a filter accepts. Without $top the page has all of them.
 func (s *Server) pageOf(q *request, query store.Query, lets func(*berth.Resource) bool) (*response, error) {
 	after, limit, err := paging(q)
 	if err != nil {
@@ -110,11 +110,11 @@ func (s *Server) pageOf(q *request, query store.Query, lets func(*berth.Resource
 	return ok(withNext(q, encodeAll(rows, func(r *berth.Resource) any { return wire.Generic(r) }), next)), nil
 }
 
-// paging reads after which key a page begins and how long it may be: 0 when the request does not say.
+// paging reads the key after which a page begins and the maximum length of the page: 0 when the request has none.
 func paging(q *request) (after string, limit int, err error) {
 	key, err := base64.RawURLEncoding.DecodeString(q.param("$skiptoken"))
 	if err != nil {
-		return "", 0, berth.Errorf(berth.CodeInvalidRequest, "The $skiptoken is not one that Berth gave out. Begin the list again without it.")
+		return "", 0, berth.Errorf(berth.CodeInvalidRequest, "The $skiptoken is not from Berth. Begin the list again without it.")
 	}
 	limit, err = top(q)
 	return string(key), limit, err

@@ -26,7 +26,7 @@ func putGroup(_ *Server, q *request, id berth.ID, old *berth.Resource) (*plan, e
 	return &plan{change: store.Change{Resource: r, Settled: true}, violations: append(rules.GroupName(id.Group), rules.Tags(r.Tags)...)}, nil
 }
 
-// listResources answers …/resources of the subscription or of a group: everything but the groups, filtered.
+// listResources answers …/resources of the subscription or of a group: all resources but the groups, filtered.
 func (s *Server) listResources(q *request, t target) (*response, error) {
 	f, err := parseFilter(q.param("$filter"))
 	if err != nil {

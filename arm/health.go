@@ -7,8 +7,8 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// check asks the engine to check a compute or a cluster now, and answers since when: the check is done when properties.health of
-// the resource has a checkedAt that is not before it.
+// check makes a compute or a cluster due for a check now. The check is done when checkedAt in properties.health of the resource is
+// not before the requestedAt of the answer.
 func (s *Server) check(q *request, r *berth.Resource) (*response, error) {
 	if !r.State.Terminal() {
 		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s. Wait until that has ended; Berth checks it then.", r.ID.Name(), r.State)
@@ -17,5 +17,6 @@ func (s *Server) check(q *request, r *berth.Resource) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &response{status: http.StatusAccepted, body: wire.Object{"requestedAt": wire.Time(asked)}, header: map[string]string{"Retry-After": "1"}}, nil
+	return &response{status: http.StatusAccepted, body: wire.Object{"requestedAt": wire.Time(asked)},
+		header: map[string]string{"Retry-After": "1"}}, nil
 }

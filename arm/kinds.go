@@ -9,12 +9,12 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// kind is one row of the routing table: a resource type, what it does differently from all others, and all that can be asked
-// of it. A new kind is one row; a new action is one line in the row of its kind.
+// kind is one row of the routing table: a resource type, its handlers, its parts and its actions. A new kind is one row; a new
+// action is one line in the row of its kind.
 type kind struct {
 	typ     string
 	rights  string // what the names of its rights begin with; typ when empty
-	older   string // the word of an older address right behind the group's, besides …/providers/{namespace}/{type}
+	older   string // first word after the group in an older form of the address, besides …/providers/{namespace}/{type}
 	created int    // status of a PUT that creates one
 	put     func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error)
 	patch   func(s *Server, q *request, old *berth.Resource) (*plan, error)
@@ -24,12 +24,12 @@ type kind struct {
 	actions []action
 }
 
-// part is what stands below a resource without being one: it is stored in it, and a change of it is a change of the resource.
+// part has an address below a resource but is not a resource: it is stored in it, and a change of it is a change of the resource.
 type part struct {
 	name      string
 	list      handler // answers GET of all of them; nil when they cannot be listed
 	methods   methods // of one of them; nil when it has no address
-	permanent bool    // DELETE always refuses and says why
+	permanent bool    // DELETE always refuses, with the reason
 }
 
 // action is POST …/{resource}/{name}.
@@ -42,7 +42,7 @@ var (
 	resourceMethods, collectionMethods methods
 	kinds                              map[string]*kind  // by lower-case type
 	rows                               map[string]row    // kinds and parts, by lower-case type
-	olderAddresses                     map[string]string // namespace by the lower-case word of an older address
+	olderAddresses                     map[string]string // namespace by the lower-case word of kind.older
 )
 
 type row struct {
@@ -101,7 +101,7 @@ func resourceKinds() []*kind {
 func machineLearningKinds() []*kind {
 	return []*kind{
 		{
-			// 200 and never 201: Terraform and the Go SDK take a workspace's PUT for failed otherwise.
+			// 200 and never 201: with a 201, Terraform and the Go SDK report that the PUT of a workspace failed.
 			typ: berth.TypeWorkspace, created: http.StatusOK,
 			put: putWorkspace, patch: patchWorkspace, remove: removeAlways, encode: encodeWorkspace,
 		},
@@ -144,7 +144,7 @@ func clusterKinds() []*kind {
 	}
 }
 
-// clusterActions are what clusters of both types can be asked.
+// clusterActions are the actions of clusters of both types.
 func clusterActions() []action {
 	return []action{
 		{"check", existing((*Server).check)},
@@ -154,7 +154,7 @@ func clusterActions() []action {
 	}
 }
 
-// recordKinds are the rows of what Berth only keeps.
+// recordKinds are the rows of the types that Berth stores as records.
 func recordKinds() (out []*kind) {
 	for _, typ := range berth.RecordTypes {
 		k := &kind{
@@ -179,7 +179,7 @@ func kindOf(typ string) *kind { return kinds[strings.ToLower(typ)] }
 
 func (k *kind) part(name string) *part { return rows[strings.ToLower(k.typ+"/"+name)].part }
 
-// canDeploy says whether a template may name a type: a kind, or a part that can be written.
+// canDeploy reports whether a template may name a type: a kind, or a part that can be written.
 func canDeploy(typ string) bool {
 	r, found := rows[strings.ToLower(typ)]
 	return found && (r.part == nil || r.part.methods[http.MethodPut] != nil)

@@ -21,8 +21,8 @@ const (
 	linkPatience = 20 * time.Second
 )
 
-// followLinks puts what links name in the place of the links. Only hosts that the server's configuration permits are asked:
-// a caller must not choose whom this server talks to.
+// followLinks replaces links by the documents that they name. It fetches only from hosts that the server's configuration permits: a
+// caller must not choose the hosts to which this server connects.
 func (s *Server) followLinks(ctx context.Context, in *wire.TemplateDeploymentPut) error {
 	p := &in.Properties
 	for _, l := range []struct {
@@ -34,14 +34,15 @@ func (s *Server) followLinks(ctx context.Context, in *wire.TemplateDeploymentPut
 			continue
 		}
 		found, err := s.follow(ctx, l.link)
-		if err == nil && l.name == "parametersLink" { // a file of parameters has them inside
+		if err == nil && l.name == "parametersLink" { // a file of parameters has them in the key parameters
 			inside, isFile := found["parameters"].(map[string]any)
 			if found = inside; !isFile {
-				err = errors.New("it is no file of parameters: it has no object parameters")
+				err = errors.New("it is not a file of parameters: it has no object parameters")
 			}
 		}
 		if err != nil {
-			return &berth.Error{Code: template.CodeInvalidTemplate, Target: "properties." + l.name, Message: fmt.Sprintf("The %s cannot be followed: %v.", l.name, err)}
+			return &berth.Error{Code: template.CodeInvalidTemplate, Target: "properties." + l.name,
+				Message: fmt.Sprintf("The %s cannot be followed: %v.", l.name, err)}
 		}
 		*l.into = found
 	}
@@ -53,9 +54,10 @@ func (s *Server) follow(ctx context.Context, link map[string]any) (map[string]an
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil:
-		return nil, errors.New("uri is not an https address (template specs and relative paths are not known here)")
+		return nil, errors.New("uri is not an https address (template specs and relative paths are not supported)")
 	case !slices.ContainsFunc(s.TemplateHosts, func(h string) bool { return strings.EqualFold(h, u.Host) }):
-		return nil, fmt.Errorf("the server does not permit the host '%.100s': send the template itself (az: --template-file), or let whoever runs Berth start it with --template-host", u.Host)
+		return nil, fmt.Errorf("the server may not fetch templates from '%.100s'. Send the template itself (az: --template-file), or "+
+			"ask the operator to start Berth with --template-host", u.Host)
 	}
 	ctx, cancel := context.WithTimeout(ctx, linkPatience)
 	defer cancel()
@@ -73,7 +75,7 @@ func (s *Server) follow(ctx context.Context, link map[string]any) (map[string]an
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxTemplate+1))
 	if err != nil {
-		return nil, fmt.Errorf("'%s' broke off", u.Host)
+		return nil, fmt.Errorf("'%s' ended the answer too early", u.Host)
 	}
 	if len(text) > maxTemplate {
 		return nil, fmt.Errorf("it is larger than %d MB", maxTemplate>>20)
@@ -89,7 +91,7 @@ func (s *Server) follow(ctx context.Context, link map[string]any) (map[string]an
 	return found, nil
 }
 
-// withoutAddress takes the address out of an error: what gives access may stand in its query.
+// withoutAddress removes the address from an error: its query may contain a secret that gives access.
 func withoutAddress(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err

@@ -9,8 +9,8 @@ import (
 	"berth.dev/berth/identity"
 )
 
-// metadata answers /metadata/endpoints, by which clients find everything else: its address is the only one that they are configured with.
-// It has had four shapes, and each client insists on one of them. Without a version it is the newest.
+// metadata answers /metadata/endpoints, by which clients find all other addresses: it is the only one in their configuration. It has
+// had four shapes, and each client requires one of them. Without a version it is the newest.
 func metadata(base string, q *request) *response {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return nil
@@ -18,7 +18,7 @@ func metadata(base string, q *request) *response {
 	switch version := q.param("api-version"); {
 	case version == "1.0", version != "" && version < "2018-01-01": // az cloud register
 		return ok(metadata2015(base))
-	case version != "" && version < "2019-05-01": // azurerm asks which regions there are
+	case version != "" && version < "2019-05-01": // azurerm reads the regions
 		return ok(metadata2018(base))
 	case version != "" && version < "2022-09-01": // az, azureml-core and azure-ai-ml: a list of clouds
 		return ok([]map[string]any{cloud(base)})
@@ -42,9 +42,9 @@ func metadata2018(base string) map[string]any {
 	return map[string]any{"cloudEndpoint": map[string]any{identity.CloudName: map[string]any{"endpoint": host, "locations": regions}}}
 }
 
-// cloud describes this Berth as a cloud of its own. Addresses have no trailing slash: azureml-core puts a path right behind
-// resourceManager, and azure-ai-ml looks for it inside the address of this very document. Services that Berth does not have
-// are addressed here all the same, so that what asks for them gets an honest 404 and not an answer from the real ones.
+// cloud describes this Berth as a cloud of its own. Addresses have no trailing slash: azureml-core appends a path to
+// resourceManager, and azure-ai-ml searches for it in the address of this document. Services that Berth does not have also get
+// addresses here, so that clients get a 404 and no answer from the real services.
 func cloud(base string) map[string]any {
 	return map[string]any{
 		"name": identity.CloudName, "portal": portal(base), "resourceManager": base,
@@ -68,11 +68,11 @@ func cloud(base string) map[string]any {
 	}
 }
 
-// elsewhere ends the names of services that Berth does not have. "internal" is never resolved in the public DNS.
+// elsewhere ends the host names of services that Berth does not have. The public DNS never resolves "internal".
 const elsewhere = "berth.internal"
 
-// portal is where people look. azure-ai-ml takes the parts of its host from the third on, so that there must be three; a
-// host with fewer, such as localhost, is not named.
+// portal is the address of the portal. azure-ai-ml uses the parts of its host from the third on, so it must have three; another name
+// replaces a host with fewer, such as localhost.
 func portal(base string) string {
 	if u, err := url.Parse(base); err == nil && strings.Count(u.Hostname(), ".") >= 2 {
 		return base

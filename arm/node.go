@@ -5,14 +5,14 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// listNodes answers the nodes of a cluster, or of the cluster behind a compute, as the cluster shows them now.
+// listNodes answers the nodes of a cluster, or of the cluster behind a compute, as the cluster reports them now.
 func (s *Server) listNodes(q *request, r *berth.Resource) (*response, error) {
 	cluster := r.ID
 	if c, isCompute := r.Body.(*berth.Compute); isCompute {
 		cluster = c.Spec.ClusterID
 	}
 	if r.State == berth.StateDeleting {
-		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s; its nodes cannot be asked for.", r.ID.Name(), r.State)
+		return nil, berth.Errorf(berth.CodeConflict, "'%s' is %s, so its nodes cannot be listed.", r.ID.Name(), r.State)
 	}
 	nodes, err := s.Clusters.Nodes(q.Context(), cluster)
 	if err != nil {

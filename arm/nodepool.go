@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// Node pools are no rows of their own: they are part of their cluster, and a change of one is a change of it.
+// Node pools are parts of their cluster and not resources of their own: a change of a pool is a change of its cluster.
 
 func (s *Server) listNodePools(q *request, t target) (*response, error) {
 	r, err := s.load(q, t.id)

@@ -11,7 +11,7 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// operationURL is where an operation is read: at subscription scope, so that it outlives its resource.
+// operationURL is the address of an operation: at the scope of the subscription, so that it remains when the resource is deleted.
 func (s *Server) operationURL(q *request, r *berth.Resource, operation, what string) string {
 	namespace := r.ID.Namespace
 	if namespace == "" {
@@ -44,7 +44,7 @@ func (s *Server) operationStatus(q *request, t target) (*response, error) {
 	return res, nil
 }
 
-// operationResult answers the Location address: 202 while under way, then what the request itself would have answered.
+// operationResult answers the Location address: 202 while the operation is in progress, then the final answer of the request.
 func (s *Server) operationResult(q *request, t target) (*response, error) {
 	op, err := s.operation(q, t.words[2])
 	switch {
@@ -61,11 +61,11 @@ func (s *Server) operationResult(q *request, t target) (*response, error) {
 	return s.get(q, target{kind: kindOf(op.ResourceID.Type()), id: op.ResourceID})
 }
 
-// manyOperations is how many a listing shows at the most.
+// manyOperations is the maximum number of operations in a list.
 const manyOperations = 200
 
-// listOperations answers the latest operations of the subscription: of one resource with ?resourceId=, those under way with
-// ?active=true. Azure has this as the activity log.
+// listOperations answers the latest operations of the subscription: of one resource with ?resourceId=, those in progress with
+// ?active=true. In Azure this is the activity log.
 func (s *Server) listOperations(q *request, _ target) (*response, error) {
 	var of berth.ID
 	if text := q.param("resourceId"); text != "" {

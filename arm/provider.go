@@ -35,7 +35,7 @@ func servedTypes(kinds []*kind) map[string][]string {
 	return out
 }
 
-// listedVersions are api-versions of which clients pick one; later ones are answered too.
+// listedVersions are the api-versions from which clients choose; Berth answers later ones too.
 var listedVersions = []string{
 	"2025-12-01", "2025-10-01", "2025-06-01", "2024-10-01", "2024-04-01", "2023-10-01", "2022-10-01", "2022-05-01", "2021-07-01",
 	"2021-04-01", "2020-02-02", "2019-11-01", "2019-04-01",
@@ -60,7 +60,7 @@ func knownNamespace(ns string) bool {
 }
 
 func unknownNamespace(ns string) error {
-	return berth.Errorf(berth.CodeInvalidNamespace, "The resource namespace '%.80s' is invalid: Berth does not serve it. It serves %s.",
+	return berth.Errorf(berth.CodeInvalidNamespace, "The resource namespace '%.80s' is invalid: Berth does not serve it. Use one of %s.",
 		ns, strings.Join(namespaces(), ", "))
 }
 

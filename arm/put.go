@@ -12,10 +12,10 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// attempts is how often a PUT or PATCH is decided anew when the resource moves under it.
+// attempts is how often a PUT or PATCH is planned again when another request changes the resource meanwhile.
 const attempts = 4
 
-// plan is what a kind makes of a PUT or PATCH: the change, and what of it breaks the rules or deserves a warning.
+// plan is the change that a PUT or PATCH requests, with its violations and warnings.
 type plan struct {
 	change     store.Change
 	violations []rules.Violation
@@ -36,7 +36,8 @@ func (s *Server) patch(q *request, t target) (*response, error) {
 	}, t.kind)
 }
 
-// change decides on what is there, lets the store accept it, and decides again when someone else was quicker.
+// change plans with the stored resource, and lets the store accept the plan. When another request has changed the resource
+// meanwhile, it plans again.
 func (s *Server) change(q *request, id berth.ID, decide func(old *berth.Resource) (*plan, error), k *kind) (*response, error) {
 	for range attempts {
 		res, err := s.tryChange(q, id, decide, k)
@@ -95,7 +96,7 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 // warned adds the warnings, in the header that Kubernetes uses for its own.
 func warned(res *response, vs []rules.Violation) *response {
 	var all []string
-	for _, w := range rules.Told(vs, true) {
+	for _, w := range rules.Reported(vs, true) {
 		all = append(all, `299 berth "`+headerText(w.Message)+`"`)
 	}
 	if len(all) > 0 {
@@ -104,7 +105,7 @@ func warned(res *response, vs []rules.Violation) *response {
 	return res
 }
 
-// headerText is text as headers bear it: printable ASCII, without quotation marks of its own.
+// headerText converts a text for a header: printable ASCII without quotation marks.
 func headerText(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -119,8 +120,8 @@ func headerText(s string) string {
 	}, s)
 }
 
-// noEffect says that the same was asked again of a resource that is as it was asked for. Its operation must still be
-// there, because clients poll it.
+// noEffect reports whether a request repeats the one that has succeeded. The operation of that request must still exist, because
+// clients poll it.
 func (s *Server) noEffect(q *request, old *berth.Resource, w store.Change) bool {
 	same := old.State == berth.StateSucceeded && old.Location == w.Resource.Location && len(w.Secrets) == 0 &&
 		sameTags(old.Tags, w.Resource.Tags) && reflect.DeepEqual(requested(old.Body), requested(w.Resource.Body))
@@ -177,7 +178,7 @@ func (s *Server) remove(q *request, t target) (*response, error) {
 	}
 	r, op, err := s.Store.Accept(q.Context(), store.Change{Verb: verb, Resource: old, Caller: q.caller.AppID})
 	switch {
-	case berth.ErrorCode(err) == berth.CodeBusy && old.State == berth.StateDeleting: // asked twice: the same answer twice
+	case berth.ErrorCode(err) == berth.CodeBusy && old.State == berth.StateDeleting: // the same request twice: the same answer twice
 		return s.followed(q, old, old.OperationID), nil
 	case errors.Is(err, store.ErrNotFound):
 		return &response{status: http.StatusNoContent}, nil
@@ -187,7 +188,7 @@ func (s *Server) remove(q *request, t target) (*response, error) {
 	return s.followed(q, r, op.ID), nil
 }
 
-// followed is 202 Accepted, with the addresses under which the operation can be followed.
+// followed is 202 Accepted, with the addresses at which the operation can be polled.
 func (s *Server) followed(q *request, r *berth.Resource, operation string) *response {
 	return &response{status: http.StatusAccepted, header: map[string]string{
 		"Azure-AsyncOperation": s.operationURL(q, r, operation, "operationsStatuses"),

@@ -17,7 +17,7 @@ func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan,
 		return nil, err
 	}
 	otherwise := ""
-	if typ == berth.TypePolicyAssignment { // which has one only with an identity
+	if typ == berth.TypePolicyAssignment { // it has a location only with an identity
 		otherwise = "global"
 	}
 	where, err := location(sent, old, otherwise)
@@ -25,7 +25,7 @@ func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan,
 		return nil, err
 	}
 	body := &berth.Record{Type: typ, Fields: fields}
-	if old != nil && typ == berth.TypeNetwork { // a PUT that does not speak of subnets leaves them
+	if old != nil && typ == berth.TypeNetwork { // a PUT without subnets keeps the stored ones
 		if sent, was := body.Properties(), old.Body.(*berth.Record).Properties()["subnets"]; sent["subnets"] == nil && was != nil {
 			sent["subnets"], fields["properties"] = was, sent
 		}
@@ -34,7 +34,7 @@ func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan,
 	return &plan{change: store.Change{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
 }
 
-// Subnets are no rows of their own: they are part of their network, and a change of one is a change of it.
+// Subnets are parts of their network and not resources of their own: a change of a subnet is a change of its network.
 
 func (s *Server) listSubnets(q *request, t target) (*response, error) {
 	r, err := s.load(q, t.id)
@@ -83,14 +83,14 @@ func noSubnet(id berth.ID) error {
 	return berth.Errorf(berth.CodeNotFound, "The virtual network '%s' has no subnet '%s'.", id.Parent().Name(), id.Name())
 }
 
-// subnetIn is where a network has a subnet; -1 when it has none by that name.
+// subnetIn is the index of a subnet in its network; -1 when there is none with that name.
 func subnetIn(network *berth.Resource, name string) int {
 	return slices.IndexFunc(wire.Subnets(network), func(s any) bool {
 		return strings.EqualFold(s.(wire.Object)["name"].(string), name)
 	})
 }
 
-// changeSubnets writes a network with another list of subnets, and answers the one that was asked for.
+// changeSubnets stores a network with an edited list of subnets, and answers the requested subnet.
 func (s *Server) changeSubnets(q *request, t target, edit func(all []any, i int) ([]any, error)) (*response, error) {
 	id, network := t.id, t.id.Parent()
 	k := *t.kind

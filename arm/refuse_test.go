@@ -57,7 +57,7 @@ func TestBadBodies(t *testing.T) {
 	f.refuseAll([]refusal{
 		put("not JSON", f.group, `{"location":`, bad, content, "not valid JSON"),
 		put("wrong JSON", f.group, `{"location" "x"}`, bad, content, "at byte"),
-		put("two objects", f.group, `{"location":"westeurope"} {}`, bad, content, "goes on after"),
+		put("two objects", f.group, `{"location":"westeurope"} {}`, bad, content, "continues after"),
 		put("an array", f.group, `[]`, bad, content, "a JSON array", "object is expected"),
 		put("no body", f.group, "", bad, content, "no body"),
 		put("a number for a string", f.group, object{"location": 5}, bad, content, `"target":"location"`, "a JSON number",

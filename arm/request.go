@@ -17,18 +17,18 @@ import (
 type request struct {
 	*http.Request
 	id       string // x-ms-request-id
-	base     string // https address to stand in answers
+	base     string // https address of this server in answers
 	caller   identity.Caller
 	version  string // api-version as it was sent
 	body     []byte
 	path     string // clean
 	query    url.Values
 	kindName string // for metrics
-	allow    string // the methods that are possible here, once another has been refused
+	allow    string // the possible methods, after another one was refused
 	answered int
 }
 
-// params are what stands in the query. They are read once.
+// params are the parameters in the query. They are read once.
 func (q *request) params() url.Values {
 	if q.query == nil {
 		q.query = q.URL.Query()
@@ -36,10 +36,10 @@ func (q *request) params() url.Values {
 	return q.query
 }
 
-// param is one of them; empty when it is not there.
+// param is one of them; empty when the query does not have it.
 func (q *request) param(name string) string { return q.params().Get(name) }
 
-// notAllowed refuses the method and keeps what HTTP wants an answer to say: the methods that are possible.
+// notAllowed refuses the method and stores the possible ones for the header Allow, which HTTP requires.
 func (q *request) notAllowed(possible ...string) error {
 	q.allow = strings.Join(possible, ", ")
 	return berth.Errorf(berth.CodeMethodNotAllowed, "%.20s is not possible here; use %s.", q.Method, q.allow)
@@ -47,7 +47,7 @@ func (q *request) notAllowed(possible ...string) error {
 
 var versionFormat = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-(preview|alpha|beta|rc|privatepreview))?$`)
 
-// oldestVersion of the service that Berth answers to. Later ones are all accepted: clients bump theirs every quarter.
+// oldestVersion is the oldest api-version that Berth accepts. It accepts all later ones: clients raise theirs every quarter.
 const oldestVersion = "2014-01-01"
 
 // checkVersion takes the api-version from the query.
@@ -63,7 +63,7 @@ func (q *request) checkVersion() error {
 	return nil
 }
 
-// readBody reads a bounded body; of methods that have one it wants JSON.
+// readBody reads the body, at most maxBody bytes, of methods that have one. It must be JSON.
 func (q *request) readBody(w http.ResponseWriter) error {
 	if q.Method == http.MethodGet || q.Method == http.MethodHead || q.Method == http.MethodDelete {
 		return nil
@@ -97,10 +97,10 @@ func tooLarge() error {
 func (q *request) match(etag string) error {
 	if want := q.Header.Get("If-Match"); want != "" && !etagIn(want, etag) {
 		return berth.Errorf(berth.CodePreconditionFailed,
-			"The resource is not the one that If-Match names (%.80s): it has changed, or is not there. Read it again and repeat the request.", want)
+			"The resource does not match If-Match (%.80s): it has changed, or does not exist. Read it again and repeat the request.", want)
 	}
 	if q.Header.Get("If-None-Match") == "*" && etag != "" && q.Method != http.MethodGet {
-		return berth.Errorf(berth.CodePreconditionFailed, "The resource is already there, and If-None-Match: * asks for it not to be.")
+		return berth.Errorf(berth.CodePreconditionFailed, "The resource already exists, and If-None-Match: * requires that it does not.")
 	}
 	return nil
 }

@@ -6,9 +6,9 @@ import (
 	"berth.dev/berth"
 )
 
-// answer is the way of every request whose caller is known, from outside (ServeHTTP) and from inside (Do): what its address
-// names, whether the caller may do that, the answer from memory if there is one, else the handler of the row. An answer in
-// memory stands beside its target, so that its path is not parsed again.
+// answer handles every request whose caller is known, from the network (ServeHTTP) and from inside the process (Do): it parses the
+// address, authorizes the caller, and returns the answer from memory if there is one, else that of the handler of the row. An answer
+// in memory has its target, so that its path is not parsed again.
 func (s *Server) answer(q *request, path string) (*response, error) {
 	if err := q.checkVersion(); err != nil {
 		return nil, err
@@ -32,8 +32,8 @@ func (s *Server) answer(q *request, path string) (*response, error) {
 	return s.dispatch(q, t)
 }
 
-// authorize decides whether the caller may do what is asked. Today every caller who has signed in may do everything; roles
-// will be judged here, by caller, t.id and t.right.
+// authorize decides whether the caller may do what it requests. Today every caller that has signed in may do everything; roles will
+// be checked here, by caller, t.id and t.right.
 func authorize(q *request, t target) error {
 	if q.caller.AppID == "" {
 		return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. Sign in: the request needs the right '%s'.",
@@ -42,7 +42,7 @@ func authorize(q *request, t target) error {
 	return nil
 }
 
-// dispatch lets the handler of the row answer, or refuses the method.
+// dispatch calls the handler of the row, or refuses the method.
 func (s *Server) dispatch(q *request, t target) (*response, error) {
 	method := q.Method
 	if method == http.MethodHead {

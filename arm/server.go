@@ -1,5 +1,5 @@
-// Package arm is Azure Resource Manager over HTTP. It lets the store accept changes and reads what has become of them; what a change
-// asks for is done by reconcile.
+// Package arm is Azure Resource Manager over HTTP. It lets the store accept changes and reads their results; reconcile carries the
+// changes out.
 package arm
 
 import (
@@ -23,26 +23,26 @@ import (
 	"berth.dev/berth/store"
 )
 
-// maxBody is how large a request body may be. Real ARM takes 4 MB.
+// maxBody is the maximum size of a request body, in bytes. Azure Resource Manager accepts 4 MB.
 const maxBody = 4 << 20
 
-// Options is what a Server works with.
+// Options configures a Server.
 type Options struct {
 	Store        *store.Store
 	Authority    *identity.Authority
 	Log          *slog.Logger
-	Clock        clockwork.Clock    // what deployments call now; the real one when nil
-	Subscription string             // the one subscription there is: a GUID
+	Clock        clockwork.Clock    // for the current time; the real clock when nil
+	Subscription string             // the only subscription: a GUID
 	Endpoint     string             // https address of this server, without a trailing slash
 	Hosts        []string           // other names (host or host:port) under which clients may reach it
-	Clusters     *clusters.Clusters // what asks a cluster; it changes nothing there
-	// ControlPlane are the ranges that this server comes from, by location: clusters with authorized IP ranges must let them in.
+	Clusters     *clusters.Clusters // reads from clusters; arm changes nothing in them
+	// ControlPlane are the ranges from which this server connects, by location: clusters with authorized IP ranges must accept them.
 	ControlPlane map[string][]netip.Prefix
-	// TemplateHosts (host or host:port) may be asked by Links for the templates that deployments name by a link.
+	// TemplateHosts (host or host:port) are the hosts from which Links may fetch the templates that template deployments link to.
 	TemplateHosts []string
 	Links         *http.Client
 	Observe       func(o Observation)         // called after each request: for metrics; may be nil
-	Ready         func(context.Context) error // why the server is not ready; nil when it is
+	Ready         func(context.Context) error // the reason why the server is not ready; nil when it is
 }
 
 // Observation is one answered request.
@@ -59,7 +59,7 @@ type Server struct {
 	answers answers
 }
 
-// New makes a server.
+// New creates a server.
 func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = clockwork.NewRealClock()
@@ -71,7 +71,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// response is what a handler answers: encoded in one place.
+// response is the answer of a handler. write encodes it.
 type response struct {
 	status int
 	header map[string]string
@@ -106,7 +106,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve finds out what is asked and by whom, and lets a handler answer. A nil response means that one was written.
+// serve answers addresses that need no token, authenticates the caller of all others, and lets a handler answer. A nil response
+// means that the answer was written already.
 func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
 	path := cleanPath(q.URL.Path)
 	if res := s.public(w, q, path); res != nil {
@@ -128,7 +129,7 @@ func (s *Server) serve(w http.ResponseWriter, q *request) (*response, error) {
 	return s.answer(q, path)
 }
 
-// public answers what needs no token. Nil when path is none of it.
+// public answers the addresses that need no token; nil for all others.
 func (s *Server) public(_ http.ResponseWriter, q *request, path string) *response {
 	switch {
 	case path == "/healthz":
@@ -150,7 +151,8 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 	return nil
 }
 
-// discovery names the services of a workspace: all of them are here. The keys are those that azureml-core looks up.
+// discovery lists the addresses of the services of a workspace, all of which are this server. The keys are those that azureml-core
+// reads.
 func discovery(base string) map[string]string {
 	out := map[string]string{}
 	for _, service := range []string{"api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "modelmanagement",
@@ -160,7 +162,7 @@ func discovery(base string) map[string]string {
 	return out
 }
 
-// base is the address that answers carry: the one the client used, when it is one of ours.
+// base is the address of this server in answers: the one that the client used, if it is one of ours.
 func (s *Server) base(r *http.Request) string {
 	if s.hosts[strings.ToLower(r.Host)] {
 		return "https://" + r.Host
@@ -183,7 +185,7 @@ func cleanPath(p string) string {
 	return p
 }
 
-// correlate answers the ids by which clients find their requests again.
+// correlate returns the ids by which clients identify their requests.
 func correlate(h http.Header, r *http.Request, id string) {
 	correlation := plainID(r.Header.Get("x-ms-correlation-request-id"))
 	if correlation == "" {
@@ -197,7 +199,7 @@ func correlate(h http.Header, r *http.Request, id string) {
 	}
 }
 
-// plainID lets only what can be an id be echoed.
+// plainID returns an id from the request if it is safe in a header; else it is empty.
 func plainID(s string) string {
 	if len(s) > 128 || strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
 		return ""
@@ -230,11 +232,11 @@ func (s *Server) write(w http.ResponseWriter, q *request, res *response) {
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(res.status)
 	if q.Method != http.MethodHead {
-		_, _ = w.Write(body) // the client has gone away: nothing to be done
+		_, _ = w.Write(body) // an error means that the client has disconnected
 	}
 }
 
-// shortID is by what an unexpected error is found in the log.
+// shortID is a random id by which an unexpected error can be found in the log.
 func shortID() string {
 	b := make([]byte, 4)
 	_, _ = rand.Read(b) // never fails

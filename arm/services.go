@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// service is one row of the routing table for what is no resource.
+// service is one row of the routing table: an address that is not a resource.
 type service struct {
 	path   string // {} stands for any word
 	name   string // in metrics
@@ -13,7 +13,7 @@ type service struct {
 	right  string // the ARM action that a caller needs
 	typ    string // as provider listings show it; empty for what they do not show
 	serve  handler
-	words  []string // path, taken apart
+	words  []string // the words of path
 }
 
 var services []service
@@ -59,7 +59,7 @@ func serviceRows() []service {
 	return all
 }
 
-// match says whether a path is the service's, and what stands in the place of its {} behind the subscription.
+// match reports whether a path is that of the service, and returns the words in the places of its {} after the subscription.
 func (v *service) match(words []string) (into []string, fits bool) {
 	if len(words) != len(v.words) {
 		return nil, false

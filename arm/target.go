@@ -7,15 +7,15 @@ import (
 	"berth.dev/berth"
 )
 
-// target is what the address of a request names: one row of the routing table (kinds.go, services.go), and which resource.
+// target is what the address of a request names: one row of the routing table (kinds.go, services.go), and the resource.
 type target struct {
 	kind       *kind    // of the resource, or of the members of the collection; nil for a service
-	part       *part    // set when a part of the resource is meant
+	part       *part    // set for a part of the resource
 	action     *action  // set for POST …/{resource}/{action}
-	service    *service // set for what is no resource
+	service    *service // set for an address that is not a resource
 	collection bool     // all resources of the kind, or all parts
-	id         berth.ID // of the resource or of the part; of a collection, what it is in: zero for the subscription
-	words      []string // of a service: what stands in the place of each {} in its path
+	id         berth.ID // of the resource or part; for a collection, of its parent: zero for the subscription
+	words      []string // for a service: the word in the place of each {} in its path
 }
 
 // handler answers requests for one row of the table.
@@ -38,8 +38,8 @@ func existing(do func(s *Server, q *request, r *berth.Resource) (*response, erro
 	}
 }
 
-// typ is the resource type, with the part if one is meant; the name of a service. It comes from the table and never from
-// the request, so that it can be a label of a metric.
+// typ is the resource type, with the part if there is one, or the name of a service. It is from the table and never from the
+// request, so that it can be a label of a metric.
 func (t target) typ() string {
 	switch {
 	case t.service != nil:
@@ -90,7 +90,7 @@ func (t target) methods() methods {
 	return resourceMethods
 }
 
-// allowed are the methods that can succeed, in the order in which answers name them.
+// allowed are the methods that can succeed, in the order of the header Allow.
 func (t target) allowed() (out []string) {
 	all := t.methods()
 	for _, m := range []string{http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete} {
@@ -101,8 +101,8 @@ func (t target) allowed() (out []string) {
 	return out
 }
 
-// parse finds what an address names. It reads the table and nothing else: every path gives one target or one error. As in
-// Azure, POST to an odd word names an action, and every other method names a collection.
+// parse finds the target of an address. It uses nothing but the table: every path gives one target or one *berth.Error. As in Azure, a
+// last word without a name is an action for POST, and a collection for every other method.
 func parse(method, path, subscription string) (target, error) {
 	words := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	inside := len(words) > 1 && strings.EqualFold(words[0], "subscriptions")
@@ -138,7 +138,7 @@ func parseService(words []string) (target, bool) {
 	return target{}, false
 }
 
-// parseGroup reads what stands behind …/resourceGroups/.
+// parseGroup reads the words after …/resourceGroups/.
 func parseGroup(method, path, subscription string, rest []string) (target, error) {
 	if len(rest) == 0 {
 		return target{kind: kindOf(berth.TypeResourceGroup), collection: true}, nil
@@ -164,8 +164,8 @@ func parseGroup(method, path, subscription string, rest []string) (target, error
 	return target{}, notThere(path)
 }
 
-// parseProvider reads what stands behind …/providers/ of the subscription: all resources of a type, or one resource at the
-// scope of the subscription.
+// parseProvider reads the words after …/providers/ of the subscription: all resources of a type, or one resource at the scope of the
+// subscription.
 func parseProvider(method, path, subscription string, rest []string) (target, error) {
 	if !knownNamespace(rest[0]) {
 		return target{}, unknownNamespace(rest[0])
@@ -230,7 +230,7 @@ func parseAction(id berth.ID, name string) (target, error) {
 	return target{}, berth.Errorf(berth.CodeInvalidResourceType, "'%s' has no action '%.60s'.", k.typ, name)
 }
 
-// checkID refuses what no id can have, whatever follows.
+// checkID refuses an id that cannot exist, such as one with a forbidden character.
 func checkID(id berth.ID) error {
 	if _, err := berth.ParseID(id.String()); err != nil {
 		return berth.Errorf(berth.CodeInvalidID, "%v.", err)
@@ -238,8 +238,8 @@ func checkID(id berth.ID) error {
 	return nil
 }
 
-// rowOf finds the kind that the type of an id names, and the part if it is one. A group has an address of its own and is
-// never found below /providers/.
+// rowOf finds the kind of an id, and the part if the id names one. A group has an address of its own and is never found below
+// /providers/.
 func rowOf(id berth.ID) (*kind, *part, error) {
 	typ := id.Type()
 	if r, found := rows[strings.ToLower(typ)]; found && r.kind.typ != berth.TypeResourceGroup {

@@ -17,16 +17,15 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// deploying is a template that a request brings, understood.
+// deploying is a request for a template deployment, with its template parsed and planned.
 type deploying struct {
 	in       wire.TemplateDeploymentPut
 	template *template.Template
 	plan     *template.Plan
-	askedAt  template.Scope
+	scope    template.Scope
 }
 
-// readDeployment reads and checks a template with its parameters, before anything is made of it. Everything that is wrong
-// is told at once.
+// readDeployment reads and checks a template with its parameters before anything is created. It reports all faults together.
 func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 	d := &deploying{}
 	if err := wire.Decode(wire.Relaxed(q.body), &d.in); err != nil {
@@ -40,20 +39,20 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 		return nil, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode is Incremental or Complete."}
 	}
 	var err error
-	if d.askedAt, err = s.deployedAt(q, id, d.in); err != nil {
+	if d.scope, err = s.deployedAt(q, id, d.in); err != nil {
 		return nil, err
 	}
 	values, err := template.Values(p.Parameters)
 	if err != nil {
 		return nil, err
 	}
-	if d.template, err = template.Parse(evaluation(q), p.Template, values, d.askedAt); err != nil {
+	if d.template, err = template.Parse(evaluation(q), p.Template, values, d.scope); err != nil {
 		return nil, err
 	}
 	if d.plan, err = d.template.Plan(); err != nil {
 		return nil, err
 	}
-	return d, s.deployable(q, d.plan, d.askedAt, 0)
+	return d, s.deployable(q, d.plan, d.scope, 0)
 }
 
 // evaluationPatience is how long the evaluation of a template may take; template itself bounds its steps and its memory.
@@ -66,12 +65,14 @@ func evaluation(q *request) context.Context {
 	return ctx
 }
 
-// deployedAt is what a template sees of where it is deployed to: a group, or the subscription, where it needs a location.
+// deployedAt is the scope that a template is evaluated in: a group, or the subscription, for which the request needs a location.
 func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentPut) (template.Scope, error) {
-	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint, Now: s.Clock.Now().UTC()}
+	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint,
+		Now: s.Clock.Now().UTC()}
 	if id.Group == "" {
 		if strings.EqualFold(in.Properties.Mode, berth.ModeComplete) {
-			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode", Message: "The mode Complete is for resource groups; at the scope of the subscription there is Incremental only."}
+			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode",
+				Message: "The mode Complete is possible in resource groups only. Use Incremental at the scope of the subscription."}
 		}
 		var err error
 		at.Location, err = location(in.Location, nil, "")
@@ -81,27 +82,31 @@ func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentP
 	if err != nil {
 		return at, err
 	}
-	at.Group, at.GroupLocation, at.GroupTags = group.ID.Group, group.Location, group.Tags
+	at.Group, at.GroupLocation = group.ID.Group, group.Location
+	at.GroupTags = group.Tags
 	return at, nil
 }
 
-// maxNesting is how deep templates may stand in templates.
+// maxNesting is the maximum depth of nested templates.
 const maxNesting = 5
 
-// deployable checks what the language itself cannot know: whether there are such resource types, in all nested templates
-// that can be read already.
+// deployable checks what the template language cannot know: whether Berth serves the resource types, also in all nested templates
+// that can be evaluated already.
 func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scope, depth int) error {
 	var wrong []berth.Error
 	for _, r := range plan.Resources {
 		nested := strings.EqualFold(r.Type, berth.TypeTemplateDeployment)
 		if !canDeploy(r.Type) {
-			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type", Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
+			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type",
+				Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
 		}
 		if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
-			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path, Message: "'" + r.Type + "' belongs into a resource group: put it into a nested deployment with resourceGroup."})
+			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path,
+				Message: "'" + r.Type + "' must be in a resource group: put it into a nested deployment with resourceGroup."})
 		}
 		if !strings.EqualFold(r.SubscriptionID, s.Subscription) {
-			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId", Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
+			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId",
+				Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
 		}
 		if _, err := r.Body(nil); err != nil && !nested && !template.Late(err) {
 			wrong = append(wrong, details(err)...)
@@ -113,7 +118,8 @@ func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scop
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &berth.Error{Code: template.CodeInvalidTemplate, Message: "Deployment template validation failed: " + wrong[0].Message, Details: wrong}
+	return &berth.Error{Code: template.CodeInvalidTemplate, Message: "Deployment template validation failed: " + wrong[0].Message,
+		Details: wrong}
 }
 
 func (s *Server) nestedDeployable(q *request, r *template.Resource, scope template.Scope, depth int) []berth.Error {
@@ -123,7 +129,7 @@ func (s *Server) nestedDeployable(q *request, r *template.Resource, scope templa
 	scope = s.nestedScope(q, r, scope)
 	t, err := r.Nested(nil, scope)
 	if template.Late(err) {
-		return nil // its parameters come from what is made before it
+		return nil // its parameters depend on resources that are created first
 	}
 	if err == nil {
 		var plan *template.Plan
@@ -134,15 +140,17 @@ func (s *Server) nestedDeployable(q *request, r *template.Resource, scope templa
 	return details(err)
 }
 
-// nestedScope is what a nested template sees, as far as it is known already: its group may be made before it.
+// nestedScope is the scope of a nested template, as far as it is known: an earlier resource may create its group.
 func (s *Server) nestedScope(q *request, r *template.Resource, outer template.Scope) template.Scope {
 	outer.Deployment = r.Name
 	if r.Group == outer.Group {
 		return outer
 	}
-	outer.Group, outer.GroupLocation, outer.GroupTags = r.Group, outer.Location, nil
+	outer.Group, outer.GroupLocation = r.Group, outer.Location
+	outer.GroupTags = nil
 	if g, err := s.Store.Get(q.Context(), berth.GroupID(s.Subscription, r.Group)); err == nil {
-		outer.Group, outer.GroupLocation, outer.GroupTags = g.ID.Group, g.Location, g.Tags
+		outer.Group, outer.GroupLocation = g.ID.Group, g.Location
+		outer.GroupTags = g.Tags
 	}
 	return outer
 }
@@ -151,7 +159,7 @@ func details(err error) []berth.Error {
 	if err == nil {
 		return nil
 	}
-	e, isOurs := err.(*berth.Error) //nolint:errorlint // template and arm give it unwrapped
+	e, isOurs := err.(*berth.Error) //nolint:errorlint // template and arm never wrap it
 	switch {
 	case !isOurs:
 		return []berth.Error{{Code: template.CodeInvalidTemplate, Message: err.Error()}}
@@ -182,9 +190,14 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	if err != nil {
 		return nil, err
 	}
-	r := &berth.Resource{ID: id, Location: cmp.Or(d.askedAt.GroupLocation, d.askedAt.Location), Tags: keepTags(d.in.Tags, old), Body: &berth.TemplateDeployment{Spec: berth.TemplateDeploymentSpec{
-		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(), AskedAt: d.askedAt.Now, TenantID: d.askedAt.TenantID, Endpoint: d.askedAt.Endpoint,
-	}}}
+	spec := berth.TemplateDeploymentSpec{
+		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(),
+		AskedAt: d.scope.Now, TenantID: d.scope.TenantID, Endpoint: d.scope.Endpoint,
+	}
+	r := &berth.Resource{
+		ID: id, Location: cmp.Or(d.scope.GroupLocation, d.scope.Location), Tags: keepTags(d.in.Tags, old),
+		Body: &berth.TemplateDeployment{Spec: spec},
+	}
 	w := store.Change{Resource: r, Secrets: map[string][]byte{berth.SecretParameters: kept}}
 	return &plan{change: w, violations: rules.Tags(r.Tags)}, nil
 }
@@ -197,9 +210,10 @@ func exportTemplate(_ *Server, _ *request, r *berth.Resource) (*response, error)
 	return ok(wire.Object{"template": r.Body.(*berth.TemplateDeployment).Spec.Template}), nil
 }
 
-// cancelDeployment stops a deployment from beginning anything more. What it has begun goes on.
+// cancelDeployment stops a template deployment from starting more resources. Those that it has started continue.
 func (s *Server) cancelDeployment(q *request, r *berth.Resource) (*response, error) {
-	err := s.Store.Cancel(q.Context(), r, berth.Errorf(berth.CodeCanceled, "The deployment was canceled. What it had begun by then goes on by itself."))
+	err := s.Store.Cancel(q.Context(), r, berth.Errorf(berth.CodeCanceled,
+		"The deployment was canceled. The resources that it had started by then continue."))
 	if err != nil {
 		return nil, err
 	}
@@ -212,14 +226,17 @@ func (s *Server) validateDeployment(q *request, t target) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := []any{}
+	validated := []any{}
 	for _, r := range d.plan.Resources {
-		made = append(made, wire.Object{"id": r.ID()})
+		validated = append(validated, wire.Object{"id": r.ID()})
 	}
-	return ok(wire.Object{"id": id.String(), "name": id.Name(), "type": berth.TypeTemplateDeployment, "properties": wire.Object{
-		"provisioningState": "Succeeded", "mode": d.in.Properties.Mode, "parameters": d.template.Shown(), "validatedResources": made, "correlationId": q.id, "timestamp": wire.Time(d.askedAt.Now),
-		"duration": "PT0S", "providers": []any{}, "dependencies": []any{},
-	}}), nil
+	properties := wire.Object{
+		"provisioningState": "Succeeded", "mode": d.in.Properties.Mode, "parameters": d.template.Shown(), "validatedResources": validated,
+		"correlationId": q.id, "timestamp": wire.Time(d.scope.Now), "duration": "PT0S", "providers": []any{}, "dependencies": []any{},
+	}
+	return ok(wire.Object{
+		"id": id.String(), "name": id.Name(), "type": berth.TypeTemplateDeployment, "properties": properties,
+	}), nil
 }
 
 func (s *Server) deploymentOperations(q *request, t target) (*response, error) {

@@ -26,7 +26,7 @@ func TestViolations(t *testing.T) {
 		put("an unknown size", c, apptest.AKS(object{"agentVmSize": "Standard_D3_v22"}), bad, "BadRequest",
 			`"target":"properties.properties.agentVmSize"`, "Standard_D3_v2"),
 		put("an unknown size of a cluster", k, apptest.ClusterOf(1, "Standard_Nonsense"), bad, "BadRequest", "agentPoolProfiles[0].vmSize",
-			"Near it are"),
+			"Similar sizes:"),
 		put("too few vCPUs", c, apptest.AKS(object{"agentCount": 2}), bad, "BadRequest", `"target":"properties.properties.agentCount"`,
 			"at least 12 vCPUs", "DevTest"),
 		put("nodes below zero", c, apptest.AKS(object{"agentCount": -1}), bad, "BadRequest", "from 1 to 1000"),

@@ -13,14 +13,14 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// whatIf says what a deployment would change, and changes nothing.
+// whatIf answers what a template deployment would change, and changes nothing.
 func (s *Server) whatIf(q *request, t target) (*response, error) {
 	d, err := s.readDeployment(q, t.id)
 	if err != nil {
 		return nil, err
 	}
 	w := &prospect{Server: s, q: q, changes: []any{}, named: map[string]bool{}}
-	if err := w.look(d.template, d.askedAt); err != nil {
+	if err := w.visit(d.template, d.scope); err != nil {
 		return nil, err
 	}
 	if strings.EqualFold(d.in.Properties.Mode, berth.ModeComplete) {
@@ -37,7 +37,7 @@ func (s *Server) whatIf(q *request, t target) (*response, error) {
 	return ok(wire.Object{"status": "Succeeded", "properties": wire.Object{"correlationId": q.id, "changes": w.changes}}), nil
 }
 
-// prospect is what would come of a template, those nested in it included.
+// prospect collects the changes that a template and the templates nested in it would make.
 type prospect struct {
 	*Server
 	q       *request
@@ -45,7 +45,7 @@ type prospect struct {
 	named   map[string]bool // keys of everything that the templates name
 }
 
-func (w *prospect) look(t *template.Template, scope template.Scope) error {
+func (w *prospect) visit(t *template.Template, scope template.Scope) error {
 	t.Mask()
 	plan, err := t.Plan()
 	if err != nil {
@@ -57,7 +57,7 @@ func (w *prospect) look(t *template.Template, scope template.Scope) error {
 			continue
 		}
 		if strings.EqualFold(r.Type, berth.TypeTemplateDeployment) {
-			err = w.lookInside(r, scope)
+			err = w.visitNested(r, scope)
 		} else {
 			err = w.one(r)
 		}
@@ -68,7 +68,7 @@ func (w *prospect) look(t *template.Template, scope template.Scope) error {
 	return nil
 }
 
-func (w *prospect) lookInside(r *template.Resource, scope template.Scope) error {
+func (w *prospect) visitNested(r *template.Resource, scope template.Scope) error {
 	scope = w.nestedScope(w.q, r, scope)
 	t, err := r.Nested(nil, scope)
 	if template.Late(err) {
@@ -78,7 +78,7 @@ func (w *prospect) lookInside(r *template.Resource, scope template.Scope) error 
 	if err != nil {
 		return err
 	}
-	return w.look(t, scope)
+	return w.visit(t, scope)
 }
 
 func (w *prospect) one(r *template.Resource) error {
@@ -88,7 +88,8 @@ func (w *prospect) one(r *template.Resource) error {
 }
 
 func unsupported(r *template.Resource) wire.Object {
-	return wire.Object{"resourceId": r.ID(), "before": nil, "after": nil, "changeType": "Unsupported", "unsupportedReason": "It depends on what is only known once other resources exist."}
+	return wire.Object{"resourceId": r.ID(), "before": nil, "after": nil, "changeType": "Unsupported",
+		"unsupportedReason": "Its properties depend on resources that do not exist yet."}
 }
 
 // wouldChange compares one resource as the template wants it with what is there.
@@ -121,14 +122,16 @@ func (s *Server) wouldChange(q *request, r *template.Resource) (any, error) {
 		return nil, err
 	}
 	delta := differences("", now.Body, wanted)
-	out["before"], out["after"], out["changeType"] = now.Body, after, "NoChange"
+	out["before"], out["after"] = now.Body, after
+	out["changeType"] = "NoChange"
 	if len(delta) > 0 {
 		out["changeType"], out["delta"] = "Modify", delta
 	}
 	return out, nil
 }
 
-// differences are the properties that are wanted otherwise than they are. What the template does not name is no difference.
+// differences are the properties whose requested value is not the present one. Properties that the template does not name are left
+// out.
 func differences(at string, have, want map[string]any) []any {
 	var out []any
 	for _, k := range slices.Sorted(maps.Keys(want)) {

@@ -39,10 +39,8 @@ func simulatedID(i int) berth.ID {
 func simulate(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	spec := berth.ClusterSpec{
-		Version: catalog.DefaultVersion(),
-		Pools:   []berth.NodePool{{Name: "pool", Count: 3, VMSize: size, Mode: "System", OSType: "Linux", MaxPods: 110}},
-	}
+	spec := berth.ClusterSpec{Version: catalog.DefaultVersion(),
+		Pools: []berth.NodePool{{Name: "pool", Count: 3, VMSize: size, Mode: "System", OSType: "Linux", MaxPods: 110}}}
 	all := make([]*fake.Provider, attachedClusters)
 	for i := range all {
 		all[i] = fake.New(clockwork.NewRealClock())
@@ -206,9 +204,7 @@ func (s *server) attachOne(ctx context.Context, name, kubeconfig string) error {
 	if err := s.wait(ctx, op, err); err != nil {
 		return err
 	}
-	_, op, err = s.client.PutCompute(ctx, compute(name), client.Object{
-		"properties": client.Object{"computeType": "AKS", "resourceId": id.String()},
-	})
+	_, op, err = s.client.PutCompute(ctx, compute(name), client.ComputeRequest{ClusterID: id.String()}.Body(s.client.Subscription()))
 	return s.wait(ctx, op, err)
 }
 

@@ -58,12 +58,9 @@ func startBare(body []byte) (*bareServer, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(parsed)
-	return &bareServer{
-		cmd: cmd, stdin: in, url: address,
-		client: &http.Client{
-			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true},
-		},
-	}, nil
+	trust := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true}}
+	return &bareServer{cmd: cmd, stdin: in, url: address, client: client}, nil
 }
 
 func (s *bareServer) stop() {

@@ -60,8 +60,8 @@ func (b *bench) bareCluster(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	start := time.Now()
-	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), "serve", "--dir", dir, "--api-port",
-		strconv.Itoa(port), "--kubernetes-version", catalog.Minor(catalog.DefaultVersion()))
+	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), "serve", "--dir", dir, "--api-port", strconv.Itoa(port),
+		"--kubernetes-version", catalog.Minor(catalog.DefaultVersion()))
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 	_ "berth.dev/berth/store" // brings the SQLite driver that the server uses
 )
@@ -40,8 +41,7 @@ func (b *bench) requests(ctx context.Context) error {
 	if err := b.server.createCompute(ctx, "getme"); err != nil {
 		return err
 	}
-	get := c.Endpoint() + client.Path(c.ID(group, "Microsoft.MachineLearningServices/workspaces/computes", workspace, "getme")) +
-		"?api-version=2024-04-01"
+	get := c.Endpoint() + client.Path(c.ID(group, berth.TypeCompute, workspace, "getme")) + "?api-version=2024-04-01"
 	token, err := b.token(ctx)
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (b *bench) requests(ctx context.Context) error {
 		return err
 	}
 	put := func(i int64) (*http.Request, error) {
-		id := c.ID(group, "Microsoft.MachineLearningServices/workspaces", fmt.Sprintf("load%d", i%500))
+		id := c.ID(group, berth.TypeWorkspace, fmt.Sprintf("load%d", i%500))
 		address := c.Endpoint() + client.Path(id) + "?api-version=2024-04-01"
 		return request(http.MethodPut, address, token, fmt.Appendf(nil, `{"location":"westeurope","tags":{"turn":"%d"}}`, i))
 	}
@@ -81,12 +81,11 @@ func (b *bench) requests(ctx context.Context) error {
 // validate measures all rules on a request that breaks many of them.
 func (b *bench) validate(web *http.Client, token string) error {
 	c := b.server.client
-	address := c.Endpoint() + client.Path(c.ID(group, "Microsoft.MachineLearningServices/workspaces/computes",
-		workspace, "no_such-1")) + "/validate?api-version=2024-04-01"
-	body := []byte(`{"location":"westeurope","properties":{"computeType":"AKS","properties":{"agentCount":1,` +
-		`"agentVmSize":"Standard_D2","clusterPurpose":"FastProd","loadBalancerSubnet":"x",
-		"sslConfiguration":{"status":"Enabled","cert":"x","cname":"x"},"aksNetworkingConfiguration":{"serviceCidr":"10.0.0.0/33",` +
-		`"dnsServiceIP":"10.1.0.1"}}}}`)
+	address := c.Endpoint() + client.Path(c.ID(group, berth.TypeCompute, workspace, "no_such-1")) + "/validate?api-version=2024-04-01"
+	body := []byte(`{"location":"westeurope","properties":{"computeType":"AKS","properties":{
+		"agentCount":1,"agentVmSize":"Standard_D2","clusterPurpose":"FastProd","loadBalancerSubnet":"x",
+		"sslConfiguration":{"status":"Enabled","cert":"x","cname":"x"},
+		"aksNetworkingConfiguration":{"serviceCidr":"10.0.0.0/33","dnsServiceIP":"10.1.0.1"}}}}`)
 	r, err := b.hammer(web, 1, func(int64) (*http.Request, error) { return request(http.MethodPost, address, token, body) })
 	if err == nil {
 		row("every rule on a bad request (validate), p50 / p99", fmt.Sprintf("%.2f/%.2f ms", ms(r.p50), ms(r.p99)), "under 50 ms")
@@ -222,9 +221,8 @@ func (s *server) web() (*http.Client, error) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(text)
-	return &http.Client{
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true},
-	}, nil
+	trust := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true}}, nil
 }
 
 // token signs in.
@@ -234,10 +232,8 @@ func (b *bench) token(ctx context.Context) (string, error) {
 		return "", err
 	}
 	c := b.server.creds
-	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret},
-		"scope": {c.Endpoint + "/.default"},
-	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ClientID}, "client_secret": {c.ClientSecret},
+		"scope": {c.Endpoint + "/.default"}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Endpoint+"/"+c.TenantID+"/oauth2/v2.0/token",
 		bytes.NewReader([]byte(form.Encode())))
 	if err != nil {

@@ -44,9 +44,8 @@ func startServer(ctx context.Context, bin string, more ...string) (*server, erro
 		return nil, err
 	}
 	s := &server{dir: dir}
-	s.cmd = exec.Command(filepath.Join(bin, "berth"), append([]string{
-		"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off",
-	}, more...)...)
+	s.cmd = exec.Command(filepath.Join(bin, "berth"),
+		append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off"}, more...)...)
 	log, err := os.Create(filepath.Join(dir, "serve.log"))
 	if err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func (s *server) wait(ctx context.Context, op *client.Operation, err error) erro
 }
 
 func (s *server) createCompute(ctx context.Context, name string) error {
-	_, op, err := s.client.PutCompute(ctx, compute(name), client.Object{"properties": client.Object{"computeType": "AKS"}})
+	_, op, err := s.client.PutCompute(ctx, compute(name), client.ComputeRequest{}.Body(s.client.Subscription()))
 	return s.wait(ctx, op, err)
 }
 
@@ -118,9 +117,8 @@ func (s *server) createCluster(ctx context.Context, name string) error {
 
 func (s *server) attach(ctx context.Context, name client.ComputeName, cluster string) error {
 	id := s.client.ID(group, berth.TypeCluster, cluster).String()
-	_, op, err := s.client.PutCompute(ctx, name, client.Object{
-		"properties": client.Object{"computeType": "AKS", "resourceId": id, "properties": client.Object{"clusterPurpose": "DevTest"}},
-	})
+	body := client.ComputeRequest{ClusterID: id, Purpose: berth.DevTest}.Body(s.client.Subscription())
+	_, op, err := s.client.PutCompute(ctx, name, body)
 	return s.wait(ctx, op, err)
 }
 

@@ -1,5 +1,5 @@
-// Package browser tries the studio in a real browser, on a real server with real clusters. It is a module of its own, so that
-// the product does not depend on what drives a browser.
+// Package browser tests the studio in a real browser, on a real server with real clusters. It is its own module, so that the
+// product does not depend on the libraries that drive a browser.
 package browser
 
 import (
@@ -21,10 +21,10 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// patience is how long anything on a page may take.
+// patience is the longest wait for a text on a page.
 const patience = 90 * time.Second
 
-// chromium is the browser: BERTH_CHROMIUM, or what the system has.
+// chromium is the browser: BERTH_CHROMIUM, or the one of the system.
 func chromium(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{os.Getenv("BERTH_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
@@ -90,7 +90,7 @@ func (b *tab) visit(path string) {
 	b.run(chromedp.Navigate(b.s.Endpoint + path))
 }
 
-// sees waits until the page shows all of the words: whatever it is that brings them, a new page or a part of it.
+// sees waits until the page shows all of the words, after a navigation or an update of a part.
 func (b *tab) sees(words ...string) {
 	b.t.Helper()
 	for _, w := range words {
@@ -109,31 +109,33 @@ func (b *tab) until(what string, done func(text string) bool) {
 	defer tick.Stop()
 	for end := time.Now().Add(patience); !done(b.text()); <-tick.C {
 		if time.Now().After(end) {
-			b.t.Fatalf("waited in vain for %s; it shows: %.1500s", what, b.text())
+			b.t.Fatalf("%s did not appear; the page shows: %.1500s", what, b.text())
 		}
 	}
 }
 
 func quote(s string) string { return fmt.Sprintf("%q", s) }
 
-// click presses the link or button with this text, as a person would find it.
+// click presses the link or button with this text.
 func (b *tab) click(text string) {
 	b.t.Helper()
-	b.run(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.),`+
-		` %q)]`, text), chromedp.BySearch))
+	const pressable = `//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`
+	b.run(chromedp.Click(fmt.Sprintf(pressable, text), chromedp.BySearch))
 }
 
 func (b *tab) fill(name, value string) {
 	b.t.Helper()
 	sel := fmt.Sprintf(`[name=%q]:not([type=hidden])`, name)
 	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery),
-		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil), chromedp.SendKeys(sel, value, chromedp.ByQuery))
+		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil),
+		chromedp.SendKeys(sel, value, chromedp.ByQuery))
 }
 
 func (b *tab) choose(name, value string) {
 	b.t.Helper()
-	b.run(chromedp.Evaluate(fmt.Sprintf("(() => { const f = document.querySelector('form[data-check]'); "+
-		"f.elements[%q].value = %q; f.dispatchEvent(new Event('input', {bubbles: true})) })()", name, value), nil))
+	const set = `(() => { const f = document.querySelector('form[data-check]'); f.elements[%q].value = %q;
+		f.dispatchEvent(new Event('input', {bubbles: true})) })()`
+	b.run(chromedp.Evaluate(fmt.Sprintf(set, name, value), nil))
 }
 
 func (b *tab) signIn() {
@@ -145,7 +147,7 @@ func (b *tab) signIn() {
 	b.sees("Workspaces")
 }
 
-// picture stores a picture of the page, at a width, when BERTH_PICTURES names a folder.
+// picture stores screenshots of the page, at two widths, in the folder that BERTH_PICTURES names, if any.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("BERTH_PICTURES")
@@ -170,7 +172,7 @@ func server(t *testing.T, change ...func(*app.Config)) *apptest.Server {
 	return apptest.New(t, change...)
 }
 
-// TestWalkThrough is the document's third way, on a real cluster: create, watch, scale, attach, detach, delete.
+// TestWalkThrough goes through the life of a compute on real clusters: create, watch, scale, attach, detach, delete.
 func TestWalkThrough(t *testing.T) {
 	b := open(t, server(t, func(c *app.Config) { c.HealthEvery = "2s" }))
 	b.visit("/studio/")
@@ -234,7 +236,7 @@ func TestWalkThrough(t *testing.T) {
 	b.picture("versions")
 	b.visit("/studio/w/rg/vision/c/attached")
 	b.click("Detach")
-	b.sees("own goes on running")
+	b.sees("own keeps running")
 	b.picture("detach")
 	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
 	b.sees("myaks")
@@ -250,7 +252,7 @@ func TestWalkThrough(t *testing.T) {
 	}
 }
 
-// makeCluster makes a managed cluster by hand, opens its page, and scales it.
+// makeCluster creates a managed cluster on the page of clusters and scales it. It returns its id.
 func (b *tab) makeCluster() (id string) {
 	b.t.Helper()
 	b.visit("/studio/clusters")
@@ -267,15 +269,15 @@ func (b *tab) makeCluster() (id string) {
 	return b.s.Cluster("rg", "own")
 }
 
-// TestPaint reports how soon a page is painted, and how soon the rules answer a key: figures, for the bench.
+// TestPaint measures the time to the first paint of a page, and from a key to the answer of the rules, for the benchmarks.
 func TestPaint(t *testing.T) {
 	b := open(t, filled(t))
 	b.signIn()
 	for _, path := range []string{"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new"} {
 		b.visit(path)
 		var at float64
-		b.run(chromedp.Evaluate("new Promise(done => new PerformanceObserver(l => "+
-			"done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))", &at, awaitPromise))
+		b.run(chromedp.Evaluate(`new Promise(done => new PerformanceObserver(
+			l => done(l.getEntriesByName('first-contentful-paint')[0].startTime)).observe({type: 'paint', buffered: true}))`, &at, awaitPromise))
 		t.Logf("first contentful paint of %s: %.0f ms", path, at)
 	}
 	b.visit("/studio/w/rg/vision/new")
@@ -288,5 +290,5 @@ func TestPaint(t *testing.T) {
 	t.Logf("from a key to the rules' answer at the field: %.0f ms", took)
 }
 
-// awaitPromise lets a script's promise be waited for.
+// awaitPromise makes Evaluate wait for the promise of a script.
 func awaitPromise(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

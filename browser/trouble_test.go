@@ -20,7 +20,7 @@ import (
 
 const script = `<script>document.title='owned'</script><img src=x onerror="document.title='owned'">`
 
-// filled is a server with something on every page; nothing of it takes a cluster's start.
+// filled is a server with content on every page, none of which needs the start of a cluster.
 func filled(t *testing.T) *apptest.Server {
 	t.Helper()
 	s := server(t, func(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} })
@@ -30,10 +30,11 @@ func filled(t *testing.T) *apptest.Server {
 	}))
 	// An attach that fails with a text of the user's in its reason.
 	s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(s.Cluster("rg", "nowhere"), "DevTest"))
-	s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/silent", apptest.Object{"location": "westeurope",
-		"properties": apptest.Object{"keepCredential": true,
-			"kubeconfig": "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
-				"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"}})
+	const config = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
+		"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"
+	s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/silent", apptest.Object{
+		"location": "westeurope", "properties": apptest.Object{"keepCredential": true, "kubeconfig": config},
+	})
 	return s
 }
 
@@ -46,8 +47,7 @@ func TestAccessible(t *testing.T) {
 	b := open(t, filled(t))
 	pages := []string{
 		"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
-		"/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations",
-		"/studio/w/rg/nowhere",
+		"/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere",
 	}
 	for _, lang := range []string{"en", "ko"} {
 		for _, theme := range []string{"light", "dark"} {
@@ -78,10 +78,10 @@ func TestAccessible(t *testing.T) {
 func (b *tab) accessible(axe, where string) {
 	b.t.Helper()
 	var found string
-	b.run(chromedp.Evaluate(axe, nil),
-		chromedp.Evaluate(`axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})`+
-			`.then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html).slice(0, 3)])))`,
-			&found, awaitPromise))
+	b.run(chromedp.Evaluate(axe, nil), chromedp.Evaluate(`
+		axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})
+			.then(r => JSON.stringify(r.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html).slice(0, 3)])))`,
+		&found, awaitPromise))
 	var violations []any
 	if err := json.Unmarshal([]byte(found), &violations); err != nil {
 		b.t.Fatal(err)
@@ -91,39 +91,39 @@ func (b *tab) accessible(axe, where string) {
 	}
 }
 
-// TestScripts: what strangers name their things is shown, and not run.
+// TestScripts: pages show untrusted names and tags as text and never run them.
 func TestScripts(t *testing.T) {
 	s := filled(t)
 	_, config := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), script)
-	s.Succeed(s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/hostile",
-		apptest.Object{"location": "westeurope",
-			"properties": apptest.Object{"keepCredential": true, "kubeconfig": config}}))
+	s.Succeed(s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/hostile", apptest.Object{
+		"location": "westeurope", "properties": apptest.Object{"keepCredential": true, "kubeconfig": config},
+	}))
 	b := open(t, s)
 	b.signIn()
 	b.visit("/studio/k/rg/connected/hostile")
 	b.sees("<script>document.title") // the name of its node
 	for _, path := range []string{
-		"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/w/rg/vision",
-		"/studio/w/rg/vision?q=" + "%3Cscript%3Edocument.title='owned'%3C/script%3E", "/studio/w/rg/%3Cscript%3E",
-		"/studio/operations", "/studio/clusters",
+		"/studio/workspaces", "/studio/k/rg/connected/hostile",
+		"/studio/w/rg/vision", "/studio/w/rg/vision?q=%3Cscript%3Edocument.title='owned'%3C/script%3E",
+		"/studio/w/rg/%3Cscript%3E", "/studio/operations", "/studio/clusters",
 	} {
 		b.visit(path)
 		b.sees("Berth")
 		var title string
 		b.run(chromedp.Title(&title))
 		if strings.Contains(title, "owned") {
-			t.Errorf("%s ran a stranger's script", path)
+			t.Errorf("%s ran an untrusted script", path)
 		}
 	}
 	b.visit("/studio/workspaces")
 	b.sees("note=<script>")
 	b.fill("name", script)
 	b.click("Create")
-	b.sees("is not possible")
+	b.sees("is not valid")
 	b.visit("/studio/w/rg/vision/new")
 	b.click("Next")
 	b.fill("name", script)
-	b.sees("is not possible")
+	b.sees("is not valid")
 	var title string
 	b.run(chromedp.Title(&title))
 	if strings.Contains(title, "owned") {
@@ -131,8 +131,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// TestWizardReportsAtEachField: the wizard reports wrong input at the field that has it.
-func TestWizardReportsAtEachField(t *testing.T) {
+// TestWizardChecksEachField: a wrong value in a field is reported at this field.
+func TestWizardChecksEachField(t *testing.T) {
 	b := open(t, filled(t))
 	b.signIn()
 	b.visit("/studio/w/rg/vision/new")
@@ -143,11 +143,11 @@ func TestWizardReportsAtEachField(t *testing.T) {
 	b.click("Advanced")
 	b.run(chromedp.Click(`input[name=ssl][value=own]`, chromedp.ByQuery))
 	for name, value := range map[string]string{
-		"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense",
-		"dns": "nonsense", "bridgecidr": "nonsense", "balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM",
+		"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense", "dns": "nonsense", "bridgecidr": "nonsense",
+		"balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM",
 	} {
 		b.fill(name, value)
-		if name == "nodes" { // a count that is not a number hides the other violations
+		if name == "nodes" { // a value that is not a number hides the findings at the other fields
 			b.until(name, b.saying(name))
 			b.fill(name, "1")
 		}
@@ -165,7 +165,7 @@ func (b *tab) saying(field string) func(string) bool {
 	}
 }
 
-// TestSessionEnds in the middle of a form: nothing that was typed is lost, and nothing is done before the person says so.
+// TestSessionEnds in the middle of a form: the input is kept, and it is submitted only when the user submits it again.
 func TestSessionEnds(t *testing.T) {
 	b := open(t, filled(t))
 	b.signIn()
@@ -182,14 +182,14 @@ func TestSessionEnds(t *testing.T) {
 	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
 	b.sees("What you typed is kept")
 	if r := b.s.Do(http.MethodGet, b.s.Workspace("rg", "carefully-typed"), nil); r.Status != http.StatusNotFound {
-		t.Errorf("it was made without asking: %d", r.Status)
+		t.Errorf("it was created without a confirmation: %d", r.Status)
 	}
-	b.click("Go on")
+	b.click("Continue")
 	b.sees("New workspace")
 	var typed string
 	b.run(chromedp.Value(`form[action='/studio/workspaces'] [name=name]`, &typed, chromedp.ByQuery))
 	if typed != "carefully-typed" {
-		t.Errorf("%q is what is left of what was typed", typed)
+		t.Errorf("the form has %q instead of the typed name", typed)
 	}
 	b.click("Create")
 	b.sees("No inference cluster yet")
@@ -215,7 +215,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.sees("No inference cluster yet")
 }
 
-// TestTwoWindows and a server that restarts: each page shows what is, without being asked.
+// TestTwoWindows and a server that restarts: each page shows the present state without a reload.
 func TestTwoWindows(t *testing.T) {
 	dir := t.TempDir()
 	var address string
@@ -235,7 +235,7 @@ func TestTwoWindows(t *testing.T) {
 	two.sees("vision")
 	one.fill("name", "second")
 	one.click("Create")
-	two.sees("second") // made in the other window
+	two.sees("second") // created in the other window
 	s.Stop()
 	two.sees("Not connected")
 	s = apptest.In(t, dir, fixed)
@@ -245,5 +245,5 @@ func TestTwoWindows(t *testing.T) {
 	s.Do(http.MethodDelete, s.Workspace("rg", "second"), nil)
 	two.seesNot("second")
 	two.visit("/studio/w/rg/second")
-	two.sees("It is not there")
+	two.sees("Not found")
 }

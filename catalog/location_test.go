@@ -9,7 +9,8 @@ import (
 
 func TestCanonicalLocation(t *testing.T) {
 	for asked, want := range map[string]string{
-		"westeurope": "westeurope", "West Europe": "westeurope", "WESTEUROPE": "westeurope", "east us 2": "eastus2", "EastUS": "eastus", " koreacentral ": "koreacentral",
+		"westeurope": "westeurope", "West Europe": "westeurope", "WESTEUROPE": "westeurope",
+		"east us 2": "eastus2", "EastUS": "eastus", " koreacentral ": "koreacentral",
 	} {
 		if got, ok := catalog.CanonicalLocation(asked); !ok || got != want {
 			t.Errorf("%q is %q (%v), want %q", asked, got, ok, want)

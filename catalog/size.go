@@ -1,4 +1,4 @@
-// Package catalog is data: VM sizes, Kubernetes versions, locations. It reads nothing else.
+// Package catalog is data: VM sizes, Kubernetes versions, locations. It depends on nothing else.
 package catalog
 
 import (
@@ -13,10 +13,10 @@ import (
 //go:embed vm-sizes.csv
 var sizesCSV string
 
-// ProductionVCPUs is how many vCPUs a cluster for production (FastProd, DenseProd) has at least: the service's document.
+// ProductionVCPUs is the minimum number of vCPUs of a cluster for production (FastProd, DenseProd), from the service's document.
 const ProductionVCPUs = 12
 
-// VMSize is what a node of that size has. GPUs and FPGAs are counted apart.
+// VMSize is the resources of a node of that size. GPUs and FPGAs are counted separately.
 type VMSize struct {
 	Name         string // canonical casing: "Standard_D3_v2"
 	Family       string // quota family: "standardDv2Family"
@@ -26,7 +26,7 @@ type VMSize struct {
 	Architecture string // amd64 | arm64
 }
 
-// sizes is read once, at first use. A line that cannot be read is a mistake in the data that is built in: it panics.
+// sizes is read once, at first use. It panics if a line cannot be read: the data is built in.
 var sizes = sync.OnceValue(func() map[string]VMSize {
 	out := map[string]VMSize{}
 	for i, line := range strings.Split(strings.TrimSpace(sizesCSV), "\n") {
@@ -37,7 +37,8 @@ var sizes = sync.OnceValue(func() map[string]VMSize {
 		if len(f) != 7 {
 			panic(fmt.Sprintf("vm-sizes.csv line %d has %d fields", i+1, len(f)))
 		}
-		s := VMSize{Name: f[0], Family: f[1], VCPUs: number(f[2]), MemoryMiB: number(f[3]), GPUs: number(f[4]), FPGAs: number(f[5]), Architecture: f[6]}
+		s := VMSize{Name: f[0], Family: f[1], VCPUs: number(f[2]), MemoryMiB: number(f[3]), GPUs: number(f[4]), FPGAs: number(f[5]),
+			Architecture: f[6]}
 		out[strings.ToLower(s.Name)] = s
 	}
 	return out
@@ -57,7 +58,7 @@ func Size(name string) (VMSize, bool) {
 	return s, ok
 }
 
-// Sizes lists all of them by name.
+// Sizes lists all sizes, sorted by name.
 func Sizes() []VMSize {
 	out := make([]VMSize, 0, len(sizes()))
 	for _, s := range sizes() {
@@ -67,7 +68,7 @@ func Sizes() []VMSize {
 	return out
 }
 
-// Nearest suggests up to n sizes for a name that is none: those that take the fewest keystrokes to get to.
+// Nearest suggests up to n sizes for a misspelled name: those with the fewest different characters first.
 func Nearest(name string, n int) []string {
 	type candidate struct {
 		name     string

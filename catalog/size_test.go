@@ -37,7 +37,8 @@ func TestSizesAreWhatTheFileSays(t *testing.T) {
 		if s.Name == "Standard_B1ls" && s.MemoryMiB == 0 { // half a GiB, which the list that the file was made from rounds to none
 			s.MemoryMiB = 512
 		}
-		if !name.MatchString(s.Name) || s.Family == "" || s.VCPUs < 1 || s.VCPUs > 2000 || s.MemoryMiB < 256 || s.GPUs < 0 || s.GPUs > 16 || s.FPGAs < 0 || s.FPGAs > 8 {
+		if !name.MatchString(s.Name) || s.Family == "" || s.VCPUs < 1 || s.VCPUs > 2000 || s.MemoryMiB < 256 || s.GPUs < 0 || s.GPUs > 16 ||
+			s.FPGAs < 0 || s.FPGAs > 8 {
 			t.Errorf("that can be no size: %+v", s)
 		}
 		if s.Architecture != "amd64" && s.Architecture != "arm64" {

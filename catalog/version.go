@@ -9,14 +9,14 @@ import (
 // Version is one Kubernetes version that clusters can be created with and attached at.
 type Version struct {
 	Version  string // "1.36.0"
-	Default  bool   // taken by a create that does not name one
+	Default  bool   // of a create that names no version
 	Preview  bool
 	Upgrades []string // oldest first
 }
 
-// known is newest first. The newest is what berth-kube is built of; the others are that build emulating an older minor
-// (Kubernetes' own --emulated-version), which has no patches of its own: they are written x.y.0. As AKS keeps it, three
-// minors are supported and the newest is a preview; the default is the newest minus one.
+// known is newest first. The newest is the version that berth-kube is built from. The others are that build emulating an older minor
+// version (Kubernetes' own --emulated-version), which has no patches of its own: they are written x.y.0. As in AKS, three minor
+// versions are supported and the newest is a preview; the default is the one before it.
 var known = []string{"1.37.2", "1.36.0", "1.35.0", "1.34.0"}
 
 const (
@@ -24,7 +24,7 @@ const (
 	defaultVersion = "1.36.0"
 )
 
-// Versions lists what can be created and attached, newest first.
+// Versions lists the versions that clusters can be created with and attached at, newest first.
 func Versions() []Version {
 	out := make([]Version, 0, len(known))
 	for i, v := range known {
@@ -37,12 +37,13 @@ func Versions() []Version {
 	return out
 }
 
-// DefaultVersion is what a create without a version gets.
+// DefaultVersion is the version of a create that names none.
 func DefaultVersion() string { return defaultVersion }
 
 var versionFormat = regexp.MustCompile(`^[vV]?(\d+\.\d+(?:\.\d+)?)$`)
 
-// ResolveVersion turns what a user wrote into a listed version: nothing means the default, a minor its newest patch.
+// ResolveVersion resolves the version in a request to a listed one: empty means the default, a minor version its newest patch. False
+// when there is none.
 func ResolveVersion(s string) (string, bool) {
 	if s == "" {
 		return defaultVersion, true
@@ -59,8 +60,8 @@ func ResolveVersion(s string) (string, bool) {
 	return "", false
 }
 
-// Supported says whether a cluster of this version can be attached, and whether only as a preview. It looks at the
-// minor: patches come from whoever built the cluster.
+// Supported reports whether a cluster of this version can be attached, and whether only as a preview. Only the minor version counts:
+// clusters may have any patch.
 func Supported(version string) (ok, isPreview bool) {
 	i := slices.IndexFunc(known, func(v string) bool { return Minor(v) == Minor(version) })
 	return i >= 0, i >= 0 && known[i] == preview

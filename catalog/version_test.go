@@ -82,7 +82,8 @@ func TestSupported(t *testing.T) {
 }
 
 func TestMinor(t *testing.T) {
-	for version, want := range map[string]string{"1.36.0": "1.36", "v1.36.3": "1.36", "1.36": "1.36", "v1.36.3+k3s1": "1.36", "nonsense": "nonsense", "": ""} {
+	for version, want := range map[string]string{"1.36.0": "1.36", "v1.36.3": "1.36", "1.36": "1.36", "v1.36.3+k3s1": "1.36",
+		"nonsense": "nonsense", "": ""} {
 		if got := catalog.Minor(version); got != want {
 			t.Errorf("the minor of %q is %q, want %q", version, got, want)
 		}

@@ -72,7 +72,7 @@ func (c *Client) ListComputes(ctx context.Context, group, workspace string) ([]O
 
 // ScaleCompute changes the number of nodes, and nothing else.
 func (c *Client) ScaleCompute(ctx context.Context, n ComputeName, count int) (Object, *Operation, error) {
-	return c.PutCompute(ctx, n, ComputeRequest{NodeCount: strconv.Itoa(count)}.Body(c.Subscription()))
+	return c.PutCompute(ctx, n, ComputeRequest{Nodes: strconv.Itoa(count)}.Body(c.Subscription()))
 }
 
 // DeleteCompute deletes a compute, and with ActionDelete its cluster too.

@@ -1,109 +1,102 @@
 package client
 
 import (
-	"maps"
 	"net/url"
 	"strconv"
 
 	"berth.dev/berth"
 )
 
-// ComputeRequest is what a caller asks of an AKS compute: to create one, to attach a cluster, or to change one. Body leaves
-// out every field that is empty, so that the server applies its default, or keeps the present value of a compute that exists.
+// ComputeRequest is what a caller asks of an AKS compute. A field that is empty is left out of the request: on create the server
+// applies its default, on update it keeps the present value. Only the server's rules judge the values.
 type ComputeRequest struct {
-	Attach  bool   // attach Cluster instead of creating a cluster
-	Cluster string // resource id of the cluster to attach
-
-	Description string
-	Location    string // of the cluster to create
-	Purpose     string // berth.FastProd or berth.DevTest
-	NodeCount   string // number of nodes in decimal; any other text is sent as it is, and the rules refuse it
-	VMSize      string
-
-	Balancer       string // PublicIp or InternalLoadBalancer
-	BalancerSubnet string
-	TLS            *TLSRequest
-	RenewTLS       Object // the compute's present sslConfiguration, to renew its certificate; replaces TLS
-	Network        *NetworkRequest
+	ClusterID          string // the cluster to attach; empty: the compute is created with a cluster of its own
+	Location           string // of the cluster to create
+	Description        string
+	Purpose            berth.Purpose
+	VMSize             string
+	Nodes              string // number of nodes as the user typed it
+	LoadBalancer       string // PublicIp | InternalLoadBalancer
+	LoadBalancerSubnet string
+	TLS                *TLSRequest
+	Network            NetworkRequest
 }
 
-// The values of TLSRequest.Status.
-const (
-	TLSDisabled = "Disabled"
-	TLSEnabled  = "Enabled" // with the caller's own certificate
-	TLSAuto     = "Auto"    // with a certificate that is made for a domain label
-)
-
-// TLSRequest is the TLS configuration of a compute's scoring endpoint.
+// TLSRequest is the certificate for scoring.
 type TLSRequest struct {
-	Status           string
-	CNAME, Cert, Key string // of TLSEnabled; certificate chain and private key in PEM
-	Label            string // of TLSAuto: the leaf domain label
-	Overwrite        bool   // of TLSAuto: take over a label that is in use
+	Status    string // Enabled: a certificate of the caller's own; Auto: one that is made for a domain label; Disabled
+	CNAME     string // of Enabled, as are the two below
+	Cert      string // the chain, PEM
+	Key       string // PEM; a secret
+	Label     string // of Auto, as are the two below
+	Overwrite bool   // take over a label that is in use
+	Renew     bool   // change nothing but the certificate
 }
 
-// NetworkRequest places a cluster into a virtual network of the same subscription.
+// NetworkRequest places the created cluster into a subnet of the caller's subscription.
 type NetworkRequest struct {
-	Group, Network, Subnet       string
-	ServiceCIDR, DNS, BridgeCIDR string
+	Group, VNet, Subnet       string
+	ServiceCIDR, DNSServiceIP string
+	DockerBridgeCIDR          string
 }
 
-// Body is the request as PutCompute and ValidateCompute take it. subscription is the id of the one that Network is in.
+// Body is the ARM resource for PutCompute, TakeOverCompute, ValidateCompute and CheckRules. The subnet is in subscription.
 func (r ComputeRequest) Body(subscription string) Object {
 	inner := Object{}
-	if n, err := strconv.Atoi(r.NodeCount); err == nil {
+	set(inner, "clusterPurpose", string(r.Purpose))
+	set(inner, "agentVmSize", r.VMSize)
+	set(inner, "loadBalancerType", r.LoadBalancer)
+	set(inner, "loadBalancerSubnet", r.LoadBalancerSubnet)
+	if n, err := strconv.Atoi(r.Nodes); err == nil {
 		inner["agentCount"] = n
 	} else {
-		put(inner, "agentCount", r.NodeCount)
+		set(inner, "agentCount", r.Nodes) // not a number: the rules refuse it
 	}
-	put(inner, "agentVmSize", r.VMSize)
-	put(inner, "clusterPurpose", r.Purpose)
-	put(inner, "loadBalancerType", r.Balancer)
-	put(inner, "loadBalancerSubnet", r.BalancerSubnet)
-	switch {
-	case r.RenewTLS != nil:
-		renewed := maps.Clone(r.RenewTLS)
-		renewed["renew"] = true
-		inner["sslConfiguration"] = renewed
-	case r.TLS != nil:
+	if r.TLS != nil {
 		inner["sslConfiguration"] = r.TLS.body()
 	}
-	if r.Network != nil {
-		inner["aksNetworkingConfiguration"] = r.Network.body(subscription)
+	if n := r.Network.body(subscription); len(n) > 0 {
+		inner["aksNetworkingConfiguration"] = n
 	}
 	properties := Object{"computeType": berth.ComputeAKS, "properties": inner}
-	if r.Attach {
-		properties["resourceId"] = r.Cluster
-	}
-	put(properties, "computeLocation", r.Location)
-	put(properties, "description", r.Description)
+	set(properties, "resourceId", r.ClusterID)
+	set(properties, "computeLocation", r.Location)
+	set(properties, "description", r.Description)
 	return Object{"properties": properties}
 }
 
-func (r *TLSRequest) body() Object {
-	switch r.Status {
-	case TLSEnabled:
-		return Object{"status": r.Status, "cname": r.CNAME, "cert": r.Cert, "key": r.Key}
-	case TLSAuto:
-		return Object{"status": r.Status, "leafDomainLabel": r.Label, "overwriteExistingDomain": r.Overwrite}
+// body names every field of its status, even an empty one: the server then reports which is missing.
+func (t TLSRequest) body() Object {
+	out := Object{"status": t.Status}
+	switch t.Status {
+	case "Enabled":
+		out["cname"] = t.CNAME
+		out["cert"] = t.Cert
+		out["key"] = t.Key
+	case "Auto":
+		out["leafDomainLabel"] = t.Label
+		out["overwriteExistingDomain"] = t.Overwrite
 	}
-	return Object{"status": r.Status}
-}
-
-func (r *NetworkRequest) body(subscription string) Object {
-	out := Object{}
-	if r.Group != "" || r.Network != "" || r.Subnet != "" {
-		out["subnetId"] = "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(r.Group) +
-			"/providers/Microsoft.Network/virtualNetworks/" + url.PathEscape(r.Network) + "/subnets/" + url.PathEscape(r.Subnet)
+	if t.Renew {
+		out["renew"] = true
 	}
-	put(out, "serviceCidr", r.ServiceCIDR)
-	put(out, "dnsServiceIP", r.DNS)
-	put(out, "dockerBridgeCidr", r.BridgeCIDR)
 	return out
 }
 
-// put adds a field unless its value is empty.
-func put(o Object, key, value string) {
+func (n NetworkRequest) body(subscription string) Object {
+	out := Object{}
+	if n.Group != "" || n.VNet != "" || n.Subnet != "" {
+		out["subnetId"] = "/subscriptions/" + subscription + "/resourceGroups/" + url.PathEscape(n.Group) +
+			"/providers/Microsoft.Network/virtualNetworks/" + url.PathEscape(n.VNet) + "/subnets/" + url.PathEscape(n.Subnet)
+	}
+	set(out, "serviceCidr", n.ServiceCIDR)
+	set(out, "dnsServiceIP", n.DNSServiceIP)
+	set(out, "dockerBridgeCidr", n.DockerBridgeCIDR)
+	return out
+}
+
+// set adds a field unless its value is empty.
+func set(o Object, key, value string) {
 	if value != "" {
 		o[key] = value
 	}

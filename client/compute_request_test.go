@@ -4,41 +4,74 @@ import (
 	"encoding/json"
 	"testing"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
-// TestComputeRequestBody: a request has the fields that are set, and no others.
-func TestComputeRequestBody(t *testing.T) {
-	const aks = `{"properties":{"computeType":"AKS","properties":`
-	for want, r := range map[string]client.ComputeRequest{
-		aks + `{}}}`:                       {},
-		aks + `{"agentCount":0}}}`:         {NodeCount: "0"},
-		aks + `{"agentCount":"three"}}}`:   {NodeCount: "three"},
-		aks + `{},"resourceId":""}}`:       {Attach: true},
-		aks + `{},"resourceId":"/a"}}`:     {Attach: true, Cluster: "/a"},
-		aks + `{"loadBalancerType":"b"}}}`: {Balancer: "b"},
-		aks + `{"sslConfiguration":{"status":"Disabled"}}}}`: {
-			TLS: &client.TLSRequest{Status: client.TLSDisabled, Label: "unused"},
+func TestComputeRequest(t *testing.T) {
+	const subnets = `/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/`
+	for name, c := range map[string]struct {
+		request client.ComputeRequest
+		want    string // below properties
+	}{
+		"nothing": {client.ComputeRequest{}, `{"computeType":"AKS","properties":{}}`},
+		"create": {
+			client.ComputeRequest{Location: "eastus", Description: "d", Purpose: berth.DevTest, VMSize: "Standard_D3_v2", Nodes: "0"},
+			`{"computeLocation":"eastus","computeType":"AKS","description":"d",
+				"properties":{"agentCount":0,"agentVmSize":"Standard_D3_v2","clusterPurpose":"DevTest"}}`,
 		},
-		aks + `{"sslConfiguration":{"cert":"","cname":"","key":"","status":"Enabled"}}}}`: {
-			TLS: &client.TLSRequest{Status: client.TLSEnabled},
+		"no number": {client.ComputeRequest{Nodes: "three"}, `{"computeType":"AKS","properties":{"agentCount":"three"}}`},
+		"attach": {
+			client.ComputeRequest{ClusterID: "/c", LoadBalancer: "InternalLoadBalancer", LoadBalancerSubnet: "n"},
+			`{"computeType":"AKS","properties":{"loadBalancerSubnet":"n","loadBalancerType":"InternalLoadBalancer"},"resourceId":"/c"}`,
 		},
-		aks + `{"sslConfiguration":{"leafDomainLabel":"l","overwriteExistingDomain":false,"status":"Auto"}}}}`: {
-			TLS: &client.TLSRequest{Status: client.TLSAuto, Label: "l"},
+		"a certificate of one's own, in part": {
+			client.ComputeRequest{TLS: &client.TLSRequest{Status: "Enabled", CNAME: "c", Label: "ignored"}},
+			`{"computeType":"AKS","properties":{"sslConfiguration":{"cert":"","cname":"c","key":"","status":"Enabled"}}}`,
 		},
-		aks + `{"sslConfiguration":{"leafDomainLabel":"old","renew":true}}}}`: {
-			TLS:      &client.TLSRequest{Status: client.TLSDisabled},
-			RenewTLS: client.Object{"leafDomainLabel": "old"},
+		"renewed": {
+			client.ComputeRequest{TLS: &client.TLSRequest{Status: "Auto", Label: "l", Renew: true}},
+			`{"computeType":"AKS","properties":{"sslConfiguration":
+				{"leafDomainLabel":"l","overwriteExistingDomain":false,"renew":true,"status":"Auto"}}}`,
 		},
-		aks + `{"aksNetworkingConfiguration":{"dnsServiceIP":"d"}}}}`: {Network: &client.NetworkRequest{DNS: "d"}},
-		aks + `{"aksNetworkingConfiguration":{"subnetId":"/subscriptions/s/resourceGroups/g%2Fh` +
-			`/providers/Microsoft.Network/virtualNetworks/v/subnets/n"}}}}`: {
-			Network: &client.NetworkRequest{Group: "g/h", Network: "v", Subnet: "n"},
+		"no TLS": {
+			client.ComputeRequest{TLS: &client.TLSRequest{Status: "Disabled"}},
+			`{"computeType":"AKS","properties":{"sslConfiguration":{"status":"Disabled"}}}`,
+		},
+		"network": {
+			client.ComputeRequest{Network: client.NetworkRequest{
+				Group: "g", VNet: "v", Subnet: "a/b", ServiceCIDR: "1", DNSServiceIP: "2", DockerBridgeCIDR: "3",
+			}},
+			`{"computeType":"AKS","properties":{"aksNetworkingConfiguration":
+				{"dnsServiceIP":"2","dockerBridgeCidr":"3","serviceCidr":"1","subnetId":"` + subnets + `a%2Fb"}}}`,
+		},
+		"network in part": {
+			client.ComputeRequest{Network: client.NetworkRequest{ServiceCIDR: "1"}},
+			`{"computeType":"AKS","properties":{"aksNetworkingConfiguration":{"serviceCidr":"1"}}}`,
 		},
 	} {
-		got, err := json.Marshal(r.Body("s"))
-		if err != nil || string(got) != want {
-			t.Errorf("%+v: %v\ngot  %s\nwant %s", r, err, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := json.Marshal(c.request.Body("s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := compact(t, `{"properties":`+c.want+`}`); string(got) != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
 	}
+}
+
+// compact is JSON with its keys sorted and no space in it.
+func compact(t *testing.T, text string) string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }

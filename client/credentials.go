@@ -38,8 +38,8 @@ func ReadCredentials(file string) (Credentials, error) {
 func CredentialsIn(dataDir string) (Credentials, error) {
 	c, err := ReadCredentials(filepath.Join(dataDir, "credentials.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, fmt.Errorf("there are no credentials in %s: start Berth once with `berth serve`, or name its data "+
-			"folder with --data-dir: %w", dataDir, err)
+		return c, fmt.Errorf("there are no credentials in %s: "+
+			"start Berth once with `berth serve`, or name its data folder with --data-dir: %w", dataDir, err)
 	}
 	return c, err
 }

@@ -53,8 +53,8 @@ func decodeError(res *Response) error {
 	if err := json.Unmarshal(res.body, &out); err == nil && out.Error != nil && (out.Error.Code != "" || out.Error.Message != "") {
 		return &StatusError{Status: res.Status, Err: out.Error}
 	}
-	e := berth.Errorf(berth.Code(strings.ReplaceAll(http.StatusText(res.Status), " ", "")),
-		"The server answered %d %s without saying why.", res.Status, http.StatusText(res.Status))
+	e := berth.Errorf(berth.Code(strings.ReplaceAll(http.StatusText(res.Status), " ", "")), "The server answered %d %s without saying why.",
+		res.Status, http.StatusText(res.Status))
 	return &StatusError{Status: res.Status, Err: e}
 }
 

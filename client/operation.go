@@ -74,11 +74,8 @@ func (c *Client) OperationByID(id string) (*Operation, error) {
 		return &Operation{ID: path.Base(u.Path), URL: where}, nil
 	}
 	// The server finds operations by their GUID alone; namespace and location are there for the shape.
-	return &Operation{
-		ID: id,
-		URL: "/subscriptions/" + url.PathEscape(c.Subscription()) +
-			"/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/" + url.PathEscape(id),
-	}, nil
+	return &Operation{ID: id, URL: "/subscriptions/" + url.PathEscape(c.Subscription()) +
+		"/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/" + url.PathEscape(id)}, nil
 }
 
 // Operation reads an operation once and updates op.
@@ -106,9 +103,12 @@ func (c *Client) poll(ctx context.Context, op *Operation) (http.Header, error) {
 	if err := errors.Join(res.Decode(&in), res.Decode(&raw)); err != nil {
 		return nil, err
 	}
-	op.Status, op.Err = in.Status, in.Error
-	op.ResourceID, op.Raw = in.ResourceID, raw
-	op.Verb, op.Message = in.Properties.Verb, in.Properties.Message
+	op.Status = in.Status
+	op.ResourceID = in.ResourceID
+	op.Err = in.Error
+	op.Raw = raw
+	op.Verb = in.Properties.Verb
+	op.Message = in.Properties.Message
 	op.Notes = in.Properties.Notes
 	return res.Header, nil
 }

@@ -46,8 +46,8 @@ func TestWaitTellsTheNewsAndEnds(t *testing.T) {
 	if strings.Join(news, ",") != "one,two," || op.Verb != "create" || op.Notes[0] != "mind this" || op.ResourceID != "/x" {
 		t.Errorf("progress %q, ended as %+v", news, op)
 	}
-	again, err := c.OperationByID("https://elsewhere.example" + operationPath + "?api-version=2024-04-01")
-	if err != nil || again.URL != op.URL {
+	if again, err := c.OperationByID("https://elsewhere.example" + operationPath + "?api-version=2024-04-01"); err != nil ||
+		again.URL != op.URL {
 		t.Errorf("by address: %+v, %v", again, err)
 	}
 	if byID, err := c.OperationByID("op-1"); err != nil || !strings.HasSuffix(byID.URL, "/operationsStatuses/op-1") {
@@ -57,8 +57,8 @@ func TestWaitTellsTheNewsAndEnds(t *testing.T) {
 
 func TestWaitAnswersWhyItFailed(t *testing.T) {
 	s := newServer(t)
-	c, op := start(t, s, `{"status":"Failed","error":{"code":"BadRequest","message":"No.","details":[{"code":"X","message":"Y",`+
-		`"target":"z"}]}}`)
+	c, op := start(t, s, `{"status":"Failed","error":{"code":"BadRequest","message":"No.",
+		"details":[{"code":"X","message":"Y","target":"z"}]}}`)
 	err := c.Wait(t.Context(), op, nil)
 	e, ok := errors.AsType[*berth.Error](err)
 	if !ok || e.Code != "BadRequest" || len(e.Details) != 1 || e.Details[0].Target != "z" {
@@ -79,7 +79,7 @@ func TestWaitOutlivesARestartOfTheServer(t *testing.T) {
 		_, _ = io.WriteString(w, `{"status":"Succeeded"}`)
 	}
 	if err := c.Wait(t.Context(), op, nil); err != nil || n != 3 {
-		t.Errorf("%v after %d looks", err, n)
+		t.Errorf("%v after %d polls", err, n)
 	}
 }
 
@@ -127,15 +127,11 @@ func TestConnectionErrorsAreSentences(t *testing.T) {
 		change func(*client.Options)
 		want   string
 	}{
-		"no server": {
-			func(o *client.Options) { o.Credentials.Endpoint = gone.URL },
-			"Berth does not answer at " + gone.URL + "; start it with `berth serve`.",
-		},
+		"no server": {func(o *client.Options) { o.Credentials.Endpoint = gone.URL },
+			"Berth does not answer at " + gone.URL + "; start it with `berth serve`."},
 		"another CA": {func(o *client.Options) { o.Credentials.CAFile = other }, "it was not issued by the CA in " + other},
-		"no HTTPS": {
-			func(o *client.Options) { o.Credentials.Endpoint = strings.Replace(plainHTTP.URL, "http", "https", 1) },
-			"does not speak HTTPS",
-		},
+		"no HTTPS": {func(o *client.Options) { o.Credentials.Endpoint = strings.Replace(plainHTTP.URL, "http", "https", 1) },
+			"does not speak HTTPS"},
 	} {
 		_, err := s.client(t, c.change).GetGroup(t.Context(), "g")
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -16,8 +16,8 @@ const redacted = "REDACTED"
 // secretKeys are the JSON and form fields whose values are never shown, in lower case.
 var secretKeys = map[string]bool{
 	"client_secret": true, "clientsecret": true, "access_token": true, "refresh_token": true, "id_token": true, "client_assertion": true,
-	"key": true, "userkubeconfig": true, "adminkubeconfig": true, "kubeconfig": true, "primarykey": true,
-	"secondarykey": true, "password": true, "secret": true, "secrettext": true,
+	"key": true, "userkubeconfig": true, "adminkubeconfig": true, "kubeconfig": true, "primarykey": true, "secondarykey": true,
+	"password": true, "secret": true, "secrettext": true,
 }
 
 func (c *Client) traceRequest(req *http.Request, body []byte) {

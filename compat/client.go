@@ -55,10 +55,8 @@ func python(name, title, version string) client {
 	return client{
 		name: name, title: title, pins: "requirements.txt", version: version,
 		steps: func(at place) [][]string {
-			return [][]string{
-				{"python3.11", "-m", "venv", "--clear", at.home},
-				{at.home + "/bin/pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "-r", "requirements.txt"},
-			}
+			return [][]string{{"python3.11", "-m", "venv", "--clear", at.home},
+				{at.home + "/bin/pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", "-r", "requirements.txt"}}
 		},
 		command: func(at place) []string {
 			return []string{at.home + "/bin/python", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", at.tests}

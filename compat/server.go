@@ -67,10 +67,8 @@ func (s *server) environment(ctx context.Context, data string) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return err
 	}
-	base := []string{
-		"HOME=" + home, "PATH=" + filepath.Dir(s.berth) + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"BERTH_DATA_DIR=" + data, "LANG=C.UTF-8",
-	}
+	base := []string{"HOME=" + home, "PATH=" + filepath.Dir(s.berth) + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"BERTH_DATA_DIR=" + data, "LANG=C.UTF-8"}
 	for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOSUMDB"} {
 		out, err := exec.CommandContext(ctx, "go", "env", name).Output()
 		if err != nil {

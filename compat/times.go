@@ -22,16 +22,12 @@ type timed struct {
 
 var times = []timed{
 	{title: "berth", run: func(place) []string {
-		return []string{
-			"berth", "ml", "computetarget", "create", "aks", "-n", "timed", "-g", "myresourcegroup", "-w", "myworkspace",
-			"--agent-count", "1", "--cluster-purpose", "DevTest", "-o", "none",
-		}
+		return []string{"berth", "ml", "computetarget", "create", "aks", "-n", "timed", "-g", "myresourcegroup", "-w", "myworkspace",
+			"--agent-count", "1", "--cluster-purpose", "DevTest", "-o", "none"}
 	}},
 	{client: "golang", title: "Azure SDK for Go", run: func(at place) []string { return []string{filepath.Join(at.home, "create")} }},
-	{
-		client: "node", title: "Azure SDK for JavaScript",
-		run: func(at place) []string { return []string{"node", filepath.Join(at.root, "compat/times/node.js")} },
-	},
+	{client: "node", title: "Azure SDK for JavaScript",
+		run: func(at place) []string { return []string{"node", filepath.Join(at.root, "compat/times/node.js")} }},
 	{client: "az", title: "az: login and aks create", run: func(at place) []string {
 		return []string{"env", "PATH=" + at.home + "/bin:" + os.Getenv("PATH"), "sh", filepath.Join(at.root, "compat/times/az.sh")}
 	}},

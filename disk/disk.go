@@ -1,4 +1,4 @@
-// Package disk writes and reads the small files that Berth keeps beside its database: keys, certificates, credentials.
+// Package disk writes and reads the small files beside the database: keys, certificates, credentials.
 package disk
 
 import (
@@ -11,19 +11,19 @@ import (
 	"runtime"
 )
 
-// What a file may be read by.
+// The permissions of a file.
 const (
 	Secret = fs.FileMode(0o600) // its owner only
 	Public = fs.FileMode(0o644) // everybody
 )
 
 const (
-	// maxFile is far above anything kept here; it bounds what a wrong file can make us read.
+	// maxFile, in bytes, is far above the size of these files; it limits what is read of a wrong file.
 	maxFile = 1 << 20
 )
 
-// Write replaces a file so that a kill at any moment leaves the old one or the new one, whole. The temporary file has
-// a fixed name: what a kill left behind is overwritten next time and never piles up.
+// Write replaces a file so that a kill at any moment leaves either the old or the new file complete. The temporary file has a fixed
+// name, so that the next call overwrites what a kill has left.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -33,7 +33,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	// Chmod comes before the first byte: neither the umask nor a left-over file decides who can read it.
+	// Chmod comes before the first byte: neither the umask nor an old temporary file determines the permissions.
 	err = f.Chmod(mode)
 	if err == nil {
 		_, err = f.Write(data)
@@ -62,8 +62,8 @@ func Sync(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Read reads a file written by Write. A secret that other users of the machine can read is refused: it may be
-// known to them already, and going on would hide that.
+// Read reads a file written by Write, at most 1 MiB. It refuses a secret that other users of the machine can read: they may have
+// read it already, and continuing would hide that.
 func Read(path string, mode fs.FileMode) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"berth.dev/berth/identity"
 )
 
-// kind is one of the two objects that an application is seen as.
+// kind is one of the two objects that Graph has for an application.
 type kind struct {
 	id   func(berth.Application) string
 	view func(*server, berth.Application) map[string]any
@@ -77,12 +77,12 @@ func null(s string) any {
 
 func end(c berth.Credential) any {
 	if c.End.IsZero() {
-		return nil // the first client's: it does not end
+		return nil // the first client's: it does not expire
 	}
 	return c.End
 }
 
-// fields are everything that a request may set. Anything else is refused, so that nothing is accepted and then dropped.
+// fields are all that a request may set. Anything else is refused, so that Berth never accepts a field and ignores it.
 type fields struct {
 	DisplayName        *string     `json:"displayName"`
 	AppID              string      `json:"appId"`
@@ -100,7 +100,7 @@ type credential struct {
 	End         *time.Time `json:"endDateTime"`
 }
 
-// key is a certificate: a new one with its content, or one that was read here and is sent back.
+// key is a certificate: a new one with its content, or an existing one that the client sends back.
 type key struct {
 	credential
 	KeyID      string  `json:"keyId"`
@@ -124,10 +124,10 @@ func read(r *http.Request) (fields, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&w); err != nil {
 		return w, berth.Errorf(berth.CodeBadRequest,
-			"The body cannot be read (%v). Berth keeps of an application its displayName, passwords and keyCredentials.", err)
+			"The body cannot be read (%v). Berth stores the displayName, passwords and keyCredentials of an application.", err)
 	}
 	if w.AccountEnabled != nil && !*w.AccountEnabled {
-		return w, berth.Errorf(berth.CodeBadRequest, "An application cannot be switched off in Berth. Delete it, or its credentials.")
+		return w, berth.Errorf(berth.CodeBadRequest, "An application cannot be disabled in Berth. Delete it, or its credentials.")
 	}
 	return w, nil
 }
@@ -143,7 +143,7 @@ func (c credential) noun() berth.Credential {
 	return n
 }
 
-// year is how long a credential is good when nothing is said, as the original's.
+// year: a password without an end is valid for two years, as in Microsoft Graph.
 const year = 365 * 24 * time.Hour
 
 func (s *server) create(r *http.Request) (answer, error) {
@@ -155,11 +155,11 @@ func (s *server) create(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if r.PathValue("kind") == "servicePrincipals" { // it came with its application
+	if r.PathValue("kind") == "servicePrincipals" { // it was created with its application
 		a, known := s.Directory.Find(w.AppID)
 		if !known {
 			return answer{}, berth.Errorf(berth.CodeBadRequest,
-				"The appId '%.64s' of the service principal does not reference an application. Make the application first.", w.AppID)
+				"The appId '%.64s' of the service principal does not reference an application. Create the application first.", w.AppID)
 		}
 		return answer{http.StatusCreated, k.view(s, a)}, nil
 	}
@@ -172,7 +172,7 @@ func (s *server) create(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	if err := s.setKeys(r, a, w.KeyCredentials); err != nil {
-		return answer{}, errors.Join(err, s.Directory.Remove(r.Context(), a.ID)) // a refused request leaves nothing behind
+		return answer{}, errors.Join(err, s.Directory.Remove(r.Context(), a.ID)) // a refused request creates nothing
 	}
 	a, _ = s.Directory.Find(a.ID)
 	return answer{http.StatusCreated, k.view(s, a)}, nil
@@ -206,7 +206,7 @@ func (s *server) change(r *http.Request) (answer, error) {
 	return answer{status: http.StatusNoContent}, err
 }
 
-// setKeys makes the certificates of an application those of the list: new ones are added before others go.
+// setKeys replaces the certificates of an application by those of the list: it adds new ones before it removes others.
 func (s *server) setKeys(r *http.Request, a berth.Application, keys []key) error {
 	kept := map[string]bool{}
 	for _, k := range keys {
@@ -234,7 +234,7 @@ func (s *server) setKeys(r *http.Request, a berth.Application, keys []key) error
 	return nil
 }
 
-// certificate reads what is sent as a key: Graph wants the certificate in base64, and some clients send base64 of that.
+// certificate decodes a key: Graph requires the certificate in base64, and some clients encode that in base64 again.
 func certificate(text string) ([]byte, error) {
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err == nil && bytes.HasPrefix(data, []byte("MII")) {
@@ -253,7 +253,7 @@ func (s *server) remove(r *http.Request) (answer, error) {
 	}
 	if caller, _ := identity.CallerFrom(r.Context()); caller.AppID == a.ID {
 		return answer{}, berth.Errorf(berth.CodeConflict,
-			"You are signed in as '%s', and nobody deletes itself. Sign in as another application first.", a.Name)
+			"You are signed in as '%s', and an application cannot delete itself. Sign in as another application first.", a.Name)
 	}
 	return answer{status: http.StatusNoContent}, s.Directory.Remove(r.Context(), a.ID)
 }
@@ -304,7 +304,7 @@ func (s *server) keys(*http.Request) (answer, error) {
 	return answer{http.StatusOK, map[string]any{"value": s.Keys.List()}}, nil
 }
 
-// rotate lets a new key sign. forgetOld ends every token at once: for a key that became known.
+// rotate replaces the signing key. forgetOld ends every token at once: for a key that has leaked.
 func (s *server) rotate(r *http.Request) (answer, error) {
 	w, err := read(r)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package graph is the part of Microsoft Graph by which callers are managed: applications, service principals and their
-// credentials, as `az ad` and `berth ad` ask for them. An application and its service principal are one here: both have the
-// same credentials, and to delete either deletes both.
+// Package graph is the part of Microsoft Graph that manages callers: applications, service principals and their credentials, as
+// `az ad` and `berth ad` use them. An application and its service principal are one here: both have the same credentials, and
+// deleting either deletes both.
 package graph
 
 import (
@@ -24,14 +24,14 @@ const Path = identity.GraphPath + "/v1.0/"
 
 const maxBody = 256 << 10
 
-// Options is what the API works with.
+// Options configures the API.
 type Options struct {
 	Authority *identity.Authority
 	Directory *identity.Directory
 	Keys      *identity.Keys
 	Endpoint  string // https address of this server, without a trailing slash
 	Log       *slog.Logger
-	// RotateSecretKey gives the secrets in the database a new key.
+	// RotateSecretKey encrypts the secrets in the database with a new key.
 	RotateSecretKey func(context.Context) error
 }
 
@@ -45,7 +45,7 @@ type answer struct {
 
 type handler func(r *http.Request) (answer, error)
 
-// New makes the API.
+// New creates the handler of the API.
 func New(o Options) http.Handler {
 	s := &server{o}
 	mux := http.NewServeMux()
@@ -89,7 +89,7 @@ func (s *server) handle(h handler) http.Handler {
 }
 
 func (s *server) write(w http.ResponseWriter, a answer) {
-	w.Header().Set("Cache-Control", "no-store") // secrets are in some
+	w.Header().Set("Cache-Control", "no-store") // some answers contain secrets
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if a.body == nil {
 		w.WriteHeader(a.status)
@@ -97,7 +97,7 @@ func (s *server) write(w http.ResponseWriter, a answer) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(a.body) // the client went away: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(a.body) // an error means that the client has disconnected
 }
 
 // failure is an error as Graph answers it.
@@ -106,7 +106,7 @@ type failure struct {
 	code   string
 }
 
-// failures is how Graph calls what went wrong.
+// failures are the status and code of Graph for each error code.
 var failures = map[berth.Code]failure{
 	berth.CodeBadRequest:           {http.StatusBadRequest, "Request_BadRequest"},
 	berth.CodeNotFound:             {http.StatusNotFound, "Request_ResourceNotFound"},
@@ -127,7 +127,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		message = e.Message
 	} else {
 		f = failure{http.StatusInternalServerError, "Service_InternalServerError"}
-		message = "Something unexpected happened in Berth. The server's log has the reason under the id " + id + "."
+		message = "Berth met an unexpected error. The server's log has the reason under the id " + id + "."
 		s.Log.Error("unexpected error", "id", id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if f.status == http.StatusUnauthorized {
@@ -137,7 +137,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		"innerError": map[string]any{"date": time.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id}}}})
 }
 
-// kind is what an address is about: an application or its service principal.
+// kind is the object that an address names: an application or its service principal.
 func (s *server) kind(r *http.Request) (k kind, err error) {
 	k, known := kinds[r.PathValue("kind")]
 	if !known {
@@ -164,8 +164,8 @@ func (s *server) find(r *http.Request) (kind, berth.Application, error) {
 
 func (s *server) nothing(r *http.Request) (answer, error) {
 	return answer{}, berth.Errorf(berth.CodeNotFound,
-		"Berth has no '%s %.120s'. Of Microsoft Graph it has applications and servicePrincipals with their passwords and keys: no users, "+
-			"groups, owners or permissions.", r.Method, r.URL.Path)
+		"Berth has no '%s %.120s'. It serves the applications and servicePrincipals of Microsoft Graph with their passwords and keys, but "+
+			"no users, groups, owners or permissions.", r.Method, r.URL.Path)
 }
 
 func (s *server) list(r *http.Request) (answer, error) {
@@ -213,6 +213,6 @@ func parseFilter(text string) (func(berth.Application) bool, error) {
 		}
 	}
 	return nil, berth.Errorf(berth.CodeBadRequest,
-		"The $filter '%.120s' is not one that Berth knows: displayName eq '…', startswith(displayName,'…'), appId eq '…', "+
+		"The $filter '%.120s' is not supported. Use displayName eq '…', startswith(displayName,'…'), appId eq '…' or "+
 			"servicePrincipalNames/any(c:c eq '…').", text)
 }

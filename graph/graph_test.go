@@ -154,12 +154,12 @@ func TestRefusals(t *testing.T) {
 			"larger than"},
 		"junk key": {"POST", "/graph/v1.0/applications", object{"displayName": "x", "keyCredentials": []object{{"key": "AAAA"}}}, 400,
 			"Request_BadRequest", "not an X.509"},
-		"switched off": {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "switched off"},
+		"switched off": {"PATCH", own, object{"accountEnabled": false}, 400, "Request_BadRequest", "cannot be disabled"},
 		"no application": {"POST", "/graph/v1.0/servicePrincipals", object{"appId": "x"}, 400, "Request_BadRequest",
 			"does not reference an application"},
 		"in the past":      {"POST", own + "/addPassword", past, 400, "Request_BadRequest", "ended"},
 		"unknown password": {"POST", own + "/removePassword", object{"keyId": "x"}, 404, "Request_ResourceNotFound", "no credential"},
-		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "nobody deletes itself"},
+		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "an application cannot delete itself"},
 	} {
 		r := f.Send(apptest.Request{Method: c.method, Path: c.path, Body: c.body, Raw: true})
 		e, _ := r.Body["error"].(object)

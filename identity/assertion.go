@@ -25,7 +25,7 @@ const (
 	maxAssertionLife = 24 * time.Hour
 )
 
-// assertionAlgorithms are what MSAL and azidentity sign with (PS256; RS256 where older), and ES256 for EC certificates.
+// assertionAlgorithms are those of MSAL and azidentity (PS256; RS256 in older versions), and ES256 for EC certificates.
 var assertionAlgorithms = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256}
 
 func algorithmNames() []string {
@@ -67,7 +67,7 @@ func badAssertion(code int, why string) oauthError {
 	return oauthError{status: http.StatusUnauthorized, kind: "invalid_client", code: code, text: why}
 }
 
-// proves says whether an assertion is a good one of the application.
+// proves checks an assertion of the application; the code of the result is 0 when it is valid.
 func (a *Authority) proves(app berth.Application, text string) oauthError {
 	jws, err := jose.ParseSignedCompact(text, assertionAlgorithms)
 	if err != nil {
@@ -109,7 +109,7 @@ func (a *Authority) certificateOf(app berth.Application, header jose.Header) (be
 		if c.Good(a.clock.Now()) {
 			return c, oauthError{}
 		}
-		ended = badAssertion(700027, fmt.Sprintf("The certificate used for signing is good from %s to %s, and the server's clock says %s.",
+		ended = badAssertion(700027, fmt.Sprintf("The certificate used for signing is valid from %s to %s, and the server's clock is at %s.",
 			stamp(c.Start), stamp(c.End), stamp(a.clock.Now())))
 	}
 	if ended.code != 0 {
@@ -154,20 +154,20 @@ func (a *Authority) judgeAssertion(app berth.Application, c assertion) oauthErro
 	}
 	expires, begins := unix(*c.Expires), unix(c.NotBefore)
 	if !now.Before(expires.Add(leeway)) || now.Add(leeway).Before(begins) || expires.Sub(now) > maxAssertionLife {
-		return badAssertion(700024, fmt.Sprintf("Client assertion is not within its valid time range: it is good from %s to %s, and the "+
-			"server's clock says %s. At most %d hours are accepted.",
+		return badAssertion(700024, fmt.Sprintf("Client assertion is not within its valid time range: it is valid from %s to %s, and the "+
+			"server's clock is at %s. At most %d hours are accepted.",
 			stamp(begins), stamp(expires), stamp(now), int(maxAssertionLife.Hours())))
 	}
 	return oauthError{}
 }
 
-// unix is a NumericDate. What no clock will ever show becomes the ends of what is kept.
+// unix converts a NumericDate. Values outside the range of time.Time are limited to its ends.
 func unix(seconds float64) time.Time {
 	const last = 1 << 40
 	return time.Unix(int64(max(0, min(last, seconds))), 0)
 }
 
-// meant says whether one of the audiences is this authority, in any of the spellings that clients make of its addresses.
+// meant reports whether one of the audiences is this authority, in any of the spellings that clients use for its addresses.
 func (a *Authority) meant(all audience) bool {
 	for _, one := range all {
 		u, err := url.Parse(one)

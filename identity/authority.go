@@ -1,5 +1,5 @@
-// Package identity knows who is calling: it keeps the applications that may sign in, issues and verifies access tokens, and
-// keeps what that needs on disk (the certificate authority, the signing keys, the first client's credentials).
+// Package identity authenticates callers: it stores the applications that may sign in, issues and verifies access tokens, and
+// stores what that needs on disk (the certificate authority, the signing keys, the first client's credentials).
 package identity
 
 import (
@@ -19,36 +19,36 @@ import (
 	"berth.dev/berth"
 )
 
-// TokenLife is how long an access token is good.
+// TokenLife is how long an access token is valid.
 const TokenLife = time.Hour
 
-// Options is what an Authority is made of.
+// Options configures an Authority.
 type Options struct {
 	Issuer   string // public base URL of the server, "https://berth.example:8443"
 	TenantID string // a GUID
 	Keys     *Keys
-	// Applications finds an application by its client id, in any casing. It is asked at each request, so it must be fast.
+	// Applications finds an application by its client id, in any casing. Every request calls it, so it must be fast.
 	Applications func(id string) (berth.Application, bool)
 	Clock        clockwork.Clock
-	Log          *slog.Logger // where refused sign-ins are logged; nil for nowhere
-	Hosts        []string     // other public base URLs of the server; tokens for them are accepted as those for Issuer
+	Log          *slog.Logger // for refused sign-ins; nil to log none
+	Hosts        []string     // other public base URLs of the server; tokens for them are accepted like those for Issuer
 }
 
-// API is one of the APIs that take access tokens. Each takes only those that were issued for it.
+// API is one of the APIs that accept access tokens. Each accepts only those that were issued for it.
 type API int
 
 // The APIs.
 const (
-	ResourceManager API = iota // also the studio, which acts in it
+	ResourceManager API = iota // the studio uses it too
 	Graph
 
 	none API = -1
 )
 
-// GraphPath is where Graph stands below the server's URL. Clients take that address for the name of its audience too.
+// GraphPath is the path of Graph below the server's URL. Clients also use that address as its audience.
 const GraphPath = "/graph"
 
-// apis are by what Azure calls each, which some clients ask for all the same, and where it stands.
+// apis are the path of each API and the audiences that Azure has for it: some clients request those.
 var apis = map[API]struct {
 	path   string
 	azures []string
@@ -71,7 +71,7 @@ type Authority struct {
 	throttle  throttle
 }
 
-// New makes an Authority.
+// New creates an Authority. It fails if the issuer is no URL, the tenant is no GUID, or an option is missing.
 func New(o Options) (*Authority, error) {
 	base := strings.TrimRight(o.Issuer, "/")
 	u, err := url.Parse(base)
@@ -128,12 +128,12 @@ type claims struct {
 	Version   string `json:"ver"`
 }
 
-// Issue makes an access token for a client. The audience is anything: clients ask at start-up for tokens of APIs that they never
-// use, and must get them. Verify accepts only those for the API that was called.
+// Issue creates an access token for a client. The audience can be anything: at their start, clients request tokens of APIs that they
+// never use, and must get them. Verify accepts only those for the API that was called.
 func (a *Authority) Issue(c berth.Application, audience string) (string, error) {
 	now := a.clock.Now()
 	uti := make([]byte, 16)
-	rand.Read(uti) // never fails: it ends the program rather than give bad randomness
+	rand.Read(uti) // never fails: it ends the program instead
 	return a.sign(claims{
 		Audience:  audience,
 		Issuer:    a.issuer(),
@@ -163,5 +163,5 @@ func (a *Authority) sign(c claims) (string, error) {
 	return jws.CompactSerialize()
 }
 
-// audienceKey is an audience as it is compared: clients differ in trailing slashes and in the casing of the host.
+// audienceKey is the form in which audiences are compared: clients differ in trailing slashes and in the casing of the host.
 func audienceKey(audience string) string { return strings.ToLower(strings.TrimRight(audience, "/")) }

@@ -16,14 +16,14 @@ import (
 	"berth.dev/berth/disk"
 )
 
-// CloudName is what clients call this cloud. "AzureCloud" would not do: azureml-core overwrites its login endpoint.
+// CloudName is the name of this cloud in clients. It cannot be "AzureCloud": azureml-core overwrites its login endpoint.
 const CloudName = "Berth"
 
 // minSecret is the fewest characters a secret in the file may have.
 const minSecret = 32
 
-// Credentials is all that a client needs to talk to this server. It prints and logs without its secret; JSON, being the
-// file, has it.
+// Credentials is all that a client needs to connect to this server. It prints and logs without its secret; only the JSON, which
+// is the file, contains it.
 type Credentials struct {
 	Endpoint       string `json:"endpoint"`
 	TenantID       string `json:"tenantId"`
@@ -34,10 +34,10 @@ type Credentials struct {
 	CloudName      string `json:"cloudName"`
 }
 
-// LoadOrMakeCredentials reads dir/credentials.json. Ids and secret stay what they are; endpoint and caFile follow the
-// arguments. At the first start they are made anew, and isNew is true: the directory must learn of them (Directory.Seed)
-// before Keep writes them, so that a kill in between leaves no credentials that nobody knows. A file without clientId and
-// clientSecret gets a new client: the way back for who has lost the secret.
+// LoadOrMakeCredentials reads dir/credentials.json. Ids and secret stay as they are; endpoint and caFile are those of the
+// arguments. At the first start it creates new ones, and isNew is true: add them to the directory (Directory.Seed) before Keep
+// writes the file, so that a kill in between leaves no credentials that the server does not accept. A file without clientId and
+// clientSecret gets a new client: so an operator recovers from a lost secret.
 func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew bool, err error) {
 	path := credentialsFile(dir)
 	data, err := disk.Read(path, disk.Secret)
@@ -53,8 +53,8 @@ func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew b
 			isNew = true
 		}
 		if err := cmp.Or(err, c.check()); err != nil {
-			return Credentials{}, false, fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have new ids and a new "+
-				"secret made, which every client must then be given", path, err)
+			return Credentials{}, false, fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to create new ids and a new "+
+				"secret, which every client then needs", path, err)
 		}
 	}
 	c.Endpoint, c.CAFile = endpoint, caFile
@@ -62,7 +62,7 @@ func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew b
 	return c, isNew, nil
 }
 
-// Keep writes the credentials to dir/credentials.json, unless they are there.
+// Keep writes the credentials to dir/credentials.json, unless the file contains them already.
 func (c Credentials) Keep(dir string) error {
 	path := credentialsFile(dir)
 	var there Credentials
@@ -102,13 +102,13 @@ func (c Credentials) write(path string) error {
 		return err
 	}
 	if err := disk.Write(path, append(data, '\n'), disk.Secret); err != nil {
-		return fmt.Errorf("keep the credentials: %w", err)
+		return fmt.Errorf("write the credentials: %w", err)
 	}
 	return nil
 }
 
-// Application is the application that these credentials belong to, without a credential. Its object ids follow from tenant
-// and client, so that they are the same whenever it is made.
+// Application is the application that these credentials belong to, without a credential. Its object ids are derived from tenant
+// and client, so that they are the same each time.
 func (c Credentials) Application() berth.Application {
 	tenant, id := uuid.MustParse(c.TenantID), strings.ToLower(c.ClientID)
 	return berth.Application{

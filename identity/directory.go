@@ -19,30 +19,31 @@ import (
 )
 
 const (
-	// maxCredentials bounds how long one sign-in can take: each secret with the right beginning costs a slow hash.
+	// maxCredentials limits how long one sign-in can take: each secret with a matching beginning costs a slow hash.
 	maxCredentials = 20
 	maxName        = 120
 	minRSA         = 2048 // bits
 )
 
-// Keeper keeps applications through restarts. The store is one.
+// Keeper stores applications across restarts. The store is one.
 type Keeper interface {
 	Applications(ctx context.Context) ([]berth.Application, error)
 	PutApplication(ctx context.Context, a berth.Application) error
 	DeleteApplication(ctx context.Context, id string) error
 }
 
-// Directory knows who may sign in. It answers from memory, because every request asks, and writes through to its Keeper.
+// Directory has the applications that may sign in. It answers from memory, because every request needs it, and writes every change
+// to its Keeper.
 type Directory struct {
 	keeper Keeper
 	clock  clockwork.Clock
 
-	change sync.Mutex // one change at a time, from reading to keeping
+	change sync.Mutex // one change at a time, from reading to storing
 	mu     sync.RWMutex
 	byID   map[string]berth.Application
 }
 
-// OpenDirectory reads what is kept.
+// OpenDirectory reads the stored applications.
 func OpenDirectory(ctx context.Context, keeper Keeper, clock clockwork.Clock) (*Directory, error) {
 	all, err := keeper.Applications(ctx)
 	if err != nil {
@@ -55,7 +56,7 @@ func OpenDirectory(ctx context.Context, keeper Keeper, clock clockwork.Clock) (*
 	return d, nil
 }
 
-// Find is the application with a client id, in any casing. What it answers is shared: it is not to be changed.
+// Find is the application with a client id, in any casing. The result is shared: do not change it.
 func (d *Directory) Find(id string) (berth.Application, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -77,7 +78,7 @@ func (d *Directory) List() []berth.Application {
 	return all
 }
 
-// Seed takes in the first client of a data folder.
+// Seed adds the first client of a data folder.
 func (d *Directory) Seed(ctx context.Context, c Credentials) error {
 	a := c.Application()
 	a.CreatedAt = d.Now()
@@ -88,7 +89,7 @@ func (d *Directory) Seed(ctx context.Context, c Credentials) error {
 	return d.keep(ctx, a)
 }
 
-// Add makes an application that cannot sign in yet: it has no credential.
+// Add creates an application that cannot sign in yet: it has no credential. A *berth.Error refuses the name.
 func (d *Directory) Add(ctx context.Context, name string) (berth.Application, error) {
 	if err := checkName(name); err != nil {
 		return berth.Application{}, err
@@ -114,7 +115,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// AddSecret makes a secret for an application and answers it, for the only time.
+// AddSecret creates a secret for an application and returns it; it cannot be read again later. A *berth.Error refuses the request.
 func (d *Directory) AddSecret(ctx context.Context, id string, asked berth.Credential) (secret string, kept berth.Credential, err error) {
 	secret = NewSecret()
 	asked.Hash, asked.Hint = HashSecret(secret), hint(secret)
@@ -122,7 +123,8 @@ func (d *Directory) AddSecret(ctx context.Context, id string, asked berth.Creden
 	return secret, kept, err
 }
 
-// AddCertificate lets an application sign in with a key of its own, of which asked.Certificate holds the public half.
+// AddCertificate adds a certificate (asked.Certificate, X.509 in DER) with whose private key the application may sign in. A
+// *berth.Error refuses the request.
 func (d *Directory) AddCertificate(ctx context.Context, id string, asked berth.Credential) (berth.Credential, error) {
 	cert, err := x509.ParseCertificate(asked.Certificate)
 	if err != nil {
@@ -138,7 +140,7 @@ func (d *Directory) AddCertificate(ctx context.Context, id string, asked berth.C
 	default:
 		return asked, berth.Errorf(berth.CodeBadRequest, "The key of the certificate is neither RSA nor ECDSA.")
 	}
-	// The certificate ends when it says so, whatever end was requested.
+	// The end is that of the certificate, not the requested one.
 	if asked.End.IsZero() || asked.End.After(cert.NotAfter) {
 		asked.End = cert.NotAfter
 	}
@@ -162,14 +164,15 @@ func (d *Directory) addCredential(ctx context.Context, id string, c berth.Creden
 	}
 	return c, d.alter(ctx, id, func(a *berth.Application) error {
 		if len(a.Credentials) >= maxCredentials {
-			return berth.Errorf(berth.CodeBadRequest, "'%s' has %d credentials, the most there may be. Remove one first.", a.Name, maxCredentials)
+			return berth.Errorf(berth.CodeBadRequest, "'%s' has %d credentials, which is the maximum. Remove one first.", a.Name, maxCredentials)
 		}
 		a.Credentials = append(a.Credentials, c)
 		return nil
 	})
 }
 
-// RemoveCredential takes a credential away; tokens that it got end with their hour.
+// RemoveCredential removes a credential. Tokens that were issued for it stay valid until they expire. Its errors are *berth.Error
+// when there is no such application or credential.
 func (d *Directory) RemoveCredential(ctx context.Context, id, keyID string) error {
 	return d.alter(ctx, id, func(a *berth.Application) error {
 		n := len(a.Credentials)
@@ -181,7 +184,7 @@ func (d *Directory) RemoveCredential(ctx context.Context, id, keyID string) erro
 	})
 }
 
-// Remove ends an application: its tokens stop at once. The last that can sign in stays, or nobody could make another.
+// Remove deletes an application: its tokens stop at once. It refuses to remove the last application that can sign in (Conflict).
 func (d *Directory) Remove(ctx context.Context, id string) error {
 	d.change.Lock()
 	defer d.change.Unlock()
@@ -190,7 +193,7 @@ func (d *Directory) Remove(ctx context.Context, id string) error {
 		return notFound(id)
 	}
 	if !slices.ContainsFunc(d.List(), func(o berth.Application) bool { return o.ID != a.ID && d.canSignIn(o) }) {
-		return berth.Errorf(berth.CodeConflict, "'%s' is the last application that can sign in: without it nobody could. Make another first.",
+		return berth.Errorf(berth.CodeConflict, "'%s' is the last application that can sign in. Create another one before you delete it.",
 			a.Name)
 	}
 	if err := d.keeper.DeleteApplication(ctx, a.ID); err != nil {
@@ -206,7 +209,7 @@ func (d *Directory) canSignIn(a berth.Application) bool {
 	return slices.ContainsFunc(a.Credentials, func(c berth.Credential) bool { return c.End.IsZero() || d.Now().Before(c.End) })
 }
 
-// alter changes a copy and keeps it: on the disk first, then for those who ask.
+// alter changes a copy and stores it: on the disk first, then in memory.
 func (d *Directory) alter(ctx context.Context, id string, change func(*berth.Application) error) error {
 	d.change.Lock()
 	defer d.change.Unlock()
@@ -235,5 +238,5 @@ func notFound(id string) error {
 	return berth.Errorf(berth.CodeNotFound, "No application has the id '%s'.", shown(id))
 }
 
-// Now is the time in whole seconds, as clients write and read it.
+// Now is the time in UTC and whole seconds, as clients write and read it.
 func (d *Directory) Now() time.Time { return d.clock.Now().UTC().Truncate(time.Second) }

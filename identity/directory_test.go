@@ -160,7 +160,7 @@ func TestDirectoryRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := secretUntil(time.Time{}, time.Time{}); err == nil || !strings.Contains(err.Error(), "most there may be") {
+	if err := secretUntil(time.Time{}, time.Time{}); err == nil || !strings.Contains(err.Error(), "which is the maximum") {
 		t.Errorf("too many: %v", err)
 	}
 	m.err = errors.New("full")

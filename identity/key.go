@@ -31,12 +31,12 @@ func makeKey(path string) (*ecdsa.PrivateKey, error) {
 		return nil, err
 	}
 	if err := disk.Write(path, pem.EncodeToMemory(block), disk.Secret); err != nil {
-		return nil, fmt.Errorf("keep a new key: %w", err)
+		return nil, fmt.Errorf("write a new key: %w", err)
 	}
 	return key, nil
 }
 
-// loadKey reads a P-256 key; remedy says what to do about a damaged one other than restoring it.
+// loadKey reads a P-256 key; remedy is the alternative to restoring a damaged one.
 func loadKey(path, remedy string) (*ecdsa.PrivateKey, error) {
 	data, err := disk.Read(path, disk.Secret)
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// keyLife is how long a key signs before the next one does.
+	// keyLife is how long a key signs before a new one replaces it.
 	keyLife = 30 * 24 * time.Hour
-	// keyOverlap is how long a key is believed after its last signature: until the last token has ended.
+	// keyOverlap is how long a key is accepted after its last signature: until the last of its tokens has expired.
 	keyOverlap = TokenLife + leeway
 )
 
@@ -33,7 +33,7 @@ const (
 	headerRetired = "Retired"
 )
 
-// Keys are the keys that sign tokens: one that signs, and those before it until the last of their tokens has ended.
+// Keys are the keys of the tokens: one that signs, and earlier ones until the last of their tokens has expired.
 type Keys struct {
 	path  string
 	clock clockwork.Clock
@@ -42,8 +42,8 @@ type Keys struct {
 	list []signingKey // the one that signs first
 }
 
-// signingKey is a P-256 key (ES256): made in 18 µs where RSA 2048 takes 61 ms at the first start, and clients only decode
-// the tokens, so none of them asks for RS256.
+// signingKey is a P-256 key (ES256): it is generated in 18 µs where RSA 2048 takes 61 ms at the first start, and clients only
+// decode the tokens, so none of them requires RS256.
 type signingKey struct {
 	private *ecdsa.PrivateKey
 	public  jose.JSONWebKey
@@ -52,7 +52,7 @@ type signingKey struct {
 	retired time.Time // zero: it signs
 }
 
-// KeyInfo is what people may know of a key.
+// KeyInfo is the public information about a key.
 type KeyInfo struct {
 	ID      string    `json:"kid"`
 	Made    time.Time `json:"made"`
@@ -60,7 +60,7 @@ type KeyInfo struct {
 	Signs   bool      `json:"signs"`
 }
 
-// LoadOrMakeKeys reads dir/signing-key.pem, the newest key first, and makes it at the first start.
+// LoadOrMakeKeys reads dir/signing-key.pem, the newest key first, and creates it at the first start.
 func LoadOrMakeKeys(dir string, clock clockwork.Clock) (*Keys, error) {
 	k := &Keys{path: filepath.Join(dir, "signing-key.pem"), clock: clock}
 	data, err := disk.Read(k.path, disk.Secret)
@@ -84,8 +84,8 @@ func LoadOrMakeKeys(dir string, clock clockwork.Clock) (*Keys, error) {
 }
 
 func (k *Keys) damaged(why error) error {
-	return fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to have a new key made; tokens issued until then are "+
-		"no longer accepted, and clients ask for new ones", k.path, why)
+	return fmt.Errorf("%s is damaged (%w): restore it from a backup, or remove it to create a new key; tokens issued until then are "+
+		"no longer accepted, and clients request new ones", k.path, why)
 }
 
 func (k *Keys) parse(block *pem.Block) (signingKey, error) {
@@ -120,8 +120,8 @@ func newSigningKey(private *ecdsa.PrivateKey) (signingKey, error) {
 	return key, err
 }
 
-// Rotate makes a new key that signs from now on. The one before it is believed until the last of its tokens has ended; with
-// forget at once no longer: for a key that became known.
+// Rotate creates a new key that signs from now on. The previous one is accepted until the last of its tokens has expired. With
+// forget it is rejected at once: for a key that has leaked.
 func (k *Keys) Rotate(forget bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -155,7 +155,7 @@ func (k *Keys) rotate(forget bool) error {
 	return nil
 }
 
-// write keeps the keys before any of them signs: a token must not outlive the memory of its key.
+// write stores the keys before any of them signs: a key must exist on disk as long as its tokens are valid.
 func (k *Keys) write(list []signingKey) error {
 	var text strings.Builder
 	for _, key := range list {
@@ -172,7 +172,7 @@ func (k *Keys) write(list []signingKey) error {
 		}
 	}
 	if err := disk.Write(k.path, []byte(text.String()), disk.Secret); err != nil {
-		return fmt.Errorf("keep the signing keys: %w", err)
+		return fmt.Errorf("write the signing keys: %w", err)
 	}
 	return nil
 }
@@ -181,8 +181,8 @@ func (s signingKey) believed(now time.Time) bool {
 	return s.retired.IsZero() || now.Before(s.retired.Add(keyOverlap))
 }
 
-// signer is what signs now. When its time has come the key gives way to a new one; if that cannot be kept, on a full disk,
-// the old one goes on.
+// signer is the key that signs now. After keyLife a new key replaces it; if that cannot be stored, on a full disk, the old one
+// continues to sign.
 func (k *Keys) signer() jose.Signer {
 	now := k.clock.Now()
 	k.mu.RLock()
@@ -193,13 +193,13 @@ func (k *Keys) signer() jose.Signer {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.list[0].made.Equal(key.made) { // nobody else was quicker
+	if k.list[0].made.Equal(key.made) { // no other request has replaced it
 		_ = k.rotate(false)
 	}
 	return k.list[0].signer
 }
 
-// find is the public key with an id, nil when there is none that is believed.
+// find is the public key with an id; nil when there is none that is accepted.
 func (k *Keys) find(id string) *ecdsa.PublicKey {
 	now := k.clock.Now()
 	k.mu.RLock()
@@ -211,7 +211,7 @@ func (k *Keys) find(id string) *ecdsa.PublicKey {
 	return &k.list[i].private.PublicKey
 }
 
-// public is the key set for those who verify tokens themselves.
+// public is the key set for clients that verify tokens themselves.
 func (k *Keys) public() jose.JSONWebKeySet {
 	var set jose.JSONWebKeySet
 	for _, key := range k.live() {

@@ -9,11 +9,11 @@ import (
 )
 
 // adfs is an alias of the tenant: with it, older clients skip a discovery that would go to login.microsoftonline.com. They
-// take the tenant to use from the issuer in its document, so that names the alias; tokens have the tenant's own issuer.
+// read the tenant from the issuer in its document, so that issuer names the alias; tokens have the tenant's own issuer.
 const adfs = "adfs"
 
 // Route finds the handler of a path of this authority ("/{tenant}/…"), and nil for the paths of others. It is a function
-// of the path and not a pattern: "/{tenant}/oauth2/token" and "/subscriptions/{id}/…" cannot stand in one http.ServeMux.
+// of the path and not a pattern: "/{tenant}/oauth2/token" and "/subscriptions/{id}/…" conflict in an http.ServeMux.
 func (a *Authority) Route(path string) http.Handler {
 	_, rest, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
 	switch strings.ToLower(strings.TrimSuffix(rest, "/")) {
@@ -109,7 +109,7 @@ func (a *Authority) document(content func(tenant string) any) http.Handler {
 	})
 }
 
-// refuseUsers answers at the addresses where people would sign in.
+// refuseUsers answers at the addresses at which people would sign in.
 func (a *Authority) refuseUsers(w http.ResponseWriter, r *http.Request) {
 	a.refuse(w, r, oauthError{http.StatusBadRequest, "unauthorized_client", 70003,
 		"This server signs in applications only: use a client id and secret (az login --service-principal)."})
@@ -119,5 +119,5 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the client went away: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(body) // an error means that the client has disconnected
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/jonboulle/clockwork"
 )
 
-// lookAgain is how often the files of an operator's own certificate are looked at for a renewal.
+// lookAgain is how often the files of an operator's own certificate are checked for a renewal.
 const lookAgain = 10 * time.Second
 
-// pair is a certificate and key in files that others renew.
+// pair is a certificate and key in files that the operator renews.
 type pair struct {
 	certFile, keyFile string
 	clock             clockwork.Clock
@@ -22,12 +22,12 @@ type pair struct {
 	mu     sync.Mutex
 	now    *tls.Certificate
 	looked time.Time
-	stamps [2]time.Time // when the files were changed last
+	stamps [2]time.Time // when the files were last changed
 }
 
-// OwnCertificate serves a certificate of the operator's own authority. The files are read again when they change, so that a
-// renewal needs no restart; until a new pair is whole the old one stays. host is the name that clients use: a certificate
-// that does not have it is refused here rather than by every client.
+// OwnCertificate serves a certificate of the operator's own authority. It reads the files again when they change, so that a
+// renewal needs no restart; until a new pair is complete it serves the old one. host is the name that clients use: the error
+// refuses a certificate without that name, which every client would reject.
 func OwnCertificate(certFile, keyFile, host string, clock clockwork.Clock) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	p := &pair{certFile: certFile, keyFile: keyFile, clock: clock}
 	if err := p.load(); err != nil {
@@ -35,11 +35,11 @@ func OwnCertificate(certFile, keyFile, host string, clock clockwork.Clock) (func
 	}
 	leaf := p.now.Leaf
 	if err := leaf.VerifyHostname(host); err != nil {
-		return nil, fmt.Errorf("the certificate %s is not for the name that clients use: %w; get one for %q, or say with --public-url under "+
-			"which name this server is reached", certFile, err, host)
+		return nil, fmt.Errorf("the certificate %s is not for the name that clients use: %w; get one for %q, or set --public-url to the "+
+			"name under which clients reach this server", certFile, err, host)
 	}
 	if now := clock.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		return nil, fmt.Errorf("the certificate %s is good from %s to %s, and now it is %s: renew it, or set the clock", certFile,
+		return nil, fmt.Errorf("the certificate %s is valid from %s to %s, and the time is %s: renew it, or set the clock", certFile,
 			stamp(leaf.NotBefore), stamp(leaf.NotAfter), stamp(now))
 	}
 	return p.get, nil
@@ -75,7 +75,7 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if now := p.clock.Now(); now.Sub(p.looked) >= lookAgain {
 		p.looked = now
 		if p.changed() != p.stamps {
-			_ = p.load() // half-written: the next look finds it whole
+			_ = p.load() // an error means half-written files: the next check finds them complete
 		}
 	}
 	return p.now, nil

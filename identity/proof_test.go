@@ -66,7 +66,8 @@ func TestAssertions(t *testing.T) {
 	rsa, other := rsaKey(t, 2048), rsaKey(t, 2048)
 	ec := newKey(t)
 	until := testNow.Add(time.Hour)
-	rsaCert, ecCert, oldCert := certificate(t, rsa, until), certificate(t, ec, until), certificate(t, other, until)
+	rsaCert, ecCert := certificate(t, rsa, until), certificate(t, ec, until)
+	oldCert := certificate(t, other, until)
 	w.client.Credentials = []berth.Credential{
 		{KeyID: "1", Certificate: rsaCert, Start: testNow, End: until}, {KeyID: "2", Certificate: ecCert, Start: testNow, End: until},
 		{KeyID: "3", Certificate: oldCert, Start: testNow.Add(-2 * time.Hour), End: testNow.Add(-time.Hour)},
@@ -155,7 +156,7 @@ func TestSecretsBeginAndEnd(t *testing.T) {
 		t.Error(code, text)
 	}
 	w.client.Credentials[0].Start, w.client.Credentials[0].End = testNow.Add(2*time.Hour), time.Time{}
-	if code, text := ask(); code != 401 || !strings.Contains(text, "begins at") {
+	if code, text := ask(); code != 401 || !strings.Contains(text, "is valid from") {
 		t.Error(code, text)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 type callerKey struct{}
 
-// Require lets requests with a good token for api through to next, with their Caller in the context; the others go to fail.
+// Require passes requests with a valid token for api to next, with their Caller in the context, and all others to fail.
 func (a *Authority) Require(api API, next http.Handler, fail func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, err := a.Caller(r, api)
@@ -23,18 +23,18 @@ func (a *Authority) Require(api API, next http.Handler, fail func(http.ResponseW
 	})
 }
 
-// WithCaller puts a caller into a context.
+// WithCaller adds a caller to a context.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// CallerFrom is the caller that Require put into the context.
+// CallerFrom is the caller that Require or WithCaller added to the context; false when there is none.
 func CallerFrom(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(Caller)
 	return c, ok
 }
 
-// Caller says who sent a request to api.
+// Caller authenticates a request to api. Its errors are *berth.Error (401).
 func (a *Authority) Caller(r *http.Request, api API) (Caller, error) {
 	token, err := Bearer(r)
 	if err != nil {
@@ -78,7 +78,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// Challenge is the WWW-Authenticate header of a 401: where to sign in, and what was wrong.
+// Challenge is the WWW-Authenticate header of a 401: the address at which to sign in, and the reason of the refusal.
 func Challenge(base, tenant string, err error) string {
 	text := "The access token is missing or invalid."
 	if e, ok := errors.AsType[*berth.Error](err); ok {
@@ -88,7 +88,7 @@ func Challenge(base, tenant string, err error) string {
 		`", error="invalid_token", error_description="` + quotable(text) + `"`
 }
 
-// quotable makes text fit between the quotes of a header: printable ASCII without quote and backslash (RFC 6750).
+// quotable converts text for a quoted string in a header: printable ASCII without quote and backslash (RFC 6750).
 func quotable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -20,17 +20,17 @@ const (
 	hintLength = 3 // as Microsoft Graph
 )
 
-// hashing bounds how many guesses are worked on at once, and with it the memory that strangers can make us take.
+// hashing limits how many secrets are hashed at once, and with it the memory that unauthenticated requests can use.
 var hashing = make(chan struct{}, 2)
 
-// NewSecret makes a client secret of 256 random bits, in characters that need no escaping in forms, headers or shells.
+// NewSecret creates a client secret of 256 random bits, in characters that need no escaping in forms, headers or shells.
 func NewSecret() string {
 	b := make([]byte, 32)
-	rand.Read(b) // never fails: it ends the program rather than give bad randomness
+	rand.Read(b) // never fails: it ends the program instead
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// HashSecret is what is kept of a client secret: argon2id with a salt of its own, in PHC form.
+// HashSecret is the stored form of a client secret: argon2id with a salt of its own, in PHC form.
 func HashSecret(secret string) string {
 	salt := make([]byte, hashSalt)
 	rand.Read(salt) // never fails: see NewSecret
@@ -44,7 +44,7 @@ func stretch(secret string, salt []byte, memory, passes uint32) []byte {
 	return argon2.IDKey([]byte(secret), salt, passes, memory, 1, hashLength)
 }
 
-// secretMatches says whether a secret is the one that was hashed. A hash that cannot be read matches nothing.
+// secretMatches reports whether a secret is the one that was hashed. A hash that cannot be read matches nothing.
 func secretMatches(hash, secret string) bool {
 	parts := strings.Split(hash, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
@@ -63,5 +63,5 @@ func secretMatches(hash, secret string) bool {
 	return subtle.ConstantTimeCompare(stretch(secret, salt, memory, passes), want) == 1
 }
 
-// hint is how much of a secret people are shown to tell it from others.
+// hint is the beginning of a secret, which is shown so that people can distinguish secrets.
 func hint(secret string) string { return secret[:min(hintLength, len(secret))] }

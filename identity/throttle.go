@@ -17,14 +17,14 @@ const (
 	maxThrottle = 4096 // addresses remembered, about 1 MB
 )
 
-// throttle slows down whoever guesses. It counts failures only, and apart for each address and application: a guesser
-// elsewhere cannot lock anybody out.
+// throttle slows down attempts to guess a secret. It counts failures only, separately for each address and application, so that
+// guesses from one address cannot lock out callers at another.
 type throttle struct {
 	mu    sync.Mutex
 	tries map[string]*rate.Limiter
 }
 
-// wait is how long a caller has to rest before it is listened to again; 0 when it need not.
+// wait is how long a caller must wait before its next attempt; 0 when it may try now.
 func (t *throttle) wait(key string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +51,7 @@ func (t *throttle) failed(key string, now time.Time) {
 	l.AllowN(now, 1)
 }
 
-// makeRoom forgets those who have rested, and everybody when that is not enough.
+// makeRoom removes the entries whose wait is over, and all entries when that is not enough.
 func (t *throttle) makeRoom(now time.Time) {
 	if t.tries != nil && len(t.tries) < maxThrottle {
 		return
@@ -66,8 +66,8 @@ func (t *throttle) makeRoom(now time.Time) {
 	}
 }
 
-// throttleKey is who is counted: an address, in IPv6 the network of one subscriber, and the application if there is such.
-// Unknown ones share a count, so that trying ids is slowed down too.
+// throttleKey is what is counted: an address, in IPv6 the network of one subscriber, and the application if it exists. Unknown
+// applications share a count, so that guessing ids is slowed down too.
 func throttleKey(r *http.Request, application string) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -43,15 +43,15 @@ type CA struct {
 	key *ecdsa.PrivateKey
 }
 
-// LoadOrMakeCA reads the authority in dir/ca.pem and dir/ca-key.pem, and makes it at the first start. One process at a
-// time may do so.
+// LoadOrMakeCA reads the authority in dir/ca.pem and dir/ca-key.pem, and creates it at the first start. Only one process at a time
+// may call it.
 //
-// An authority that clients trust already is never replaced by itself: anything but "nothing there" and "killed between
-// the two files" (a key, no certificate) is an error that says what to do.
+// It never replaces an authority that clients may trust already: it creates one only if neither file exists, or only the key, after
+// a kill between the two files. Every other state is an error with a remedy.
 func LoadOrMakeCA(dir string, now time.Time) (*CA, error) {
 	ca := &CA{File: filepath.Join(dir, "ca.pem")}
 	keyFile := filepath.Join(dir, "ca-key.pem")
-	remedy := fmt.Sprintf("remove both %s and %s to have a new authority made, which every client must then be told to trust", ca.File,
+	remedy := fmt.Sprintf("remove both %s and %s to create a new authority, which every client must then trust", ca.File,
 		keyFile)
 
 	certPEM, certErr := disk.Read(ca.File, disk.Public)
@@ -62,7 +62,7 @@ func LoadOrMakeCA(dir string, now time.Time) (*CA, error) {
 	ca.key, err = loadKey(keyFile, remedy)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && certErr == nil:
-		return nil, fmt.Errorf("%s is missing while %s is there: restore it from a backup, or %s", keyFile, ca.File, remedy)
+		return nil, fmt.Errorf("%s is missing, but %s exists: restore it from a backup, or %s", keyFile, ca.File, remedy)
 	case errors.Is(err, fs.ErrNotExist):
 		ca.key, err = makeKey(keyFile)
 	}
@@ -81,7 +81,7 @@ func LoadOrMakeCA(dir string, now time.Time) (*CA, error) {
 	return ca, nil
 }
 
-// selfSign makes and keeps the authority's certificate.
+// selfSign creates and stores the authority's certificate.
 func (ca *CA) selfSign(now time.Time) ([]byte, error) {
 	id := keyID(&ca.key.PublicKey)
 	serial, err := newSerial()
@@ -90,8 +90,8 @@ func (ca *CA) selfSign(now time.Time) ([]byte, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		// The number in the subject comes from the key: two authorities in one trust store are told apart by it, and it
-		// says nothing about the machine.
+		// The number in the subject is derived from the key: it distinguishes two authorities in one trust store, and reveals
+		// nothing about the machine.
 		Subject:               pkix.Name{Organization: []string{"Berth"}, CommonName: "Berth local CA", SerialNumber: hex.EncodeToString(id[:8])},
 		NotBefore:             now.Add(-clockSlack).UTC(),
 		NotAfter:              now.AddDate(caYears, 0, 0).UTC(),
@@ -108,12 +108,12 @@ func (ca *CA) selfSign(now time.Time) ([]byte, error) {
 	}
 	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	if err := disk.Write(ca.File, data, disk.Public); err != nil {
-		return nil, fmt.Errorf("keep the authority's certificate: %w", err)
+		return nil, fmt.Errorf("write the authority's certificate: %w", err)
 	}
 	return data, nil
 }
 
-// take parses the certificate and holds it against the key and the clock. Its errors go on from the file's name.
+// take parses the certificate and checks it against the key and the clock. Its errors continue the file's name.
 func (ca *CA) take(data []byte, now time.Time) error {
 	block, _ := pem.Decode(data)
 	if block == nil || block.Type != "CERTIFICATE" {
@@ -125,13 +125,13 @@ func (ca *CA) take(data []byte, now time.Time) error {
 	}
 	switch {
 	case !cert.IsCA:
-		return errors.New("is not a certificate authority: put Berth's own file back")
+		return errors.New("is not a certificate authority: restore Berth's own file")
 	case !ca.key.PublicKey.Equal(cert.PublicKey):
 		return errors.New("does not belong to the key in ca-key.pem: restore both from the same backup")
 	case now.Before(cert.NotBefore):
-		return fmt.Errorf("is not valid before %s and the clock says %s: set the clock", stamp(cert.NotBefore), stamp(now))
+		return fmt.Errorf("is not valid before %s and the clock is at %s: set the clock", stamp(cert.NotBefore), stamp(now))
 	case now.After(cert.NotAfter):
-		return fmt.Errorf("ended at %s and the clock says %s: set the clock if it is wrong", stamp(cert.NotAfter), stamp(now))
+		return fmt.Errorf("ended at %s and the clock is at %s: set the clock if it is wrong", stamp(cert.NotAfter), stamp(now))
 	}
 	ca.Certificate = cert
 	return nil
@@ -144,7 +144,8 @@ func (ca *CA) Pool() *x509.CertPool {
 	return pool
 }
 
-// ServerCertificate makes a certificate for the hosts (names or addresses), with a key of its own. It lives in memory.
+// ServerCertificate creates a certificate for the hosts (names or addresses), with a key of its own, in memory only. It fails when a
+// host is neither, or the authority has expired.
 func (ca *CA) ServerCertificate(hosts []string, now time.Time) (tls.Certificate, error) {
 	template := &x509.Certificate{
 		NotBefore:             latest(now.Add(-clockSlack), ca.Certificate.NotBefore).UTC(),
@@ -193,13 +194,13 @@ func setHosts(template *x509.Certificate, hosts []string) error {
 			continue
 		}
 		if len(name) > 253 || !dnsName.MatchString(name) {
-			return fmt.Errorf("%q is neither a host name nor an IP address (give it without scheme and port)", host)
+			return fmt.Errorf("%q is neither a host name nor an IP address (write it without scheme and port)", host)
 		}
 		if !slices.Contains(template.DNSNames, name) {
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	// A common name holds 64 characters. Clients go by the names above; this one is for people who look.
+	// A common name has at most 64 characters. Clients check the names above; this one is for people.
 	template.Subject = pkix.Name{Organization: []string{"Berth"}, CommonName: hosts[0]}
 	if len(hosts[0]) > 64 {
 		template.Subject.CommonName = "Berth"
@@ -207,8 +208,8 @@ func setHosts(template *x509.Certificate, hosts []string) error {
 	return nil
 }
 
-// GetCertificate is for tls.Config: a certificate for the hosts, made now and made anew after two thirds of its life (and
-// when the clock was set back to before it began), so that a server may run for years.
+// GetCertificate is for tls.Config: a certificate for the hosts, created now and again after two thirds of its life (and when the
+// clock was set back to before its beginning), so that a server may run for years.
 func (ca *CA) GetCertificate(hosts []string, clock clockwork.Clock) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	first, err := ca.ServerCertificate(hosts, clock.Now())
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	maxAudience = 1024
 )
 
-// oauthError is a refusal in the words of Microsoft Entra, which clients and people know how to look up. Its text never
-// holds a secret: not the one sent, not the one expected.
+// oauthError is a refusal with a code and text of Microsoft Entra, which clients recognize and people can search for. Its text
+// never contains a secret: neither the one sent nor the one expected.
 type oauthError struct {
 	status int
 	kind   string // the OAuth error
@@ -47,7 +47,7 @@ func unknownTenant(name string) oauthError {
 		fmt.Sprintf("Tenant '%s' not found. Use the tenantId of this server's credentials, or '%s'.", shown(name), adfs)}
 }
 
-// shown is what a stranger sent, short enough to be told back.
+// shown shortens a value of an unauthenticated request for a message.
 func shown(s string) string {
 	if len(s) > 64 {
 		return strings.ToValidUTF8(s[:64], "") + "…"
@@ -88,7 +88,7 @@ func (a *Authority) TokenHandler() http.Handler {
 
 // tokenBody is the answer. Entra's v1 endpoint writes its numbers as strings, and clients of it expect that.
 func (a *Authority) tokenBody(token, audience string, v1 bool) any {
-	life := int(TokenLife/time.Second) - 1 // as Entra says it: the second in which the token is on its way
+	life := int(TokenLife/time.Second) - 1 // Entra subtracts one second, for the transfer
 	if !v1 {
 		return map[string]any{"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}
 	}
@@ -105,7 +105,7 @@ type grant struct {
 	audience string
 }
 
-// grant reads and judges a token request; bad.code is 0 when it is granted.
+// grant reads and checks a token request; bad.code is 0 when it is granted.
 func (a *Authority) grant(w http.ResponseWriter, r *http.Request, v1 bool) (g grant, bad oauthError) {
 	form, bad := readForm(w, r)
 	if bad.code != 0 {
@@ -131,7 +131,7 @@ func (a *Authority) grant(w http.ResponseWriter, r *http.Request, v1 bool) (g gr
 	return g, bad
 }
 
-// signIn finds who asks and holds the proof against what is known of it, unless too many proofs were wrong already.
+// signIn finds the application and checks its proof, unless too many proofs were wrong already.
 func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p proof) (berth.Application, oauthError) {
 	app, known := a.find(id)
 	now, key := a.clock.Now(), throttleKey(r, app.ID)
@@ -154,7 +154,7 @@ func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p 
 	return app, bad
 }
 
-// proof is what a client shows: a secret or a signed assertion.
+// proof is what a client authenticates with: a secret or a signed assertion.
 type proof struct{ secret, assertion string }
 
 func (a *Authority) judgeProof(app berth.Application, p proof) oauthError {
@@ -171,11 +171,11 @@ func (a *Authority) judgeProof(app berth.Application, p proof) oauthError {
 			return oauthError{}
 		case now.Before(c.Start):
 			return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
-				fmt.Sprintf("The provided client secret of the app '%s' begins at %s, and the server's clock says %s.", app.ID, stamp(c.Start),
+				fmt.Sprintf("The provided client secret of the app '%s' is valid from %s, and the server's clock is at %s.", app.ID, stamp(c.Start),
 					stamp(now))}
 		}
 		return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
-			fmt.Sprintf("The provided client secret keys for app '%s' are expired (at %s; the server's clock says %s). Make a new one: berth "+
+			fmt.Sprintf("The provided client secret keys for app '%s' are expired (at %s; the server's clock is at %s). Create a new one: berth "+
 				"ad sp reset --id %s.", app.ID, stamp(c.End), stamp(now), app.ID)}
 	}
 	return oauthError{http.StatusUnauthorized, "invalid_client", 7000215,
@@ -183,7 +183,7 @@ func (a *Authority) judgeProof(app berth.Application, p proof) oauthError {
 			"'%s', not its id.", app.ID)}
 }
 
-// readForm reads the body only: a secret in the query would end in logs.
+// readForm reads the body only: a secret in the query would be logged on the way.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, oauthError) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -196,14 +196,14 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, oauthError) {
 	}
 	for _, values := range r.PostForm {
 		if len(values) > 1 {
-			return nil, malformed("a parameter is given twice.")
+			return nil, malformed("a parameter is sent twice.")
 		}
 	}
 	return r.PostForm, oauthError{}
 }
 
-// proofOf finds who asks and by what it proves that: an assertion, or a secret in the form or in HTTP Basic, where RFC 6749
-// wants both form-encoded.
+// proofOf reads the client's id and its proof: an assertion, or a secret in the form or in HTTP Basic, where RFC 6749 requires both
+// to be form-encoded.
 func proofOf(r *http.Request, form url.Values) (id string, p proof, bad oauthError) {
 	id, p = form.Get("client_id"), proof{secret: form.Get("client_secret"), assertion: form.Get("client_assertion")}
 	user, password, basic := r.BasicAuth()
@@ -223,7 +223,7 @@ func proofOf(r *http.Request, form url.Values) (id string, p proof, bad oauthErr
 	case id == "":
 		bad = missing("client_id")
 	case p.secret != "" && p.assertion != "":
-		bad = malformed("both a client_secret and a client_assertion are given.")
+		bad = malformed("both a client_secret and a client_assertion are sent.")
 	case p.assertion != "" && kind != assertionType:
 		bad = malformed("client_assertion_type must be '" + assertionType + "'.")
 	case p.secret == "" && p.assertion == "":
@@ -233,7 +233,7 @@ func proofOf(r *http.Request, form url.Values) (id string, p proof, bad oauthErr
 	return id, p, bad
 }
 
-// audienceOf is the one resource asked for. ADFS has the v1 path and takes scope, so v1 here takes either.
+// audienceOf is the one resource that is requested. ADFS has the v1 path and reads scope, so v1 here reads either.
 func audienceOf(form url.Values, v1 bool) (string, oauthError) {
 	audience, field := "", "scope"
 	if v1 {
@@ -278,7 +278,7 @@ func (a *Authority) refuse(w http.ResponseWriter, r *http.Request, e oauthError)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Pragma", "no-cache")
 	if e.status == http.StatusUnauthorized {
-		// RFC 6749, 5.2: a client that tried HTTP Basic is told that this is the scheme.
+		// RFC 6749, 5.2: the answer to a client that used HTTP Basic names that scheme.
 		if _, _, basic := r.BasicAuth(); basic {
 			w.Header().Set("WWW-Authenticate", `Basic realm="berth"`)
 		}

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// leeway is how far the clocks of issuer and verifier may be apart.
+	// leeway is the tolerated difference between the clocks of issuer and verifier.
 	leeway = time.Minute
-	// maxToken bounds what is hashed and parsed for a stranger. Ours have about 800 characters.
+	// maxToken limits what is hashed and parsed for an unauthenticated request. Our tokens have about 800 characters.
 	maxToken = 16 << 10
-	// cacheSize bounds the memory of the cache: about 300 kB, and 1.3 MB when all audiences are as long as can be.
+	// cacheSize limits the memory of the cache: about 300 kB, and 1.3 MB when all audiences have the maximum length.
 	cacheSize = 1024
 )
 
-// Caller is who sent a request.
+// Caller is the application that sent a request.
 type Caller struct {
 	AppID    string
 	ObjectID string
@@ -29,8 +29,8 @@ type Caller struct {
 	Expires  time.Time // of the token
 }
 
-// Verify says who a token belongs to, if it was issued for api. Its errors are *berth.Error and safe to show: they never hold any
-// of a token that was not ours.
+// Verify returns the caller to which a token was issued, if it was issued for api. Its errors are *berth.Error (401) and safe to
+// show: they never contain any part of a token that this server did not issue.
 func (a *Authority) Verify(token string, api API) (Caller, error) {
 	if token == "" {
 		return Caller{}, errMissing()
@@ -48,14 +48,14 @@ func (a *Authority) Verify(token string, api API) (Caller, error) {
 		}
 	}
 	if found.api != api {
-		return Caller{}, invalid("The access token is for the audience '%s'. Ask for one with the scope '%s/.default'.",
+		return Caller{}, invalid("The access token is for the audience '%s'. Request one with the scope '%s/.default'.",
 			found.audience, a.base+apis[api].path)
 	}
 	if hit && a.keys.find(found.keyID) == nil {
-		return Caller{}, errSignature() // the key was forgotten in the meantime
+		return Caller{}, errSignature() // the key was removed in the meantime
 	}
-	// The client is looked up every time, cached or not: one that is removed stops at once. The object id tells a client
-	// from another that was made later under the same id.
+	// The client is read every time, cached or not: a removed one stops at once. The object id distinguishes a client from one
+	// that was created later under the same id.
 	client, known := a.find(found.appID)
 	if !known || client.ObjectID != found.objectID {
 		return Caller{}, invalid("The application '%s' that this access token was issued to no longer exists here. "+
@@ -80,13 +80,13 @@ func invalid(format string, args ...any) error {
 	return berth.Errorf(berth.CodeInvalidToken, format, args...)
 }
 
-// check does the whole verification. Nothing in the token is believed, nor shown to the caller, before its signature is verified.
+// check does the whole verification. Nothing in the token is used, nor shown to the caller, before its signature is verified.
 func (a *Authority) check(token string, now time.Time) (verified, error) {
 	// Base64 decoding would skip line breaks, and no token of ours has any.
 	if strings.ContainsAny(token, "\r\n") {
 		return verified{}, invalid("The access token is not well formed. %s", signInAgain)
 	}
-	// The list of algorithms has one: "none", HMAC with our public key and the rest end here, whatever the header says.
+	// Only one algorithm is allowed: "none", HMAC with our public key and all others fail here, whatever the header contains.
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return verified{}, invalid("The access token is not a JSON web token signed with ES256, as the ones issued here are. %s", signInAgain)
@@ -111,10 +111,10 @@ func (a *Authority) check(token string, now time.Time) (verified, error) {
 
 func errSignature() error {
 	return invalid("The signature of the access token is not of this server, or its key is no longer in use. " +
-		"If the server was set up anew, take its new credentials; then sign in again.")
+		"If the server was set up again, use its new credentials; then sign in again.")
 }
 
-// judge holds the claims of a rightly signed token against the clock and this server.
+// judge checks the claims of a token, whose signature is valid, against the clock and this server.
 func (a *Authority) judge(c claims, now time.Time) (verified, error) {
 	expires, notBefore := time.Unix(c.Expires, 0).Add(leeway), time.Unix(c.NotBefore, 0).Add(-leeway)
 	switch {
@@ -124,10 +124,10 @@ func (a *Authority) judge(c claims, now time.Time) (verified, error) {
 	case c.Issuer != a.issuer():
 		return verified{}, invalid("The access token was issued by '%s' and this server is '%s'. %s", c.Issuer, a.issuer(), signInAgain)
 	case !now.Before(expires):
-		return verified{}, berth.Errorf(berth.CodeExpiredToken, "The access token expired at %s and the server's clock says %s. %s",
+		return verified{}, berth.Errorf(berth.CodeExpiredToken, "The access token expired at %s and the server's clock is at %s. %s",
 			stamp(time.Unix(c.Expires, 0)), stamp(now), signInAgain)
 	case now.Before(notBefore):
-		return verified{}, invalid("The access token is not valid before %s and the server's clock says %s. Wait, or set the server's clock.",
+		return verified{}, invalid("The access token is not valid before %s and the server's clock is at %s. Wait, or set the server's clock.",
 			stamp(time.Unix(c.NotBefore, 0)), stamp(now))
 	}
 	api, known := a.audiences[audienceKey(c.Audience)]
@@ -146,12 +146,12 @@ type verified struct {
 	expires         time.Time // leeway included
 }
 
-// tokenCache remembers tokens that verified, by their hash; the tokens themselves are not kept. The zero value is ready.
-// It holds successes only, so that a stranger cannot push anything out of it.
+// tokenCache stores the hashes of verified tokens, not the tokens themselves. The zero value is ready. It stores successes only, so
+// that unauthenticated requests cannot displace entries.
 type tokenCache struct {
 	mu      sync.RWMutex
 	entries map[[sha256.Size]byte]verified
-	// order is a ring of the keys as they came. All tokens live equally long, so the oldest entry is the first to expire.
+	// order is a ring of the keys in the order of arrival. All tokens live equally long, so the oldest entry expires first.
 	order [cacheSize][sha256.Size]byte
 	next  int
 }
@@ -160,7 +160,7 @@ func (c *tokenCache) get(key [sha256.Size]byte, now time.Time) (verified, bool) 
 	c.mu.RLock()
 	v, ok := c.entries[key]
 	c.mu.RUnlock()
-	// An expired entry is a miss; the ring takes it away in its turn.
+	// An expired entry is a miss; the ring overwrites it later.
 	return v, ok && now.Before(v.expires)
 }
 

@@ -34,12 +34,15 @@ func (c *cluster) apiServerArgs() []string {
 		"--kubelet-preferred-address-types=ExternalDNS", // simulated nodes have none: logs and exec fail at once, and dial no stranger
 		"--etcd-servers=unix://" + etcdClientSocket,
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key",
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=pki/sa.key",
+		"--service-account-signing-key-file=pki/sa.key",
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=10.0.0.0/16",
 		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
 		"--min-request-timeout=60", "--event-ttl=1h",
-		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy", "--proxy-client-cert-file=pki/front-proxy.crt", "--proxy-client-key-file=pki/front-proxy.key",
-		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group", "--requestheader-username-headers=X-Remote-User",
+		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy",
+		"--proxy-client-cert-file=pki/front-proxy.crt", "--proxy-client-key-file=pki/front-proxy.key",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-username-headers=X-Remote-User",
 	}
 	if c.minor != newestMinor {
 		args = append(args, fmt.Sprintf("--emulated-version=1.%d", c.minor))
@@ -94,7 +97,9 @@ func (c *cluster) runControllerManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known, off, aliases := controllers.KnownControllers(), controllers.ControllersDisabledByDefault(), controllers.ControllerAliases()
+	known := controllers.KnownControllers()
+	off := controllers.ControllersDisabledByDefault()
+	aliases := controllers.ControllerAliases()
 	if err := parseFlags(o.Flags(known, off, aliases), c.controllerArgs()); err != nil {
 		return err
 	}

@@ -53,13 +53,16 @@ func nodeWaitsForSize(t *testing.T, r *running) {
 	if late, err = nodes.Get(t.Context(), "late", metav1.GetOptions{}); err != nil || nodeReady(late) || len(late.Status.Capacity) > 0 {
 		t.Fatalf("without a size: %+v, %v", late.Status, err)
 	}
-	late.Status.Capacity, late.Status.Allocatable, late.Status.NodeInfo = wanted.Status.Capacity, wanted.Status.Allocatable, wanted.Status.NodeInfo
+	late.Status.Capacity = wanted.Status.Capacity
+	late.Status.Allocatable = wanted.Status.Allocatable
+	late.Status.NodeInfo = wanted.Status.NodeInfo
 	late.ResourceVersion = "" // others write to it as well
 	if _, err := nodes.UpdateStatus(t.Context(), late, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	late = becomesReady(t, r, "late")
-	if c := late.Status.Capacity; c.Cpu().String() != "4" || c.Memory().String() != "14Gi" || late.Status.NodeInfo.KubeletVersion != "v1.36.0" || late.Status.NodeInfo.OSImage != "simulated" {
+	if c := late.Status.Capacity; c.Cpu().String() != "4" || c.Memory().String() != "14Gi" ||
+		late.Status.NodeInfo.KubeletVersion != "v1.36.0" || late.Status.NodeInfo.OSImage != "simulated" {
 		t.Errorf("%+v", late.Status)
 	}
 }
@@ -80,7 +83,8 @@ func becomesReady(t *testing.T, r *running, name string) (n *corev1.Node) {
 func jobCompletes(t *testing.T, r *running) {
 	jobs := r.client().BatchV1().Jobs("default")
 	pod := corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c", Image: "example.com/once:1"}}}
-	if _, err := jobs.Create(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "once"}, Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: pod}}}, metav1.CreateOptions{}); err != nil {
+	if _, err := jobs.Create(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "once"},
+		Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: pod}}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func(ctx context.Context) error {

@@ -61,7 +61,7 @@ func lockFile(path string, patience time.Duration) (*os.File, error) {
 			if time.Now().Before(deadline) {
 				continue
 			}
-			err = errors.New("in use by another berth-kube")
+			err = fault{errors.New("in use by another berth-kube"), exitBusy}
 		}
 		_ = f.Close()
 		return nil, err

@@ -31,7 +31,7 @@ func startEtcd(ctx context.Context, logLevel int) (*embed.Etcd, error) {
 		}
 	}
 	if err := prepareEtcdData(); err != nil {
-		return nil, err
+		return nil, folderFault(err)
 	}
 	e, err := embed.StartEtcd(etcdConfig(logLevel))
 	if err != nil {
@@ -39,7 +39,7 @@ func startEtcd(ctx context.Context, logLevel int) (*embed.Etcd, error) {
 	}
 	select {
 	case <-e.Server.ReadyNotify():
-		err = finishEtcdData()
+		err = folderFault(finishEtcdData())
 	case <-time.After(etcdStartLimit):
 		err = fmt.Errorf("it did not start within %v", etcdStartLimit)
 	case err = <-e.Err():

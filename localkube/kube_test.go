@@ -74,7 +74,8 @@ func nodesGetReady(t *testing.T, r *running) {
 	}
 	for _, n := range list.Items {
 		c := n.Status.Capacity
-		if c.Cpu().String() != "4" || c.Memory().String() != "14Gi" || c.Name(gpu, resource.DecimalSI).String() != "2" || n.Status.Allocatable.Cpu().String() != "4" {
+		if c.Cpu().String() != "4" || c.Memory().String() != "14Gi" || c.Name(gpu, resource.DecimalSI).String() != "2" ||
+			n.Status.Allocatable.Cpu().String() != "4" {
 			t.Errorf("%s has %v", n.Name, c)
 		}
 	}
@@ -89,9 +90,11 @@ func nodesGetReady(t *testing.T, r *running) {
 func podsRun(t *testing.T, r *running) {
 	labels, replicas := map[string]string{"app": "web"}, int32(6)
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{
-		Name: "c", Image: "example.com/model:1", Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{gpu: resource.MustParse("1")}},
+		Name: "c", Image: "example.com/model:1",
+		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{gpu: resource.MustParse("1")}},
 	}}}}
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"}, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template}}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "web"},
+		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template}}
 	if _, err := r.client().AppsV1().Deployments("default").Create(t.Context(), d, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -133,9 +133,12 @@ func TestKilledWhileStarting(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range []string{
-		"", "help", "serve", "serve --dir d", "serve --api-port 1", "serve --dir d --api-port 0", "serve --dir d --api-port 65536", "serve --dir d --api-port x",
-		"serve --dir d --api-port 1 more", "serve --dir d --api-port 1 --kubernetes-version 1.33", "serve --dir d --api-port 1 --kubernetes-version 1.38",
-		"serve --dir d --api-port 1 --kubernetes-version 2.36", "serve --dir d --api-port 1 --kubernetes-version x", "serve --dir d --api-port 1 --log-level 10",
+		"", "help", "serve", "serve --dir d", "serve --api-port 1", "serve --dir d --api-port 0", "serve --dir d --api-port 65536",
+		"serve --dir d --api-port x",
+		"serve --dir d --api-port 1 more", "serve --dir d --api-port 1 --kubernetes-version 1.33",
+		"serve --dir d --api-port 1 --kubernetes-version 1.38",
+		"serve --dir d --api-port 1 --kubernetes-version 2.36", "serve --dir d --api-port 1 --kubernetes-version x",
+		"serve --dir d --api-port 1 --log-level 10",
 		"serve --dir d --api-port 1 --nonsense", "version now",
 	} {
 		cmd := exec.Command(binary(t), strings.Fields(args)...)
@@ -143,7 +146,8 @@ func TestUsage(t *testing.T) {
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		_ = cmd.Run() // told by the exit code
-		if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(stderr.String(), "usage: berth-kube") || strings.Count(stderr.String(), "\n") > 3 {
+		if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(stderr.String(), "usage: berth-kube") ||
+			strings.Count(stderr.String(), "\n") > 3 {
 			t.Errorf("%q: exit code %d, %s", args, code, &stderr)
 		}
 		if entries, err := os.ReadDir(cmd.Dir); err != nil || len(entries) > 0 {
@@ -161,16 +165,17 @@ func TestVersion(t *testing.T) {
 		Kubernetes string
 		Minors     []string
 	}
-	if err := json.Unmarshal(out, &v); err != nil || v.Kubernetes != kubernetesVersion || strings.Join(v.Minors, " ") != "1.34 1.35 1.36 1.37" {
+	if err := json.Unmarshal(out, &v); err != nil || v.Kubernetes != kubernetesVersion ||
+		strings.Join(v.Minors, " ") != "1.34 1.35 1.36 1.37" {
 		t.Errorf("%s, %v", out, err)
 	}
 }
 
-// lastWords is how a start that cannot be ends: soon, with 1, and with one line that says why.
-func lastWords(t *testing.T, r *running, says string) {
+// endsWith is how a start that cannot be ends: soon, with a code for programs, and with one line for people.
+func endsWith(t *testing.T, r *running, want int, says string) {
 	t.Helper()
-	if code := r.code(20 * time.Second); code != 1 {
-		t.Errorf("exit code %d", code)
+	if code := r.code(20 * time.Second); code != want {
+		t.Errorf("exit code %d; want %d", code, want)
 	}
 	lines := strings.Split(strings.TrimSpace(r.log()), "\n")
 	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "berth-kube: ") || !strings.Contains(last, says) {
@@ -185,13 +190,13 @@ func TestPortInUse(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	port := l.Addr().(*net.TCPAddr).Port
-	lastWords(t, start(t, filepath.Join(t.TempDir(), "kube"), port), fmt.Sprintf("port %d is in use by another program", port))
+	endsWith(t, start(t, filepath.Join(t.TempDir(), "kube"), port), exitPortInUse, fmt.Sprintf("port %d is in use by another program", port))
 }
 
 func TestDirInUse(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kube")
 	first := start(t, dir, freePort(t)).ready()
-	lastWords(t, start(t, dir, freePort(t)), "in use by another berth-kube")
+	endsWith(t, start(t, dir, freePort(t)), exitBusy, "in use by another berth-kube")
 	if _, err := first.client().Discovery().ServerVersion(); err != nil {
 		t.Errorf("the first one: %v", err)
 	}
@@ -202,13 +207,14 @@ func TestBadDirs(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lastWords(t, start(t, file, freePort(t)), "not a directory")
+	endsWith(t, start(t, file, freePort(t)), exitFolder, "not a directory")
 
 	damaged := filepath.Join(t.TempDir(), "kube")
-	if err := errors.Join(os.MkdirAll(filepath.Join(damaged, "pki"), 0o700), os.WriteFile(filepath.Join(damaged, "pki", "ca.key"), []byte("x"), 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(damaged, "pki"), 0o700),
+		os.WriteFile(filepath.Join(damaged, "pki", "ca.key"), []byte("x"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	lastWords(t, start(t, damaged, freePort(t)), "ca.key") // never a new authority in silence: it would cut off all clients
+	endsWith(t, start(t, damaged, freePort(t)), exitFolder, "ca.key") // never a new authority in silence: it would cut off all clients
 	if _, err := os.Stat(filepath.Join(damaged, "etcd")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("etcd was started: %v", err)
 	}
@@ -237,7 +243,8 @@ func inFolder(t *testing.T, dir string) {
 
 func TestExitWithParent(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "kube")
-	shell := exec.Command("/bin/sh", "-c", `"$@" >/dev/null 2>&1 & echo $!; wait`, "sh", binary(t), "serve", "--dir", dir, "--api-port", strconv.Itoa(freePort(t)), "--exit-with-parent")
+	shell := exec.Command("/bin/sh", "-c", `"$@" >/dev/null 2>&1 & echo $!; wait`, "sh", binary(t), "serve", "--dir", dir,
+		"--api-port", strconv.Itoa(freePort(t)), "--exit-with-parent")
 	stdout, err := shell.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

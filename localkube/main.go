@@ -1,10 +1,13 @@
 // Command berth-kube is one real Kubernetes control plane in one process: etcd, API server, controller manager and
 // scheduler, and kwok's controllers in place of kubelets. One cluster per process: Kubernetes keeps process-wide state.
 //
-// Build (the version stamp matters: without it components misjudge their own version; the commit is not known from the
-// module, and says so in the form that clients expect):
+// Build (the script stamps the version in: without it components misjudge their own; the commit is not known from the module,
+// and says so in the form that clients expect):
 //
-//	cd localkube && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitCommit=0000000000000000000000000000000000000000 -X k8s.io/component-base/version.gitTreeState=archive -X main.version=dev" -o ../bin/berth-kube .
+//	sh localkube/build.sh
+//
+// Programs that start it read its exit code (exit.go) and, on standard output, events: one JSON object a line, such as
+// {"event":"ready","seconds":1.42} when a pod could be created.
 package main
 
 import (
@@ -48,7 +51,7 @@ type settings struct {
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run answers the exit code: 0 stopped, 1 failed while running, 2 called wrongly.
+// run answers the exit code.
 func run(args []string) int {
 	parent := os.Getppid() // at once: a parent that is gone already would not be missed later
 	if len(args) == 1 && args[0] == "version" {
@@ -56,12 +59,12 @@ func run(args []string) int {
 	}
 	if len(args) == 0 || args[0] != "serve" {
 		fmt.Fprintln(os.Stderr, usage)
-		return 2
+		return exitUsage
 	}
 	s, err := parse(args[1:])
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "berth-kube: %v\n%s\n", err, usage)
-		return 2
+		return exitUsage
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // about 40 MB less for a little more work
@@ -72,11 +75,11 @@ func run(args []string) int {
 	if s.exitWithParent {
 		go stopWithParent(parent, stop)
 	}
-	if err := serve(ctx, stop, s); err != nil {
+	err = serve(ctx, stop, s)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "berth-kube:", err)
-		return 1
 	}
-	return 0
+	return exitCode(err)
 }
 
 func printVersion() int {
@@ -91,10 +94,7 @@ func printVersion() int {
 		Kwok       string   `json:"kwok"`
 		Minors     []string `json:"minors"`
 	}{version, kubernetesVersion, etcdVersion, kwokVersion, minors})
-	if err != nil {
-		return 1
-	}
-	return 0
+	return exitCode(err)
 }
 
 var versionFormat = regexp.MustCompile(`^v?1\.(\d{1,3})(\.\d+)?$`)
@@ -136,7 +136,7 @@ func stopOnSignal(stop func()) {
 	<-c
 	stop()
 	<-c
-	os.Exit(1)
+	os.Exit(exitFailed)
 }
 
 // stopWithParent stops when the process that started this one is gone, where the system cannot tell us.

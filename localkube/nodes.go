@@ -32,9 +32,11 @@ func (c *cluster) startNodes(ctx context.Context) error {
 		return err
 	}
 	conf.ManageNodesWithLabelSelector = simulatedNodes
-	conf.CIDR, conf.NodeIP, conf.ID = "10.244.0.0/16", "10.240.0.4", "berth-kube"
+	conf.ID = "berth-kube"
+	conf.CIDR, conf.NodeIP = "10.244.0.0/16", "10.240.0.4"
 	conf.PodPlayStageParallelism, conf.NodePlayStageParallelism = 4, 4
-	conf.NodeLeaseDurationSeconds, conf.NodeLeaseParallelism, conf.PodsOnNodeSyncParallelism = 40, 4, 4
+	conf.NodeLeaseParallelism, conf.PodsOnNodeSyncParallelism = 4, 4
+	conf.NodeLeaseDurationSeconds = 40
 	conf.EnablePodsOnNodeSyncStreamWatch = true
 	ctr, err := kwok.NewController(conf)
 	if err != nil {
@@ -44,7 +46,8 @@ func (c *cluster) startNodes(ctx context.Context) error {
 }
 
 func nodeClients(clients client.Clientset) (kwok.Config, error) {
-	conf := kwok.Config{Clock: clock.RealClock{}, ImpersonatingDynamicClient: clients.ToImpersonatingDynamicClient(), ImpersonatingTypedClient: clients.ToImpersonatingTypedClient()}
+	conf := kwok.Config{Clock: clock.RealClock{}, ImpersonatingDynamicClient: clients.ToImpersonatingDynamicClient(),
+		ImpersonatingTypedClient: clients.ToImpersonatingTypedClient()}
 	restConfig, err := clients.ToRESTConfig()
 	if err != nil {
 		return conf, err

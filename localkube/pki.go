@@ -66,7 +66,8 @@ func loadOrMakePKI(s settings) (*pki, error) {
 		return nil, err
 	}
 	for _, id := range identities {
-		if err := p.leaf(id.file, &x509.Certificate{Subject: id.subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+		if err := p.leaf(id.file, &x509.Certificate{Subject: id.subject,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 			return nil, err
 		}
 		if err := p.writeKubeconfig(id.file, s.apiPort); err != nil {
@@ -150,7 +151,9 @@ func (p *pki) leaf(name string, t *x509.Certificate) error {
 		return nil
 	}
 	now := time.Now()
-	t.SerialNumber, t.NotBefore, t.NotAfter, t.KeyUsage = serial(), now.Add(-time.Hour), now.Add(leafLife), x509.KeyUsageDigitalSignature
+	t.SerialNumber = serial()
+	t.NotBefore, t.NotAfter = now.Add(-time.Hour), now.Add(leafLife)
+	t.KeyUsage = x509.KeyUsageDigitalSignature
 	der, err := x509.CreateCertificate(rand.Reader, t, p.cert, key.Public(), p.key)
 	if err != nil {
 		return err
@@ -180,7 +183,8 @@ func (p *pki) writeKubeconfig(name string, port int) error {
 		return err
 	}
 	c := clientcmdapi.NewConfig()
-	c.Clusters["berth"] = &clientcmdapi.Cluster{Server: fmt.Sprintf("https://127.0.0.1:%d", port), CertificateAuthorityData: encode("CERTIFICATE", p.cert.Raw)}
+	c.Clusters["berth"] = &clientcmdapi.Cluster{Server: fmt.Sprintf("https://127.0.0.1:%d", port),
+		CertificateAuthorityData: encode("CERTIFICATE", p.cert.Raw)}
 	c.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
 	c.Contexts["berth"] = &clientcmdapi.Context{Cluster: "berth", AuthInfo: name}
 	c.CurrentContext = "berth"

@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -90,7 +90,11 @@ func (r *running) readEvents(lines *bufio.Scanner) {
 		r.mu.Lock()
 		r.stdout = append(r.stdout, lines.Text())
 		r.mu.Unlock()
-		if strings.Contains(lines.Text(), `"ready"`) {
+		var e struct{ Event string }
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			r.t.Errorf("%q is no event: %v", lines.Text(), err)
+		}
+		if e.Event == "ready" {
 			close(r.up)
 		}
 	}

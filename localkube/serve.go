@@ -44,7 +44,7 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	}
 	lock, err := openDir(&s)
 	if err != nil {
-		return err
+		return folderFault(err)
 	}
 	defer func() { _ = lock.Close() }() // the end of the process unlocks as well
 	listener, err := listen(s.apiPort)
@@ -54,7 +54,7 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	// It is left to the API server, or to the end of the process: closed under a server that still starts it is a panic.
 	keys, err := loadOrMakePKI(s)
 	if err != nil {
-		return err
+		return folderFault(err)
 	}
 	store, err := startEtcd(ctx, s.logLevel)
 	if err != nil {
@@ -167,11 +167,11 @@ func within(limit time.Duration, f func()) {
 	}
 }
 
-// listen takes the port before anything is started, so that a port in use is told early, clearly and without a race.
+// listen takes the port before anything is started, so that a port in use ends the process early and without a race.
 func listen(port int) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("port %d is in use by another program; choose another --api-port", port)
+		return nil, fault{fmt.Errorf("port %d is in use by another program; choose another --api-port", port), exitPortInUse}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--api-port %d cannot be used: %w", port, err)
@@ -199,6 +199,6 @@ func quietExits(ctx context.Context) {
 		if ctx.Err() != nil {
 			select {} // serve ends the process, in order
 		}
-		os.Exit(1)
+		os.Exit(exitFailed)
 	}
 }

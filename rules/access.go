@@ -9,7 +9,7 @@ import (
 
 const accessProfile = "properties.apiServerAccessProfile."
 
-// access reads who may reach a cluster's API server (AKS: apiServerAccessProfile).
+// access reads from which addresses a cluster's API server can be reached (AKS: apiServerAccessProfile).
 func access(w berth.ClusterSpec) (ranges []string, private, publicName bool) {
 	p, _ := w.Profile["apiServerAccessProfile"].(map[string]any)
 	all, _ := p["authorizedIPRanges"].([]any)
@@ -32,10 +32,12 @@ func authorizedRanges(w berth.ClusterSpec) []Violation {
 	var out []Violation
 	network, _ := w.Profile["networkProfile"].(map[string]any)
 	if sku, _ := network["loadBalancerSku"].(string); strings.EqualFold(sku, "basic") {
-		out = append(out, invalid("properties.networkProfile.loadBalancerSku", "Authorized IP ranges work with a Standard load balancer only, and this cluster has a Basic one.")...)
+		out = append(out, invalid("properties.networkProfile.loadBalancerSku",
+			"Authorized IP ranges need a Standard load balancer; this cluster has a Basic one.")...)
 	}
 	if private {
-		out = append(out, invalid(accessProfile+"authorizedIPRanges", "A private cluster has no authorized IP ranges: nothing from outside reaches it anyway.")...)
+		out = append(out, invalid(accessProfile+"authorizedIPRanges",
+			"A private cluster cannot have authorized IP ranges: no address outside its network can reach it.")...)
 	}
 	for _, text := range ranges {
 		p, err := parseRange(text)
@@ -43,7 +45,8 @@ func authorizedRanges(w berth.ClusterSpec) []Violation {
 		case err != nil:
 			out = append(out, invalid(accessProfile+"authorizedIPRanges", "'%.60s' is not a range such as 203.0.113.0/24.", text)...)
 		case p.Addr().IsPrivate() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast():
-			out = append(out, invalid(accessProfile+"authorizedIPRanges", "%s is private: authorized IP ranges are the public addresses that callers come from.", p)...)
+			out = append(out, invalid(accessProfile+"authorizedIPRanges",
+				"%s is not a public range. Authorized IP ranges must contain the public addresses of callers.", p)...)
 		}
 	}
 	return out
@@ -58,18 +61,20 @@ func parseRange(text string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// reachable: a private cluster has no public name when it is attached (EN25), and one with authorized IP ranges must let the
-// control plane in, from both regions of the pair (DOC).
+// reachable: a private cluster cannot be attached while it has a public name (EN25). A cluster with authorized IP ranges must
+// accept connections from the control plane, in both regions of the pair (DOC).
 func reachable(f ComputeFacts) []Violation {
 	ranges, private, publicName := access(f.Cluster.Spec)
 	if private && publicName {
-		return invalid("properties.resourceId", "The cluster is private and has a public name too; the service cannot attach such. Take the public name away (az aks update --disable-public-fqdn), then attach.")
+		return invalid("properties.resourceId", "A private cluster that has a public name cannot be attached. Remove the public name (az aks "+
+			"update --disable-public-fqdn), then attach the cluster.")
 	}
 	if len(ranges) == 0 {
 		return nil
 	}
 	if len(f.ControlPlane) == 0 {
-		return warning("properties.resourceId", "The cluster lets in only %s. Whether Berth's own addresses are among them cannot be said: they are not configured (--control-plane-range).", strings.Join(ranges, ", "))
+		return warning("properties.resourceId", "The cluster accepts connections only from %s. Berth cannot check whether its own addresses "+
+			"are included, because they are not configured (--control-plane-range).", strings.Join(ranges, ", "))
 	}
 	var missing []string
 	for _, need := range f.ControlPlane {
@@ -80,7 +85,9 @@ func reachable(f ComputeFacts) []Violation {
 	if missing == nil {
 		return nil
 	}
-	return warning("properties.resourceId", "The cluster lets in only %s, and the control plane comes from %s too (both regions of the pair count): add them (az aks update --api-server-authorized-ip-ranges), or deployments will fail.", strings.Join(ranges, ", "), strings.Join(missing, ", "))
+	return warning("properties.resourceId", "The cluster accepts connections only from %s, and the control plane also connects from %s. "+
+		"Add these addresses (az aks update --api-server-authorized-ip-ranges), or deployments will fail.",
+		strings.Join(ranges, ", "), strings.Join(missing, ", "))
 }
 
 func within(need netip.Prefix, ranges []string) bool {

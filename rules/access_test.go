@@ -11,7 +11,8 @@ import (
 type object = map[string]any
 
 func clusterWith(profile object) berth.ClusterSpec {
-	return berth.ClusterSpec{Version: "1.36.0", Profile: profile, Pools: []berth.NodePool{{Name: "pool", Count: 3, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}}}
+	return berth.ClusterSpec{Version: "1.36.0", Profile: profile,
+		Pools: []berth.NodePool{{Name: "pool", Count: 3, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}}}
 }
 
 func authorized(ranges ...any) object {
@@ -31,9 +32,9 @@ func TestAuthorizedRanges(t *testing.T) {
 		"none":         {nil, "", ""},
 		"range":        {authorized("203.0.113.0/24", "198.51.100.7"), "", ""},
 		"no range":     {authorized("here"), at, "not a range"},
-		"private":      {authorized("10.0.0.0/8"), at, "is private"},
-		"loopback":     {authorized("127.0.0.1"), at, "is private"},
-		"private too":  {private, at, "nothing from outside"},
+		"private":      {authorized("10.0.0.0/8"), at, "is not a public range"},
+		"loopback":     {authorized("127.0.0.1"), at, "is not a public range"},
+		"private too":  {private, at, "cannot have authorized IP ranges"},
 		"Basic":        {basic, "properties.networkProfile.loadBalancerSku", "Standard"},
 		"none private": {object{"apiServerAccessProfile": object{"enablePrivateCluster": true}}, "", ""},
 	} {
@@ -52,9 +53,9 @@ func TestReachable(t *testing.T) {
 	}{
 		"open to all":        {nil, ours, "", false},
 		"both regions":       {authorized("203.0.113.0/24", "198.51.100.0/24"), ours, "", false},
-		"one of the regions": {authorized("203.0.113.0/24"), ours, "comes from 198.51.100.0/28 too", true},
+		"one of the regions": {authorized("203.0.113.0/24"), ours, "connects from 198.51.100.0/28", true},
 		"a part of a range":  {authorized("203.0.113.16/29", "198.51.100.0/24"), ours, "203.0.113.16/28", true},
-		"not configured":     {authorized("203.0.113.0/24"), nil, "cannot be said", true},
+		"not configured":     {authorized("203.0.113.0/24"), nil, "cannot check whether", true},
 		"private and public": {public, ours, "public name", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,11 +77,13 @@ func TestForbidsPublicIPs(t *testing.T) {
 		assignment object
 		want       bool
 	}{
-		"no public IPs":       {object{"policyDefinitionId": builtIn + PolicyNoPublicIPs}, true},
-		"in any casing":       {object{"policyDefinitionId": strings.ToUpper(builtIn + PolicyNoPublicIPs)}, true},
-		"not enforced":        {object{"policyDefinitionId": builtIn + PolicyNoPublicIPs, "enforcementMode": "DoNotEnforce"}, false},
-		"type not allowed":    {object{"policyDefinitionId": builtIn + PolicyNotAllowedTypes, "parameters": types("microsoft.network/publicipaddresses")}, true},
-		"other type":          {object{"policyDefinitionId": builtIn + PolicyNotAllowedTypes, "parameters": types("Microsoft.Sql/servers")}, false},
+		"no public IPs": {object{"policyDefinitionId": builtIn + PolicyNoPublicIPs}, true},
+		"in any casing": {object{"policyDefinitionId": strings.ToUpper(builtIn + PolicyNoPublicIPs)}, true},
+		"not enforced":  {object{"policyDefinitionId": builtIn + PolicyNoPublicIPs, "enforcementMode": "DoNotEnforce"}, false},
+		"type not allowed": {object{"policyDefinitionId": builtIn + PolicyNotAllowedTypes,
+			"parameters": types("microsoft.network/publicipaddresses")}, true},
+		"other type": {object{"policyDefinitionId": builtIn + PolicyNotAllowedTypes, "parameters": types("Microsoft.Sql/servers")},
+			false},
 		"without parameters":  {object{"policyDefinitionId": builtIn + PolicyNotAllowedTypes}, false},
 		"another policy":      {object{"policyDefinitionId": builtIn + "00000000-0000-0000-0000-000000000000"}, false},
 		"one of the user's":   {object{"policyDefinitionId": "/subscriptions/s" + builtIn + PolicyNoPublicIPs}, false},
@@ -97,13 +100,15 @@ func TestPublicIPs(t *testing.T) {
 	policy := berth.NewID("s", "g", berth.TypePolicyAssignment, "no-ips")
 	none := func(*berth.ComputeSpec) {}
 	check(t, Compute("myaks", created(none), ComputeFacts{Policy: policy}), "properties.computeType", "userDefinedRouting")
-	check(t, Compute("myaks", created(func(s *berth.ComputeSpec) { s.LoadBalancerType = "InternalLoadBalancer" }), ComputeFacts{Policy: policy}), "properties.computeType", "for its way out")
+	check(t, Compute("myaks", created(func(s *berth.ComputeSpec) { s.LoadBalancerType = "InternalLoadBalancer" }),
+		ComputeFacts{Policy: policy}), "properties.computeType", "for its outbound traffic")
 	attached := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, LoadBalancerType: "PublicIp"}
 	check(t, publicIPForCompute(attached, policy), inner+"loadBalancerType", "InternalLoadBalancer")
 	attached.LoadBalancerType = "InternalLoadBalancer"
 	check(t, publicIPForCompute(attached, policy), "", "")
 	check(t, Cluster("k", clusterWith(nil), ClusterFacts{Policy: policy}), "properties.networkProfile.outboundType", "userDefinedRouting")
-	check(t, Cluster("k", clusterWith(object{"networkProfile": object{"outboundType": "userDefinedRouting"}}), ClusterFacts{Policy: policy}), "", "")
+	check(t, Cluster("k", clusterWith(object{"networkProfile": object{"outboundType": "userDefinedRouting"}}), ClusterFacts{Policy: policy}),
+		"", "")
 	old := clusterWith(nil)
 	check(t, Cluster("k", old, ClusterFacts{Policy: policy, Old: &old, Asked: "1.36.0"}), "", "")
 }
@@ -115,10 +120,12 @@ func TestSubnets(t *testing.T) {
 		facts        ComputeFacts
 		target, says string
 	}{
-		"apart":             {func(n *berth.NetworkSpec) { n.DockerBridgeCIDR = "172.18.0.1/16" }, ComputeFacts{Subnets: subnets}, "", ""},
-		"no subnet":         {func(*berth.NetworkSpec) {}, ComputeFacts{NoSubnet: true}, networking + ".subnetId", "There is no subnet"},
-		"service on subnet": {func(n *berth.NetworkSpec) { n.ServiceCIDR, n.DNSServiceIP = "10.1.0.0/16", "10.1.0.10" }, ComputeFacts{Subnets: subnets[:1]}, networking + ".serviceCidr", "overlaps the subnet 10.1.0.0/24"},
-		"bridge on subnet":  {func(*berth.NetworkSpec) {}, ComputeFacts{Subnets: subnets}, networking + ".dockerBridgeCidr", "overlaps the subnet 172.17.8.0/24"},
+		"apart":     {func(n *berth.NetworkSpec) { n.DockerBridgeCIDR = "172.18.0.1/16" }, ComputeFacts{Subnets: subnets}, "", ""},
+		"no subnet": {func(*berth.NetworkSpec) {}, ComputeFacts{NoSubnet: true}, networking + ".subnetId", "There is no subnet"},
+		"service on subnet": {func(n *berth.NetworkSpec) { n.ServiceCIDR, n.DNSServiceIP = "10.1.0.0/16", "10.1.0.10" },
+			ComputeFacts{Subnets: subnets[:1]}, networking + ".serviceCidr", "overlaps the subnet 10.1.0.0/24"},
+		"bridge on subnet": {func(*berth.NetworkSpec) {}, ComputeFacts{Subnets: subnets}, networking + ".dockerBridgeCidr",
+			"overlaps the subnet 172.17.8.0/24"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, Compute("myaks", created(withNetwork(c.change)), c.facts), c.target, c.says)
@@ -132,7 +139,8 @@ func FuzzNetwork(f *testing.F) {
 	f.Add("::/0", "::1", "fe80::1%eth0/64", "::ffff:10.0.0.0/104")
 	f.Fuzz(func(_ *testing.T, service, dns, bridge, authorizedRange string) {
 		n := network4
-		n.ServiceCIDR, n.DNSServiceIP, n.DockerBridgeCIDR = service, dns, bridge
+		n.ServiceCIDR, n.DNSServiceIP = service, dns
+		n.DockerBridgeCIDR = bridge
 		subnets := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/24"), netip.MustParsePrefix("fd00::/64")}
 		network(&n, ComputeFacts{Subnets: subnets})
 		spec := clusterWith(authorized(authorizedRange))

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// ProductionVCPUs is how many vCPUs a cluster for production has at least.
+	// ProductionVCPUs is the minimum number of vCPUs of a cluster for production.
 	ProductionVCPUs = catalog.ProductionVCPUs
 	productionNodes = 3 // advised: such a cluster survives the loss of one node
 	devTestVCPUs    = 2 // advised
@@ -20,8 +20,8 @@ func EnoughVCPUs(p berth.Purpose, vcpus int) bool {
 	return p == berth.DevTest || vcpus >= ProductionVCPUs
 }
 
-// CapacityError is the refusal (CodeBadRequest) of a cluster that has too few vCPUs for a purpose; nil when EnoughVCPUs. It says
-// what is needed; rest goes on, from the semicolon or colon, with what the cluster has and what to do.
+// CapacityError is the refusal (CodeBadRequest) of a cluster that has too few vCPUs for a purpose; nil when EnoughVCPUs. The
+// message states the minimum; rest continues it, from the semicolon or colon, with what the cluster has and what to do.
 func CapacityError(p berth.Purpose, vcpus int, rest string) *berth.Error {
 	if EnoughVCPUs(p, vcpus) {
 		return nil
@@ -29,13 +29,13 @@ func CapacityError(p berth.Purpose, vcpus int, rest string) *berth.Error {
 	return berth.Errorf(berth.CodeBadRequest, "A cluster for %s needs at least %d vCPUs%s", p, ProductionVCPUs, rest)
 }
 
-// extent is what the nodes of a cluster have together. rest is as for CapacityError.
+// extent is the number of nodes of a cluster and of the vCPUs of all of them. rest is as for CapacityError.
 type extent struct {
 	nodes, vcpus int
 	rest         string
 }
 
-// capacity holds an extent against a purpose. What a cluster for production needs is a rule; the others are advice.
+// capacity compares an extent with a purpose. The minimum of a cluster for production is a rule; the others are advice.
 func capacity(target string, p berth.Purpose, have extent) []Violation {
 	if e := CapacityError(p, have.vcpus, have.rest); e != nil {
 		return violation(e.Code, target, "%s", e.Message)
@@ -50,7 +50,7 @@ func capacity(target string, p berth.Purpose, have extent) []Violation {
 	return nil
 }
 
-// poolCapacity judges a cluster that is known by the nodes that it is to have: n of one size.
+// poolCapacity judges a cluster by the nodes that were requested: n of one size.
 func poolCapacity(target string, p berth.Purpose, n int, size catalog.VMSize) []Violation {
 	if size.VCPUs == 0 || n < 1 || !knownPurpose(p) {
 		return nil // another rule reports it
@@ -64,18 +64,19 @@ func poolCapacity(target string, p berth.Purpose, n int, size catalog.VMSize) []
 // connectedCapacity judges a cluster by what it reports: its nodes may be of many sizes.
 func connectedCapacity(target string, p berth.Purpose, s berth.ClusterStatus) []Violation {
 	if s.Nodes == 0 || !knownPurpose(p) {
-		return nil // not seen yet, or another rule reports it
+		return nil // not observed yet, or another rule reports it
 	}
 	rest := fmt.Sprintf("; its %d node(s) have %d together. Add nodes, use larger ones, or attach it with the purpose DevTest.",
 		s.Nodes, s.VCPUs)
 	return capacity(target, p, extent{s.Nodes, s.VCPUs, rest})
 }
 
-// clusterFits judges where the cluster that an attach names is, and how large.
+// clusterFits judges the location and the size of the cluster that an attach names.
 func clusterFits(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	var out []Violation
 	if f.ClusterLocation != "" && f.WorkspaceLocation != "" && f.ClusterLocation != f.WorkspaceLocation {
-		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data transfer costs more.",
+		out = warning("properties.resourceId", "The cluster is in %s and the workspace is in %s: calls between them are slower and data "+
+			"transfer costs more.",
 			f.ClusterLocation, f.WorkspaceLocation)
 	}
 	const target = inner + "clusterPurpose" // of an attach it is the purpose that the request can change

@@ -12,13 +12,14 @@ func ClusterName(n string) []Violation {
 	if clusterName.MatchString(n) {
 		return nil
 	}
-	return violation(berth.CodeInvalidName, "name", "The cluster name '%.80s' is not possible: it must have 1 to 63 letters, digits, '-' or '_', and begin and end with a letter or digit.", n)
+	return violation(berth.CodeInvalidName, "name", "The cluster name '%.80s' is not possible: it must have 1 to 63 letters, digits, '-' "+
+		"or '_', and begin and end with a letter or digit.", n)
 }
 
-// ClusterFacts is what the rules must know besides the wish.
+// ClusterFacts is what the rules must know besides the request.
 type ClusterFacts struct {
 	Old    *berth.ClusterSpec // nil on create
-	Asked  string             // the version in the words of the request
+	Asked  string             // the version as the request states it
 	Policy berth.ID           // a policy assignment that forbids public IPs; zero for none
 }
 
@@ -50,24 +51,27 @@ func clusterVersion(w berth.ClusterSpec, old *berth.ClusterSpec, asked string) [
 		return invalid(target, "Kubernetes version '%.40s' is not available. Available versions: %s.", asked, SupportedVersions())
 	}
 	if old != nil && old.Version != w.Version {
-		return invalid(target, "The cluster runs Kubernetes %s, and upgrading a cluster is not served yet. Leave the version out, or make a new cluster.", old.Version)
+		return invalid(target, "The cluster runs Kubernetes %s, and Berth cannot upgrade clusters yet. Leave out the version, or create "+
+			"another cluster.", old.Version)
 	}
 	return nil
 }
 
-// poolCount: the service deploys to one pool only, so that one must have the wanted size from the start.
+// poolCount: the service deploys to one pool only, so that pool must have the required size from the start (DOC).
 func poolCount(w berth.ClusterSpec) []Violation {
 	if len(w.Pools) == 0 {
 		return invalid("properties.agentPoolProfiles", "A cluster needs one node pool of mode System.")
 	}
-	return invalid("properties.agentPoolProfiles", "A second node pool is not possible: models cannot be deployed to secondary pools. For GPU or FPGA nodes, or another VM size, make a cluster whose only pool has that size.")
+	return invalid("properties.agentPoolProfiles", "A second node pool is not possible: models cannot be deployed to secondary pools. For "+
+		"GPU or FPGA nodes, or another VM size, create a cluster whose only pool has that size.")
 }
 
 func pool(p berth.NodePool) []Violation {
 	const at = "properties.agentPoolProfiles[0]."
 	var out []Violation
 	if !poolName.MatchString(p.Name) {
-		out = append(out, violation(berth.CodeInvalidName, at+"name", "The node pool name '%.40s' is not possible: it must have 1 to 12 lower-case letters or digits and begin with a letter.", p.Name)...)
+		out = append(out, violation(berth.CodeInvalidName, at+"name",
+			"The node pool name '%.40s' is not possible: it must have 1 to 12 lower-case letters or digits and begin with a letter.", p.Name)...)
 	}
 	if !strings.EqualFold(p.Mode, "System") {
 		out = append(out, invalid(at+"mode", "The only pool of a cluster must be of mode System, not %s.", p.Mode)...)
@@ -86,10 +90,12 @@ func poolChange(p, was berth.NodePool) []Violation {
 	const at = "properties.agentPoolProfiles[0]."
 	var out []Violation
 	if p.Name != was.Name {
-		out = append(out, invalid(at+"name", "The cluster's pool is called '%s'; it cannot be renamed, and a second one is not possible.", was.Name)...)
+		out = append(out, invalid(at+"name", "The cluster's pool is called '%s'. It cannot be renamed, and a cluster cannot have a second pool.",
+			was.Name)...)
 	}
 	if !strings.EqualFold(p.VMSize, was.VMSize) {
-		out = append(out, violation(berth.CodeExistsDifferently, at+"vmSize", "The nodes are of size %s and cannot become %s: only their number can be changed.", was.VMSize, p.VMSize)...)
+		out = append(out, violation(berth.CodeExistsDifferently, at+"vmSize",
+			"The nodes are of size %s and cannot become %s: only their number can be changed.", was.VMSize, p.VMSize)...)
 	}
 	return out
 }

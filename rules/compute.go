@@ -16,26 +16,26 @@ const (
 	inner         = "properties.properties."
 )
 
-// ComputeFacts is what the rules must know besides the wish.
+// ComputeFacts is what the rules must know besides the request.
 type ComputeFacts struct {
 	WorkspaceLocation string
 	Subscription      string
-	Exists            *berth.Compute // the compute as it is; nil on create
+	Exists            *berth.Compute // the stored compute; nil on create
 	ClusterID         berth.ID       // named by an attach
 	Cluster           *berth.Cluster // nil when there is none by that id
 	ClusterState      berth.State
 	ClusterLocation   string
 	Now               time.Time
-	SSLKey            bool           // a private key came along, or is kept
-	SSLKeyPEM         []byte         // that key; nil when it is not at hand
-	Renew             bool           // the certificate is to be renewed
+	SSLKey            bool           // the request has a private key, or one is stored
+	SSLKeyPEM         []byte         // that key; nil when it was not read
+	Renew             bool           // the request renews the certificate
 	NoSubnet          bool           // the network has no such subnet, or there is no such network
 	Subnets           []netip.Prefix // of the network that the subnet is in
 	Policy            berth.ID       // a policy assignment that forbids public IPs; zero for none
-	ControlPlane      []netip.Prefix // where Berth comes from, for the workspace's region and its pair
+	ControlPlane      []netip.Prefix // the addresses from which Berth connects, for the workspace's region and its pair
 	Namesake          berth.ID       // a compute of this name in another workspace of the region; zero for none
-	Taken             error          // why the cluster cannot be taken up: somebody has it; nil when it is free
-	TakeOver          bool           // it is to be taken from whoever has it
+	Taken             error          // names the holder of the cluster; nil when no other compute holds it
+	TakeOver          bool           // the request takes the cluster over from its present holder
 }
 
 // ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
@@ -59,7 +59,7 @@ func ComputeDefaults(s *berth.ComputeSpec) {
 		}
 	}
 	if s.LoadBalancerType == "PublicIp" && s.LoadBalancerNet == "aks-subnet" {
-		s.LoadBalancerNet = "" // azureml-core's template leaves its default behind
+		s.LoadBalancerNet = "" // azureml-core's template always sends this default
 	}
 	if s.Attached {
 		return
@@ -99,18 +99,21 @@ func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 	size, _ := catalog.Size(w.VMSize)
 	out = append(out, poolCapacity(inner+"agentCount", w.Purpose, w.AgentCount, size)...)
 	if w.Location != f.WorkspaceLocation && w.Location != "" && f.WorkspaceLocation != "" {
-		out = append(out, warning("properties.computeLocation", "The cluster is made in %s and the workspace is in %s: calls between them are slower and data transfer costs more.", w.Location, f.WorkspaceLocation)...)
+		out = append(out, warning("properties.computeLocation",
+			"The cluster is created in %s and the workspace is in %s: calls between them are slower and data transfer costs "+
+				"more.", w.Location, f.WorkspaceLocation)...)
 	}
 	return out
 }
 
-// namesake: the document wants a name to be unique in the region too, where its studio only warns; later editions speak of
-// the workspace alone.
+// namesake: DOC requires that a name is unique in the region too, where its studio only warns; later editions require it in the
+// workspace only.
 func namesake(n string, f ComputeFacts) []Violation {
 	if f.Namesake.IsZero() {
 		return nil
 	}
-	return warning("name", "Another workspace in %s, '%s', has a compute called '%s' too: easily taken for one another.", f.WorkspaceLocation, f.Namesake.Parent().Name(), n)
+	return warning("name", "Another workspace in %s, '%s', also has a compute called '%s': they are easy to confuse.", f.WorkspaceLocation,
+		f.Namesake.Parent().Name(), n)
 }
 
 // shape refuses what an update cannot change: the service creates and attaches once, and scales by node count only.
@@ -120,7 +123,8 @@ func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	}
 	was := f.Exists.Spec
 	differs := func(target, format string, args ...any) []Violation {
-		return violation(berth.CodeExistsDifferently, target, "A compute of this name exists already, and "+format+" Delete or detach it first, or choose another name.", args...)
+		return violation(berth.CodeExistsDifferently, target,
+			"A compute of this name exists already, and "+format+" Delete or detach it first, or choose another name.", args...)
 	}
 	switch {
 	case was.Type != w.Type:
@@ -138,7 +142,8 @@ func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		out = append(out, differs(inner+"agentVmSize", "its nodes are of size %s; only their number can be changed.", was.VMSize)...)
 	}
 	if was.Attached && w.AgentCount != 0 && w.AgentCount != f.Exists.Status.Nodes {
-		out = append(out, invalid(inner+"agentCount", "The cluster was attached, so it is scaled where it was made: scale '%s' itself (az aks scale).", was.ClusterID.Name())...)
+		out = append(out, invalid(inner+"agentCount", "The cluster was attached, so Berth does not scale it. Scale '%s' itself (az aks scale).",
+			was.ClusterID.Name())...)
 	}
 	return out
 }
@@ -159,11 +164,13 @@ func vmSize(target, size string) []Violation {
 	s, known := catalog.Size(size)
 	switch {
 	case !known:
-		return invalid(target, "The VM size '%.60s' is not known. Near it are %s.", size, strings.Join(catalog.Nearest(size, 3), ", "))
+		return invalid(target, "The VM size '%.60s' is not known. Similar sizes: %s.", size, strings.Join(catalog.Nearest(size, 3), ", "))
 	case s.VCPUs < 2 || s.MemoryMiB < 4096:
-		return invalid(target, "The VM size %s has %d vCPU(s) and %.1f GiB; a System pool needs at least 2 vCPUs and 4 GiB.", s.Name, s.VCPUs, float64(s.MemoryMiB)/1024)
+		return invalid(target, "The VM size %s has %d vCPU(s) and %.1f GiB; a System pool needs at least 2 vCPUs and 4 GiB.", s.Name, s.VCPUs,
+			float64(s.MemoryMiB)/1024)
 	case strings.HasPrefix(s.Name, "Standard_B"):
-		return invalid(target, "The VM size %s is of the burstable B series, which a System pool cannot use. Standard_D2s_v3 is near it.", s.Name)
+		return invalid(target, "The VM size %s is of the burstable B series, which a System pool cannot use. A similar size is Standard_D2s_v3.",
+			s.Name)
 	}
 	return nil
 }
@@ -181,15 +188,19 @@ func attachable(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	id := w.ClusterID
 	switch {
 	case w.Attached && id.IsZero():
-		return nil // it could not be read, and that is told
+		return nil // the id could not be read; that is reported already
 	case !w.Attached:
-		return violation(berth.CodeInvalidRequest, target, "A compute of type %s takes up a cluster that exists: give its resourceId.", w.Type)
+		return violation(berth.CodeInvalidRequest, target, "A compute of type %s needs the resourceId of an existing cluster.", w.Type)
 	case !id.Is(berth.TypeCluster) && !id.Is(berth.TypeConnected):
-		return violation(berth.CodeInvalidID, target, "'%s' does not name a managed or connected cluster. It must be /subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}, or …/Microsoft.Kubernetes/connectedClusters/{name}.", id)
+		return violation(berth.CodeInvalidID, target, "'%s' does not name a managed or connected cluster. It must be "+
+			"/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.ContainerService/managedClusters/{name}, or "+
+			"…/Microsoft.Kubernetes/connectedClusters/{name}.", id)
 	case !strings.EqualFold(id.Subscription, f.Subscription):
-		return violation(berth.CodeInvalidID, target, "The cluster is in subscription '%s', and only clusters of the workspace's own subscription '%s' can be attached.", id.Subscription, f.Subscription)
+		return violation(berth.CodeInvalidID, target, "The cluster is in subscription '%s'. Attach a cluster of the workspace's subscription "+
+			"'%s'.", id.Subscription, f.Subscription)
 	case f.Cluster == nil:
-		return violation(berth.CodeNotFound, target, "There is no cluster '%s' in resource group '%s'. List clusters with 'berth aks list' or 'az aks list'.", id.Name(), id.Group)
+		return violation(berth.CodeNotFound, target, "There is no cluster '%s' in resource group '%s'. List clusters with 'berth aks list' or "+
+			"'az aks list'.", id.Name(), id.Group)
 	case f.ClusterState == berth.StateDeleting || f.ClusterState == berth.StateFailed:
 		return violation(berth.CodeConflict, target, "The cluster '%s' is %s; only a working cluster can be attached.", id.Name(), f.ClusterState)
 	}
@@ -204,16 +215,19 @@ func free(f ComputeFacts) []Violation {
 		return out
 	}
 	if f.Cluster != nil && !f.Cluster.Spec.OwnedBy.IsZero() {
-		return []Violation{{Code: berth.CodeConflict, Target: "properties.resourceId", Message: fmt.Sprintf("The cluster '%s' was made by the compute '%s', and goes with it: it cannot be taken over. Detach it there first.",
-			f.ClusterID.Name(), f.Cluster.Spec.OwnedBy.Name())}}
+		return []Violation{{Code: berth.CodeConflict, Target: "properties.resourceId",
+			Message: fmt.Sprintf("The cluster '%s' was created by the compute '%s' and is deleted with it, so it cannot be taken over. Detach it "+
+				"from that compute first.",
+				f.ClusterID.Name(), f.Cluster.Spec.OwnedBy.Name())}}
 	}
 	whose, _, _ := strings.Cut(f.Taken.Error(), ". ")
-	return warning("properties.resourceId", "%s. It is taken over: the other fails, and loses its access.", whose)
+	return warning("properties.resourceId", "%s. This request takes it over: the other compute becomes Failed and loses its access.", whose)
 }
 
 func namespace(w berth.ComputeSpec) []Violation {
 	if dnsLabel.MatchString(w.Namespace) {
 		return nil
 	}
-	return invalid(inner+"namespace", "The namespace '%.80s' is not possible: it must have 1 to 63 lower-case letters, digits or '-', and begin and end with a letter or digit.", w.Namespace)
+	return invalid(inner+"namespace", "The namespace '%.80s' is not possible: it must have 1 to 63 lower-case letters, digits or '-', and "+
+		"begin and end with a letter or digit.", w.Namespace)
 }

@@ -7,8 +7,8 @@ import (
 	"berth.dev/berth"
 )
 
-// Explain says a fact of the store to a user: what is in the way, and what to do. An error that is no such fact becomes
-// CodeInternal with its own text.
+// Explain turns an error of the store into a message for users: what is wrong, and what to do. The message of any other error
+// becomes CodeInternal with its own text.
 func Explain(err error) *berth.Error {
 	switch e := err.(type) { //nolint:errorlint // facts come as they are
 	case *berth.Error:
@@ -23,9 +23,9 @@ func Explain(err error) *berth.Error {
 	case *berth.ParentError:
 		return parent(e)
 	case *berth.SupersededError:
-		return berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' took the place of this one.", e.Verb, e.ID.Name())
+		return berth.Errorf(berth.CodeCanceled, "A later request to %s '%s' replaced this one.", e.Verb, e.ID.Name())
 	case *berth.IdleError:
-		return berth.Errorf(berth.CodeConflict, "'%s' is not under way, so there is nothing to cancel.", e.ID.Name())
+		return berth.Errorf(berth.CodeConflict, "No operation on '%s' is in progress, so there is nothing to cancel.", e.ID.Name())
 	case *berth.FullError:
 		return berth.Errorf(berth.CodeStorageFull,
 			"The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
@@ -39,18 +39,18 @@ func Explain(err error) *berth.Error {
 
 func busy(e *berth.BusyError) *berth.Error {
 	if e.Holds {
-		return berth.Errorf(berth.CodeBusy, "'%s', which has the cluster, is being changed (%s). Wait until that has ended.",
+		return berth.Errorf(berth.CodeBusy, "'%s', which holds the cluster, is being changed (%s). Wait until that has ended.",
 			e.ID.Name(), e.State)
 	}
 	return berth.Errorf(berth.CodeBusy, "'%s' is being changed (%s). "+
 		"Wait until that has ended: follow operation %s, or try again in a moment.", e.ID.Name(), e.State, e.Operation)
 }
 
-// parent refuses in the words of Azure Resource Manager where it has some.
+// parent uses the messages of Azure Resource Manager where there are some.
 func parent(e *berth.ParentError) *berth.Error {
 	switch {
 	case e.Deleting:
-		return berth.Errorf(berth.CodeConflict, "'%s' is being deleted; nothing can be made in it.", e.Parent.Name())
+		return berth.Errorf(berth.CodeConflict, "'%s' is being deleted, so nothing can be created in it.", e.Parent.Name())
 	case e.Parent.IsGroup():
 		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", e.Parent.Name())
 	}
@@ -58,14 +58,14 @@ func parent(e *berth.ParentError) *berth.Error {
 		"Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", e.ID.Type(), e.Parent)
 }
 
-// file says what to do with a database file that the server does not start with.
+// file is the message about a database file with which the server cannot start.
 func file(e *berth.FileError) *berth.Error {
 	switch e.Fault {
 	case berth.FileForeign:
 		return berth.Errorf(berth.CodeInternal, "The database %s belongs to another program. "+
 			"Use another --data-dir, or move the file away; Berth has not changed it.", e.Path)
 	case berth.FileNewer:
-		return berth.Errorf(berth.CodeInternal, "The database %s was written by a newer Berth (schema %d; this one knows up to %d). "+
+		return berth.Errorf(berth.CodeInternal, "The database %s was written by a newer Berth (schema %d; this version reads schemas up to %d). "+
 			"Start the newer Berth, or use another --data-dir; nothing was changed.", e.Path, e.Schema, e.Own)
 	case berth.FileDamaged:
 		return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). "+
@@ -80,12 +80,12 @@ func unreadable(e *berth.UnreadableError) *berth.Error {
 	const record = "The stored record of '%s' cannot be read (%v). "
 	switch e.Kind {
 	case berth.StoredOperation:
-		return berth.Errorf(berth.CodeUnreadable, record+"Look at the resource itself to see how it is.", e.Name, e.Why)
+		return berth.Errorf(berth.CodeUnreadable, record+"Read the resource itself to see its state.", e.Name, e.Why)
 	case berth.StoredChange:
 		return berth.Errorf(berth.CodeUnreadable, "The stored record of the operation on '%s' cannot be read. Repeat the request.", e.Name)
 	case berth.StoredSecret:
 		return berth.Errorf(berth.CodeUnreadable, "The secret '%s' of '%s' cannot be opened (%v). "+
-			"Repeat the request that made it (attach, connect or create), delete the resource, or restore a backup.", e.Part, e.Name, e.Why)
+			"Repeat the request that stored it (attach, connect or create), delete the resource, or restore a backup.", e.Part, e.Name, e.Why)
 	default:
 		return berth.Errorf(berth.CodeUnreadable, record+"Delete it, or restore a backup.", e.Name, e.Why)
 	}
@@ -105,7 +105,7 @@ func AlreadyAttached(t *berth.TakenError) *berth.Error {
 	return e
 }
 
-// by says who a caller is: " by 'name'".
+// by names a caller for a sentence: " by 'name'", or the id when the name is not known.
 func by(caller, name string) string {
 	switch {
 	case name != "":

@@ -42,7 +42,8 @@ func TestExplain(t *testing.T) {
 		{&berth.UnreadableError{Name: "ear", Why: why}, berth.CodeUnreadable, "'ear' why Delete backup"},
 		{&berth.UnreadableError{Kind: berth.StoredOperation, Name: "op", Why: why}, berth.CodeUnreadable, "'op' why"},
 		{&berth.UnreadableError{Kind: berth.StoredChange, Name: "ear"}, berth.CodeUnreadable, "'ear' Repeat"},
-		{&berth.UnreadableError{Kind: berth.StoredSecret, Name: "ear", Part: "token", Why: why}, berth.CodeUnreadable, "'token' 'ear' why backup"},
+		{&berth.UnreadableError{Kind: berth.StoredSecret, Name: "ear", Part: "token", Why: why}, berth.CodeUnreadable,
+			"'token' 'ear' why backup"},
 	} {
 		e := rules.Explain(c.fact)
 		if e.Code != c.code {

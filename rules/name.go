@@ -20,14 +20,15 @@ var (
 )
 
 // name checks a compute's name: 3 to 24 characters, letters, digits and dashes, first a letter (the service's document);
-// last a letter or digit (its 2025 edition). A trailing -<digits> is refused by the REST pattern but was long taken, so
-// it only warns. Reserved names are azureml-core's.
+// last a letter or digit (its 2025 edition). A trailing -<digits> is refused by the REST pattern but was accepted for years, so
+// it only causes a warning. Reserved names are azureml-core's.
 func name(n string) []Violation {
 	switch {
 	case slices.Contains(reserved, strings.ToLower(n)):
 		return violation(berth.CodeInvalidName, "name", "'%s' is a reserved name. Choose another.", n)
 	case !computeName.MatchString(n):
-		return violation(berth.CodeInvalidName, "name", "The compute name '%.60s' is not possible: it must have 3 to 24 characters, only letters, digits and '-', begin with a letter and end with a letter or digit.", n)
+		return violation(berth.CodeInvalidName, "name", "The compute name '%.60s' is not possible: it must have 3 to 24 characters, only "+
+			"letters, digits and '-', begin with a letter and end with a letter or digit.", n)
 	case endsInNumber.MatchString(n):
 		return warning("name", "The compute name '%s' ends in a dash and a number, which newer versions of the service refuse.", n)
 	}
@@ -39,7 +40,8 @@ func WorkspaceName(n string) []Violation {
 	if workspaceName.MatchString(n) {
 		return nil
 	}
-	return violation(berth.CodeInvalidName, "name", "The workspace name '%.60s' is not possible: it must have 3 to 33 characters, only letters, digits, '-' and '_', and begin with a letter or digit.", n)
+	return violation(berth.CodeInvalidName, "name", "The workspace name '%.60s' is not possible: it must have 3 to 33 characters, only "+
+		"letters, digits, '-' and '_', and begin with a letter or digit.", n)
 }
 
 // GroupName checks a resource group's name (the ARM RPC).
@@ -47,7 +49,8 @@ func GroupName(n string) []Violation {
 	if groupName.MatchString(n) {
 		return nil
 	}
-	return violation(berth.CodeInvalidName, "name", "The resource group name '%.100s' is not possible: it must have 1 to 90 letters, digits, '-', '_', '.', '(' or ')', and not end in a period.", n)
+	return violation(berth.CodeInvalidName, "name", "The resource group name '%.100s' is not possible: it must have 1 to 90 letters, "+
+		"digits, '-', '_', '.', '(' or ')', and not end in a period.", n)
 }
 
 // Tags checks the map of tags (ARM's limits: 50 tags, 512 and 256 characters).

@@ -8,23 +8,27 @@ import (
 
 const networking = inner + "aksNetworkingConfiguration"
 
-// loadBalancer: PublicIp is the default; a subnet goes with an internal one only.
+// loadBalancer: PublicIp is the default; a subnet is possible with an internal load balancer only.
 func loadBalancer(w berth.ComputeSpec) []Violation {
 	switch {
 	case w.LoadBalancerType != "PublicIp" && w.LoadBalancerType != "InternalLoadBalancer":
-		return invalid(inner+"loadBalancerType", "The load balancer type '%s' is not known; it is PublicIp or InternalLoadBalancer.", w.LoadBalancerType)
+		return invalid(inner+"loadBalancerType", "The load balancer type '%s' is not known; it is PublicIp or InternalLoadBalancer.",
+			w.LoadBalancerType)
 	case w.LoadBalancerType == "PublicIp" && w.LoadBalancerNet != "":
-		return invalid(inner+"loadBalancerSubnet", "A load balancer subnet goes with the type InternalLoadBalancer only.")
+		return invalid(inner+"loadBalancerSubnet", "A load balancer subnet is possible with the type InternalLoadBalancer only.")
 	}
 	return nil
 }
 
-// ssl: Enabled brings a certificate, Auto a leaf domain label; never both.
+const bothCertificates = "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. " +
+	"Send one of them."
+
+// ssl: Enabled needs a certificate, Auto a leaf domain label; never both (SDK).
 func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	s := w.SSL
 	const target = tlsField
 	if f.Renew && (s == nil || s.LeafDomainLabel == "") {
-		return invalid(target+".renew", "Only a certificate that was made for a leaf domain label can be renewed, and this compute has none.")
+		return invalid(target+".renew", "Only a certificate that was created for a leaf domain label can be renewed, and this compute has none.")
 	}
 	if s == nil {
 		return nil
@@ -34,10 +38,10 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		return nil
 	case "Enabled":
 		if s.LeafDomainLabel != "" {
-			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
+			return invalid(target, bothCertificates)
 		}
 		if s.CNAME == "" || s.Certificate == "" || !f.SSLKey {
-			return invalid(target, "Not all SSL information is there: cname, cert and key are needed together.")
+			return invalid(target, "SSL information is missing: cname, cert and key are needed together.")
 		}
 		return ownCertificate(s, f)
 	case "Auto":
@@ -45,28 +49,31 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		case s.LeafDomainLabel == "":
 			return invalid(target+".leafDomainLabel", "With SSL status Auto a leafDomainLabel is needed.")
 		case s.CNAME != "" || s.Certificate != "":
-			return invalid(target, "A certificate of your own (status Enabled) and a leaf domain label (status Auto) exclude each other. Give one of them.")
+			return invalid(target, bothCertificates)
 		case w.LoadBalancerType == "InternalLoadBalancer":
-			return invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or bring a certificate of your own.")
+			return invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or send a "+
+				"certificate of your own.")
 		}
 		return nil
 	}
 	return invalid(target+".status", "The SSL status '%s' is not known; it is Enabled, Auto or Disabled.", s.Status)
 }
 
-// banned are ranges that AKS keeps for itself.
+// banned are the ranges that AKS reserves.
 var banned = []netip.Prefix{
-	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"), netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.30.0.0/16"),
+	netip.MustParsePrefix("172.31.0.0/16"), netip.MustParsePrefix("192.0.2.0/24"),
 }
 
-// network: all fields or none; the subnet is there; the DNS address lies in the service range and is not its first; no range
+// network: all fields or none; the subnet exists; the DNS address is in the service range and is not its first; no range
 // overlaps another or a subnet of the network (VNET, AKS).
 func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	if n == nil {
 		return nil
 	}
 	if n.SubnetID == "" || n.ServiceCIDR == "" || n.DNSServiceIP == "" || n.DockerBridgeCIDR == "" {
-		return invalid(networking, "Not all virtual network information is there: subnetId, serviceCidr, dnsServiceIP and dockerBridgeCidr are needed together.")
+		return invalid(networking, "Virtual network information is missing: subnetId, serviceCidr, dnsServiceIP and dockerBridgeCidr are "+
+			"needed together.")
 	}
 	var out []Violation
 	id, err := berth.ParseID(n.SubnetID)
@@ -74,7 +81,9 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	case err != nil || !id.Is(berth.TypeSubnet):
 		out = append(out, invalid(networking+".subnetId", "'%.120s' does not name a subnet.", n.SubnetID)...)
 	case f.NoSubnet:
-		out = append(out, violation(berth.CodeNotFound, networking+".subnetId", "There is no subnet '%s' in a virtual network '%s' of resource group '%s'. Make it first (az network vnet create), or name another.", id.Name(), id.Parent().Name(), id.Group)...)
+		out = append(out, violation(berth.CodeNotFound, networking+".subnetId",
+			"There is no subnet '%s' in a virtual network '%s' of resource group '%s'. Create it first (az network vnet create), or name another "+
+				"one.", id.Name(), id.Parent().Name(), id.Group)...)
 	}
 	service, serviceErr := netip.ParsePrefix(n.ServiceCIDR)
 	if serviceErr != nil || !service.Addr().Is4() {
@@ -83,7 +92,7 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	service = service.Masked()
 	for _, b := range banned {
 		if b.Overlaps(service) {
-			out = append(out, invalid(networking+".serviceCidr", "The service range %s overlaps %s, which AKS keeps for itself.", service, b)...)
+			out = append(out, invalid(networking+".serviceCidr", "The service range %s overlaps %s, which AKS reserves.", service, b)...)
 		}
 	}
 	if service.Bits() <= 12 {
@@ -98,7 +107,8 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 	case len(apart(networking+".dockerBridgeCidr", "Docker bridge range", bridge.Masked(), f.Subnets)) > 0:
 		out = append(out, apart(networking+".dockerBridgeCidr", "Docker bridge range", bridge.Masked(), f.Subnets)...)
 	case bridge.Masked().Overlaps(service):
-		out = append(out, invalid(networking+".dockerBridgeCidr", "The Docker bridge range %s overlaps the service range %s. Choose one that does not.", bridge, service)...)
+		out = append(out, invalid(networking+".dockerBridgeCidr",
+			"The Docker bridge range %s overlaps the service range %s. Choose one that does not.", bridge, service)...)
 	}
 	return out
 }
@@ -121,7 +131,8 @@ func dns(text string, service netip.Prefix) []Violation {
 	case !service.Contains(ip):
 		return invalid(target, "The DNS address %s is not inside the service range %s.", ip, service)
 	case ip == service.Addr() || ip == service.Addr().Next():
-		return invalid(target, "The DNS address %s is the first of the service range %s, which belongs to the Kubernetes API. Choose a later one.", ip, service)
+		return invalid(target, "The DNS address %s is the first of the service range %s, which belongs to the Kubernetes API. Choose a later "+
+			"one.", ip, service)
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"berth.dev/berth"
 )
 
-// Built-in policies that a public address runs into. The rule is the service's document's: AKS needs a public IP for its way
-// out, so where a policy forbids those, a cluster cannot be created.
+// Built-in policies that forbid public addresses. DOC: an AKS cluster needs a public IP for its outbound traffic, so a cluster
+// cannot be created where a policy forbids public IPs.
 const (
 	PolicyNoPublicIPs      = "83a86a26-fd1f-447c-b59d-e51f44264114" // "Network interfaces should not have public IPs"
 	PolicyNotAllowedTypes  = "6c112d4e-5bc7-47ae-a041-ea2d9dccd749" // "Not allowed resource types"
@@ -16,7 +16,8 @@ const (
 	policyDefinitionPrefix = "/providers/microsoft.authorization/policydefinitions/"
 )
 
-// ForbidsPublicIPs says whether a policy assignment, as it was written, denies public addresses.
+// ForbidsPublicIPs reports whether a policy assignment denies public addresses: its properties name one of the built-in policies
+// above, and it is enforced.
 func ForbidsPublicIPs(assignment map[string]any) bool {
 	definition, _ := assignment["policyDefinitionId"].(string)
 	name, builtIn := strings.CutPrefix(strings.ToLower(definition), policyDefinitionPrefix)
@@ -40,27 +41,33 @@ func ForbidsPublicIPs(assignment map[string]any) bool {
 	return false
 }
 
-const twoWaysOut = "Either let the cluster have its public IP (exempt its resource group from the policy), or make a cluster without one yourself (outboundType userDefinedRouting, with a public IP on your firewall) and attach that."
+const twoWaysOut = "Either exempt the cluster's resource group from the policy, or create a cluster without a public IP yourself " +
+	"(outboundType userDefinedRouting, with a public IP on your firewall) and attach that."
 
-// publicIPForCompute: to create takes a public IP whatever the load balancer; to attach takes one for scoring only.
+// publicIPForCompute: a created cluster needs a public IP with any load balancer; an attached one needs it for scoring only.
 func publicIPForCompute(w berth.ComputeSpec, policy berth.ID) []Violation {
 	switch {
 	case policy.IsZero():
 		return nil
 	case !w.Attached:
-		return violation(berth.CodeDisallowedByPolicy, "properties.computeType", "The policy assignment '%s' forbids public IPs, and a cluster that is created needs one for its way out. %s", policy.Name(), twoWaysOut)
+		return violation(berth.CodeDisallowedByPolicy, "properties.computeType",
+			"The policy assignment '%s' forbids public IPs, and a created cluster needs one for its outbound traffic. %s", policy.Name(), twoWaysOut)
 	case w.Type == berth.ComputeAKS && w.LoadBalancerType == "PublicIp":
-		return violation(berth.CodeDisallowedByPolicy, inner+"loadBalancerType", "The policy assignment '%s' forbids public IPs, and scoring would get one. Use the load balancer type InternalLoadBalancer, or exempt the cluster's resource group from the policy.", policy.Name())
+		return violation(berth.CodeDisallowedByPolicy, inner+"loadBalancerType",
+			"The policy assignment '%s' forbids public IPs, and scoring would use one. Use the load balancer type InternalLoadBalancer, or "+
+				"exempt the cluster's resource group from the policy.", policy.Name())
 	}
 	return nil
 }
 
-// publicIPForCluster: a cluster does without a public IP only if its way out is routed by its owner.
+// publicIPForCluster: a cluster needs no public IP only if its owner routes its outbound traffic.
 func publicIPForCluster(w berth.ClusterSpec, policy berth.ID) []Violation {
 	network, _ := w.Profile["networkProfile"].(map[string]any)
 	way, _ := network["outboundType"].(string)
 	if policy.IsZero() || strings.EqualFold(way, "userDefinedRouting") {
 		return nil
 	}
-	return violation(berth.CodeDisallowedByPolicy, "properties.networkProfile.outboundType", "The policy assignment '%s' forbids public IPs, and the cluster needs one for its way out. Either exempt its resource group from the policy, or set outboundType to userDefinedRouting and give your firewall the public IP.", policy.Name())
+	return violation(berth.CodeDisallowedByPolicy, "properties.networkProfile.outboundType",
+		"The policy assignment '%s' forbids public IPs, and the cluster needs one for its outbound traffic. Either exempt its resource group "+
+			"from the policy, or set outboundType to userDefinedRouting and assign the public IP to your firewall.", policy.Name())
 }

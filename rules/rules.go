@@ -1,5 +1,5 @@
-// Package rules says what is allowed: pure functions from a wish and the facts to violations. All rules of a wish are
-// asked, and all violations are told together.
+// Package rules decides what is allowed: pure functions from a request and the facts to violations. A request is checked against
+// all of its rules, and all violations are reported together.
 package rules
 
 import (
@@ -11,7 +11,7 @@ import (
 	"berth.dev/berth"
 )
 
-// Violation is one rule that a wish does not keep. Warnings are told and never block.
+// Violation is one rule that a request violates. A warning is reported and never refuses a request.
 type Violation struct {
 	Code    berth.Code
 	Target  string // the field's path as the user sent it, such as "properties.properties.agentCount", or "name"
@@ -33,9 +33,10 @@ func warning(target, format string, args ...any) []Violation {
 	return v
 }
 
-// AsError makes one error of all violations that are not warnings; nil when there are none.
+// AsError is one error for all violations that are not warnings, each in its details; nil when there are none. A single violation
+// keeps its own code and message.
 func AsError(vs []Violation) *berth.Error {
-	details := Told(vs, false)
+	details := Reported(vs, false)
 	switch len(details) {
 	case 0:
 		return nil
@@ -50,11 +51,14 @@ func AsError(vs []Violation) *berth.Error {
 			fields = append(fields, d.Target)
 		}
 	}
-	return &berth.Error{Code: berth.CodeBadRequest, Message: fmt.Sprintf("The request breaks %d rules, at %s; nothing was changed. Each is told in the details.", len(details), strings.Join(fields, ", ")), Details: details}
+	e := berth.Errorf(berth.CodeBadRequest, "The request violates %d rules, at %s. Nothing was changed. See the details for each violation.",
+		len(details), strings.Join(fields, ", "))
+	e.Details = details
+	return e
 }
 
-// Told are the violations that are warnings, or those that are not, as they are shown.
-func Told(vs []Violation, warnings bool) []berth.Error {
+// Reported are the warnings among the violations, or the others, as errors for an answer; nil when there are none.
+func Reported(vs []Violation, warnings bool) []berth.Error {
 	var out []berth.Error
 	for _, v := range vs {
 		if v.Warning == warnings {
@@ -64,7 +68,7 @@ func Told(vs []Violation, warnings bool) []berth.Error {
 	return out
 }
 
-// Of makes a violation of an error that was found on the way to the rules; false for one that is not for users.
+// Of turns an error that was found before the rules ran into a violation; false for an error that is not for users.
 func Of(err error) ([]Violation, bool) {
 	e, isOurs := errors.AsType[*berth.Error](err)
 	if !isOurs {

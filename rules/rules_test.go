@@ -9,7 +9,7 @@ import (
 
 const subscription = "11111111-2222-3333-4444-555555555555"
 
-// created is a wish that breaks no rule; change makes it one that does.
+// created is a request that violates no rule; change turns it into one that does.
 func created(change func(*berth.ComputeSpec)) berth.ComputeSpec {
 	s := berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope"}
 	ComputeDefaults(&s)
@@ -22,59 +22,80 @@ var network4 = berth.NetworkSpec{
 	ServiceCIDR: "10.0.0.0/16", DNSServiceIP: "10.0.0.10", DockerBridgeCIDR: "172.17.0.1/16",
 }
 
-func withNetwork(change func(*berth.NetworkSpec)) func(*berth.ComputeSpec) {
+func withNetwork(change func(*subnet)) func(*spec) {
 	n := network4
 	change(&n)
-	return func(s *berth.ComputeSpec) { s.Network = &n }
+	return func(s *spec) { s.Network = &n }
 }
 
 func TestCreate(t *testing.T) {
-	none := func(*berth.ComputeSpec) {}
+	none := func(*spec) {}
 	for name, c := range map[string]struct {
 		name   string
-		change func(*berth.ComputeSpec)
+		change func(*spec)
 		want   string // target of the violation; empty for none
 		says   string
 	}{
-		"defaults":                     {"myaks", none, "", ""},
-		"shortest name":                {"abc", none, "", ""},
-		"name too short":               {"ab", none, "name", "3 to 24"},
-		"name too long":                {strings.Repeat("a", 25), none, "name", "3 to 24"},
-		"name begins with a digit":     {"1abc", none, "name", "begin with a letter"},
-		"name ends with a dash":        {"abc-", none, "name", "end with"},
-		"name with a dot":              {"a.bc", none, "name", "only letters"},
-		"reserved name":                {"Local", none, "name", "reserved"},
-		"dense production":             {"myaks", func(s *berth.ComputeSpec) { s.Purpose = berth.DenseProd }, "", ""},
-		"unknown purpose":              {"myaks", func(s *berth.ComputeSpec) { s.Purpose = "Prod" }, "properties.properties.clusterPurpose", "DevTest"},
-		"twelve vCPUs exactly":         {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 3 }, "", ""},
-		"eight vCPUs":                  {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 2 }, "properties.properties.agentCount", "2 node(s) × 4"},
-		"DevTest is small":             {"myaks", func(s *berth.ComputeSpec) { s.Purpose, s.AgentCount = berth.DevTest, 1 }, "", ""},
-		"no nodes":                     {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = -1 }, "properties.properties.agentCount", "1 to 1000"},
-		"too many nodes":               {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 1001 }, "properties.properties.agentCount", "1 to 1000"},
-		"unknown size":                 {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_D3_v3" }, "properties.properties.agentVmSize", "Standard_D"},
-		"size too small":               {"myaks", func(s *berth.ComputeSpec) { s.VMSize, s.Purpose = "Standard_A1_v2", berth.DevTest }, "properties.properties.agentVmSize", "2 vCPUs"},
-		"burstable size":               {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_B4ms" }, "properties.properties.agentVmSize", "burstable"},
-		"FPGA size":                    {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_PB6s" }, "", ""},
-		"unknown load balancer":        {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerType = "Best" }, "properties.properties.loadBalancerType", "PublicIp"},
-		"subnet with a public address": {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerNet = "sub" }, "properties.properties.loadBalancerSubnet", "Internal"},
-		"subnet with an internal one":  {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerType, s.LoadBalancerNet = "InternalLoadBalancer", "sub" }, "", ""},
-		"certificate without key":      {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "Enabled", CNAME: "a", Certificate: "b"} }, "properties.properties.sslConfiguration", "key"},
-		"automatic without label":      {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "Auto"} }, "properties.properties.sslConfiguration.leafDomainLabel", "leafDomainLabel"},
-		"automatic":                    {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l"} }, "", ""},
+		"defaults":                 {"myaks", none, "", ""},
+		"shortest name":            {"abc", none, "", ""},
+		"name too short":           {"ab", none, "name", "3 to 24"},
+		"name too long":            {strings.Repeat("a", 25), none, "name", "3 to 24"},
+		"name begins with a digit": {"1abc", none, "name", "begin with a letter"},
+		"name ends with a dash":    {"abc-", none, "name", "end with"},
+		"name with a dot":          {"a.bc", none, "name", "only letters"},
+		"reserved name":            {"Local", none, "name", "reserved"},
+		"dense production":         {"myaks", func(s *berth.ComputeSpec) { s.Purpose = berth.DenseProd }, "", ""},
+		"unknown purpose":          {"myaks", func(s *berth.ComputeSpec) { s.Purpose = "Prod" }, inner + "clusterPurpose", "DevTest"},
+		"twelve vCPUs exactly":     {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 3 }, "", ""},
+		"eight vCPUs":              {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 2 }, inner + "agentCount", "2 node(s) × 4"},
+		"DevTest is small":         {"myaks", func(s *berth.ComputeSpec) { s.Purpose, s.AgentCount = berth.DevTest, 1 }, "", ""},
+		"no nodes":                 {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = -1 }, inner + "agentCount", "1 to 1000"},
+		"too many nodes":           {"myaks", func(s *berth.ComputeSpec) { s.AgentCount = 1001 }, inner + "agentCount", "1 to 1000"},
+		"unknown size": {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_D3_v3" }, inner + "agentVmSize",
+			"Standard_D"},
+		"size too small": {"myaks", func(s *berth.ComputeSpec) { s.VMSize, s.Purpose = "Standard_A1_v2", berth.DevTest },
+			inner + "agentVmSize", "2 vCPUs"},
+		"burstable size": {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_B4ms" }, inner + "agentVmSize", "burstable"},
+		"FPGA size":      {"myaks", func(s *berth.ComputeSpec) { s.VMSize = "Standard_PB6s" }, "", ""},
+		"unknown load balancer": {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerType = "Best" }, inner + "loadBalancerType",
+			"PublicIp"},
+		"subnet with a public address": {"myaks", func(s *berth.ComputeSpec) { s.LoadBalancerNet = "sub" }, inner + "loadBalancerSubnet",
+			"Internal"},
+		"subnet with an internal one": {"myaks", func(s *berth.ComputeSpec) {
+			s.LoadBalancerType, s.LoadBalancerNet = "InternalLoadBalancer", "sub"
+		}, "", ""},
+		"certificate without key": {"myaks", func(s *berth.ComputeSpec) {
+			s.SSL = &berth.SSLSpec{Status: "Enabled", CNAME: "a", Certificate: "b"}
+		}, inner + "sslConfiguration", "key"},
+		"automatic without label": {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "Auto"} },
+			inner + "sslConfiguration.leafDomainLabel", "leafDomainLabel"},
+		"automatic": {"myaks", func(s *berth.ComputeSpec) {
+			s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l"}
+		}, "", ""},
 		"automatic and internal": {"myaks", func(s *berth.ComputeSpec) {
 			s.LoadBalancerType, s.SSL = "InternalLoadBalancer", &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l"}
-		}, "properties.properties.sslConfiguration", "public IP"},
-		"both certificates":      {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l", CNAME: "c"} }, "properties.properties.sslConfiguration", "exclude"},
-		"unknown SSL status":     {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "On"} }, "properties.properties.sslConfiguration.status", "Enabled"},
-		"network":                {"myaks", withNetwork(func(*berth.NetworkSpec) {}), "", ""},
-		"network in part":        {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "" }), networking, "together"},
-		"no subnet":              {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.SubnetID = "sub" }), networking + ".subnetId", "subnet"},
-		"service range":          {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR = "10.0.0.0" }), networking + ".serviceCidr", "IPv4 range"},
-		"banned service range":   {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR, n.DNSServiceIP = "172.30.0.0/16", "172.30.0.10" }), networking + ".serviceCidr", "172.30.0.0/16"},
-		"service range too wide": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR = "10.0.0.0/8" }), networking + ".serviceCidr", "/12"},
-		"DNS outside":            {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "10.1.0.10" }), networking + ".dnsServiceIP", "inside"},
-		"DNS is the first":       {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "10.0.0.1" }), networking + ".dnsServiceIP", "first"},
-		"bridge overlaps":        {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DockerBridgeCIDR = "10.0.1.1/24" }), networking + ".dockerBridgeCidr", "overlaps"},
+		}, inner + "sslConfiguration", "public IP"},
+		"both certificates": {"myaks", func(s *berth.ComputeSpec) {
+			s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l", CNAME: "c"}
+		}, inner + "sslConfiguration", "exclude"},
+		"unknown SSL status": {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "On"} },
+			inner + "sslConfiguration.status", "Enabled"},
+		"network":         {"myaks", withNetwork(func(*berth.NetworkSpec) {}), "", ""},
+		"network in part": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "" }), networking, "together"},
+		"no subnet":       {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.SubnetID = "sub" }), networking + ".subnetId", "subnet"},
+		"service range": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR = "10.0.0.0" }), networking + ".serviceCidr",
+			"IPv4 range"},
+		"banned service range": {"myaks", withNetwork(func(n *berth.NetworkSpec) {
+			n.ServiceCIDR, n.DNSServiceIP = "172.30.0.0/16", "172.30.0.10"
+		}), networking + ".serviceCidr", "172.30.0.0/16"},
+		"service range too wide": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.ServiceCIDR = "10.0.0.0/8" }), networking + ".serviceCidr",
+			"/12"},
+		"DNS outside": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "10.1.0.10" }),
+			networking + ".dnsServiceIP", "inside"},
+		"DNS is the first": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DNSServiceIP = "10.0.0.1" }), networking + ".dnsServiceIP",
+			"first"},
+		"bridge overlaps": {"myaks", withNetwork(func(n *berth.NetworkSpec) { n.DockerBridgeCIDR = "10.0.1.1/24" }),
+			networking + ".dockerBridgeCidr", "overlaps"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, Compute(c.name, created(c.change), ComputeFacts{WorkspaceLocation: "westeurope", Subscription: subscription}), c.want, c.says)
@@ -111,35 +132,42 @@ func TestAttach(t *testing.T) {
 		want    string
 		says    string
 	}{
-		"fits":               {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd, "", ""},
-		"too small":          {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd, "properties.properties.clusterPurpose", "DevTest"},
-		"small and DevTest":  {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.DevTest, "", ""},
-		"old version":        {id, managed(3, "Standard_D3_v2", "1.29.4"), berth.StateSucceeded, berth.FastProd, "properties.resourceId", "1.36.0"},
-		"preview":            {id, managed(3, "Standard_D3_v2", "1.37.2"), berth.StateSucceeded, berth.FastProd, "", ""},
-		"not there":          {id, nil, "", berth.FastProd, "properties.resourceId", "no cluster 'c'"},
-		"failed":             {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateFailed, berth.FastProd, "properties.resourceId", "Failed"},
-		"another type":       {berth.NewID(subscription, "rg", "Microsoft.Compute/virtualMachines", "v"), nil, "", berth.FastProd, "properties.resourceId", "managed or connected cluster"},
-		"connected":          {berth.NewID(subscription, "rg", berth.TypeConnected, "v"), nil, "", berth.FastProd, "properties.resourceId", "There is no cluster"},
-		"other subscription": {berth.NewID("other", "rg", berth.TypeCluster, "c"), nil, "", berth.FastProd, "properties.resourceId", "subscription"},
+		"fits": {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd, "", ""},
+		"too small": {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.FastProd, inner + "clusterPurpose",
+			"DevTest"},
+		"small and DevTest": {id, managed(1, "Standard_D3_v2", "1.36.0"), berth.StateSucceeded, berth.DevTest, "", ""},
+		"old version": {id, managed(3, "Standard_D3_v2", "1.29.4"), berth.StateSucceeded, berth.FastProd, "properties.resourceId",
+			"1.36.0"},
+		"preview":   {id, managed(3, "Standard_D3_v2", "1.37.2"), berth.StateSucceeded, berth.FastProd, "", ""},
+		"not there": {id, nil, "", berth.FastProd, "properties.resourceId", "no cluster 'c'"},
+		"failed":    {id, managed(3, "Standard_D3_v2", "1.36.0"), berth.StateFailed, berth.FastProd, "properties.resourceId", "Failed"},
+		"another type": {berth.NewID(subscription, "rg", "Microsoft.Compute/virtualMachines", "v"), nil, "", berth.FastProd,
+			"properties.resourceId", "managed or connected cluster"},
+		"connected": {berth.NewID(subscription, "rg", berth.TypeConnected, "v"), nil, "", berth.FastProd, "properties.resourceId",
+			"There is no cluster"},
+		"other subscription": {berth.NewID("other", "rg", berth.TypeCluster, "c"), nil, "", berth.FastProd, "properties.resourceId",
+			"subscription"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: c.id, Purpose: c.purpose}
 			ComputeDefaults(&w)
-			check(t, Compute("myaks", w, ComputeFacts{Subscription: subscription, Cluster: c.cluster, ClusterState: c.state, ClusterID: c.id}), c.want, c.says)
+			check(t, Compute("myaks", w, ComputeFacts{Subscription: subscription, Cluster: c.cluster, ClusterState: c.state, ClusterID: c.id}),
+				c.want, c.says)
 		})
 	}
 }
 
 func TestUpdate(t *testing.T) {
-	was := &berth.Compute{Spec: created(func(*berth.ComputeSpec) {})}
+	was := &berth.Compute{Spec: created(func(*spec) {})}
 	for name, c := range map[string]struct {
-		change func(*berth.ComputeSpec)
+		change func(*spec)
 		want   string
 	}{
 		"count":    {func(s *berth.ComputeSpec) { s.AgentCount = 5 }, ""},
-		"size":     {func(s *berth.ComputeSpec) { s.VMSize = "Standard_D4_v2" }, "properties.properties.agentVmSize"},
+		"size":     {func(s *berth.ComputeSpec) { s.VMSize = "Standard_D4_v2" }, inner + "agentVmSize"},
 		"location": {func(s *berth.ComputeSpec) { s.Location = "eastus" }, "properties.computeLocation"},
-		"cluster":  {func(s *berth.ComputeSpec) { s.ClusterID = berth.NewID(subscription, "g", berth.TypeCluster, "x") }, "properties.resourceId"},
+		"cluster": {func(s *berth.ComputeSpec) { s.ClusterID = berth.NewID(subscription, "g", berth.TypeCluster, "x") },
+			"properties.resourceId"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, Compute("myaks", created(c.change), ComputeFacts{Exists: was, WorkspaceLocation: "westeurope"}), c.want, "exists already")
@@ -177,7 +205,10 @@ func TestCluster(t *testing.T) {
 }
 
 func TestAllAtOnce(t *testing.T) {
-	w := created(func(s *berth.ComputeSpec) { s.VMSize, s.AgentCount, s.Purpose = "Nothing", 0, "Foo" })
+	w := created(func(s *berth.ComputeSpec) {
+		s.VMSize, s.AgentCount = "Nothing", 0
+		s.Purpose = "Foo"
+	})
 	e := AsError(Compute("1", w, ComputeFacts{}))
 	if e == nil || len(e.Details) != 4 || !strings.Contains(e.Message, "4 rules") {
 		t.Errorf("got %+v; want four violations in one error", e)
@@ -198,13 +229,16 @@ func TestNamesAndTags(t *testing.T) {
 	for _, c := range []struct {
 		tags map[string]string
 		want string
-	}{{map[string]string{"a": "b"}, ""}, {many, "tags"}, {map[string]string{"a/b": ""}, "tags"}, {map[string]string{"a": strings.Repeat("v", 257)}, "tags.a"}} {
+	}{
+		{map[string]string{"a": "b"}, ""}, {many, "tags"}, {map[string]string{"a/b": ""}, "tags"},
+		{map[string]string{"a": strings.Repeat("v", 257)}, "tags.a"},
+	} {
 		check(t, Tags(c.tags), c.want, "")
 	}
 }
 
-// A given cluster is judged by what it says of itself.
-func TestGivenCluster(t *testing.T) {
+// TestConnectedCluster: a connected cluster is judged by what its nodes report.
+func TestConnectedCluster(t *testing.T) {
 	for name, c := range map[string]struct {
 		purpose      berth.Purpose
 		nodes, vcpus int
@@ -219,8 +253,10 @@ func TestGivenCluster(t *testing.T) {
 		"not seen yet":    {berth.FastProd, 0, 0, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := &berth.Cluster{Type: berth.TypeConnected, Spec: berth.ClusterSpec{Connected: true}, Status: berth.ClusterStatus{Version: "1.36.4", Nodes: c.nodes, VCPUs: c.vcpus}}
-			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: berth.NewID(subscription, "rg", berth.TypeConnected, "c"), Purpose: c.purpose}
+			cluster := &berth.Cluster{Type: berth.TypeConnected, Spec: berth.ClusterSpec{Connected: true},
+				Status: berth.ClusterStatus{Version: "1.36.4", Nodes: c.nodes, VCPUs: c.vcpus}}
+			w := berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: berth.NewID(subscription, "rg", berth.TypeConnected, "c"),
+				Purpose: c.purpose}
 			ComputeDefaults(&w)
 			vs := Compute("myaks", w, ComputeFacts{Subscription: subscription, Cluster: cluster, ClusterState: berth.StateSucceeded})
 			switch {

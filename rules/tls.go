@@ -11,13 +11,13 @@ import (
 	"berth.dev/berth"
 )
 
-// ending is how long before its end a certificate is spoken of.
+// ending is how long before the end of a certificate a warning begins.
 const ending = 30 * 24 * time.Hour
 
 const tlsField = inner + "sslConfiguration"
 
-// ownCertificate judges a certificate of the user's as those who will meet it do: it can be read, its chain is in order, its
-// key is its own, it is good now, and it is for the cname (SDK: ssl_cert_pem_file, ssl_key_pem_file, ssl_cname).
+// ownCertificate checks a user's certificate as clients of the scoring service will: it can be read, its chain is in order, the
+// key belongs to it, it is valid now, and it is for the cname (SDK: ssl_cert_pem_file, ssl_key_pem_file, ssl_cname).
 func ownCertificate(s *berth.SSLSpec, f ComputeFacts) []Violation {
 	chain, err := readChain(s.Certificate)
 	if err != nil {
@@ -27,22 +27,24 @@ func ownCertificate(s *berth.SSLSpec, f ComputeFacts) []Violation {
 	var out []Violation
 	for i := 1; i < len(chain); i++ {
 		if err := chain[i-1].CheckSignatureFrom(chain[i]); err != nil {
-			out = append(out, invalid(tlsField+".cert", "Certificate %d of the chain (%s) was not issued by the next one (%s). The leaf comes first, each followed by its issuer.", i, subject(chain[i-1]), subject(chain[i]))...)
+			out = append(out, invalid(tlsField+".cert", "Certificate %d of the chain (%s) was not issued by the next one (%s). Put the leaf "+
+				"first, then each issuer in turn.", i, subject(chain[i-1]), subject(chain[i]))...)
 		}
 	}
 	switch {
 	case f.Now.After(leaf.NotAfter):
 		out = append(out, invalid(tlsField+".cert", "The certificate ended on %s.", day(leaf.NotAfter))...)
 	case f.Now.Before(leaf.NotBefore):
-		out = append(out, invalid(tlsField+".cert", "The certificate is not good before %s.", day(leaf.NotBefore))...)
+		out = append(out, invalid(tlsField+".cert", "The certificate is not valid before %s.", day(leaf.NotBefore))...)
 	case f.Now.Add(ending).After(leaf.NotAfter):
-		out = append(out, warning(tlsField+".cert", "The certificate ends on %s, in %d days.", day(leaf.NotAfter), int(leaf.NotAfter.Sub(f.Now).Hours()/24))...)
+		out = append(out, warning(tlsField+".cert", "The certificate ends on %s, in %d days.", day(leaf.NotAfter),
+			int(leaf.NotAfter.Sub(f.Now).Hours()/24))...)
 	}
 	out = append(out, covers(leaf, s.CNAME)...)
 	return append(out, keyFits(leaf, f.SSLKeyPEM)...)
 }
 
-// CertificateEnds is when the first certificate of a chain in PEM ends; false when there is none to be read.
+// CertificateEnds is when the first certificate of a chain in PEM ends, in UTC; false when no certificate can be read.
 func CertificateEnds(text string) (time.Time, bool) {
 	chain, err := readChain(text)
 	if err != nil {
@@ -54,7 +56,7 @@ func CertificateEnds(text string) (time.Time, bool) {
 func readChain(text string) (chain []*x509.Certificate, err error) {
 	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
-			return nil, errors.New("it holds a PEM block " + block.Type + ", and only the certificate and its chain belong there")
+			return nil, errors.New("it contains a PEM block " + block.Type + "; send only the certificate and its chain")
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -68,7 +70,7 @@ func readChain(text string) (chain []*x509.Certificate, err error) {
 	return chain, nil
 }
 
-// covers: clients look at the alternative names only; a certificate that has none is told of, and not refused.
+// covers: clients check the alternative names only (RFC 9525). A certificate without any causes a warning, no refusal.
 func covers(leaf *x509.Certificate, cname string) []Violation {
 	if leaf.VerifyHostname(cname) == nil {
 		return nil
@@ -76,14 +78,15 @@ func covers(leaf *x509.Certificate, cname string) []Violation {
 	names := strings.Join(leaf.DNSNames, ", ")
 	switch {
 	case names == "" && strings.EqualFold(leaf.Subject.CommonName, cname):
-		return warning(tlsField+".cert", "The certificate names %s as its common name only; today's clients want it among the alternative names (SAN) and will refuse it.", cname)
+		return warning(tlsField+".cert", "The certificate names %s only in its common name. Current clients require it in the alternative "+
+			"names (SAN) and will refuse the certificate.", cname)
 	case names == "":
 		names = subject(leaf)
 	}
 	return invalid(tlsField+".cname", "The certificate is for %s and not for %s.", names, cname)
 }
 
-// keyFits: nil is a key that was kept from an earlier request and is not at hand.
+// keyFits checks that a private key belongs to the certificate; nil is a key that an earlier request has stored.
 func keyFits(leaf *x509.Certificate, text []byte) []Violation {
 	if text == nil {
 		return nil
@@ -111,9 +114,9 @@ func readKey(text []byte) (crypto.Signer, error) {
 		case "EC PRIVATE KEY":
 			key, err = x509.ParseECPrivateKey(block.Bytes)
 		case "ENCRYPTED PRIVATE KEY":
-			return nil, errors.New("it is encrypted; take its passphrase away first (openssl pkey)")
+			return nil, errors.New("it is encrypted; remove its passphrase first (openssl pkey)")
 		default:
-			continue // EC PARAMETERS stand before some keys
+			continue // some keys follow a block EC PARAMETERS
 		}
 		signer, ok := key.(crypto.Signer)
 		if err != nil || !ok || block.Headers["DEK-Info"] != "" {

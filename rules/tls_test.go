@@ -33,7 +33,8 @@ func issue(t *testing.T, cn string, hosts []string, until time.Time, by *issued)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn}, DNSNames: hosts, NotBefore: testNow.Add(-time.Hour), NotAfter: until,
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: cn}, DNSNames: hosts,
+		NotBefore: testNow.Add(-time.Hour), NotAfter: until,
 		IsCA: by == nil, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
 	out := issued{private: private}
 	parent, signer := template, crypto.Signer(private)
@@ -78,7 +79,12 @@ func TestOwnCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const cert, key, cname = tlsField + ".cert", tlsField + ".key", tlsField + ".cname"
+	const (
+		cert  = tlsField + ".cert"
+		key   = tlsField + ".key"
+		cname = tlsField + ".cname"
+	)
+	secKey := "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + block("EC PRIVATE KEY", sec1)
 	for name, c := range map[string]struct {
 		cert, key, cname string
 		target, says     string
@@ -87,7 +93,7 @@ func TestOwnCertificate(t *testing.T) {
 		"good":                 {good.cert, good.key, "score.example", "", "", false},
 		"good, with its chain": {good.cert + authority.cert, good.key, "score.example", "", "", false},
 		"wildcard":             {good.cert, good.key, "a.inner.example", "", "", false},
-		"key in SEC 1":         {good.cert, "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + block("EC PRIVATE KEY", sec1), "score.example", "", "", false},
+		"key in SEC 1":         {good.cert, secKey, "score.example", "", "", false},
 		"no PEM":               {"MIIB", good.key, "score.example", cert, "not in PEM", false},
 		"PEM of nothing":       {block("CERTIFICATE", []byte("x")), good.key, "score.example", cert, "no X.509", false},
 		"key in the cert":      {good.key + good.cert, good.key, "score.example", cert, "PRIVATE KEY", false},
@@ -116,13 +122,14 @@ func TestOwnCertificate(t *testing.T) {
 		})
 	}
 	early := ComputeFacts{Now: testNow.Add(-2 * time.Hour), SSLKey: true}
-	check(t, ownCertificate(&berth.SSLSpec{CNAME: "score.example", Certificate: good.cert}, early), cert, "not good before")
+	check(t, ownCertificate(&berth.SSLSpec{CNAME: "score.example", Certificate: good.cert}, early), cert, "not valid before")
 	check(t, Compute("myaks", created(func(*berth.ComputeSpec) {}), ComputeFacts{Renew: true}), tlsField+".renew", "leaf domain label")
 }
 
 // What strangers send as PEM never breaks the rules themselves.
 func FuzzCertificate(f *testing.F) {
-	f.Add("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n", "a.example")
+	f.Add("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
+		"a.example")
 	f.Fuzz(func(_ *testing.T, cert, key, cname string) {
 		ownCertificate(&berth.SSLSpec{Status: "Enabled", CNAME: cname, Certificate: cert}, ComputeFacts{Now: testNow, SSLKeyPEM: []byte(key)})
 	})

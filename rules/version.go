@@ -7,8 +7,8 @@ import (
 	"berth.dev/berth/catalog"
 )
 
-// Version judges the Kubernetes version of a cluster, such as "1.36.4" or "v1.36.4": ok when a compute can run on it, a preview
-// included. Only the minor counts (catalog.Supported). detail is the whole sentence for a check or a condition.
+// Version checks the Kubernetes version of a cluster, such as "1.36.4" or "v1.36.4": ok when a compute can run on it, previews
+// included. Only the minor version counts (catalog.Supported). detail is the whole sentence for a check or a condition.
 func Version(version string) (ok bool, detail string) {
 	ok, preview := catalog.Supported(version)
 	switch {
@@ -50,7 +50,7 @@ func clusterSupported(c *berth.Cluster) []Violation {
 		v = c.Spec.Version
 	}
 	if v == "" {
-		return nil // a cluster that is being connected: the engine waits for it and judges it then
+		return nil // the cluster is being connected: the engine waits for it and checks the version then
 	}
 	if e := VersionError(v); e != nil {
 		return violation(e.Code, target, "%s", e.Message)

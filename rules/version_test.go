@@ -23,7 +23,8 @@ func TestVersion(t *testing.T) {
 		if ok != c.ok || says != c.says || (e == nil) != c.ok {
 			t.Errorf("%q: %v, %q, %v; want %+v", version, ok, says, e, c)
 		}
-		if e != nil && (e.Code != berth.CodeBadRequest || !strings.Contains(e.Message, "which is not supported. Supported versions: 1.37.2 (preview)")) {
+		if e != nil && (e.Code != berth.CodeBadRequest || !strings.Contains(e.Message,
+			"which is not supported. Supported versions: 1.37.2 (preview)")) {
 			t.Errorf("%q: %+v", version, e)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package seal keeps secrets unreadable at rest: each under a key of its own, which is itself under the key in one file. What
-// it writes is the age format (age-encryption.org/v1), so that a secret can be opened without Berth if need be.
+// Package seal encrypts secrets at rest: each with a key of its own, which is encrypted with the key in one file. The format is age
+// (age-encryption.org/v1), so that a secret can be decrypted without Berth if necessary.
 package seal
 
 import (
@@ -22,7 +22,7 @@ const (
 	header   = "age-encryption.org/v1"
 )
 
-// Box seals and opens. It may be used by many goroutines at once.
+// Box encrypts and decrypts secrets. It is safe for concurrent use.
 type Box struct {
 	path string // empty: in memory only
 
@@ -30,7 +30,7 @@ type Box struct {
 	keys []*age.X25519Identity // the first seals; all open
 }
 
-// LoadOrMake reads dir/secrets-key.txt, and makes it at the first start, readable by its owner only.
+// LoadOrMake reads dir/secrets-key.txt, and creates it at the first start, readable by its owner only.
 func LoadOrMake(dir string) (*Box, error) {
 	b := &Box{path: filepath.Join(dir, fileName)}
 	text, err := disk.Read(b.path, disk.Secret)
@@ -42,12 +42,12 @@ func LoadOrMake(dir string) (*Box, error) {
 	}
 	found, err := age.ParseIdentities(bytes.NewReader(text))
 	if err != nil {
-		return nil, b.damaged(errors.New("no line of it is to be anything but a comment or AGE-SECRET-KEY-…"))
+		return nil, b.damaged(errors.New("every line must be a comment or AGE-SECRET-KEY-…"))
 	}
 	for _, f := range found {
 		key, isX25519 := f.(*age.X25519Identity)
 		if !isX25519 {
-			return nil, b.damaged(errors.New("it holds a key of another kind"))
+			return nil, b.damaged(errors.New("it contains a key of another kind"))
 		}
 		b.keys = append(b.keys, key)
 	}
@@ -55,16 +55,17 @@ func LoadOrMake(dir string) (*Box, error) {
 }
 
 func (b *Box) damaged(why error) error {
-	return fmt.Errorf("%s is damaged (%w): restore it from a backup; without it the secrets in the database (kubeconfigs, private keys) cannot be opened", b.path, why)
+	return fmt.Errorf("%s is damaged (%w): restore it from a backup; without it the secrets in the database (kubeconfigs, private keys) "+
+		"cannot be opened", b.path, why)
 }
 
-// Ephemeral is a box whose key is nowhere but in memory.
+// Ephemeral creates a box whose key exists in memory only.
 func Ephemeral() (*Box, error) {
 	b := &Box{}
 	return b, b.AddKey()
 }
 
-// AddKey makes a new key that seals from now on. What older ones have sealed is still opened.
+// AddKey creates a key that encrypts from now on. Older keys still decrypt.
 func (b *Box) AddKey() error {
 	key, err := age.GenerateX25519Identity()
 	if err != nil {
@@ -75,14 +76,14 @@ func (b *Box) AddKey() error {
 	return b.replace(append([]*age.X25519Identity{key}, b.keys...))
 }
 
-// DropOldKeys forgets all keys but the one that seals. Everything must have been sealed anew before.
+// DropOldKeys removes all keys but the one that encrypts. Encrypt all secrets with that key before.
 func (b *Box) DropOldKeys() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.replace(b.keys[:1:1])
 }
 
-// Rotating says whether there are older keys: a rotation that has not come to its end.
+// Rotating reports whether there are older keys: a rotation has not finished.
 func (b *Box) Rotating() bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -98,14 +99,14 @@ func (b *Box) replace(keys []*age.X25519Identity) error {
 			text.WriteString(k.String() + "\n")
 		}
 		if err := disk.Write(b.path, []byte(text.String()), disk.Secret); err != nil {
-			return fmt.Errorf("keep the key of the secrets: %w", err)
+			return fmt.Errorf("write the key of the secrets: %w", err)
 		}
 	}
 	b.keys = keys
 	return nil
 }
 
-// Seal makes a value unreadable. label says what it is the value of: it opens under no other.
+// Seal encrypts a value. label names what it is the value of: Open needs the same label.
 func (b *Box) Seal(label string, value []byte) ([]byte, error) {
 	b.mu.RLock()
 	key := b.keys[0]
@@ -124,7 +125,7 @@ func (b *Box) Seal(label string, value []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Open reads what Seal made. A value that was written before there were keys is answered as it is.
+// Open decrypts what Seal encrypted under the same label. It returns a value that was stored before there were keys as it is.
 func (b *Box) Open(label string, sealed []byte) ([]byte, error) {
 	if !bytes.HasPrefix(sealed, []byte(header)) {
 		return sealed, nil
@@ -137,7 +138,8 @@ func (b *Box) Open(label string, sealed []byte) ([]byte, error) {
 	b.mu.RUnlock()
 	r, err := age.Decrypt(bytes.NewReader(sealed), identities...)
 	if err != nil {
-		return nil, fmt.Errorf("a secret of %s cannot be opened with the keys in %s: is it the file that belongs to this database?", label, fileName)
+		return nil, fmt.Errorf("a secret of %s cannot be opened with the keys in %s: is it the file that belongs to this database?", label,
+			fileName)
 	}
 	plain, err := io.ReadAll(r)
 	if err != nil {
@@ -145,12 +147,12 @@ func (b *Box) Open(label string, sealed []byte) ([]byte, error) {
 	}
 	value, is := bytes.CutPrefix(plain, []byte(label+"\x00"))
 	if !is {
-		return nil, fmt.Errorf("what stands in the database as a secret of %s belongs elsewhere", label)
+		return nil, fmt.Errorf("the value in the database for a secret of %s belongs to another one", label)
 	}
 	return value, nil
 }
 
-// Sealed says whether a value is one that Seal has made with the key that seals now.
+// Sealed reports whether a value is encrypted with the key that encrypts now.
 func (b *Box) Sealed(value []byte) bool {
 	if !bytes.HasPrefix(value, []byte(header)) {
 		return false

@@ -40,7 +40,7 @@ func TestSeal(t *testing.T) {
 	if got, err := again.Open("a/key", one); err != nil || string(got) != "s3cr3t" {
 		t.Errorf("%q %v", got, err)
 	}
-	if _, err := again.Open("b/key", one); err == nil || !strings.Contains(err.Error(), "belongs elsewhere") {
+	if _, err := again.Open("b/key", one); err == nil || !strings.Contains(err.Error(), "belongs to another one") {
 		t.Errorf("opened under another label: %v", err)
 	}
 	if got, err := again.Open("a/key", []byte("from before")); err != nil || string(got) != "from before" {

@@ -12,108 +12,111 @@ import (
 	"berth.dev/berth"
 )
 
-// Change is a change that a caller wants and that the rules allow.
+// Change is a request that the rules allow, as Accept takes it.
 type Change struct {
 	Verb berth.Verb
-	// Resource carries ID, Location, Tags and Body as they are to be. Of a removal only the ID counts.
+	// Resource has the requested ID, Location, Tags and Body. Accept ignores its other fields, and of a removal all but the ID.
 	Resource *berth.Resource
-	// Base is the generation that the change was built on: 0 when the resource was not there. A removal may leave it 0.
+	// Base is the generation that the change builds on: 0 when the resource did not exist. A removal may leave it 0.
 	Base    int64
-	Settled bool              // there is nothing to do: the resource is Succeeded at once and there is no operation
-	Hold    berth.ID          // the cluster that a compute takes up; zero for none
-	Force   bool              // take Hold away from the compute that has it
+	Settled bool              // no work follows: the resource is Succeeded at once, and there is no operation
+	Hold    berth.ID          // the cluster that the compute holds from now on; zero for none
+	Force   bool              // take Hold over from the compute that holds it
 	Secrets map[string][]byte // written over those of the same name
-	Caller  string            // application id
+	Caller  string            // the id of the application
 }
 
-// Accept writes a change down: resource and operation in one transaction. From here on it survives a crash.
+// Accept stores a change: resource and operation in one transaction. Once Accept returns, the change survives a crash.
 //
-// Errors: CodeBusy (409) while another change is under way (a removal supersedes what is not itself a removal: that
-// operation ends Canceled), CodeAlreadyAttached (409) when the cluster has another holder, CodeParentNotFound (404),
-// ErrMoved when Base is not the present generation, ErrNotFound for a removal of what is not there.
-func (s *Store) Accept(ctx context.Context, w Change) (*berth.Resource, *berth.Operation, error) {
+// Errors: CodeBusy (409) while another change is under way (a removal supersedes every change but a removal, whose operation
+// then ends Canceled), CodeAlreadyAttached (409) when another compute holds the cluster, CodeParentNotFound (404), ErrMoved
+// when Base is not the present generation, ErrNotFound for the removal of a resource that does not exist.
+func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
-	var robbed string
-	sealed, release, err := s.seal(w.Resource.ID, w.Secrets)
+	var loser string // the key of the compute that loses its cluster
+	sealed, release, err := s.seal(c.Resource.ID, c.Secrets)
 	defer release()
 	if err != nil {
 		return nil, nil, err
 	}
-	w.Secrets = sealed
+	c.Secrets = sealed
 	err = s.tx(ctx, func(tx *txn) error {
-		old, was, err := s.queryResource(ctx, tx, w.Resource.ID.Key())
+		old, was, err := s.queryResource(ctx, tx, c.Resource.ID.Key())
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if err := s.admissible(&w, old); err != nil {
+		if err := s.admissible(&c, old); err != nil {
 			return err
 		}
 		if old == nil {
-			if err := s.parentReady(ctx, tx, w.Resource.ID); err != nil {
+			if err := s.parentReady(ctx, tx, c.Resource.ID); err != nil {
 				return err
 			}
 		}
-		if robbed, err = s.hold(ctx, tx, w); err != nil {
+		if loser, err = s.hold(ctx, tx, c); err != nil {
 			return err
 		}
-		out, op = w.next(old, fromMicros(s.now())) // as precise as what is read later
+		out, op = c.next(old, fromMicros(s.now())) // as precise as what is read later
 		if err := s.beginOperation(ctx, tx, old, op); err != nil {
 			return err
 		}
-		if w.Verb.Removes() {
+		if c.Verb.Removes() {
 			return was.remove(ctx, tx, out)
 		}
-		return upsert(ctx, tx, w, out)
+		return upsert(ctx, tx, c, out)
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	s.feed.publish(Event{Key: out.ID.Key(), State: out.State})
-	if robbed != "" {
-		s.feed.publish(Event{Key: robbed, State: berth.StateFailed})
+	if loser != "" {
+		s.feed.publish(Event{Key: loser, State: berth.StateFailed})
 	}
 	return out, op, nil
 }
 
-// admissible says whether the change fits what is there.
-func (s *Store) admissible(w *Change, old *berth.Resource) error {
+// admissible refuses a change that does not fit the stored resource; old is nil when there is none.
+func (s *Store) admissible(c *Change, old *berth.Resource) error {
 	switch {
-	case w.Verb.Removes() && old == nil:
+	case c.Verb.Removes() && old == nil:
 		return ErrNotFound
-	case old != nil && !old.State.Terminal() && (!w.Verb.Removes() || old.State == berth.StateDeleting):
+	case old != nil && !old.State.Terminal() && (!c.Verb.Removes() || old.State == berth.StateDeleting):
 		return s.explain(&berth.BusyError{ID: old.ID, State: old.State, Operation: old.OperationID})
-	case w.Verb.Removes() && w.Base == 0:
+	case c.Verb.Removes() && c.Base == 0:
 		return nil
-	case old != nil && old.Unreadable && !w.Verb.Removes(): // the bytes stay as they are, for a repair
+	case old != nil && old.Unreadable && !c.Verb.Removes(): // the bytes stay as they are, for a repair
 		return old.Fault
-	case old == nil && w.Base != 0, old != nil && w.Base != old.Generation:
+	case old == nil && c.Base != 0, old != nil && c.Base != old.Generation:
 		return ErrMoved
 	}
 	return nil
 }
 
-// next is the resource as the change makes it, and its operation (nil when settled).
-func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
-	r := *w.Resource
-	r.CreatedAt, r.CreatedBy, r.Generation, r.OperationID, r.Fault = now, w.Caller, 0, "", nil
+// next is the resource after the change, and its operation (nil when settled).
+func (c *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *berth.Operation) {
+	r := *c.Resource
+	r.CreatedAt, r.CreatedBy = now, c.Caller
+	r.Generation, r.OperationID = 0, ""
+	r.Fault = nil
 	if old != nil {
-		r.ID, r.CreatedAt, r.CreatedBy = old.ID, old.CreatedAt, old.CreatedBy
-		r.Generation = old.Generation
-		if w.Verb.Removes() {
+		r.ID, r.Generation = old.ID, old.Generation
+		r.CreatedAt, r.CreatedBy = old.CreatedAt, old.CreatedBy
+		if c.Verb.Removes() {
 			r = *old
 		}
 	}
 	r.Generation++
-	r.ModifiedAt, r.ModifiedBy = now, w.Caller
-	if w.Settled {
+	r.ModifiedAt, r.ModifiedBy = now, c.Caller
+	if c.Settled {
 		r.State = berth.StateSucceeded
-		if old != nil { // what went wrong before is still wrong: only the words have changed
-			r.State, r.Fault, r.OperationID = old.State, old.Fault, old.OperationID
+		if old != nil { // an earlier failure remains: no work was done that could repair it
+			r.State, r.Fault = old.State, old.Fault
+			r.OperationID = old.OperationID
 		}
 		return &r, nil
 	}
-	switch w.Verb {
+	switch c.Verb {
 	case berth.VerbCreate:
 		r.State = berth.StateCreating
 	case berth.VerbUpdate, berth.VerbClean:
@@ -122,8 +125,8 @@ func (w *Change) next(old *berth.Resource, now time.Time) (*berth.Resource, *ber
 		r.State = berth.StateDeleting
 	}
 	op := &berth.Operation{
-		ID: uuid.NewString(), ResourceID: r.ID, Verb: w.Verb, Location: r.Location, Generation: r.Generation,
-		State: berth.StateAccepted, StartedAt: now, Caller: w.Caller,
+		ID: uuid.NewString(), ResourceID: r.ID, Verb: c.Verb, Location: r.Location, Generation: r.Generation,
+		State: berth.StateAccepted, StartedAt: now, Caller: c.Caller,
 	}
 	r.OperationID = op.ID
 	return &r, op
@@ -143,18 +146,19 @@ func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource
 	return insertOperation(ctx, tx, op)
 }
 
-// remove writes what a removal changes of a row, and nothing else: the body may be one that cannot be read.
+// remove writes only the columns that a removal changes, because the body may be unreadable.
 func (w resourceRow) remove(ctx context.Context, tx *txn, r *berth.Resource) error {
-	w.state, w.generation, w.operationID = text(r.State), number(r.Generation), text(r.OperationID)
+	w.state, w.generation = text(r.State), number(r.Generation)
+	w.operationID = text(r.OperationID)
 	w.modifiedAt, w.modifiedBy = number(micros(r.ModifiedAt)), text(r.ModifiedBy)
 	_, err := tx.ExecContext(ctx, resourceUpdate+", due_at = ?, attempts = 0, crashes = 0 WHERE key = ?",
 		w.set(micros(r.ModifiedAt), w.key)...)
 	return err
 }
 
-// upsert writes the whole row, and the secrets. The lease stays as it is: who works on the old generation finds out at its
-// next heartbeat or finish, and only then is the row claimed for the new one. A settled change (due nil) leaves the next
-// check of the row where it was.
+// upsert writes the whole row, and the secrets. The lease stays as it is: the worker of the old generation loses it at its next
+// heartbeat or finish, and only then is the row claimed for the new generation. A settled change (due nil) does not move the
+// next check of the row.
 func upsert(ctx context.Context, tx *txn, change Change, r *berth.Resource) error {
 	for name, value := range change.Secrets {
 		if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
@@ -186,7 +190,7 @@ func parentKey(id berth.ID) string {
 	return ""
 }
 
-// parentReady refuses a child of what is not there or is going away.
+// parentReady refuses a child whose parent does not exist or is being deleted.
 func (s *Store) parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 	for p := id.Parent(); !p.IsZero(); p = p.Parent() {
 		var state berth.State

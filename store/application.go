@@ -8,8 +8,8 @@ import (
 	"berth.dev/berth"
 )
 
-// Applications are all that may sign in, in the order of their ids. One whose record cannot be read has nothing to sign in
-// with, and a name that says so: it can be deleted, or be given a new credential.
+// Applications are all applications that may sign in, sorted by id. One whose record cannot be read has no credential, and its
+// name says so. Delete it, or give it a new credential.
 func (s *Store) Applications(ctx context.Context) (all []berth.Application, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT id, body, checksum FROM applications ORDER BY id")
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Store) Applications(ctx context.Context) (all []berth.Application, err 
 		case sum.differs(checksumOf(id, body)) != 0:
 			err = errChecksum
 		case err == nil && a.ID != string(id):
-			err = errors.New("its id is not that of its key")
+			err = errors.New("its id differs from its key")
 		}
 		if err != nil {
 			s.setAside("applications", string(id), err)
@@ -39,7 +39,7 @@ func (s *Store) Applications(ctx context.Context) (all []berth.Application, err 
 	return all, rows.Err()
 }
 
-// PutApplication keeps an application, in the place of the one with its id.
+// PutApplication stores an application. It replaces the one with the same id.
 func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
 	return s.tx(ctx, func(tx *txn) error {
 		body := toJSON(a)
@@ -49,7 +49,7 @@ func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
 	})
 }
 
-// DeleteApplication forgets an application. One that is not there is no error.
+// DeleteApplication deletes an application. It is no error when there is none with this id.
 func (s *Store) DeleteApplication(ctx context.Context, id string) error {
 	err := s.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM applications WHERE id = ?", id)

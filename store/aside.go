@@ -8,16 +8,16 @@ import (
 	"sync/atomic"
 )
 
-// asides are the records that could not be read, so that each is named in the log once. They are not kept in the database:
-// what is unreadable is found by every read, and the bytes stay as they are, for a repair.
+// asides are the records that could not be read, so that the log names each once. They are not kept in the database: every
+// read finds them again, and their bytes stay as they are, for a repair.
 type asides struct {
 	count atomic.Int64 // of all, so that a healthy store takes no lock
 	mu    sync.Mutex
 	round int            // of Verify
-	all   map[string]int // the round in which each was met last
+	all   map[string]int // the round in which each was found last
 }
 
-// add says whether the record was not known yet.
+// add reports whether the record is new.
 func (a *asides) add(table, key string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,8 +55,8 @@ func (a *asides) forgetAll(key string) {
 	a.count.Store(int64(len(a.all)))
 }
 
-// mark is what is known now; sweep drops of it what was not met again since: it is gone, or can be read. Secrets stay: only
-// their use opens them.
+// mark is the records that are known now. sweep drops those of them that were not found again since: they are deleted, or can
+// be read. Secrets stay, because only their use opens them.
 func (a *asides) mark() map[string]int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -74,7 +74,7 @@ func (a *asides) sweep(before map[string]int) {
 	a.count.Store(int64(len(a.all)))
 }
 
-// names are all that is set aside: the table and the key of each.
+// names are the table and the key of each record.
 func (a *asides) names() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,9 +84,9 @@ func (a *asides) names() []string {
 // setAside notes a record that cannot be read, and names it in the log the first time.
 func (s *Store) setAside(table, key string, why error) {
 	if s.unreadable.add(table, key) {
-		s.log.Error("a stored record cannot be read; everything else goes on", "table", table, "key", key, "why", why)
+		s.log.Error("a stored record cannot be read; all other records are served", "table", table, "key", key, "why", why)
 	}
 }
 
-// Unreadable counts the records that were met since the start and cannot be read.
+// Unreadable counts the records that were found unreadable since the start.
 func (s *Store) Unreadable() int { return int(s.unreadable.count.Load()) }

@@ -77,7 +77,7 @@ func BenchmarkAcceptSettled(b *testing.B) {
 	}, bareInsert(b, ctx, s))
 }
 
-// BenchmarkLife is one wish from accept to finish: three commits.
+// BenchmarkLife is one change from accept to finish: three commits.
 func BenchmarkLife(b *testing.B) {
 	s := benchStore(b)
 	ctx := b.Context()

@@ -7,8 +7,8 @@ import (
 	"berth.dev/berth"
 )
 
-// Cancel ends the change that is under way on a resource. Its worker finds the lease lost. CodeConflict
-// when nothing is under way.
+// Cancel ends the change that is under way on a resource, whose worker then loses its lease. CodeConflict (409) when no change
+// is under way.
 func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error) error {
 	err := s.tx(ctx, func(tx *txn) error {
 		now, row, err := s.queryResource(ctx, tx, r.ID.Key())
@@ -18,7 +18,8 @@ func (s *Store) Cancel(ctx context.Context, r *berth.Resource, why *berth.Error)
 		if now == nil || now.OperationID != r.OperationID || now.State.Terminal() || now.State == berth.StateDeleting {
 			return s.explain(&berth.IdleError{ID: r.ID})
 		}
-		row.state, row.fault, row.generation = text(berth.StateCanceled), text(faultJSON(why)), row.generation+1
+		row.state, row.fault = text(berth.StateCanceled), text(faultJSON(why))
+		row.generation++
 		if _, err := tx.ExecContext(ctx, resourceUpdate+", due_at = NULL WHERE key = ?", row.set(row.key)...); err != nil {
 			return err
 		}

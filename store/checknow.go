@@ -7,8 +7,8 @@ import (
 	"berth.dev/berth"
 )
 
-// CheckNow makes the next check of a settled resource due at once; asked is the moment that it is due. It changes nothing when the
-// resource is never checked, is due already, or is being worked on.
+// CheckNow makes the next check of a settled resource due at once; asked is the time at which it is due. It changes nothing
+// when the resource is never checked, is due already, or is being worked on.
 func (s *Store) CheckNow(ctx context.Context, id berth.ID) (asked time.Time, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(tx *txn) error {

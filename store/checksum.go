@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// table is what a checksum covers of one table: all columns but those of the queue (leases, due times, counters), which
+// table names the columns of a table that its checksums cover: all but those of the queue (leases, due times, counters), which
 // change without a change of content, and those that an index repeats.
 type table struct {
 	name    string
@@ -31,7 +31,7 @@ var errChecksum = errors.New("its checksum does not match: the file was damaged"
 
 var polynomial = crc64.MakeTable(crc64.ECMA)
 
-// checksumOf is over texts, bytes and whole numbers, as they are stored.
+// checksumOf is the checksum of texts, bytes and whole numbers, as they are stored.
 func checksumOf(values ...any) int64 {
 	var sum uint64
 	var head [9]byte
@@ -62,29 +62,29 @@ func checksumOf(values ...any) int64 {
 	return int64(sum) // #nosec G115 -- the bits
 }
 
-// checksum is the column, as it is read. It takes whatever stands there.
+// checksum is a value of the column. It accepts values of every type, because a damaged row must not end a read.
 type checksum struct {
-	sum  int64
-	made bool // false: NULL
+	sum int64
+	set bool // false: NULL
 }
 
 // Scan implements sql.Scanner.
 func (c *checksum) Scan(v any) error {
 	c.sum, _ = v.(int64)
-	c.made = v != nil
+	c.set = v != nil
 	return nil
 }
 
-// differs is what the stored checksum differs by from that of the content: 0 for a sound row. A write that changes a part of a
-// row adds it to the new checksum, so that no write makes a damaged row look sound.
+// differs is the difference between the stored checksum and that of the content: 0 for a sound row. A write that changes a part
+// of a row adds it to the new checksum, so that a damaged row stays recognizable.
 func (c checksum) differs(content int64) int64 {
-	if !c.made {
+	if !c.set {
 		return 0
 	}
 	return c.sum ^ content
 }
 
-// sumAll makes the checksums of rows that an older Berth wrote. It runs in the transaction of the schema change.
+// sumAll computes the checksums of rows that an older Berth wrote. It runs in the transaction of the schema change.
 func sumAll(ctx context.Context, tx *txn) error {
 	for _, t := range tables {
 		keys, err := t.keys(ctx, tx)
@@ -132,8 +132,8 @@ func (t table) keys(ctx context.Context, tx *txn) (all [][]any, err error) {
 	return all, rows.Err()
 }
 
-// checkRows compares every row of a table with its checksum, a page at a time: a reader that takes long would keep the
-// database's log from being taken in. It sets aside what differs.
+// checkRows compares every row of a table with its checksum and sets aside those that differ. It reads a page at a time, because
+// a long read would keep SQLite from truncating its log.
 func (s *Store) checkRows(ctx context.Context, t table) error {
 	const page = 500
 	last := make([]any, len(t.key)) // the key of the last row

@@ -17,28 +17,28 @@ const maxSteps = 50
 type Claim struct {
 	Resource  *berth.Resource
 	Operation *berth.Operation
-	Attempts  int // tries of this change that failed before
+	Attempts  int // earlier tries of this change that failed
 	Crashes   int // times in a row that a server died while it worked on this resource; see FreeLeases
 	Owner     string
-	row       resourceRow // as it was claimed: until the fence falls nobody else changes it
+	row       resourceRow // as it was claimed; while the claim is valid, no other writer changes it
 }
 
-// dueNow is the row that has been due longest and that nobody works on.
+// dueNow is the row without a lease that has been due longest.
 const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
 
 const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = (" + dueNow + ") RETURNING " +
 	resourceColumns + ", checksum, attempts, crashes"
 
-// Claim takes the row that has been due longest, for owner, until lease has passed. Nil when nothing is due. Each claim
-// wants an owner of its own: the fence cannot tell apart two claims of one owner at one generation. A due row that cannot be
-// read is set aside and the next one taken; only its removal is claimed.
+// Claim gives owner a lease on the row that has been due longest. Nil when no row is due. Use another owner for each claim: the
+// fence cannot distinguish two claims of one owner at one generation. Claim sets aside a due row that cannot be read and takes
+// the next one; it claims such a row only for its removal.
 func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*Claim, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		now := s.now()
-		// The reading side is asked first: an idle server must not take the write lock at every wake.
+		// Read first: an idle server must not take the write lock each time it wakes.
 		var key string
 		err := s.due.QueryRowContext(context.WithoutCancel(ctx), now, now).Scan(&key)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -56,7 +56,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*
 	}
 }
 
-// claim takes one row. The claim is nil when another server was quicker, and has no resource when the row was set aside.
+// claim takes one row. The claim is nil when another server took the row first, and has no resource when the row was set aside.
 func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Duration) (*Claim, error) {
 	c, now := &Claim{Owner: owner}, s.now()
 	var w resourceRow
@@ -87,14 +87,14 @@ func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Dur
 	return c, nil
 }
 
-// neverDue takes a row that cannot be read out of the queue. FreeLeases lets it be tried once more at the next start: it
-// may have been repaired, or written by a newer Berth that is back.
+// neverDue takes a row that cannot be read out of the queue. FreeLeases makes it due once more at the next start, because it may
+// have been repaired, or a newer Berth that can read it may be running again.
 func (s *Store) neverDue(ctx context.Context, tx *txn, key string) error {
 	_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = NULL, attempts = -1, crashes = 0, "+free+" WHERE key = ?", key)
 	return err
 }
 
-// failWithout ends the change of a resource whose operation is not there or cannot be read: nobody knows what was asked.
+// failWithout ends the change of a resource whose operation is missing or unreadable, so that the request is not known.
 func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource, w resourceRow) error {
 	why := s.explain(&berth.UnreadableError{Kind: berth.StoredChange, Name: r.ID.Name()})
 	w.state, w.fault = text(berth.StateFailed), text(faultJSON(why))
@@ -102,7 +102,7 @@ func (s *Store) failWithout(ctx context.Context, tx *txn, r *berth.Resource, w r
 	return errors.Join(err, s.endOperation(ctx, tx, r.OperationID, end{berth.StateFailed, nil, why}))
 }
 
-// found is the row with the body that the claimer has found; a body that cannot be read stays as it is stored.
+// found is the row with the body as the claimer left it; a body that cannot be read stays as it is stored.
 func (c *Claim) found() resourceRow {
 	w := c.row
 	if !c.Resource.Unreadable {
@@ -131,20 +131,20 @@ func (s *Store) fenced(res sql.Result, err error) error {
 	return nil
 }
 
-// Heartbeat prolongs the lease. ErrLost when it is not ours any more or a newer change came.
+// Heartbeat prolongs the lease, counted from now. ErrLost when another owner has the lease or a newer change was accepted.
 func (s *Store) Heartbeat(ctx context.Context, c *Claim, lease time.Duration) error {
 	until := s.now() + lease.Microseconds()
 	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET lease_until = ? WHERE "+fence, c.fenceArgs(until)...))
 }
 
-// Held says, without writing, whether the claim still stands.
+// Held reports, without writing, whether the claim is still valid.
 func (s *Store) Held(ctx context.Context, c *Claim) (bool, error) {
 	var n int
 	err := s.read.QueryRowContext(ctx, "SELECT COUNT(*) FROM resources WHERE "+fence, c.fenceArgs()...).Scan(&n)
 	return n == 1, err
 }
 
-// Progress writes the body (what has been found so far) and the operation's message while the work goes on.
+// Progress stores the present body and the operation's message while the work goes on. ErrLost as for Heartbeat.
 func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 	err := s.tx(ctx, func(tx *txn) error {
 		w := c.found()
@@ -157,7 +157,9 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 		}
 		steps := append(slices.Clone(c.Operation.Steps), berth.Step{At: fromMicros(s.now()), Message: message})
 		steps = steps[max(len(steps)-maxSteps, 0):]
-		err = changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) { w.message, w.steps = text(message), text(toJSON(steps)) })
+		err = changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) {
+			w.message, w.steps = text(message), text(toJSON(steps))
+		})
 		if err == nil {
 			c.Operation.Steps = steps
 		}
@@ -169,7 +171,7 @@ func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
 	return err
 }
 
-// Retry gives the row back to be tried again at due, and counts the try. message is shown meanwhile.
+// Retry releases the row until due and counts the failed try. The operation shows message meanwhile. ErrLost as for Heartbeat.
 func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message string) error {
 	return s.tx(ctx, func(tx *txn) error {
 		res, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = attempts + 1, crashes = 0, "+free+" WHERE "+fence,
@@ -184,15 +186,14 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 	})
 }
 
-// Survived says that the server has worked on the resource once and is still there: the crashes that were counted against it were
-// not its own.
+// Survived resets the count of crashes: the server has worked on the resource and still runs, so the resource did not cause them.
 func (s *Store) Survived(ctx context.Context, c *Claim) error {
 	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET crashes = 0 WHERE "+fence, c.fenceArgs()...))
 }
 
-// Postpone gives the resource back unworked, to be claimed again at due.
+// Postpone releases the resource unchanged, to be claimed again at due. ErrLost as for Heartbeat.
 func (s *Store) Postpone(ctx context.Context, c *Claim, due time.Time) error {
-	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, lease_owner = '', lease_until = 0 WHERE "+fence, c.fenceArgs(micros(due))...))
+	return s.fenced(s.write.ExecContext(ctx, "UPDATE resources SET due_at = ?, "+free+" WHERE "+fence, c.fenceArgs(micros(due))...))
 }
 
 // Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The resource stays due.
@@ -205,9 +206,9 @@ func (s *Store) Release(ctx context.Context, c *Claim) error {
 	return s.storageError(err)
 }
 
-// FreeLeases ends every lease, and makes what was set aside due once more. Each lease that it ends is that of a server which died
-// while it worked on the resource, and is counted as such. Only for a server that knows itself alone: the holder of the data
-// folder's lock.
+// FreeLeases ends every lease and makes the rows that were set aside due once more. It counts each lease that it ends as a
+// crash, because the server died while it worked on the resource. Call it only with the lock of the data folder: no other
+// server may be running.
 func (s *Store) FreeLeases(ctx context.Context) error {
 	return s.tx(ctx, func(tx *txn) error {
 		_, err := tx.ExecContext(ctx, "UPDATE resources SET crashes = crashes + 1, lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
@@ -219,13 +220,13 @@ func (s *Store) FreeLeases(ctx context.Context) error {
 	})
 }
 
-// nextDue is the first end of a wait: of a row that nobody works on, or of a lease. Each half reads the beginning of an index.
+// nextDue is the first time at which a row without a lease is due or a lease ends. Each half reads the beginning of an index.
 const nextDue = `SELECT MIN(at) FROM (
   SELECT * FROM (SELECT due_at AS at FROM resources WHERE due_at IS NOT NULL AND lease_owner = '' ORDER BY due_at LIMIT 1) AS free
   UNION ALL
   SELECT CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END FROM resources WHERE lease_owner <> '') AS waits`
 
-// NextDue is when the next unclaimed row is due; the zero time when none is.
+// NextDue is the time at which the next row can be claimed; the zero time when there is none.
 func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
 	if err := ctx.Err(); err != nil {
 		return time.Time{}, err

@@ -8,16 +8,16 @@ import (
 // maxBatch is how many writes may share one commit.
 const maxBatch = 64
 
-// write is one change that waits for its commit.
+// write is one call of tx that waits for its commit.
 type write struct {
 	ctx  context.Context
 	do   func(*txn) error
 	done chan error
 }
 
-// tx runs do in a writing transaction and returns when it is on the disk. Writes that come while another commit is under
-// way share the next one, each behind a savepoint of its own: a commit is mostly waiting for the disk, so under load many
-// changes cost one wait. A write that fails is undone alone.
+// tx runs do in a writing transaction and returns when the disk has it. Writes that arrive while another commit is under way
+// share the next commit, each behind its own savepoint. A commit mostly waits for the disk, so under load many writes share one
+// wait. A write that fails is undone alone.
 func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	w := write{ctx: ctx, do: do, done: make(chan error, 1)}
 	select {
@@ -28,7 +28,7 @@ func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
 	return s.storageError(<-w.done)
 }
 
-// commitLoop is the only one who opens writing transactions.
+// commitLoop is the only goroutine that opens writing transactions.
 func (s *Store) commitLoop() {
 	defer close(s.ended)
 	for {
@@ -36,7 +36,7 @@ func (s *Store) commitLoop() {
 		case w := <-s.writes:
 			s.commit(s.batch(w))
 		case <-s.closed:
-			for { // who was quicker than the end is still served
+			for { // writes that were queued before the end are still served
 				select {
 				case w := <-s.writes:
 					s.commit(s.batch(w))
@@ -48,7 +48,7 @@ func (s *Store) commitLoop() {
 	}
 }
 
-// batch takes along what waits already.
+// batch adds the writes that wait already.
 func (s *Store) batch(first write) []write {
 	all := []write{first}
 	for len(all) < maxBatch {
@@ -62,9 +62,9 @@ func (s *Store) batch(first write) []write {
 	return all
 }
 
-// commit runs the writes and answers each. When the commit itself fails, none has happened and all get the error.
+// commit runs the writes and answers each. When the commit itself fails, nothing is written and all get the error.
 func (s *Store) commit(all []write) {
-	ctx := context.Background() // one caller's impatience must not undo the others
+	ctx := context.Background() // the cancelation of one caller must not undo the writes of the others
 	errs := make([]error, len(all))
 	begun, err := s.write.BeginTx(ctx, nil)
 	if err == nil {
@@ -73,7 +73,7 @@ func (s *Store) commit(all []write) {
 		err = tx.all(ctx, all, errs)
 		switch {
 		case err != nil, len(all) == 1 && errs[0] != nil:
-			_ = begun.Rollback() // the write's error is the one to tell
+			_ = begun.Rollback() // the error of the write is the one to report
 		default:
 			err = begun.Commit()
 		}

@@ -25,7 +25,7 @@ func removalSupersedes(w *world) {
 			w.Errorf("the superseded operation: %+v", was)
 		}
 		w.lost(old)
-		w.nothingDue() // two at one resource would be one too many: the old one is let out first
+		w.nothingDue() // the worker of the old generation must end first
 		if end == "released" {
 			w.must(w.s.Release(w.ctx, old))
 		} else {
@@ -127,7 +127,7 @@ func parents(w *world) {
 	w.refuse(change(berth.VerbCreate, compute, 0, "x"), berth.CodeParentNotFound)
 
 	w.accept(settled(workspace, &berth.Workspace{}, 0))
-	w.accept(removal(group)) // two floors up
+	w.accept(removal(group)) // two levels above
 	w.refuse(change(berth.VerbCreate, compute, 0, "x"), berth.CodeConflict)
 	_, err = w.s.Get(w.ctx, compute)
 	w.wantErr(err, store.ErrNotFound)
@@ -152,7 +152,7 @@ func holds(w *world) {
 	w.wantErr(err, store.ErrNotFound)
 
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "No.")})
-	w.refuse(rival, berth.CodeAlreadyAttached) // a failed compute still holds: it may have left things in the cluster
+	w.refuse(rival, berth.CodeAlreadyAttached) // a failed compute still holds: it may have left objects in the cluster
 	again := change(berth.VerbUpdate, berth.NewID(sub, "team-rg", berth.TypeCompute, "VISION", "GPU"), 1, "again")
 	again.Hold = cluster
 	w.accept(again)
@@ -224,12 +224,12 @@ func secrets(w *world) {
 	w.wantErr(err, store.ErrNotFound)
 }
 
-func residues(w *world) {
+func cleanups(w *world) {
 	leave := func(name, detail string) berth.ID {
 		w.Helper()
 		id := workspace.Child("computes", name)
 		w.create(id)
-		w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true, Cleanup: &store.Cleanup{Cluster: cluster, Holder: id, Detail: []byte(detail)}})
+		w.detach(id, detail)
 		return id
 	}
 	want := func(details ...string) {

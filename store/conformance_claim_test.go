@@ -73,7 +73,7 @@ func retry(w *world) {
 	w.accept(change(berth.VerbUpdate, compute, 1, "second"))
 	c := w.claim("a")
 	if c.Attempts != 0 {
-		w.Errorf("attempts %d of a new wish; want 0", c.Attempts)
+		w.Errorf("attempts %d of a new change; want 0", c.Attempts)
 	}
 	w.must(w.s.Retry(w.ctx, c, w.clock.Now(), "later"))
 	w.accept(removal(compute))
@@ -116,7 +116,7 @@ func release(w *world) {
 	w.nothingDue()
 }
 
-// A claim that never came back counts; whatever its worker did in order ends the count.
+// A claim whose server died counts as a crash; every orderly end of a claim resets the count.
 func crashes(w *world) {
 	claims := 0
 	claim := func(want int) *store.Claim {
@@ -140,7 +140,7 @@ func crashes(w *world) {
 	c := claim(3)
 	w.must(w.s.Progress(w.ctx, c, "under way"))
 	w.must(w.s.FreeLeases(w.ctx))
-	w.must(w.s.Release(w.ctx, claim(4))) // a server that stops in order
+	w.must(w.s.Release(w.ctx, claim(4))) // an orderly stop
 	w.must(w.s.Postpone(w.ctx, claim(4), w.clock.Now()))
 	c = claim(4)
 	w.clock.Advance(2 * leased) // a lease that ends by itself is no crash
@@ -198,7 +198,8 @@ func check(w *world) {
 	w.must(w.s.Progress(w.ctx, c, "no operation to write this to"))
 	c.Resource.Body.(*berth.Compute).Status.Nodes = 5
 	before := w.operation(op.ID)
-	w.finish(c, store.Outcome{State: berth.StateFailed, Fault: berth.Errorf(berth.CodeClusterUnreachable, "Gone."), CheckAt: at.Add(time.Hour)})
+	gone := berth.Errorf(berth.CodeClusterUnreachable, "Gone.")
+	w.finish(c, store.Outcome{State: berth.StateFailed, Fault: gone, CheckAt: at.Add(time.Hour)})
 	got := w.get(compute)
 	if got.State != berth.StateFailed || got.Fault == nil || got.Body.(*berth.Compute).Status.Nodes != 5 || got.Generation != 1 {
 		w.Errorf("%+v", got)
@@ -217,7 +218,7 @@ func check(w *world) {
 	}
 }
 
-// Whoever looks at a settled row must not write what it found over a wish that came meanwhile.
+// A check of a settled row must not write its result over a change that was accepted meanwhile.
 func changeDuringCheck(w *world) {
 	w.create(compute)
 	now := w.clock.Now()
@@ -229,7 +230,7 @@ func changeDuringCheck(w *world) {
 	w.lost(c)
 	w.nothingDue()
 	w.must(w.s.Release(w.ctx, c))
-	c = w.claim("checker 2") // a settled wish does not cancel the next look
+	c = w.claim("checker 2") // a settled change does not cancel the next check
 
 	_, op := w.accept(change(berth.VerbUpdate, compute, 2, "work"))
 	w.lost(c)
@@ -245,7 +246,7 @@ func (w *world) checkNow() {
 	w.must(err)
 }
 
-// checkNow makes what is settled due, and leaves alone what is under way, what is never checked, and what is not there.
+// checkNow makes a settled resource due. It changes nothing when the resource is under way, never checked, or missing.
 func checkNow(w *world) {
 	w.checkNow()
 	w.create(compute)

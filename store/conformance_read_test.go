@@ -85,7 +85,8 @@ func queries(w *world) {
 		q    store.Query
 		want []berth.ID
 	}{
-		"everything":   {store.Query{}, []berth.ID{group, workspace, compute, speech, speech.Child("computes", "Gpu"), cluster, group2, far, inFar}},
+		"everything": {store.Query{}, []berth.ID{group, workspace, compute, speech, speech.Child("computes", "Gpu"), cluster,
+			group2, far, inFar}},
 		"type":         {store.Query{Type: berth.TypeWorkspace}, []berth.ID{workspace, speech, inFar}},
 		"groups":       {store.Query{Type: berth.TypeResourceGroup, Subscription: sub}, []berth.ID{group, group2}},
 		"subscription": {store.Query{Subscription: strings.ToLower(sub2)}, []berth.ID{far, inFar}},
@@ -112,7 +113,7 @@ func queries(w *world) {
 	}
 }
 
-// An id is found in any casing and keeps the casing that it was made with.
+// An id is found in any casing and keeps the casing of its creation.
 func casing(w *world) {
 	w.create(compute)
 	w.settle()
@@ -134,7 +135,9 @@ func casing(w *world) {
 func counts(w *world) {
 	w.create(compute)
 	got, err := w.s.Counts(w.ctx)
-	want := map[[2]string]int{{berth.TypeResourceGroup, "Succeeded"}: 1, {berth.TypeWorkspace, "Succeeded"}: 1, {berth.TypeCompute, "Creating"}: 1}
+	want := map[[2]string]int{
+		{berth.TypeResourceGroup, "Succeeded"}: 1, {berth.TypeWorkspace, "Succeeded"}: 1, {berth.TypeCompute, "Creating"}: 1,
+	}
 	if err != nil || !maps.Equal(got, want) {
 		w.Errorf("%v, %v; want %v", got, err, want)
 	}
@@ -167,7 +170,9 @@ func events(w *world) {
 	w.finish(w.claim("b"), store.Outcome{State: berth.StateSucceeded, Gone: true})
 	cancel()
 	w.create(compute)
-	want := []string{"Creating/Creating", "Creating/Creating", "Succeeded/Succeeded", "Deleting/Deleting", "Deleting/Deleting", "Succeeded/none"}
+	want := []string{
+		"Creating/Creating", "Creating/Creating", "Succeeded/Succeeded", "Deleting/Deleting", "Deleting/Deleting", "Succeeded/none",
+	}
 	if !slices.Equal(got, want) {
 		w.Errorf("event/row: %v\nwant       %v", got, want)
 	}
@@ -191,7 +196,7 @@ func canceledContext(w *world) {
 	w.finish(c, store.Outcome{State: berth.StateSucceeded})
 }
 
-// Writers, workers and readers at once: nobody fails, no row is worked on twice, no reader sees half a change.
+// Writers, workers and readers at once: no call fails, no row is worked on twice, no reader sees half a change.
 func manyAtOnce(w *world) {
 	const writers, workers, readers, rounds = 4, 3, 3, 12
 	ctx, stop := context.WithCancel(w.ctx)
@@ -245,7 +250,7 @@ func manyAtOnce(w *world) {
 			w.Errorf("%s is worked on twice", c.Resource.ID)
 		}
 		fail("heartbeat", w.s.Heartbeat(ctx, c, leased))
-		busy.Delete(c.Resource.ID.Key()) // before the row is given back and another takes it
+		busy.Delete(c.Resource.ID.Key()) // before the row is released and another worker takes it
 		fail("finish", w.s.Finish(ctx, c, store.Outcome{State: berth.StateSucceeded}))
 		finished.Add(1)
 	}

@@ -16,7 +16,7 @@ func conformance(t *testing.T, open opener) {
 		name string
 		test func(*world)
 	}{
-		// These five are what the whole design stands on.
+		// The whole design depends on these five.
 		{"finish clears the lease", finishClearsLease},
 		{"finish of a stale generation writes nothing", finishStaleGeneration},
 		{"finish after a lost lease writes nothing", finishLostLease},
@@ -24,9 +24,9 @@ func conformance(t *testing.T, open opener) {
 		{"accept while busy", acceptWhileBusy},
 
 		{"create and finish change both rows", createAndFinish},
-		{"a failure is told by both rows", failureTold},
-		{"a settled wish has no operation", settledChange},
-		{"a settled wish keeps a failure", settledChangeKeepsFailure},
+		{"both rows report a failure", failureInBothRows},
+		{"a settled change has no operation", settledChange},
+		{"a settled change keeps a failure", settledChangeKeepsFailure},
 		{"accept answers what get reads", acceptAnswersWhatGetReads},
 		{"a new row starts afresh", newRowStartsAfresh},
 		{"base mismatch", baseMismatch},
@@ -39,7 +39,7 @@ func conformance(t *testing.T, open opener) {
 		{"holds", holds},
 		{"holds under concurrency", holdsConcurrent},
 		{"secrets", secrets},
-		{"residues", residues},
+		{"cleanups", cleanups},
 
 		{"claims go by due time", claimOrder},
 		{"next due is claimable", nextDueIsClaimable},
@@ -51,7 +51,7 @@ func conformance(t *testing.T, open opener) {
 		{"heartbeat prolongs", heartbeatProlongs},
 		{"take over", takeOver},
 		{"check", check},
-		{"a wish during a check", changeDuringCheck},
+		{"a change during a check", changeDuringCheck},
 		{"purge", purge},
 
 		{"a row that cannot be read is shown, refused and deleted", unreadableRow},
@@ -133,19 +133,20 @@ func acceptWhileBusy(w *world) {
 		x.Settled = true
 		w.refuse(x, berth.CodeBusy)
 		x.Settled, x.Base = false, 77
-		w.refuse(x, berth.CodeBusy) // busy goes before moved: the client is to wait, not to read again
+		w.refuse(x, berth.CodeBusy) // busy takes precedence over moved: the client has to wait, not to read again
 	}
 	w.claim("a")
 	w.refuse(change(berth.VerbUpdate, compute, r.Generation, "second"), berth.CodeBusy)
 	w.wantState(compute, op.ID, berth.StateCreating, berth.StateAccepted)
 	if got := w.get(compute).Body.(*berth.Compute).Spec.Description; got != "first" {
-		w.Errorf("a refused wish was written: %q", got)
+		w.Errorf("a refused change was written: %q", got)
 	}
 }
 
 func createAndFinish(w *world) {
 	r, op := w.create(compute)
-	if r.State != berth.StateCreating || r.Generation != 1 || r.CreatedBy != "bob" || op.Generation != 1 || op.Verb != berth.VerbCreate || op.Location != "westeurope" || op.Caller != "bob" {
+	if r.State != berth.StateCreating || r.Generation != 1 || r.CreatedBy != "bob" ||
+		op.Generation != 1 || op.Verb != berth.VerbCreate || op.Location != "westeurope" || op.Caller != "bob" {
 		w.Fatalf("resource %+v, operation %+v", r, op)
 	}
 	w.wantState(compute, op.ID, berth.StateCreating, berth.StateAccepted)
@@ -158,21 +159,25 @@ func createAndFinish(w *world) {
 	if n := got.Body.(*berth.Compute).Status.Nodes; n != 3 || got.Generation != 1 {
 		w.Errorf("nodes %d, generation %d; want 3 and 1", n, got.Generation)
 	}
-	if done.EndedAt.Sub(done.StartedAt) != time.Second || !reflect.DeepEqual(done.Notes, []string{"a note"}) || done.Err != nil || done.ResourceID.String() != compute.String() {
+	if done.EndedAt.Sub(done.StartedAt) != time.Second || !reflect.DeepEqual(done.Notes, []string{"a note"}) ||
+		done.Err != nil || done.ResourceID.String() != compute.String() {
 		w.Errorf("operation: %+v", done)
 	}
 	w.nothingDue()
 
 	_, op = w.accept(change(berth.VerbUpdate, compute, 1, "second"))
 	w.wantState(compute, op.ID, berth.StateUpdating, berth.StateAccepted)
-	if got := w.operation(done.ID); !reflect.DeepEqual(got, done) { // only what is under way is superseded
-		w.Errorf("the next wish rewrote history: %+v", got)
+	if got := w.operation(done.ID); !reflect.DeepEqual(got, done) { // only an operation under way is superseded
+		w.Errorf("the next change rewrote history: %+v", got)
 	}
 }
 
-func failureTold(w *world) {
+func failureInBothRows(w *world) {
 	_, op := w.create(compute)
-	fault := &berth.Error{Code: berth.CodeBadRequest, Message: "No.", Target: "properties.x", Details: []berth.Error{{Code: berth.CodeConflict, Message: "Why."}}}
+	fault := &berth.Error{
+		Code: berth.CodeBadRequest, Message: "No.", Target: "properties.x",
+		Details: []berth.Error{{Code: berth.CodeConflict, Message: "Why."}},
+	}
 	w.finish(w.claim("a"), store.Outcome{State: berth.StateFailed, Fault: fault})
 	w.wantState(compute, op.ID, berth.StateFailed, berth.StateFailed)
 	if got := w.get(compute).Fault; !reflect.DeepEqual(got, fault) {
@@ -183,7 +188,7 @@ func failureTold(w *world) {
 	}
 	r, _ := w.accept(change(berth.VerbUpdate, compute, 1, "again"))
 	if r.Fault != nil || w.get(compute).Fault != nil {
-		w.Error("the fault outlived the next wish")
+		w.Error("the fault outlived the next change")
 	}
 }
 
@@ -201,7 +206,8 @@ func settledChange(w *world) {
 		w.Fatalf("resource %+v, operation %+v", out, op)
 	}
 	got := w.get(workspace)
-	if got.Generation != 2 || got.CreatedBy != "ann" || got.ModifiedBy != "carl" || got.ModifiedAt.Sub(got.CreatedAt) != time.Minute || got.Body.(*berth.Workspace).FriendlyName != "Ears" {
+	if got.Generation != 2 || got.CreatedBy != "ann" || got.ModifiedBy != "carl" ||
+		got.ModifiedAt.Sub(got.CreatedAt) != time.Minute || got.Body.(*berth.Workspace).FriendlyName != "Ears" {
 		w.Errorf("%+v", got)
 	}
 	w.nothingDue()
@@ -230,17 +236,18 @@ func acceptAnswersWhatGetReads(w *world) {
 	}
 }
 
-// What a caller left in the envelope (from an earlier read, say) is not part of the wish.
+// Fields that a caller left in the envelope, for instance from an earlier read, are not part of the change.
 func newRowStartsAfresh(w *world) {
 	x := change(berth.VerbCreate, compute, 0, "first")
 	x.Settled = true
-	x.Resource.Generation, x.Resource.OperationID, x.Resource.Fault = 41, "old", berth.Errorf(berth.CodeConflict, "old")
+	x.Resource.Generation, x.Resource.OperationID = 41, "old"
+	x.Resource.Fault = berth.Errorf(berth.CodeConflict, "old")
 	r, _ := w.accept(x)
 	if r.Generation != 1 || r.OperationID != "" || r.Fault != nil {
 		w.Errorf("generation %d, operation %q, fault %v", r.Generation, r.OperationID, r.Fault)
 	}
 	if x.Resource.Generation != 41 {
-		w.Error("accept changed the wish")
+		w.Error("accept changed the request")
 	}
 }
 
@@ -250,10 +257,10 @@ func baseMismatch(w *world) {
 		_, _, err := w.s.Accept(w.ctx, x)
 		w.wantErr(err, store.ErrMoved)
 	}
-	try(change(berth.VerbUpdate, compute, 3, "not there"))
+	try(change(berth.VerbUpdate, compute, 3, "no such resource"))
 	w.create(compute)
 	w.settle()
-	try(change(berth.VerbCreate, compute, 0, "thought it was not there"))
+	try(change(berth.VerbCreate, compute, 0, "expected no resource"))
 	try(change(berth.VerbUpdate, compute, 2, "from the future"))
 	x := removal(compute)
 	x.Base = 2

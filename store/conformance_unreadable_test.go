@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// harm damages what is stored, behind the store's back.
+// harm damages a stored record by direct SQL.
 func (w *world) harm(query string, args ...any) {
 	w.Helper()
 	res, err := w.s.WriteDB().Exec(query, args...)
@@ -47,7 +47,8 @@ func unreadableRow(w *world) {
 		id := workspace.Child("computes", fmt.Sprint("C", i))
 		r := w.get(id)
 		_, isCompute := r.Body.(*berth.Compute)
-		if !r.Unreadable || r.State != berth.StateFailed || !isCompute || r.ID.Key() != id.Key() || berth.ErrorCode(r.Fault) != berth.CodeUnreadable {
+		if !r.Unreadable || r.State != berth.StateFailed || berth.ErrorCode(r.Fault) != berth.CodeUnreadable ||
+			!isCompute || r.ID.Key() != id.Key() {
 			w.Errorf("%s = %q: %+v", d.column, d.value, r)
 		}
 		if r.Fault != nil && !strings.Contains(r.Fault.Message, "Delete it") {
@@ -113,7 +114,8 @@ func unreadableOperation(w *world) {
 	_, op := w.create(compute)
 	w.harm("UPDATE operations SET steps = '{' WHERE id = ?", op.ID)
 	got := w.operation(op.ID)
-	if !got.Unreadable || got.State != berth.StateFailed || berth.ErrorCode(got.Err) != berth.CodeUnreadable || got.ResourceID.Key() != compute.Key() {
+	if !got.Unreadable || got.State != berth.StateFailed || berth.ErrorCode(got.Err) != berth.CodeUnreadable ||
+		got.ResourceID.Key() != compute.Key() {
 		w.Errorf("%+v", got)
 	}
 	if all, err := w.s.Operations(w.ctx, berth.ID{}, false, 10); err != nil || len(all) != 1 {
@@ -160,7 +162,7 @@ func unreadableCleanups(w *world) {
 	for i, detail := range []string{"{}", "no JSON", "{}"} {
 		id := workspace.Child("computes", fmt.Sprint("C", i))
 		w.create(id)
-		w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true, Cleanup: &store.Cleanup{Cluster: cluster, Holder: id, Detail: []byte(detail)}})
+		w.detach(id, detail)
 	}
 	w.harm("UPDATE residues SET holder_key = 'nobody' WHERE holder_key LIKE '%c2'")
 	for name, read := range map[string]func() ([]store.Cleanup, error){
@@ -208,6 +210,6 @@ func unreadableSecrets(w *world) {
 	}
 	w.harm("DELETE FROM secrets WHERE name = ?", berth.SecretSSLKey)
 	if _, _, err := w.s.Reseal(w.ctx); err == nil {
-		w.Error("the keys open nothing at all, and nobody was told")
+		w.Error("no key opens any secret, and there is no error")
 	}
 }

@@ -7,15 +7,14 @@ import (
 	"berth.dev/berth"
 )
 
-// Event says that a row changed. It is sent after the commit and carries no truth: read the row.
+// Event reports that a row changed. It is sent after the commit. Read the row for its content.
 type Event struct {
 	Key   string
 	State berth.State
 }
 
-// feed is how the rest of the program learns that something changed. This one knows of the changes of its own process, which is
-// all of them while one server writes to one file. An engine with several servers replaces it by one that listens (LISTEN and
-// NOTIFY): what begin, end and publish are called for then comes from the database.
+// feed notifies the rest of the program of changes. It knows only the changes of its own process, which are all of them while one
+// server writes to one file. An engine with several servers replaces it by one that listens to the database (LISTEN and NOTIFY).
 type feed struct {
 	changes atomic.Uint64
 
@@ -24,7 +23,7 @@ type feed struct {
 	next        int
 }
 
-// begin and end stand around every commit: the count is odd while one is under way.
+// begin and end enclose every commit: the count is odd while one is under way.
 func (f *feed) begin() { f.changes.Add(1) }
 func (f *feed) end()   { f.changes.Add(1) }
 
@@ -57,8 +56,8 @@ func (f *feed) publish(e Event) {
 	}
 }
 
-// Revision counts what happens to the database. settled is false while a commit is under way. What was read between two
-// equal, settled counts is still what a read would find.
+// Revision counts the commits. settled is false while a commit is under way. A read between two equal, settled counts is still
+// up to date.
 func (s *Store) Revision() (count uint64, settled bool) { return s.feed.revision() }
 
 // Subscribe calls f after each commit that changed a resource, until the returned function is called. f must not block.

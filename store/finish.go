@@ -9,30 +9,30 @@ import (
 	"berth.dev/berth"
 )
 
-// Outcome is how a claim ended.
+// Outcome is the result of a claim.
 type Outcome struct {
 	State berth.State  // Succeeded, Failed or Canceled
 	Fault *berth.Error // why, of a failure
-	// OperationFault fails the operation alone: State and Fault are those of the resource, which is as it was before.
+	// OperationFault fails the operation only: State and Fault are those of the resource, which has not changed.
 	OperationFault *berth.Error
-	Notes          []string  // what the user should know besides
-	Gone           bool      // the resource is no more: its row, secrets and holds go with it
-	CheckAt        time.Time // when to check the settled resource; zero for never
-	Cleanup        *Cleanup  // what a detach could not clean
-	Secrets        map[string][]byte
-	Forget         []string // names of secrets that are not needed any more
+	Notes          []string          // warnings for the user
+	Gone           bool              // delete the resource with its secrets and holds
+	CheckAt        time.Time         // when to check the settled resource; zero for never
+	Cleanup        *Cleanup          // what a detach could not remove; nil for nothing
+	Secrets        map[string][]byte // to store, by name
+	Forget         []string          // names of secrets to delete
 }
 
 // Cleanup is what a detach could not remove from a cluster that did not answer.
 type Cleanup struct {
 	Cluster, Holder berth.ID
-	Detail          []byte // JSON, the writer's own
+	Detail          []byte // JSON of the writer; the store does not read it
 	Since           time.Time
-	Unreadable      bool // the stored record is damaged: it can be dropped, and not be done
+	Unreadable      bool // the stored record is damaged: drop it, it cannot be done
 }
 
-// Finish ends a claim: resource state and body, operation result, lease; one transaction. ErrLost, and nothing written,
-// when the lease is another's or the generation has moved.
+// Finish ends a claim: it stores the resource's state and body and the operation's result, and ends the lease, in one
+// transaction. ErrLost, and nothing is written, when another owner has the lease or a newer change was accepted.
 func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	now := s.clock.Now().UTC()
 	r := c.Resource
@@ -70,7 +70,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 			if err := forget(ctx, tx, r.ID); err != nil {
 				return err
 			}
-			// The compute that has the cluster is checked now, and not when its next check is due.
+			// Check the compute that holds the cluster now: it has just lost it.
 			_, err := tx.ExecContext(ctx, `UPDATE resources SET due_at = ?
 				WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)`, micros(now), micros(now), r.ID.Key())
 			if err != nil {
@@ -95,7 +95,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	return err
 }
 
-// forget takes a resource and all that hangs on it out of the database. Its operations stay readable.
+// forget deletes a resource and all records that belong to it. Its operations stay readable.
 func forget(ctx context.Context, tx *txn, id berth.ID) error {
 	for _, q := range []string{
 		"DELETE FROM resources WHERE key = ?", "DELETE FROM secrets WHERE resource_key = ?", "DELETE FROM holds WHERE holder_key = ?",
@@ -121,12 +121,12 @@ func keepCleanup(ctx context.Context, tx *txn, r *Cleanup, now time.Time) error 
 
 const cleanupColumns = "SELECT cluster_key, holder_key, detail, created_at, checksum FROM residues"
 
-// Cleanups lists what is still to be cleaned in a cluster.
+// Cleanups lists the cleanups that are pending for a cluster.
 func (s *Store) Cleanups(ctx context.Context, cluster berth.ID) ([]Cleanup, error) {
 	return s.cleanups(ctx, cleanupColumns+" WHERE cluster_key = ?", cluster.Key())
 }
 
-// AllCleanups lists what is still to be cleaned anywhere, the oldest first.
+// AllCleanups lists the cleanups that are pending for all clusters, the oldest first.
 func (s *Store) AllCleanups(ctx context.Context) ([]Cleanup, error) {
 	return s.cleanups(ctx, cleanupColumns+" ORDER BY created_at")
 }
@@ -148,7 +148,7 @@ func (s *Store) cleanups(ctx context.Context, query string, args ...any) (all []
 		of, err2 := berth.ParseID(string(holder))
 		key := string(cluster + "#" + holder)
 		err := errors.Join(err1, err2)
-		if err != nil { // nobody could name it to drop it
+		if err != nil { // without its ids no request could name it
 			s.setAside("residues", key, err)
 			continue
 		}
@@ -157,7 +157,7 @@ func (s *Store) cleanups(ctx context.Context, query string, args ...any) (all []
 		case sum.differs(checksumOf(cluster, holder, detail, since)) != 0:
 			err = errChecksum
 		case !json.Valid(c.Detail), since == noNumber:
-			err = errors.New("its detail is not JSON")
+			err = errors.New("its detail or its time is damaged")
 		}
 		if c.Unreadable = err != nil; c.Unreadable {
 			s.setAside("residues", key, err)
@@ -167,7 +167,7 @@ func (s *Store) cleanups(ctx context.Context, query string, args ...any) (all []
 	return all, rows.Err()
 }
 
-// DropCleanup forgets a cleanup that is done, or whose cluster is gone. A zero holder means all of them.
+// DropCleanup deletes the cleanup of a holder that is done, or whose cluster is gone. A zero holder means all of the cluster's.
 func (s *Store) DropCleanup(ctx context.Context, cluster, holder berth.ID) error {
 	q, args := "DELETE FROM residues WHERE cluster_key = ?", []any{cluster.Key()}
 	if !holder.IsZero() {

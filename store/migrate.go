@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth"
 )
 
-// migrate applies the embedded files that the database has not seen, each in a transaction with its own mark.
+// migrate applies the schema changes that the database does not have yet, each in a transaction that also records it.
 func (s *Store) migrate(ctx context.Context, path string) error {
 	names, err := fs.Glob(migrations, "sql/*.sql")
 	if err != nil {
@@ -35,16 +35,16 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 			return fmt.Errorf("%s: %w", names[i], err)
 		}
 	}
-	// SQLite opens a file that is read-only without a word. A write that changes nothing finds it out now.
+	// SQLite opens a read-only file without an error. A write that changes nothing reveals it now.
 	_, err = s.write.ExecContext(ctx, "DELETE FROM schema_version WHERE version < 0")
 	return err
 }
 
-// checksumVersion is the schema that brought checksums.
+// checksumVersion is the schema version that introduced checksums.
 const checksumVersion = 7
 
 func apply(ctx context.Context, tx *txn, text string, version int) error {
-	if _, err := tx.Tx.ExecContext(ctx, text); err != nil { // once in a lifetime, and many statements: not to be kept
+	if _, err := tx.Tx.ExecContext(ctx, text); err != nil { // many statements that run once: not worth keeping parsed
 		return err
 	}
 	if version == checksumVersion {

@@ -13,7 +13,7 @@ import (
 const operationColumns = "id, resource_key, resource_id, verb, location, generation, state, message, notes, fault, caller, " +
 	"started_at, ended_at, steps"
 
-// operationRow is a row of the table operations as it stands there.
+// operationRow is a row of the table operations, undecoded.
 type operationRow struct {
 	id, resourceKey, resourceID, verb, location text
 	generation                                  number
@@ -36,13 +36,14 @@ func (w *operationRow) scan(r row) error {
 	return err
 }
 
-// content is the checksum of what the row says.
+// content is the checksum of the row's content.
 func (w *operationRow) content() int64 {
 	return checksumOf(w.id, w.resourceKey, w.resourceID, w.verb, w.location, w.generation, w.state, w.message, w.notes, w.fault,
 		w.caller, w.startedAt, w.endedAt, w.steps)
 }
 
-// decode makes the noun of a row. An error says why the row cannot be read; the noun then has what could be.
+// decode turns a row into an operation. The error is the reason why a row cannot be read; the operation then has the fields that
+// can be.
 func (w *operationRow) decode() (*berth.Operation, error) {
 	op := &berth.Operation{
 		ID: string(w.id), Verb: berth.Verb(w.verb), Location: string(w.location), Generation: int64(w.generation), State: berth.State(w.state),
@@ -50,18 +51,18 @@ func (w *operationRow) decode() (*berth.Operation, error) {
 	}
 	var err error
 	if op.ResourceID, err = berth.ParseID(string(w.resourceID)); err != nil {
-		op.ResourceID, _ = berth.ParseID(string(w.resourceKey)) // zero when that is no id either
+		op.ResourceID, _ = berth.ParseID(string(w.resourceKey)) // zero when the key is no id either
 		return op, fmt.Errorf("the id of its resource: %w", err)
 	}
 	switch {
 	case w.differs != 0:
 		return op, errChecksum
 	case op.ResourceID.Key() != string(w.resourceKey):
-		return op, errors.New("the id of its resource is not that of its key")
+		return op, errors.New("the id of its resource differs from its key")
 	case !known(op.State):
 		return op, fmt.Errorf("%q is not a state", w.state)
 	case w.generation == noNumber, w.startedAt == noNumber, w.endedAt == noNumber:
-		return op, errors.New("a number is not a number")
+		return op, errors.New("a column that must be a number is not one")
 	}
 	for _, part := range []struct {
 		name string
@@ -75,7 +76,7 @@ func (w *operationRow) decode() (*berth.Operation, error) {
 	return op, nil
 }
 
-// operation is the noun of a row. One that cannot be read is shown as Failed, with the reason.
+// operation is the operation of a row. One that cannot be read is shown as Failed, with the reason.
 func (s *Store) operation(w *operationRow) *berth.Operation {
 	op, err := w.decode()
 	if err == nil {
@@ -83,7 +84,8 @@ func (s *Store) operation(w *operationRow) *berth.Operation {
 		return op
 	}
 	s.setAside("operations", string(w.id), err)
-	op.Unreadable, op.State, op.Notes, op.Steps = true, berth.StateFailed, nil, nil
+	op.Unreadable, op.State = true, berth.StateFailed
+	op.Notes, op.Steps = nil, nil
 	op.Err = s.explain(&berth.UnreadableError{Kind: berth.StoredOperation, Name: op.ID, Why: err})
 	return op
 }
@@ -97,7 +99,7 @@ func (s *Store) queryOperation(ctx context.Context, tx *txn, id string) (*berth.
 	return s.operation(&w), nil
 }
 
-// Operation reads one operation. ErrNotFound when there is none, or it ended too long ago.
+// Operation reads one operation. ErrNotFound when there is none, or when it was purged.
 func (s *Store) Operation(ctx context.Context, id string) (*berth.Operation, error) {
 	var w operationRow
 	if err := w.scan(s.getOp.QueryRowContext(context.WithoutCancel(ctx), id)); err != nil {
@@ -106,8 +108,8 @@ func (s *Store) Operation(ctx context.Context, id string) (*berth.Operation, err
 	return s.operation(&w), nil
 }
 
-// Operations lists the latest operations, the newest first; of one resource when its id is given, and only those under way
-// when active.
+// Operations lists the latest operations, the newest first: those of one resource, or of all with a zero id; with active only
+// those under way.
 func (s *Store) Operations(ctx context.Context, of berth.ID, active bool, limit int) (all []*berth.Operation, err error) {
 	where, args := "1 = 1", []any{}
 	if !of.IsZero() {
@@ -163,7 +165,7 @@ func changeOperation(ctx context.Context, tx *txn, id string, change func(*opera
 	return err
 }
 
-// end is how an operation ended.
+// end is the result of an operation.
 type end struct {
 	state berth.State
 	notes []string
@@ -176,12 +178,13 @@ func (s *Store) endOperation(ctx context.Context, tx *txn, id string, e end) err
 		return nil
 	}
 	return changeOperation(ctx, tx, id, func(w *operationRow) {
-		w.state, w.message, w.endedAt = text(e.state), "", number(s.now())
+		w.state, w.endedAt = text(e.state), number(s.now())
+		w.message = ""
 		w.notes, w.fault = text(toJSON(e.notes)), text(faultJSON(e.fault))
 	})
 }
 
-// Purge forgets operations that ended longer ago than keep.
+// Purge deletes the operations that ended longer ago than keep, and returns their number.
 func (s *Store) Purge(ctx context.Context, keep time.Duration) (int64, error) {
 	res, err := s.write.ExecContext(ctx, "DELETE FROM operations WHERE ended_at > 0 AND ended_at < ?", micros(s.clock.Now().Add(-keep)))
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 type txn struct {
 	*sql.Tx
 	store *Store
-	fresh []string // texts that were met for the first time
+	fresh []string // texts that were used for the first time
 }
 
-// ExecContext runs a statement, a kept one when there is one. It runs to its end whatever becomes of the caller: SQLite
-// undoes the whole transaction when a statement is interrupted, and others may be in it.
+// ExecContext runs a statement, a kept one when there is one. It runs to its end even when the caller cancels: SQLite undoes the
+// whole transaction when a statement is interrupted, and it may contain the writes of others.
 func (t *txn) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	ctx = context.WithoutCancel(ctx)
 	if s := t.kept(ctx, text); s != nil {
@@ -23,7 +23,7 @@ func (t *txn) ExecContext(ctx context.Context, text string, args ...any) (sql.Re
 	return t.Tx.ExecContext(ctx, text, args...)
 }
 
-// QueryRowContext asks for one row, with a kept statement when there is one.
+// QueryRowContext reads one row, with a kept statement when there is one.
 func (t *txn) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	ctx = context.WithoutCancel(ctx)
 	if s := t.kept(ctx, text); s != nil {
@@ -43,8 +43,8 @@ func (t *txn) kept(ctx context.Context, text string) *sql.Stmt {
 	return t.StmtContext(ctx, s)
 }
 
-// keep parses what was met for the first time. It comes after the transaction, which has the only writing connection; a
-// statement that cannot be kept is parsed at every use, and that is all.
+// keep parses the statements that were used for the first time. Call it after the transaction, which has the only writing
+// connection. A statement that cannot be kept is parsed again at every use.
 func (s *Store) keep(ctx context.Context, texts []string) {
 	for _, text := range texts {
 		stmt, err := s.write.PrepareContext(ctx, text)
@@ -58,7 +58,7 @@ func (s *Store) keep(ctx context.Context, texts []string) {
 		}
 		s.mu.Unlock()
 		if stmt != nil {
-			_ = stmt.Close() // another was quicker
+			_ = stmt.Close() // another caller has kept it already
 		}
 	}
 }

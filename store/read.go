@@ -9,11 +9,11 @@ import (
 	"berth.dev/berth"
 )
 
-// MaxPage is how many rows one List answers at the most.
+// MaxPage is the largest number of rows that one List returns.
 const MaxPage = 200
 
-// Get reads one resource. ErrNotFound when it is not there. It takes microseconds, so it is not made cancelable: watching
-// over a context costs the driver two goroutines, and more time than the read itself.
+// Get reads one resource. ErrNotFound when there is none. It cannot be canceled: it takes microseconds, and the driver would
+// spend more time on watching the context than on the read.
 func (s *Store) Get(ctx context.Context, id berth.ID) (*berth.Resource, error) {
 	var w resourceRow
 	if err := w.scan(s.get.QueryRowContext(context.WithoutCancel(ctx), id.Key())); err != nil {
@@ -29,15 +29,15 @@ func (s *Store) Get(ctx context.Context, id berth.ID) (*berth.Resource, error) {
 type Query struct {
 	Type         string
 	Subscription string
-	Group        berth.ID // those in the group (the group itself is not in it)
+	Group        berth.ID // the resources of a group, without the group itself
 	Parent       berth.ID // direct children
 	Name         string   // the last name, in any casing
-	After        string   // the key after which to go on, from List
+	After        string   // the key after which the page begins: next of the List before
 	Limit        int      // at most MaxPage; MaxPage when 0
 }
 
-// List reads resources in the order of their keys. next is empty when there are no more. A row that cannot be read is shown
-// as an Unreadable resource, in lists of its type only when its id has that type.
+// List reads resources in the order of their keys. next is empty on the last page. A row that cannot be read is shown as an
+// Unreadable resource; in a list of one type only when its id has that type.
 func (s *Store) List(ctx context.Context, q Query) (page []*berth.Resource, next string, err error) {
 	where, args := q.where()
 	limit := min(max(q.Limit, 0), MaxPage)
@@ -96,7 +96,7 @@ func (q Query) where() (string, []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-// All lists every match, page after page. For small sets: the children of one thing.
+// All lists every match, page after page. Use it for small sets only, such as the children of one resource.
 func (s *Store) All(ctx context.Context, q Query) ([]*berth.Resource, error) {
 	var all []*berth.Resource
 	for {
@@ -112,7 +112,7 @@ func (s *Store) All(ctx context.Context, q Query) ([]*berth.Resource, error) {
 	}
 }
 
-// Holder says which compute has taken up a cluster; the zero ID when none has.
+// Holder is the compute that holds a cluster; the zero ID when none does.
 func (s *Store) Holder(ctx context.Context, cluster berth.ID) (berth.ID, error) {
 	h, err := s.readHolder(ctx, s.read, cluster)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -129,7 +129,7 @@ func (s *Store) Holder(ctx context.Context, cluster berth.ID) (berth.ID, error) 
 	return holder, err
 }
 
-// Counts says how many resources there are by type and state: for metrics.
+// Counts is the number of resources by type and state, for metrics.
 func (s *Store) Counts(ctx context.Context) (counts map[[2]string]int, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT type, state, COUNT(*) FROM resources GROUP BY type, state")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"berth.dev/berth"
 )
 
-// text and number take a column whatever stands in it. A row that is damaged must not end the reading of all others: what
-// cannot be right becomes broken or noNumber here, and is found when the row is decoded.
+// text and number accept a column with a value of any type, because one damaged row must not end the reading of all others. A
+// wrong value becomes broken or noNumber, and decode refuses it.
 type (
 	text   string
 	number int64
@@ -51,7 +51,7 @@ type row interface{ Scan(dest ...any) error }
 const resourceColumns = "key, id, type, location, tags, body, state, generation, created_at, created_by, modified_at, modified_by, " +
 	"operation_id, fault"
 
-// resourceRow is a row of the table resources as it stands there.
+// resourceRow is a row of the table resources, undecoded.
 type resourceRow struct {
 	key, id, typ, location, tags, body, state text
 	generation, createdAt, modifiedAt         number
@@ -73,7 +73,7 @@ func (w *resourceRow) scan(r row, more ...any) error {
 	return err
 }
 
-// content is the checksum of what the row says.
+// content is the checksum of the row's content.
 func (w *resourceRow) content() int64 {
 	return checksumOf(w.key, w.id, w.typ, w.location, w.tags, w.body, w.state, w.generation,
 		w.createdAt, w.createdBy, w.modifiedAt, w.modifiedBy, w.operationID, w.fault)
@@ -85,12 +85,13 @@ func rowOf(r *berth.Resource) *resourceRow {
 		key: text(r.ID.Key()), id: text(r.ID.String()), typ: text(r.Body.ResourceType()), location: text(r.Location),
 		tags: text(toJSON(r.Tags)), body: text(toJSON(r.Body)), state: text(r.State), generation: number(r.Generation),
 		createdAt: number(micros(r.CreatedAt)), createdBy: text(r.CreatedBy),
-		modifiedAt: number(micros(r.ModifiedAt)), modifiedBy: text(r.ModifiedBy), operationID: text(r.OperationID), fault: text(faultJSON(r.Fault)),
+		modifiedAt: number(micros(r.ModifiedAt)), modifiedBy: text(r.ModifiedBy),
+		operationID: text(r.OperationID), fault: text(faultJSON(r.Fault)),
 	}
 }
 
-// resourceUpdate writes what can change of a row that is there, and its checksum; set gives the values. Columns of the queue
-// and the condition follow.
+// resourceUpdate writes the columns of a row that can change, and its checksum; set returns the values. Append the columns of the
+// queue and the condition.
 const resourceUpdate = "UPDATE resources SET body = ?, state = ?, generation = ?, modified_at = ?, modified_by = ?, " +
 	"operation_id = ?, fault = ?, checksum = ?"
 
@@ -100,7 +101,8 @@ func (w *resourceRow) set(more ...any) []any {
 	}, more...)
 }
 
-// decode makes the noun of a row. An error says why the row cannot be read; the noun then has what could be.
+// decode turns a row into a resource. The error is the reason why a row cannot be read; the resource then has the fields that
+// can be.
 func (w *resourceRow) decode() (*berth.Resource, error) {
 	r := &berth.Resource{
 		Location: string(w.location), State: berth.State(w.state), Generation: int64(w.generation), Body: berth.NewBody(string(w.typ)),
@@ -115,15 +117,15 @@ func (w *resourceRow) decode() (*berth.Resource, error) {
 	case w.differs != 0:
 		return r, errChecksum
 	case r.ID.Key() != string(w.key):
-		return r, errors.New("its id is not that of its key")
+		return r, errors.New("its id differs from its key")
 	case r.Body == nil:
 		return r, fmt.Errorf("this version of Berth does not know the type %q", w.typ)
 	case !r.ID.Is(string(w.typ)):
-		return r, errors.New("its type is not that of its id")
+		return r, errors.New("its type differs from that of its id")
 	case !known(r.State):
 		return r, fmt.Errorf("%q is not a state", w.state)
 	case w.generation == noNumber, w.createdAt == noNumber, w.modifiedAt == noNumber:
-		return r, errors.New("a number is not a number")
+		return r, errors.New("a column that must be a number is not one")
 	}
 	for _, part := range []struct {
 		name string
@@ -145,8 +147,8 @@ func known(s berth.State) bool {
 	return s.Terminal()
 }
 
-// resource is the noun of a row. A row that cannot be read is set aside: it is shown as Failed, with the reason, and can be
-// deleted. Nil for a row whose key is no id: nobody can name it.
+// resource is the resource of a row. A row that cannot be read is set aside: it is shown as Failed, with the reason, and can be
+// deleted. Nil for a row whose key is not an id, because no request could name it.
 func (s *Store) resource(w *resourceRow) *berth.Resource {
 	r, err := w.decode()
 	if err == nil {
@@ -164,12 +166,12 @@ func (s *Store) resource(w *resourceRow) *berth.Resource {
 	if r.State != berth.StateDeleting {
 		r.State = berth.StateFailed
 	}
-	r.Unreadable, r.Tags, r.Fault = true, nil, s.explain(&berth.UnreadableError{Name: r.ID.Name(), Why: err})
-	r.Body = emptyBody(r.ID)
+	r.Unreadable, r.Fault = true, s.explain(&berth.UnreadableError{Name: r.ID.Name(), Why: err})
+	r.Tags, r.Body = nil, emptyBody(r.ID)
 	return r
 }
 
-// emptyBody is what encoders of the id's type expect. A type that this Berth does not know is shown as a record.
+// emptyBody is an empty body of the id's type, as encoders expect it. A type that this Berth does not know is shown as a record.
 func emptyBody(id berth.ID) berth.Body {
 	for _, typ := range []string{berth.TypeResourceGroup, berth.TypeWorkspace, berth.TypeCompute, berth.TypeCluster, berth.TypeConnected,
 		berth.TypeTemplateDeployment, id.Type()} {
@@ -199,7 +201,7 @@ func (s *Store) queryResource(ctx context.Context, tx *txn, key string) (*berth.
 func toJSON(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("a noun that JSON cannot hold: %v", err)) // our own types only
+		panic(fmt.Sprintf("a value that JSON cannot hold: %v", err)) // the package's own types only
 	}
 	return string(b)
 }

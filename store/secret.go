@@ -9,11 +9,11 @@ import (
 	"berth.dev/berth"
 )
 
-// label says whose a secret is: one that was moved to another row does not open.
+// label binds a secret to its resource and name, so that it does not open in another row.
 func label(key, name string) string { return key + "#" + name }
 
-// seal makes secrets unreadable. It comes before the transaction, which all writers wait for; release comes after it, so that
-// no key is forgotten in between.
+// seal encrypts secrets. Call it before the transaction, which all writers wait for, and release after it, so that Reseal does
+// not drop the key in between.
 func (s *Store) seal(id berth.ID, secrets map[string][]byte) (sealed map[string][]byte, release func(), err error) {
 	if len(secrets) == 0 {
 		return nil, func() {}, nil
@@ -28,7 +28,7 @@ func (s *Store) seal(id berth.ID, secrets map[string][]byte) (sealed map[string]
 	return sealed, s.sealing.RUnlock, err
 }
 
-// Secret reads one secret of a resource. ErrNotFound when it has none by that name, CodeUnreadable when it does not open.
+// Secret reads and opens one secret of a resource. ErrNotFound when it has none by that name, CodeUnreadable when no key opens it.
 func (s *Store) Secret(ctx context.Context, id berth.ID, name string) ([]byte, error) {
 	var v []byte
 	err := s.read.QueryRowContext(ctx, "SELECT value FROM secrets WHERE resource_key = ? AND name = ?", id.Key(), name).Scan(&v)
@@ -47,9 +47,9 @@ func (s *Store) Secret(ctx context.Context, id berth.ID, name string) ([]byte, e
 	return value, nil
 }
 
-// Reseal seals anew what is not sealed, or by an older key. Afterwards nothing is left that needs one, and nothing comes. It
-// may be broken off and begun again. A secret that no key opens stays as it is and is counted in lost; when that is so of
-// every one, the keys are those of another database, and nothing is written.
+// Reseal seals all secrets with the newest key, so that no older key is needed any more. It may be interrupted and repeated. A
+// secret that no key opens stays as it is and is counted in lost; when no secret opens, the keys belong to another database, and
+// nothing is written.
 func (s *Store) Reseal(ctx context.Context) (count, lost int, err error) {
 	s.sealing.Lock()
 	defer s.sealing.Unlock()
@@ -73,7 +73,7 @@ func (s *Store) Reseal(ctx context.Context) (count, lost int, err error) {
 	if lost > 0 && count+current == 0 {
 		return 0, lost, why
 	}
-	if count > 0 { // what was deleted and overwritten is still in the file until it is written anew
+	if count > 0 { // the file keeps deleted and overwritten values until it is rewritten
 		err = s.compact(ctx)
 	}
 	return count, lost, s.storageError(err)
@@ -91,7 +91,7 @@ func (s *Store) reseal(ctx context.Context, o keptSecret, value []byte) error {
 	})
 }
 
-// VerifySecrets opens every secret. It sets aside what does not open, and answers an error when there is any.
+// VerifySecrets opens every secret. It sets aside those that do not open, and returns an error when there are any.
 func (s *Store) VerifySecrets(ctx context.Context) (err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT resource_key, name, value FROM secrets")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// compact writes the file anew, without what was deleted and overwritten.
+// compact rewrites the file without deleted and overwritten values.
 func (s *Store) compact(ctx context.Context) error {
 	_, err := s.write.ExecContext(ctx, "VACUUM")
 	return err
@@ -37,7 +37,8 @@ func Backup(ctx context.Context, from, to string) (err error) {
 	return nil
 }
 
-// CheckFile compares the tables and indexes of a database file. It changes nothing, and is safe while a server works with it.
+// CheckFile compares the tables and indexes of a database file. It changes nothing, and is safe while a server works with the
+// file. The error is a *berth.FileError when the file is damaged or cannot be used.
 func CheckFile(ctx context.Context, path string) (err error) {
 	db, err := existing(path)
 	if err != nil {
@@ -54,7 +55,7 @@ func CheckFile(ctx context.Context, path string) (err error) {
 	return nil
 }
 
-// existing opens a database file that must be there, to read it.
+// existing opens a database file for reading. The file must exist.
 func existing(path string) (*sql.DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func existing(path string) (*sql.DB, error) {
 	return db, nil
 }
 
-// integrity is what is wrong with tables and indexes; empty when they are sound.
+// integrity lists the faults of tables and indexes; empty when there are none.
 func integrity(ctx context.Context, db *sql.DB) (found string, err error) {
 	rows, err := db.QueryContext(ctx, "PRAGMA integrity_check(10)")
 	if err != nil {

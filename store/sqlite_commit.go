@@ -8,8 +8,8 @@ import (
 	lib "modernc.org/sqlite/lib"
 )
 
-// all runs the writes one after the other. It ends early with an error that undoes them all: SQLite gives the whole
-// transaction up when the disk is full or broken, and what came after would run outside of it.
+// all runs the writes one after the other. It stops at an error that undoes them all: SQLite rolls the whole transaction back
+// when the disk is full or broken, and later writes would run outside of it.
 func (t *txn) all(ctx context.Context, all []write, errs []error) error {
 	for i, w := range all {
 		if errs[i] = w.ctx.Err(); errs[i] != nil {

@@ -18,7 +18,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// full is the path of a closed database with some of everything in it, in a few hundred pages.
+// full is the path of a closed database with records of every kind, in a few hundred pages.
 func full(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "berth.db")
@@ -26,7 +26,8 @@ func full(t *testing.T) string {
 	for i := range 150 {
 		id := workspace.Child("computes", fmt.Sprint("c", i))
 		x := change(berth.VerbCreate, id, 0, strings.Repeat("words of a body ", i%40*10)) // some over several pages
-		x.Hold, x.Secrets = berth.NewID(sub, "Team-RG", berth.TypeCluster, fmt.Sprint("Aks-", i)), map[string][]byte{berth.SecretToken: []byte(id.Name())}
+		x.Hold = berth.NewID(sub, "Team-RG", berth.TypeCluster, fmt.Sprint("Aks-", i))
+		x.Secrets = map[string][]byte{berth.SecretToken: []byte(id.Name())}
 		w.accept(x)
 		c := w.claim(fmt.Sprint("a", i))
 		w.must(w.s.Progress(w.ctx, c, "under way"))
@@ -69,7 +70,7 @@ func content(t *testing.T, s *store.Store) string {
 	return string(text)
 }
 
-// TestDamage: whatever is done to the file, it is noticed at the start or by Verify, or nothing that can be read has changed.
+// TestDamage: every damage of the file is found at the start or by Verify, or it changes nothing that can be read.
 func TestDamage(t *testing.T) {
 	path := full(t)
 	sound, err := os.ReadFile(path)
@@ -92,7 +93,7 @@ func TestDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	chance := rand.New(rand.NewPCG(11, 6))
-	atStart, byVerify, harmless := 0, 0, 0
+	var atStart, byVerify, harmless int
 	for n := range damageTries {
 		text := bytes.Clone(sound)
 		switch n % 3 {
@@ -134,7 +135,7 @@ func TestDamage(t *testing.T) {
 
 const damageTries = 40
 
-// TestChecksumsOfAnOlderDatabase: rows from before there were checksums get them, and say what they said.
+// TestChecksumsOfAnOlderDatabase: rows of a schema without checksums get them, and their content stays the same.
 func TestChecksumsOfAnOlderDatabase(t *testing.T) {
 	path := full(t)
 	s := openFile(t, path, clockwork.NewRealClock())

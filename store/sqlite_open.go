@@ -28,8 +28,8 @@ func (s *Store) sound(ctx context.Context, path string) error {
 	return nil
 }
 
-// private makes the file, and lets nobody else read it: keys and kubeconfigs are in it. SQLite gives its other files the
-// same mode. What cannot be done here is reported by the opening that follows.
+// private creates the file and makes it readable by its owner only, because it contains keys and kubeconfigs. SQLite gives its
+// other files the same mode. Opening the database, which follows, reports any error.
 func private(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -41,8 +41,8 @@ func private(path string) {
 	}
 }
 
-// foreign refuses the database of another program, before anything opens it for writing: that alone would turn its journal
-// into ours. What cannot be read here is reported by the real opening.
+// foreign refuses the database of another program before it is opened for writing, which alone would change its journal mode.
+// Opening the database, which follows, reports a file that cannot be read.
 func foreign(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return nil
@@ -76,7 +76,7 @@ func open(path string, conns int) (*sql.DB, error) {
 	return db, nil
 }
 
-// storageError tells a full disk apart: the user can do something about it.
+// storageError names a full disk, because the user can repair that.
 func (s *Store) storageError(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_FULL {
 		return s.explain(&berth.FullError{})
@@ -97,6 +97,6 @@ func openError(path string, err error) error {
 }
 
 func damaged(path, why string) error {
-	why, _, _ = strings.Cut(why, "\n") // the rest is for who repairs it
+	why, _, _ = strings.Cut(why, "\n") // the other lines help only to repair the file
 	return &berth.FileError{Path: path, Fault: berth.FileDamaged, Why: why}
 }

@@ -33,8 +33,7 @@ var box = func() *seal.Box {
 
 func TestSQLite(t *testing.T) { conformance(t, openSQLite) }
 
-// Secrets are in no file of the database as they are, not even those that were deleted, and a new key opens them as the old
-// one did.
+// No file of the database contains a secret in plain text, not even a deleted one. A new key opens the secrets as the old one did.
 func TestSecretsAtRest(t *testing.T) {
 	own, err := seal.Ephemeral()
 	if err != nil {
@@ -95,8 +94,8 @@ func openFile(t testing.TB, path string, clock clockwork.Clock) *store.Store {
 	return s
 }
 
-// made is the path of a closed database with a little in it.
-func made(t *testing.T) string {
+// closedDatabase is the path of a closed database with a few records.
+func closedDatabase(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "berth.db")
 	w := newWorld(t, func(t testing.TB, clock clockwork.Clock) *store.Store { return openFile(t, path, clock) })
@@ -186,7 +185,7 @@ func TestOpenRefuses(t *testing.T) {
 			if strings.Contains(name, "unwritable") && os.Getuid() == 0 {
 				t.Skip("root can write everywhere")
 			}
-			path := made(t)
+			path := closedDatabase(t)
 			if err := c.harm(path); err != nil {
 				t.Fatal(err)
 			}
@@ -206,8 +205,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// files is the names and contents of what is in a folder, as text. SQLite's empty log and its index may stay behind
-// beside a file that is read-only: they hold nothing.
+// files is the names and contents of the files in a folder, as text, without SQLite's empty log and its index, which may remain
+// beside a read-only file.
 func files(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -282,7 +281,7 @@ func TestFullDisk(t *testing.T) {
 	if after := w.picture(c); after != before || heard != 0 {
 		t.Errorf("%d events; %.500s\nbefore: %.500s", heard, after, before)
 	}
-	w.must(w.s.Heartbeat(w.ctx, c, leased)) // what needs no room still works
+	w.must(w.s.Heartbeat(w.ctx, c, leased)) // writes that need no space still work
 
 	limit(1 << 20)
 	w.accept(other)
@@ -308,7 +307,7 @@ func TestSecretsStandNowhere(t *testing.T) {
 	for _, table := range []string{"resources", "operations", "holds", "residues", "secrets"} {
 		text := dump(w, table)
 		if len(text) == 0 {
-			t.Errorf("%s is empty: the test does not look at what it should", table)
+			t.Errorf("%s is empty: the test does not check it", table)
 		}
 		found := false
 		for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret)), hex.EncodeToString([]byte(secret))} {

@@ -9,9 +9,9 @@ import (
 	"berth.dev/berth"
 )
 
-// Verify reads the whole database: whether tables and indexes are sound and agree, and whether every row still says what was
-// written. It uses a reading connection, and neither readers nor writers wait for it. What it finds wrong with the file stands in
-// Ping and in Damaged from then on; what it finds wrong with a row is set aside. It answers an error for either.
+// Verify reads the whole database. It checks that tables and indexes agree, and that every row is as it was written. It uses a
+// reading connection, so that neither readers nor writers wait. Damage of the file is reported by Ping and Damaged from then on;
+// a damaged row is set aside. Verify returns an error for either.
 func (s *Store) Verify(ctx context.Context) error {
 	if err := s.agree(ctx); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (s *Store) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Damaged says whether the last Verify found the file itself damaged.
+// Damaged reports whether the last Verify found the file itself damaged.
 func (s *Store) Damaged() bool { return s.damage.Load() != nil }
 
 // agree compares tables and indexes, which quick_check leaves out.
@@ -48,7 +48,7 @@ func (s *Store) agree(ctx context.Context) error {
 	return nil
 }
 
-// damagedBy notes that the file is damaged, and says so in the log at every Verify.
+// damagedBy notes that the file is damaged, and logs it at every Verify.
 func (s *Store) damagedBy(why error) error {
 	if errors.Is(why, context.Canceled) || errors.Is(why, context.DeadlineExceeded) {
 		return why
@@ -60,7 +60,7 @@ func (s *Store) damagedBy(why error) error {
 	return why
 }
 
-// decodeAll reads what is read by its meaning.
+// decodeAll decodes every record.
 func (s *Store) decodeAll(ctx context.Context) error {
 	for q := (Query{}); ; {
 		_, next, err := s.List(ctx, q)

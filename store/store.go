@@ -1,5 +1,5 @@
-// Package store keeps what was requested and what was found. It holds the only SQL of the program. What only SQLite has stands
-// in the files sqlite_*.go; everything else is SQL that PostgreSQL runs too.
+// Package store keeps resources, operations and secrets. It has the only SQL of the program. SQL that only SQLite understands is
+// in the files sqlite_*.go; PostgreSQL runs all other SQL too.
 //
 // A resource and its operation change together, in one transaction, when a change is accepted and when it is finished: no
 // reader ever sees a succeeded operation beside a resource that is still being created. The resource table is the work
@@ -29,23 +29,23 @@ var (
 	ErrNotFound = errors.New("not in the store")
 	// ErrMoved means that the resource changed between reading it and accepting the change: read again, decide again.
 	ErrMoved = errors.New("the resource has changed in the meantime")
-	// ErrLost means that the lease is not ours any more, or that a newer change was accepted: stop working on it.
+	// ErrLost means that another owner has the lease, or that a newer change was accepted: stop working on the resource.
 	ErrLost = errors.New("the lease is lost")
 )
 
-// Sealer makes secrets unreadable at rest. label says what a value belongs to: it opens under no other.
+// Sealer encrypts secrets at rest. label names the record that a value belongs to: a value opens only under its own label.
 type Sealer interface {
 	Seal(label string, value []byte) ([]byte, error)
 	Open(label string, sealed []byte) ([]byte, error)
-	Sealed(value []byte) bool // by the key that seals now
+	Sealed(value []byte) bool // with the key that Seal uses now
 }
 
-// Options is what a Store works with.
+// Options are the dependencies of a Store.
 type Options struct {
 	Clock  clockwork.Clock
 	Sealer Sealer
-	Log    *slog.Logger // names what cannot be read; nil for none
-	// Explain makes the error for users of a fact (see refusal.go of the nouns). The store knows no sentences.
+	Log    *slog.Logger // names records that cannot be read; nil for none
+	// Explain turns a fact (refusal.go of package berth) into the error for users. The store itself has no texts for users.
 	Explain func(fact error) *berth.Error
 }
 
@@ -60,7 +60,7 @@ type Store struct {
 	damage      atomic.Pointer[error] // what Verify found wrong with the file; nil when sound
 	sealer      Sealer
 	sealing     sync.RWMutex // read-locked from the sealing of a secret to its commit; see Reseal
-	// What is asked all the time is parsed once.
+	// The most frequent queries are parsed once.
 	get, getOp, due, nextDue *sql.Stmt
 
 	feed          feed
@@ -71,8 +71,8 @@ type Store struct {
 	closing       sync.Once
 }
 
-// Open opens or makes the database file and brings its schema up to date. A file that is not a database, is damaged, or
-// was written by a newer Berth is refused with a *berth.Error that says what to do; it is never changed.
+// Open opens or creates the database file and updates its schema. It refuses a file that is not a database, is damaged, or was
+// written by a newer Berth, with a *berth.Error that names the remedy, and never changes such a file.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Explain == nil {
 		return nil, errors.New("store.Options.Explain is missing")
@@ -127,7 +127,7 @@ func (s *Store) prepare(ctx context.Context, path string) (err error) {
 	return nil
 }
 
-// Close closes the database.
+// Close waits for the writes under way and closes the database.
 func (s *Store) Close() error {
 	s.closing.Do(func() { close(s.closed) })
 	<-s.ended
@@ -138,7 +138,7 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.write.Close())...)
 }
 
-// Ping says whether the database can be read, and is not known to be damaged.
+// Ping reads from the database. The error is a *berth.Error when Verify found the file damaged.
 func (s *Store) Ping(ctx context.Context) error {
 	if damage := s.damage.Load(); damage != nil {
 		return *damage
@@ -147,7 +147,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
-// now is the clock in the database's unit.
+// now is the time in the database's unit, microseconds.
 func (s *Store) now() int64 { return micros(s.clock.Now()) }
 
 func micros(t time.Time) int64 {

@@ -13,7 +13,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// opener makes an empty store that closes itself with the test. One per engine.
+// opener creates an empty store that is closed at the end of the test. There is one for each engine.
 type opener func(t testing.TB, clock clockwork.Clock) *store.Store
 
 const (
@@ -28,7 +28,7 @@ var (
 	cluster   = berth.NewID(sub, "Team-RG", berth.TypeCluster, "Aks-1")
 )
 
-// world is a store with a group and a workspace in it, and a clock that stands still.
+// world is a store with a group and a workspace, and a clock that the test moves.
 type world struct {
 	*testing.T
 	s     *store.Store
@@ -45,10 +45,13 @@ func newWorld(t *testing.T, open opener) *world {
 }
 
 func settled(id berth.ID, body berth.Body, base int64) store.Change {
-	return store.Change{Verb: berth.VerbCreate, Base: base, Settled: true, Caller: "ann", Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body}}
+	return store.Change{
+		Verb: berth.VerbCreate, Base: base, Settled: true, Caller: "ann",
+		Resource: &berth.Resource{ID: id, Location: "westeurope", Body: body},
+	}
 }
 
-// change is one for a compute; description tells two changes apart.
+// change is a change of a compute; description distinguishes two of them.
 func change(verb berth.Verb, id berth.ID, base int64, description string) store.Change {
 	return store.Change{Verb: verb, Base: base, Caller: "bob", Resource: &berth.Resource{
 		ID: id, Location: "westeurope", Tags: map[string]string{"Env": "test"},
@@ -94,6 +97,15 @@ func (w *world) nothingDue() {
 func (w *world) finish(c *store.Claim, o store.Outcome) {
 	w.Helper()
 	w.must(w.s.Finish(w.ctx, c, o))
+}
+
+// detach finishes the removal of the one due row with a cleanup of the cluster.
+func (w *world) detach(id berth.ID, detail string) {
+	w.Helper()
+	w.finish(w.claim("a"), store.Outcome{
+		State: berth.StateSucceeded, Gone: true,
+		Cleanup: &store.Cleanup{Cluster: cluster, Holder: id, Detail: []byte(detail)},
+	})
 }
 
 // settle takes the one due row to Succeeded.
@@ -161,7 +173,8 @@ func (w *world) lost(c *store.Claim) {
 	c.Resource.Body = &berth.Compute{Spec: berth.ComputeSpec{Description: "written by a claimer that had lost"}}
 	end := store.Outcome{
 		State: berth.StateFailed, Fault: berth.Errorf(berth.CodeConflict, "late"), Notes: []string{"late"}, CheckAt: w.clock.Now(),
-		Secrets: map[string][]byte{berth.SecretToken: []byte("late")}, Cleanup: &store.Cleanup{Cluster: cluster, Holder: c.Resource.ID, Detail: []byte(`"late"`)},
+		Secrets: map[string][]byte{berth.SecretToken: []byte("late")},
+		Cleanup: &store.Cleanup{Cluster: cluster, Holder: c.Resource.ID, Detail: []byte(`"late"`)},
 	}
 	gone := end
 	gone.Gone = true
@@ -196,13 +209,13 @@ func (w *world) picture(c *store.Claim) string {
 	if err != nil {
 		w.wantErr(err, store.ErrNotFound)
 	}
-	residues, err := w.s.Cleanups(w.ctx, cluster)
+	pending, err := w.s.Cleanups(w.ctx, cluster)
 	w.must(err)
 	holder, err := w.s.Holder(w.ctx, cluster)
 	w.must(err)
 	due, err := w.s.NextDue(w.ctx)
 	w.must(err)
-	text, err := json.MarshalIndent(append(seen, secret, residues, holder, due), "", " ")
+	text, err := json.MarshalIndent(append(seen, secret, pending, holder, due), "", " ")
 	w.must(err)
 	return string(text)
 }

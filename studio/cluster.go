@@ -24,7 +24,9 @@ type clustersData struct {
 }
 
 func (s *Studio) clusters(v *visit) error {
-	return v.showClusters(clustersData{Form: clusterForm{Group: "rg", Location: "westeurope", Version: catalog.DefaultVersion(), Nodes: "3", Size: "Standard_D3_v2"}})
+	return v.showClusters(clustersData{Form: clusterForm{
+		Group: "rg", Location: "westeurope", Version: catalog.DefaultVersion(), Nodes: "3", Size: "Standard_D3_v2",
+	}})
 }
 
 func (v *visit) showClusters(d clustersData) (err error) {
@@ -37,7 +39,9 @@ func (v *visit) showClusters(d clustersData) (err error) {
 
 func (s *Studio) createCluster(v *visit) error {
 	f := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
-	d := clustersData{Form: clusterForm{Name: f("name"), Group: f("group"), Location: f("location"), Version: f("version"), Nodes: f("nodes"), Size: f("size")}}
+	d := clustersData{Form: clusterForm{
+		Name: f("name"), Group: f("group"), Location: f("location"), Version: f("version"), Nodes: f("nodes"), Size: f("size"),
+	}}
 	if v.r.PostFormValue("resume") != "" {
 		return v.showClusters(d)
 	}
@@ -58,9 +62,12 @@ func (s *Studio) createCluster(v *visit) error {
 		_, err = v.arm.CreateGroup(v.r.Context(), d.Form.Group, d.Form.Location, nil)
 	}
 	if err == nil {
-		_, _, err = v.arm.PutCluster(v.r.Context(), d.Form.Group, d.Form.Name, client.Object{"location": d.Form.Location, "properties": client.Object{
-			"kubernetesVersion": d.Form.Version, "dnsPrefix": d.Form.Name,
-			"agentPoolProfiles": []client.Object{{"name": "nodepool1", "mode": "System", "count": count, "vmSize": d.Form.Size}}}})
+		_, _, err = v.arm.PutCluster(v.r.Context(), d.Form.Group, d.Form.Name, client.Object{
+			"location": d.Form.Location, "properties": client.Object{
+				"kubernetesVersion": d.Form.Version, "dnsPrefix": d.Form.Name,
+				"agentPoolProfiles": []client.Object{{"name": "nodepool1", "mode": "System", "count": count, "vmSize": d.Form.Size}},
+			},
+		})
 	}
 	if client.Refused(err) {
 		d.Errors, v.status = detailsOf(err), client.StatusOf(err)
@@ -149,7 +156,7 @@ func (v *visit) showCluster(d clusterData) error {
 	return v.render("cluster", d)
 }
 
-// askCluster shows what scaling or deleting would do, before it is done; or gives the kubeconfig.
+// askCluster asks for a confirmation of scaling, deleting or disconnecting, or downloads the kubeconfig.
 func (s *Studio) askCluster(v *visit) error {
 	switch do := v.r.PathValue("do"); do {
 	case "scale", "delete", "disconnect":

@@ -22,7 +22,7 @@ type computesData struct {
 	Total     int
 }
 
-// Order is the address of this list ordered by a column: the other way round when it is by that one already.
+// Order is the address of this list sorted by a column: in descending order when it is sorted by that column already.
 func (d computesData) Order(by string) string {
 	q := url.Values{"sort": {by}}
 	if d.Search != "" {
@@ -34,7 +34,7 @@ func (d computesData) Order(by string) string {
 	return "?" + q.Encode()
 }
 
-// columns order the list; each column of the table has one.
+// columns compare two rows of the list by a column.
 var columns = map[string]func(a, b computeView) int{
 	"name":     func(a, b computeView) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
 	"state":    func(a, b computeView) int { return cmp.Compare(a.State, b.State) },
@@ -58,7 +58,8 @@ func (s *Studio) computes(v *visit) error {
 	d := computesData{Sort: q.Get("sort"), Down: q.Get("down") != "", Search: strings.TrimSpace(q.Get("q")), Workspace: ws, Total: len(list)}
 	for _, o := range list {
 		c := computeOf(o)
-		if d.Search == "" || strings.Contains(strings.ToLower(strings.Join([]string{c.Name, c.State, c.Purpose, c.Size, c.Location, c.ClusterName}, " ")), strings.ToLower(d.Search)) {
+		words := strings.Join([]string{c.Name, c.State, c.Purpose, c.Size, c.Location, c.ClusterName}, " ")
+		if d.Search == "" || strings.Contains(strings.ToLower(words), strings.ToLower(d.Search)) {
 			d.All = append(d.All, c)
 		}
 	}
@@ -84,7 +85,7 @@ type computeData struct {
 	NodesError string
 	Operations []operationView
 	JSON       string
-	Do         string // what is being asked about; empty for nothing
+	Do         string // the action to confirm; empty for none
 	Count      string // of nodes, as typed
 	Errors     []berth.Error
 	Cluster    *clusterView
@@ -139,7 +140,7 @@ func (v *visit) showCompute(d computeData) error {
 	return v.render("compute", d)
 }
 
-// askCompute shows what scaling, detaching or deleting would do, before it is done; or gives the kubeconfig.
+// askCompute asks for a confirmation of scaling, detaching or deleting, or downloads the kubeconfig.
 func (s *Studio) askCompute(v *visit) error {
 	do := v.r.PathValue("do")
 	switch do {
@@ -159,7 +160,7 @@ func (v *visit) kubeconfig() error {
 	return v.download([]byte(text(keys, "userKubeConfig")))
 }
 
-// download gives a kubeconfig to be kept as a file.
+// download answers a kubeconfig as a file.
 func (v *visit) download(config []byte) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "application/yaml")

@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// gather is how long changes are gathered before the pages hear of them: a scale-out writes many rows at once.
+	// gather is how long changes are gathered before pages are notified, because a scale-out writes many rows at once.
 	gather = 50 * time.Millisecond
-	// pulse keeps a stream through what closes idle connections, and ends it when its session has ended.
+	// pulse keeps proxies from closing an idle stream, and ends the stream when its session has ended.
 	pulse = 20 * time.Second
 )
 
-// feed tells all open pages that something has changed, and nothing else: what it is, they ask with their own session.
+// feed notifies all open pages that something has changed. It does not name the change: each page reloads with its own session.
 type feed struct {
 	mu      sync.Mutex
 	waiting map[chan struct{}]struct{}
@@ -32,7 +32,7 @@ func newFeed(changes func(func()) func()) *feed {
 
 func (f *feed) close() { f.once.Do(func() { f.cancel(); close(f.done) }) }
 
-// changed must not block: whoever writes to the store waits for it.
+// changed must not block, because the writer of the store waits for it.
 func (f *feed) changed() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -40,17 +40,17 @@ func (f *feed) changed() {
 		return
 	}
 	f.pending = true
-	time.AfterFunc(gather, f.tell)
+	time.AfterFunc(gather, f.notify)
 }
 
-func (f *feed) tell() {
+func (f *feed) notify() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.pending = false
 	for ch := range f.waiting {
 		select {
 		case ch <- struct{}{}:
-		default: // it has not taken the last one yet, and will look anyway
+		default: // it has not taken the last notification yet, and will reload anyway
 		}
 	}
 }

@@ -32,7 +32,7 @@ func number(o client.Object, keys ...string) int {
 }
 
 func moment(o client.Object, keys ...string) time.Time {
-	t, _ := time.Parse(time.RFC3339, text(o, keys...)) // none is the zero time
+	t, _ := time.Parse(time.RFC3339, text(o, keys...)) // the zero time when there is none
 	return t
 }
 
@@ -66,15 +66,15 @@ type conditionView struct {
 	Since, Observed       time.Time
 }
 
-// OK says that the condition is met.
+// OK reports whether the condition is met.
 func (c conditionView) OK() bool { return c.Status == berth.ConditionTrue }
 
-// Unknown says that the condition cannot be observed.
+// Unknown reports whether the condition cannot be observed.
 func (c conditionView) Unknown() bool {
 	return c.Status != berth.ConditionTrue && c.Status != berth.ConditionFalse
 }
 
-// healthView is how a compute or a cluster is, in a word.
+// healthView is the health of a compute or a cluster.
 type healthView struct {
 	State          berth.HealthState // empty before the first check
 	Failing        []string
@@ -94,15 +94,18 @@ func healthOf(o client.Object) healthView {
 	return h
 }
 
-// Bad says that something is not as it should be: what is Succeeded then is not shown in green.
+// Bad reports whether a condition is not met or the cluster does not answer. A Succeeded state is then not shown in green.
 func (h healthView) Bad() bool { return h.State == berth.Unreachable || h.State == berth.Degraded }
 
 func computeOf(o client.Object) computeView {
 	p := func(keys ...string) string { return text(o, append([]string{"properties"}, keys...)...) }
 	c := computeView{
-		Name: text(o, "name"), ID: text(o, "id"), State: p("provisioningState"), Kind: p("computeType"), Location: p("computeLocation"), Version: p("kubernetesVersion"), ClusterID: p("resourceId"),
-		Purpose: p("properties", "clusterPurpose"), Size: p("properties", "agentVmSize"), Nodes: number(o, "properties", "properties", "agentCount"), Message: p("statusMessage"),
-		Since: moment(o, "systemData", "lastModifiedAt"), LoadBalancer: p("properties", "loadBalancerType"), SSL: p("properties", "sslConfiguration", "status"), CNAME: p("properties", "sslConfiguration", "cname"),
+		Name: text(o, "name"), ID: text(o, "id"), Kind: p("computeType"), Location: p("computeLocation"),
+		State: p("provisioningState"), Message: p("statusMessage"), Since: moment(o, "systemData", "lastModifiedAt"),
+		Version: p("kubernetesVersion"), ClusterID: p("resourceId"), Purpose: p("properties", "clusterPurpose"),
+		Size: p("properties", "agentVmSize"), Nodes: number(o, "properties", "properties", "agentCount"),
+		LoadBalancer: p("properties", "loadBalancerType"),
+		SSL:          p("properties", "sslConfiguration", "status"), CNAME: p("properties", "sslConfiguration", "cname"),
 	}
 	c.Attached, _ = at(o, "properties", "isAttachedCompute").(bool)
 	c.Busy = !berth.State(c.State).Terminal()
@@ -144,9 +147,12 @@ type stepView struct {
 }
 
 func operationOf(o client.Object, now time.Time) operationView {
-	v := operationView{ID: text(o, "name"), Verb: text(o, "properties", "verb"), State: text(o, "status"), Message: text(o, "properties", "message"),
-		Code: text(o, "error", "code"), Problem: text(o, "error", "message"), Started: moment(o, "startTime"), Ended: moment(o, "endTime")}
-	v.Resource, _ = berth.ParseID(text(o, "resourceId")) // one that is none has no link
+	v := operationView{
+		ID: text(o, "name"), Verb: text(o, "properties", "verb"), State: text(o, "status"), Message: text(o, "properties", "message"),
+		Code: text(o, "error", "code"), Problem: text(o, "error", "message"),
+		Started: moment(o, "startTime"), Ended: moment(o, "endTime"),
+	}
+	v.Resource, _ = berth.ParseID(text(o, "resourceId")) // the zero id has no link
 	end := v.Ended
 	if end.IsZero() {
 		end = now
@@ -166,10 +172,10 @@ func operationOf(o client.Object, now time.Time) operationView {
 	return v
 }
 
-// Active says whether it is under way.
+// Active reports whether the operation is under way.
 func (v operationView) Active() bool { return v.Ended.IsZero() }
 
-// Took is how long it took; so far, when it is under way.
+// Took is the duration of the operation; while it is under way, the time since its start.
 func (v operationView) Took() time.Duration {
 	if v.Ended.IsZero() {
 		return time.Since(v.Started)
@@ -192,7 +198,7 @@ func linkOf(id berth.ID) string {
 	return ""
 }
 
-// clusterView is a cluster, made or given, as the pages show it.
+// clusterView is a cluster, managed or connected, as the pages show it.
 type clusterView struct {
 	Name, ID, Group, State, Version, Location, Size, Endpoint, Message, Kind string
 	Nodes, VCPUs                                                             int
@@ -205,9 +211,12 @@ type clusterView struct {
 
 func clusterOf(o client.Object) clusterView {
 	id, _ := berth.ParseID(text(o, "id"))
-	c := clusterView{Name: text(o, "name"), ID: text(o, "id"), Group: id.Group, State: text(o, "properties", "provisioningState"), Version: text(o, "properties", "currentKubernetesVersion"),
-		Location: text(o, "location"), Endpoint: text(o, "properties", "kubernetesEndpoint"), Message: text(o, "properties", "statusMessage"), Kind: "managed",
-		Since: moment(o, "systemData", "lastModifiedAt"), OwnedBy: text(o, "properties", "ownedBy")}
+	p := func(key string) string { return text(o, "properties", key) }
+	c := clusterView{
+		Name: text(o, "name"), ID: text(o, "id"), Group: id.Group, Kind: "managed", Location: text(o, "location"),
+		State: p("provisioningState"), Message: p("statusMessage"), Version: p("currentKubernetesVersion"),
+		Endpoint: p("kubernetesEndpoint"), OwnedBy: p("ownedBy"), Since: moment(o, "systemData", "lastModifiedAt"),
+	}
 	c.Health, c.Conditions = healthOf(o), conditionsOf(at(o, "properties", "conditions"))
 	for _, p := range objects(at(o, "properties", "agentPoolProfiles")) {
 		c.Nodes += number(p, "count")

@@ -10,14 +10,14 @@ import (
 	"berth.dev/berth/catalog"
 )
 
-// allClusters are the clusters of the subscription, each with the compute that has taken it up.
+// allClusters are the clusters of the subscription, each with the compute that holds it.
 func (v *visit) allClusters() ([]clusterView, error) {
 	ctx := v.r.Context()
-	made, err := v.arm.ListClusters(ctx, "")
+	managed, err := v.arm.ListClusters(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	given, err := v.arm.ListConnected(ctx, "")
+	connected, err := v.arm.ListConnected(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (v *visit) allClusters() ([]clusterView, error) {
 		return nil, err
 	}
 	var out []clusterView
-	for _, o := range append(made, given...) {
+	for _, o := range append(managed, connected...) {
 		c := clusterOf(o)
 		c.Holder = holders[strings.ToLower(c.ID)]
 		out = append(out, c)
@@ -34,7 +34,7 @@ func (v *visit) allClusters() ([]clusterView, error) {
 	return out, nil
 }
 
-// holders are the computes of the subscription by the cluster that each has.
+// holders are the computes of the subscription by the cluster that each holds.
 func (v *visit) holders() (map[string]berth.ID, error) {
 	out := map[string]berth.ID{}
 	workspaces, err := v.arm.ListWorkspaces(v.r.Context(), "")
@@ -59,7 +59,7 @@ func (v *visit) holders() (map[string]berth.ID, error) {
 	return out, nil
 }
 
-// Why says why a cluster cannot be attached; empty when it can.
+// Why is the reason why a cluster cannot be attached, in the visitor's language; empty when it can be.
 func (v *visit) Why(c clusterView) string {
 	switch ok, _ := catalog.Supported(c.Version); {
 	case !c.Holder.IsZero():
@@ -72,7 +72,7 @@ func (v *visit) Why(c clusterView) string {
 	return ""
 }
 
-// HolderLink is the page of the compute that has a cluster.
+// HolderLink is the address of the page of the compute that holds the cluster; empty when there is none.
 func (c clusterView) HolderLink() string { return linkOf(c.Holder) }
 
 func (s *Studio) versions(v *visit) error { return v.render("versions", catalog.Versions()) }

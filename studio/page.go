@@ -19,8 +19,10 @@ import (
 	"berth.dev/berth/client"
 )
 
-// pages are the templates, each with the frame around it.
+// pages are the templates, each inside the frame.
 type pages struct{ all map[string]*template.Template }
+
+var functions = template.FuncMap{"asset": asset, "pct": percent, "cut": cut, "milli": milli}
 
 func loadPages() (*pages, error) {
 	names, err := fs.Glob(files, "templates/*.html")
@@ -33,7 +35,7 @@ func loadPages() (*pages, error) {
 		if base == "frame" {
 			continue
 		}
-		t, err := template.New("frame.html").Funcs(template.FuncMap{"asset": asset, "pct": percent, "cut": cut, "milli": milli}).ParseFS(files, "templates/frame.html", name)
+		t, err := template.New("frame.html").Funcs(functions).ParseFS(files, "templates/frame.html", name)
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +51,7 @@ func percent(part, whole int) int {
 	return min(100*part/whole, 100)
 }
 
-// view is what a template sees: the visit, and the page's own data.
+// view is the data of a template: the visit, and the data of the page.
 type view struct {
 	*visit
 	Page string
@@ -62,16 +64,16 @@ func (v *visit) Lang() string { return v.lang.String() }
 // Here is the address of the page.
 func (v *visit) Here() string { return v.r.URL.RequestURI() }
 
-// Caller is who has signed in; empty for nobody.
+// Caller is the name of the application that has signed in; empty without a session.
 func (v *visit) Caller() string { return v.session.Name }
 
-// Group and Workspace are those that the address names.
+// Group is the resource group that the address names.
 func (v *visit) Group() string { return v.r.PathValue("group") }
 
-// Workspace is the one that the address names.
+// Workspace is the workspace that the address names.
 func (v *visit) Workspace() string { return v.r.PathValue("ws") }
 
-// Ago is a moment as people say it, and Exact as machines do.
+// Ago is the time that has passed since a moment, such as "3 min ago".
 func (v *visit) Ago(t time.Time) string {
 	d := time.Since(t)
 	switch {
@@ -90,7 +92,7 @@ func (v *visit) Ago(t time.Time) string {
 // Exact is a moment to the second, in UTC.
 func (*visit) Exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// render answers a page. It is made whole before the first byte goes out.
+// render answers a page. It renders the whole page before it sends the first byte, so that an error can replace it.
 func (v *visit) render(name string, data any) error {
 	var out bytes.Buffer
 	if err := v.pages.all[name].Execute(&out, view{visit: v, Page: name, Data: data}); err != nil {
@@ -113,17 +115,17 @@ func (v *visit) render(name string, data any) error {
 	return ignoreGone(errors.Join(err, z.Close()))
 }
 
-// ignoreGone: a visitor who went away in the middle of a page is nobody's mistake.
+// ignoreGone drops the error of a write to a client that has closed its connection.
 func ignoreGone(error) error { return nil }
 
-// trouble is a page in the place of one that could not be made.
+// trouble is the page that replaces one that could not be rendered.
 type trouble struct {
 	Status        int
 	Title, Detail string
 	Errors        []berth.Error
 }
 
-// answer lets a handler answer, and shows what went wrong as a page.
+// answer runs a handler and shows its error as a page.
 func (v *visit) answer(h handler) {
 	err := h(v)
 	if err == nil {
@@ -151,7 +153,7 @@ func (v *visit) answer(h handler) {
 	}
 }
 
-// detailsOf are the violations that an error tells; the error itself when it tells none.
+// detailsOf are the violations that an error reports; the error itself when it has no details.
 func detailsOf(err error) []berth.Error {
 	e, ok := errors.AsType[*berth.Error](err)
 	switch {
@@ -163,10 +165,10 @@ func detailsOf(err error) []berth.Error {
 	return []berth.Error{*e}
 }
 
-// assets are the files of the pages, each under an address that changes with it: browsers keep them for ever.
+// assets are the addresses of the static files. An address contains a hash of the files, because browsers keep them for ever.
 var assets = func() map[string]string {
 	out := map[string]string{}
-	names, _ := fs.Glob(files, "static/*") // embedded: there is no error
+	names, _ := fs.Glob(files, "static/*") // the pattern is valid and the files are embedded
 	all := sha256.New()
 	for _, name := range names {
 		data, _ := files.ReadFile(name)
@@ -187,6 +189,10 @@ func asset(name string) (string, error) {
 	return at, nil
 }
 
+var contentTypes = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
 func serveStatic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
 	data, err := files.ReadFile("static/" + name)
@@ -199,7 +205,7 @@ func serveStatic(w http.ResponseWriter, r *http.Request) {
 	}
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && !strings.HasSuffix(name, ".png") {
 		w.Header().Set("Content-Encoding", "gzip")
-		w.Header().Set("Content-Type", map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(name)])
+		w.Header().Set("Content-Type", contentTypes[path.Ext(name)])
 		z := gzip.NewWriter(w)
 		_, _ = z.Write(data)
 		_ = z.Close()

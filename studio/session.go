@@ -21,7 +21,7 @@ const (
 	maxLinks     = 1000
 )
 
-// visit is one request, and who makes it.
+// visit is one request with its session.
 type visit struct {
 	*Studio
 	w       http.ResponseWriter
@@ -42,8 +42,8 @@ func (s *Studio) open(pattern string, h handler) {
 	})
 }
 
-// guarded serves a page to those who have signed in. Who has not, or not any more, is asked to; a form that was sent is kept
-// meanwhile.
+// guarded serves a page that needs a session. Without one, or after its end, it shows the sign-in, which keeps the form that was
+// sent.
 func (s *Studio) guarded(pattern string, h handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
@@ -71,12 +71,15 @@ func (v *visit) enter() bool {
 	return err == nil
 }
 
-// keep lets the browser carry the session. Scripts do not see it, and other sites' pages do not send it.
+// keep stores the session in a cookie that scripts cannot read and that pages of other sites cannot send.
 func (v *visit) keep(s Session) {
-	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Value: s.Token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, Expires: s.Expires})
+	http.SetCookie(v.w, &http.Cookie{
+		Name: cookieName, Value: s.Token, Expires: s.Expires,
+		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
 }
 
-// askSignIn shows the sign-in in the place of a page, with what was typed kept for afterwards.
+// askSignIn shows the sign-in instead of a page, and keeps what the user typed.
 func (v *visit) askSignIn() error {
 	in := signInForm{Next: v.r.URL.RequestURI()}
 	if v.r.Method == http.MethodPost {
@@ -98,7 +101,7 @@ func (s *Studio) signInPage(v *visit) error {
 	return v.render("sign-in", signInForm{Next: local(v.r.URL.Query().Get("next"))})
 }
 
-// local is a path of ours, or the beginning.
+// local is next when it is a path of the studio, and else the address of the first page.
 func local(next string) string {
 	if !strings.HasPrefix(next, Path+"/") || strings.Contains(next, "\\") {
 		return Path + "/"
@@ -106,7 +109,7 @@ func local(next string) string {
 	return next
 }
 
-// signIn asks for a token as every client does, so that refusals, their delays and their log are the same.
+// signIn requests a token as every other client does, so that refusals, their delays and their log entries are the same.
 func (s *Studio) signIn(v *visit) error {
 	f := v.r.PostFormValue
 	form := signInForm{Next: local(f("next")), ClientID: strings.TrimSpace(f("client")), Kept: url.Values{}}
@@ -131,7 +134,7 @@ func (s *Studio) signIn(v *visit) error {
 	return v.begin(token, form)
 }
 
-// from lets Resource Manager know from where somebody signs in: it slows down who guesses.
+// from forwards the address of the user's machine to the authority, which delays repeated attempts from one address.
 type from struct {
 	address string
 	http.RoundTripper
@@ -154,7 +157,7 @@ func (v *visit) begin(token string, form signInForm) error {
 		return v.redirect(form.Next)
 	}
 	v.session = session
-	return v.render("resume", form) // what was typed goes back to its page, and is not acted on
+	return v.render("resume", form) // the form goes back to its page and is not submitted
 }
 
 func (s *Studio) signOut(v *visit) error {
@@ -162,7 +165,7 @@ func (s *Studio) signOut(v *visit) error {
 	return v.redirect(Path + "/sign-in")
 }
 
-// links are one-time ways in, for who has a token already: `berth studio` opens a browser with one.
+// links are addresses that sign in once. A caller with a token creates one: `berth studio` opens a browser with it.
 type links struct {
 	mu  sync.Mutex
 	all map[string]link
@@ -196,7 +199,7 @@ func (l *links) take(code string, now time.Time) (string, bool) {
 	return k.token, ok && now.Before(k.until)
 }
 
-// makeLink answers POST /studio/links with a bearer token: an address that signs in once.
+// makeLink answers POST /studio/links, which carries a bearer token, with an address that signs in once.
 func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
 	token, err := s.Bearer(r)
 	if err == nil {
@@ -208,7 +211,8 @@ func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{"url": s.Endpoint + Path + "/link?code=" + s.links.put(token, time.Now())}) // who went away needs none
+	url := s.Endpoint + Path + "/link?code=" + s.links.put(token, time.Now())
+	_ = json.NewEncoder(w).Encode(map[string]string{"url": url}) // an error means that the client has closed its connection
 }
 
 func (s *Studio) useLink(v *visit) error {

@@ -8,7 +8,7 @@ import (
 	"berth.dev/berth"
 )
 
-// stateView is a state as it is shown: by icon and word, never by colour alone.
+// stateView is a state as pages show it: by icon and word, never by colour alone.
 type stateView struct{ Class, Icon, Word string }
 
 // State shows the state of a resource, an operation or a node.
@@ -33,16 +33,16 @@ func (v *visit) Not(condition string) stateView {
 	return stateView{"bad", "bad", v.Word("not", condition)}
 }
 
-// paired is a health with the visit in whose language it is shown.
+// paired is a health with the visit, whose language it is shown in.
 type paired struct {
 	Visit  *visit
 	Health healthView
 }
 
-// Pair lets the template "health" speak the visitor's language.
+// Pair gives the template "health" the visitor's language.
 func (v *visit) Pair(h healthView) paired { return paired{v, h} }
 
-// Condition shows whether a condition is met.
+// Condition shows the status of a condition.
 func (v *visit) Condition(c conditionView) stateView {
 	switch {
 	case c.OK():
@@ -53,7 +53,7 @@ func (v *visit) Condition(c conditionView) stateView {
 	return v.State("NotMet")
 }
 
-// Health shows how a compute or a cluster is.
+// Health shows the health of a compute or a cluster.
 func (v *visit) Health(h healthView) stateView {
 	switch h.State {
 	case berth.Healthy:
@@ -64,7 +64,7 @@ func (v *visit) Health(h healthView) stateView {
 	return stateView{"off", "off", v.Word("health", string(berth.UnknownHealth))}
 }
 
-// Settled shows a state. What has succeeded is not shown in green while its health is bad.
+// Settled shows a state. Succeeded is not shown in green while the health is bad.
 func (v *visit) Settled(state string, h healthView) stateView {
 	out := v.State(state)
 	if out.Class == "good" && h.Bad() {
@@ -73,7 +73,7 @@ func (v *visit) Settled(state string, h healthView) stateView {
 	return out
 }
 
-// Seconds is a duration as people read it.
+// Seconds is a duration for users, such as "1.2 s".
 func (*visit) Seconds(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -100,34 +100,39 @@ func cut(s string) []string { return strings.Split(s, "|") }
 
 func milli(n int) int { return 1000 * n }
 
-// Wanted is how many nodes were asked for.
+// Wanted is the number of nodes that was requested.
 func (d computeData) Wanted() int { return d.computeView.Nodes }
 
-// fieldView is a field of a form with what the rules say at it.
+// fieldView is a field of a form with the findings of the rules.
 type fieldView struct {
 	Name, Label, Value string
-	Said               []said
+	Findings           []finding
 }
 
 // Field shows a field of the wizard.
 func (v view) Field(name, value string) fieldView {
-	return fieldView{Name: name, Label: v.T("field." + name), Value: value, Said: v.Data.(wizardData).At(name)}
+	return fieldView{Name: name, Label: v.T("field." + name), Value: value, Findings: v.Data.(wizardData).At(name)}
 }
 
-// Hidden are the values of the other step, which travel along unseen.
-func (w form) Hidden(step int) map[string]string {
+// Hidden are the values of the other step, which the form sends in hidden fields.
+func (f form) Hidden(step int) map[string]string {
 	if step == 2 {
-		return map[string]string{"mode": w.Mode, "location": w.Location, "size": w.Size, "cluster": w.Cluster}
+		return map[string]string{"mode": f.Mode, "location": f.Location, "size": f.Size, "cluster": f.Cluster}
 	}
-	out := map[string]string{"name": w.Name, "purpose": w.Purpose, "nodes": w.Nodes, "balancer": w.Balancer, "balancersubnet": w.BalancerSubnet, "networkgroup": w.NetworkGroup, "network": w.Network,
-		"subnet": w.Subnet, "servicecidr": w.ServiceCIDR, "dns": w.DNS, "bridgecidr": w.BridgeCIDR, "ssl": w.SSL, "cname": w.CNAME, "cert": w.Cert, "key": w.Key, "leaf": w.Leaf}
-	if w.Overwrite {
+	out := map[string]string{
+		"name": f.Name, "purpose": f.Purpose, "nodes": f.Nodes, "balancer": f.Balancer, "balancersubnet": f.BalancerSubnet,
+		"networkgroup": f.NetworkGroup, "network": f.Network, "subnet": f.Subnet,
+		"servicecidr": f.ServiceCIDR, "dns": f.DNS, "bridgecidr": f.BridgeCIDR,
+		"ssl": f.SSL, "cname": f.CNAME, "cert": f.Cert, "key": f.Key, "leaf": f.Leaf,
+	}
+	if f.Overwrite {
 		out["overwrite"] = "1"
 	}
 	return out
 }
 
-// Advanced says whether anything of the advanced part was filled in.
-func (w form) Advanced() bool {
-	return w.Balancer != "" || w.BalancerSubnet != "" || w.SSL != "" || w.NetworkGroup+w.Network+w.Subnet+w.ServiceCIDR+w.DNS+w.BridgeCIDR != ""
+// Advanced reports whether a field of the advanced part has a value.
+func (f form) Advanced() bool {
+	network := f.NetworkGroup + f.Network + f.Subnet + f.ServiceCIDR + f.DNS + f.BridgeCIDR
+	return f.Balancer != "" || f.BalancerSubnet != "" || f.SSL != "" || network != ""
 }

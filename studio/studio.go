@@ -1,6 +1,6 @@
-// Package studio is the web page where clusters are made, attached, watched, scaled and let go. Pages are made on the server
-// and work without scripts; with them they keep themselves up to date. It talks to Resource Manager as every other caller does,
-// with the token of whoever has signed in.
+// Package studio is the web site where users create, attach, watch, scale, detach and delete clusters. The server renders the
+// pages, and they work without scripts; scripts keep them up to date. The studio calls Resource Manager as every other client
+// does, with the token of the user who has signed in.
 package studio
 
 import (
@@ -15,24 +15,24 @@ import (
 //go:embed templates/*.html static/* text/*.yaml
 var files embed.FS
 
-// Path is where the studio is served.
+// Path is the path under which the studio is served.
 const Path = "/studio"
 
-// Options is what a Studio works with.
+// Options are the dependencies of a Studio.
 type Options struct {
 	Endpoint       string // https address of Resource Manager
 	TenantID       string
 	SubscriptionID string
 	Transport      http.RoundTripper                   // to Resource Manager
 	Bearer         func(*http.Request) (string, error) // the access token that a request carries
-	// Renew says whose token this is, and gives a newer one when it is soon over; an error when it is not good any more.
+	// Renew is the session of a token, with a newer token when the old one expires soon. It fails for an invalid token.
 	Renew func(token string) (Session, error)
-	// Changes calls f after each change of any resource, until cancel.
+	// Changes calls f after each change of any resource, until cancel is called.
 	Changes func(f func()) (cancel func())
 	Log     *slog.Logger
 }
 
-// Session is somebody who has signed in.
+// Session is a sign-in: a token and the application that it belongs to.
 type Session struct {
 	Token   string
 	Name    string // of the application
@@ -49,7 +49,7 @@ type Studio struct {
 	feed  *feed
 }
 
-// New makes a studio. Close it.
+// New creates a studio. Call Close when it is no longer served.
 func New(o Options) (*Studio, error) {
 	t, err := loadTexts()
 	if err != nil {
@@ -102,8 +102,9 @@ func (s *Studio) routes() {
 	}
 }
 
-// policy: nothing but our own files, no frames, and forms go nowhere else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policy lets a page load only files of the studio, send forms only to the studio, and be in no frame.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // ServeHTTP implements http.Handler.
 func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +117,7 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, Path+"/", http.StatusSeeOther)
 		return
 	}
-	// Another site's page must not act for who has signed in here: the browser says where a request comes from.
+	// A page of another site must not use the session of this one. The browser names the site of a request in its headers.
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		http.Error(w, "This request comes from another site.", http.StatusForbidden)
 		return
@@ -125,7 +126,7 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// client talks to Resource Manager with a token.
+// client is a client of Resource Manager with a token.
 func (s *Studio) client(token string) (*client.Client, error) {
 	return client.New(client.Options{
 		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, SubscriptionID: s.SubscriptionID},

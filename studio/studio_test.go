@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// TestTexts: every language has every text, with the same places to fill in, and every text that a page names is there.
+// TestTexts: every language has every text, with the same placeholders, and every text that a page uses exists.
 func TestTexts(t *testing.T) {
 	all, err := loadTexts()
 	if err != nil {
@@ -38,12 +38,12 @@ func TestTexts(t *testing.T) {
 	}
 	for key, where := range used(t) {
 		if _, ok := english[key]; !ok {
-			t.Errorf("%s names the text %s, which is not there", where, key)
+			t.Errorf("%s uses the text %s, which does not exist", where, key)
 		}
 	}
 }
 
-// used are the keys that templates and code name.
+// used are the keys that templates and code use, with the file that uses each.
 func used(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -65,14 +65,15 @@ func used(t *testing.T) map[string]string {
 		}
 	}
 	if len(out) < 100 {
-		t.Fatalf("only %d texts are named: this test looks wrongly: %v", len(out), slices.Sorted(maps.Keys(out)))
+		t.Fatalf("only %d texts are used, so this test misses some: %v", len(out), slices.Sorted(maps.Keys(out)))
 	}
 	return out
 }
 
 func TestLocal(t *testing.T) {
 	for next, want := range map[string]string{
-		"/studio/w/a/b": "/studio/w/a/b", "": "/studio/", "https://evil.example/": "/studio/", "//evil.example": "/studio/", `/studio/\evil`: "/studio/", "/other": "/studio/",
+		"/studio/w/a/b": "/studio/w/a/b", "": "/studio/", "/other": "/studio/",
+		"https://evil.example/": "/studio/", "//evil.example": "/studio/", `/studio/\evil`: "/studio/",
 	} {
 		if got := local(next); got != want {
 			t.Errorf("local(%q) is %q, want %q", next, got, want)
@@ -93,11 +94,12 @@ func TestCodeQuotes(t *testing.T) {
 
 func TestFieldOf(t *testing.T) {
 	for target, want := range map[string]string{
-		"properties.properties.agentCount": "nodes", "name": "name", "properties.properties.sslConfiguration.cert": "cert", "properties.properties.sslConfiguration": "ssl",
+		"properties.properties.agentCount": "nodes", "name": "name",
+		"properties.properties.sslConfiguration.cert": "cert", "properties.properties.sslConfiguration": "ssl",
 		"properties.properties.aksNetworkingConfiguration.dnsServiceIP": "dns", "properties.resourceId": "cluster", "properties.unheard": "",
 	} {
 		if got := fieldOf(target); got != want {
-			t.Errorf("%s stands at %q, want %q", target, got, want)
+			t.Errorf("the field of %s is %q, want %q", target, got, want)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// languages are those that the studio speaks, the first when nothing else fits.
+// languages are the languages of the texts. The first is the default.
 var languages = []language.Tag{language.English, language.Korean}
 
 var matcher = language.NewMatcher(languages)
@@ -44,7 +44,7 @@ func loadTexts() (*texts, error) {
 	return t, nil
 }
 
-// has says whether there is a text by that key.
+// has reports whether a language has a text by that key.
 func (t *texts) has(l language.Tag, key string) bool { _, ok := t.keys[l][key]; return ok }
 
 // T is the text of a key in the visitor's language.
@@ -52,7 +52,7 @@ func (v *visit) T(key string, args ...any) string {
 	return v.text.printers[v.lang].Sprintf(key, args...)
 }
 
-// Word is the text of a word of the service, such as a state, and the word itself where there is none.
+// Word is the text of a word of the service, such as a state, and the word itself when there is no text.
 func (v *visit) Word(kind string, word any) string {
 	key := kind + "." + fmt.Sprint(word)
 	if v.text.has(v.lang, key) {
@@ -61,18 +61,21 @@ func (v *visit) Word(kind string, word any) string {
 	return fmt.Sprint(word)
 }
 
-// language is the one chosen by hand, else the browser's.
+// language is the one that the user selected, else the browser's.
 func (s *Studio) language(r *http.Request) language.Tag {
 	wanted := r.Header.Get("Accept-Language")
 	if c, err := r.Cookie(languageName); err == nil {
 		wanted = c.Value
 	}
-	tags, _, _ := language.ParseAcceptLanguage(wanted) // what cannot be read asks for nothing
+	tags, _, _ := language.ParseAcceptLanguage(wanted) // an invalid header selects the default
 	_, index, _ := matcher.Match(tags...)
 	return languages[index]
 }
 
 func (s *Studio) chooseLanguage(v *visit) error {
-	http.SetCookie(v.w, &http.Cookie{Name: languageName, Value: v.r.PostFormValue("language"), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: 365 * 24 * 3600})
+	http.SetCookie(v.w, &http.Cookie{
+		Name: languageName, Value: v.r.PostFormValue("language"), MaxAge: 365 * 24 * 3600,
+		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
 	return v.redirect(local(v.r.PostFormValue("next")))
 }

@@ -12,7 +12,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// wish is the form of a new compute, as it was typed.
+// form is the form of a new compute, as the user typed it.
 type form struct {
 	Mode                                                        string // create | existing
 	Location, Size, Cluster                                     string
@@ -25,49 +25,55 @@ type form struct {
 
 func formOf(v *visit) form {
 	f := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
-	return form{Mode: f("mode"), Location: f("location"), Size: f("size"), Cluster: f("cluster"), Name: f("name"), Purpose: f("purpose"), Nodes: f("nodes"),
-		Balancer: f("balancer"), BalancerSubnet: f("balancersubnet"), NetworkGroup: f("networkgroup"), Network: f("network"), Subnet: f("subnet"), ServiceCIDR: f("servicecidr"),
-		DNS: f("dns"), BridgeCIDR: f("bridgecidr"), SSL: f("ssl"), CNAME: f("cname"), Cert: f("cert"), Key: f("key"), Leaf: f("leaf"), Overwrite: f("overwrite") != ""}
+	return form{
+		Mode: f("mode"), Location: f("location"), Size: f("size"), Cluster: f("cluster"),
+		Name: f("name"), Purpose: f("purpose"), Nodes: f("nodes"), Balancer: f("balancer"), BalancerSubnet: f("balancersubnet"),
+		NetworkGroup: f("networkgroup"), Network: f("network"), Subnet: f("subnet"),
+		ServiceCIDR: f("servicecidr"), DNS: f("dns"), BridgeCIDR: f("bridgecidr"),
+		SSL: f("ssl"), CNAME: f("cname"), Cert: f("cert"), Key: f("key"), Leaf: f("leaf"), Overwrite: f("overwrite") != "",
+	}
 }
 
-// body is the request that the form makes. Fields of the other mode may be filled in; they do not count.
-func (w form) body(subscription string) client.Object {
-	r := client.ComputeRequest{Purpose: w.Purpose, Balancer: w.Balancer, BalancerSubnet: w.BalancerSubnet}
-	if w.Mode == "existing" {
-		r.Attach, r.Cluster = true, w.Cluster
-	} else {
-		r.Location, r.VMSize = w.Location, w.Size
-		r.NodeCount, r.Network = w.Nodes, w.network()
+// body is the PUT that the form stands for. What was left empty is left to the server.
+func (f form) body(subscription string) client.Object {
+	r := client.ComputeRequest{
+		Purpose: berth.Purpose(f.Purpose), LoadBalancer: f.Balancer, LoadBalancerSubnet: f.BalancerSubnet, TLS: f.tls(),
 	}
-	switch w.SSL {
-	case "own":
-		r.TLS = &client.TLSRequest{Status: client.TLSEnabled, CNAME: w.CNAME, Cert: w.Cert, Key: w.Key}
-	case "leaf":
-		r.TLS = &client.TLSRequest{Status: client.TLSAuto, Label: w.Leaf, Overwrite: w.Overwrite}
+	if f.Mode == "existing" {
+		r.ClusterID = f.Cluster
+		return r.Body(subscription)
+	}
+	r.Location = f.Location
+	r.VMSize = f.Size
+	r.Nodes = f.Nodes
+	r.Network = client.NetworkRequest{
+		Group: f.NetworkGroup, VNet: f.Network, Subnet: f.Subnet,
+		ServiceCIDR: f.ServiceCIDR, DNSServiceIP: f.DNS, DockerBridgeCIDR: f.BridgeCIDR,
 	}
 	return r.Body(subscription)
 }
 
-// network is nil unless a field of the network is filled in.
-func (w form) network() *client.NetworkRequest {
-	n := client.NetworkRequest{
-		Group: w.NetworkGroup, Network: w.Network, Subnet: w.Subnet,
-		ServiceCIDR: w.ServiceCIDR, DNS: w.DNS, BridgeCIDR: w.BridgeCIDR,
+func (f form) tls() *client.TLSRequest {
+	switch f.SSL {
+	case "own":
+		return &client.TLSRequest{Status: "Enabled", CNAME: f.CNAME, Cert: f.Cert, Key: f.Key}
+	case "leaf":
+		return &client.TLSRequest{Status: "Auto", Label: f.Leaf, Overwrite: f.Overwrite}
 	}
-	if n == (client.NetworkRequest{}) {
-		return nil
-	}
-	return &n
+	return nil
 }
 
-// nameable is what the name of a resource can have in an address; the rules say more.
+// nameable matches the names that can stand in an address; the rules restrict names further.
 var nameable = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
-// fields say at which field of the form a violation stands, by the end of its target.
+// fields are the fields of the form at which violations are shown, by the end of a violation's target. The first match counts.
 var fields = []struct{ target, field string }{
-	{"agentCount", "nodes"}, {"agentVmSize", "size"}, {"clusterPurpose", "purpose"}, {"loadBalancerType", "balancer"}, {"loadBalancerSubnet", "balancersubnet"},
-	{"sslConfiguration.cert", "cert"}, {"sslConfiguration.key", "key"}, {"sslConfiguration.cname", "cname"}, {"leafDomainLabel", "leaf"}, {"sslConfiguration", "ssl"},
-	{"subnetId", "subnet"}, {"serviceCidr", "servicecidr"}, {"dnsServiceIP", "dns"}, {"dockerBridgeCidr", "bridgecidr"}, {"aksNetworkingConfiguration", "subnet"},
+	{"agentCount", "nodes"}, {"agentVmSize", "size"}, {"clusterPurpose", "purpose"},
+	{"loadBalancerType", "balancer"}, {"loadBalancerSubnet", "balancersubnet"},
+	{"sslConfiguration.cert", "cert"}, {"sslConfiguration.key", "key"}, {"sslConfiguration.cname", "cname"},
+	{"leafDomainLabel", "leaf"}, {"sslConfiguration", "ssl"},
+	{"subnetId", "subnet"}, {"serviceCidr", "servicecidr"}, {"dnsServiceIP", "dns"}, {"dockerBridgeCidr", "bridgecidr"},
+	{"aksNetworkingConfiguration", "subnet"},
 	{"resourceId", "cluster"}, {"computeLocation", "location"}, {"location", "location"}, {"name", "name"},
 }
 
@@ -80,8 +86,8 @@ func fieldOf(target string) string {
 	return ""
 }
 
-// said is one thing that the rules have to say, at a field.
-type said struct {
+// finding is a violation or a warning of the rules, with the field of the form that it concerns.
+type finding struct {
 	Field   string `json:"field"`
 	Message string `json:"message"`
 	Warning bool   `json:"warning,omitempty"`
@@ -89,68 +95,69 @@ type said struct {
 
 // verdict is the rules' answer to a form.
 type verdict struct {
-	Valid bool      `json:"valid"`
-	Said  []said    `json:"said"`
-	Sum   string    `json:"sum"`
-	Short bool      `json:"short"` // the sum is too small
-	Code  []snippet `json:"code"`
+	Valid    bool      `json:"valid"`
+	Findings []finding `json:"findings"`
+	Sum      string    `json:"sum"`
+	Short    bool      `json:"short"` // the sum is too small
+	Code     []snippet `json:"code"`
 }
 
-func saidOf(violations, warnings []berth.Error) []said {
-	out := []said{}
+func findingsOf(violations, warnings []berth.Error) []finding {
+	out := []finding{}
 	for _, e := range violations {
-		out = append(out, said{Field: fieldOf(e.Target), Message: e.Message})
+		out = append(out, finding{Field: fieldOf(e.Target), Message: e.Message})
 	}
 	for _, e := range warnings {
-		out = append(out, said{Field: fieldOf(e.Target), Message: e.Message, Warning: true})
+		out = append(out, finding{Field: fieldOf(e.Target), Message: e.Message, Warning: true})
 	}
 	return out
 }
 
-// sum is the running account of vCPUs: "3 nodes × 4 vCPU = 12 of 12 needed".
-func (v *visit) sum(w form) (text string, short bool) {
-	nodes, err := strconv.Atoi(w.Nodes)
-	size, known := catalog.Size(w.Size)
-	if err != nil || !known || w.Mode == "existing" {
+// sum is the number of vCPUs for the user: "3 nodes × 4 vCPU = 12 of 12 needed". short is true when they are too few.
+func (v *visit) sum(f form) (text string, short bool) {
+	nodes, err := strconv.Atoi(f.Nodes)
+	size, known := catalog.Size(f.Size)
+	if err != nil || !known || f.Mode == "existing" {
 		return "", false
 	}
 	total := nodes * size.VCPUs
-	if w.Purpose == string(berth.DevTest) {
+	if f.Purpose == string(berth.DevTest) {
 		return v.T("wizard.sum.devtest", nodes, size.VCPUs, total), false
 	}
 	return v.T("wizard.sum", nodes, size.VCPUs, total, catalog.ProductionVCPUs), total < catalog.ProductionVCPUs
 }
 
-func (v *visit) judge(w form) (verdict, error) {
-	name := w.Name
+func (v *visit) check(f form) (verdict, error) {
+	name := f.Name
 	if !nameable.MatchString(name) {
 		name = "-" // refused by the rule on names, with all the others
 	}
 	var out verdict
-	r, err := v.arm.CheckRules(v.r.Context(), client.ComputeName{Group: v.Group(), Workspace: v.Workspace(), Name: name}, w.body(v.SubscriptionID))
+	compute := client.ComputeName{Group: v.Group(), Workspace: v.Workspace(), Name: name}
+	r, err := v.arm.CheckRules(v.r.Context(), compute, f.body(v.SubscriptionID))
 	if client.Refused(err) && !client.IsNotFound(err) {
-		r.Violations = detailsOf(err) // what cannot be read at all
+		r.Violations = detailsOf(err) // the body cannot be decoded
 	} else if err != nil {
 		return out, err
 	}
-	out.Valid, out.Said = r.Valid, saidOf(r.Violations, r.Warnings)
-	for i := range out.Said {
+	out.Valid, out.Findings = r.Valid, findingsOf(r.Violations, r.Warnings)
+	for i := range out.Findings {
 		switch {
-		case out.Said[i].Field != "name" || name == w.Name:
-		case w.Name == "":
-			out.Said[i].Message = v.T("wizard.name.missing")
+		case out.Findings[i].Field != "name" || name == f.Name:
+		case f.Name == "":
+			out.Findings[i].Message = v.T("wizard.name.missing")
 		default:
-			out.Said[i].Message = v.T("name.impossible", w.Name)
+			out.Findings[i].Message = v.T("name.impossible", f.Name)
 		}
 	}
-	out.Sum, out.Short = v.sum(w)
-	out.Code = w.code(v)
+	out.Sum, out.Short = v.sum(f)
+	out.Code = f.code(v)
 	return out, nil
 }
 
-// checkCompute answers what the rules say while somebody types.
+// checkCompute answers the findings of the rules while the user types.
 func (s *Studio) checkCompute(v *visit) error {
-	out, err := v.judge(formOf(v))
+	out, err := v.check(formOf(v))
 	if err != nil {
 		return err
 	}
@@ -166,16 +173,16 @@ type wizardData struct {
 	Clusters  []clusterView
 	Subnets   []subnetView
 	Sizes     []catalog.VMSize
-	Dirty     bool // somebody has typed: show what the rules say
+	Dirty     bool // the user has typed: show the findings
 }
 
 type subnetView struct{ Group, Network, Name string }
 
-// At is what the rules say at a field.
-func (d wizardData) At(field string) (out []said) {
-	for _, s := range d.Verdict.Said {
-		if d.Dirty && s.Field == field {
-			out = append(out, s)
+// At are the findings at a field; none before the user has typed.
+func (d wizardData) At(field string) (out []finding) {
+	for _, f := range d.Verdict.Findings {
+		if d.Dirty && f.Field == field {
+			out = append(out, f)
 		}
 	}
 	return out
@@ -187,10 +194,12 @@ func (s *Studio) newCompute(v *visit) error {
 	if cluster != "" {
 		mode = "existing"
 	}
-	return v.showWizard(wizardData{form: form{Mode: mode, Cluster: cluster, Size: "Standard_D3_v2", Purpose: string(berth.FastProd), Nodes: "3"}, Step: 1})
+	return v.showWizard(wizardData{Step: 1, form: form{
+		Mode: mode, Cluster: cluster, Size: "Standard_D3_v2", Purpose: string(berth.FastProd), Nodes: "3",
+	}})
 }
 
-// showWizard shows the form with what the rules say to it as it stands.
+// showWizard shows the form with the findings of the rules.
 func (v *visit) showWizard(d wizardData) (err error) {
 	ws, err := v.arm.GetWorkspace(v.r.Context(), v.Group(), v.Workspace())
 	if err != nil {
@@ -199,7 +208,7 @@ func (v *visit) showWizard(d wizardData) (err error) {
 	if d.Location == "" {
 		d.Location = text(ws, "location")
 	}
-	if d.Verdict, err = v.judge(d.form); err != nil {
+	if d.Verdict, err = v.check(d.form); err != nil {
 		return err
 	}
 	d.Locations = catalog.Locations()
@@ -226,7 +235,7 @@ func (v *visit) showWizard(d wizardData) (err error) {
 	return v.render("wizard", d)
 }
 
-// createCompute goes on to the next step, or makes what was asked for. What is refused stays in the form.
+// createCompute goes to another step of the wizard, or creates the compute. A refused form is shown again with the findings.
 func (s *Studio) createCompute(v *visit) error {
 	d := wizardData{form: formOf(v), Step: 2, Dirty: true}
 	switch {
@@ -245,7 +254,7 @@ func (s *Studio) createCompute(v *visit) error {
 		return v.showWizard(d)
 	}
 	n := client.ComputeName{Group: v.Group(), Workspace: v.Workspace(), Name: d.Name}
-	if _, err := v.arm.GetCompute(v.r.Context(), n); err == nil { // a PUT would change that one
+	if _, err := v.arm.GetCompute(v.r.Context(), n); err == nil { // a PUT would change the existing compute
 		d.Name = ""
 		v.status = http.StatusConflict
 		return v.showWizard(d)

@@ -17,7 +17,7 @@ func workspaceLink(group, name string) string {
 	return Path + "/w/" + escape(group) + "/" + escape(name)
 }
 
-// home leads to the one workspace when there is one, and to all of them otherwise.
+// home redirects to the workspace when there is exactly one, and to the list otherwise.
 func (s *Studio) home(v *visit) error {
 	all, err := v.arm.ListWorkspaces(v.r.Context(), "")
 	if err != nil {
@@ -61,8 +61,10 @@ func (v *visit) showWorkspaces(data workspacesData) error {
 		if err != nil {
 			continue
 		}
-		w := workspaceView{Name: id.Name(), Group: id.Group, Location: text(o, "location"), State: text(o, "properties", "provisioningState"), Link: workspaceLink(id.Group, id.Name()),
-			Since: moment(o, "systemData", "createdAt"), Tags: map[string]string{}}
+		w := workspaceView{
+			Name: id.Name(), Group: id.Group, Location: text(o, "location"), Link: workspaceLink(id.Group, id.Name()),
+			State: text(o, "properties", "provisioningState"), Since: moment(o, "systemData", "createdAt"), Tags: map[string]string{},
+		}
 		for k := range objectsOf(o["tags"]) {
 			w.Tags[k] = text(o, "tags", k)
 		}

@@ -19,7 +19,7 @@ import (
 	"berth.dev/berth"
 )
 
-// attacks are templates that took all memory, all time or the whole stack.
+// attacks are templates that would take all memory, all time or the whole stack without a budget.
 func attacks() map[string]string {
 	withVariables := func(variables string, expression string) string {
 		return `{"variables":` + variables + `,"resources":[],"outputs":{"o":{"type":"object","value":"` + expression + `"}}}`
@@ -40,29 +40,35 @@ func attacks() map[string]string {
 	for i := range 60 {
 		deep = append(deep, fmt.Sprintf(`"v%d":%s"[variables('v%d')]"%s`, i+1, strings.Repeat("[", 400), i, strings.Repeat("]", 400)))
 	}
+	searches := `{"n":"[range(0,10000)]","c":` + property(`"[contains(range(0,10000),-1)]"`) +
+		`,"d":` + property(property(`"[indexOf(range(0,10000),-1)]"`)) + `}`
+	manyNumbers := func(times int, ranges string) string {
+		return `{"n":"[concat(` + strings.Repeat(ranges, times) + `range(0,10000))]"}`
+	}
 	return map[string]string{
-		"a function that calls itself": `{"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],"output":{"type":"int",` +
-			`"value":"[a.f(parameters('x'))]"}}}}],"resources":[],"outputs":{"o":{"type":"int","value":"[a.f(1)]"}}}`,
-		"copies in copies in copies":  withVariables(`{"v":`+property(property(property(`"x"`)))+`}`, "[variables('v')]"),
-		"a join of long strings":      withVariables(`{}`, "[join(range(0,10000), padLeft('',300000))]"),
-		"a union of many numbers":     withVariables(`{"n":"[concat(`+strings.Repeat("range(0,10000),range(20000,10000),", 9)+`range(0,10000))]"}`, "[union(variables('n'),range(30000,10000))]"),
-		"an intersection of many":     withVariables(`{"n":"[concat(`+strings.Repeat("range(0,10000),", 15)+`range(0,10000))]"}`, "[intersection(variables('n'),variables('n'))]"),
+		"a function that calls itself": `{"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],` +
+			`"output":{"type":"int","value":"[a.f(parameters('x'))]"}}}}],"resources":[],"outputs":{"o":{"type":"int","value":"[a.f(1)]"}}}`,
+		"copies in copies in copies": withVariables(`{"v":`+property(property(property(`"x"`)))+`}`, "[variables('v')]"),
+		"a join of long strings":     withVariables(`{}`, "[join(range(0,10000), padLeft('',300000))]"),
+		"a union of many numbers": withVariables(manyNumbers(9, "range(0,10000),range(20000,10000),"),
+			"[union(variables('n'),range(30000,10000))]"),
+		"an intersection of many":     withVariables(manyNumbers(15, "range(0,10000),"), "[intersection(variables('n'),variables('n'))]"),
 		"strings doubled":             withVariables(doubled("0123456789", "[concat(V,V)]", 40), "[variables('v40')]"),
 		"arrays doubled":              withVariables(doubled("x", "[createArray(V,V)]", 60), "[string(variables('v60'))]"),
 		"a format that repeats":       withVariables(doubled("0123456789", "[format('{0}{0}{0}{0}{0}{0}{0}{0}',V)]", 12), "[variables('v12')]"),
 		"a replacement that grows":    withVariables(doubled("aaaaaaaaaa", "[replace(V,'a',V)]", 8), "[variables('v8')]"),
 		"text of text of text":        withVariables(doubled(`'`, "[string(createArray(V,V,V))]", 30), "[variables('v30')]"),
 		"variables far below another": withVariables("{"+strings.Join(chain, ",")+"}", "[string(variables('v500'))]"),
-		"a search again and again":    withVariables(`{"n":"[range(0,10000)]","c":`+property(`"[contains(range(0,10000),`+`-1)]"`)+`,"d":`+property(property(`"[indexOf(range(0,10000),-1)]"`))+`}`, "[variables('d')]"),
-		"many resources of many": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
+		"a search again and again":    withVariables(searches, "[variables('d')]"),
+		"many resources of many": `{"resources":[` + loop("l", 800) + `,` +
 			`"properties":{"copy":[{"name":"a","count":800,"input":"[padLeft('',1000)]"}]}}]}`,
-		"many names in dependsOn": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
+		"many names in dependsOn": `{"resources":[` + loop("l", 800) + `,` +
 			`"dependsOn":"[concat(range(0,10000),range(0,10000))]"}]}`,
 		"parameters without an end": `{"parameters":{` + longParameters() + `},"resources":[]}`,
-		"a search for references in each of many": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":800},` +
+		"a search for references in each of many": `{"resources":[` + loop("l", 800) + `,` +
 			`"properties":{"x":[` + strings.Repeat(`"[concat(`+strings.Repeat("'a',", 5000)+`'a')]",`, 180) + `1]}}]}`,
-		"a loop named again and again": `{"resources":[{"type":"A.B/c","apiVersion":"1","name":"[concat('n',copyIndex())]","copy":{"name":"l","count":400}},` +
-			`{"type":"A.B/c","apiVersion":"1","name":"[concat('m',copyIndex())]","copy":{"name":"k","count":400},"dependsOn":[` + strings.Repeat(`"l",`, 2400) + `"l"]}]}`,
+		"a loop named again and again": `{"resources":[` + loop("l", 400) + `},` + loop("k", 400) +
+			`,"dependsOn":[` + strings.Repeat(`"l",`, 2400) + `"l"]}]}`,
 		"outputs that grow in JSON": `{"variables":{"v":"[padLeft('',1900000,'<')]"},"resources":[],"outputs":{` +
 			several(20, `"o%d":{"type":"string","value":"[variables('v')]"}`) + `}}`,
 		"parameters that grow in JSON": `{"parameters":{"a":{"type":"string","defaultValue":"[padLeft('',1900000,'<')]"},` +
@@ -71,6 +77,12 @@ func attacks() map[string]string {
 		"templates in templates": nested(`{"resources":[],"outputs":{"o":{"type":"array","value":"[range(0,10000)]"}},"variables":{"v":`+
 			property(property(`"x"`))+`}}`, 30),
 	}
+}
+
+// loop is a resource with a copy loop, without the closing brace.
+func loop(name string, count int) string {
+	return fmt.Sprintf(`{"type":"A.B/c","apiVersion":"1","name":"[concat('%[1]s',copyIndex())]","copy":{"name":"%[1]s","count":%[2]d}`,
+		name, count)
 }
 
 func several(times int, format string) string {
@@ -87,12 +99,13 @@ func longParameters() string {
 
 func nested(inner string, times int) string {
 	for range times {
-		inner = `{"resources":[{"type":"Microsoft.Resources/deployments","apiVersion":"1","name":"n","properties":{"mode":"Incremental","template":` + inner + `}}]}`
+		inner = `{"resources":[{"type":"Microsoft.Resources/deployments","apiVersion":"1","name":"n",` +
+			`"properties":{"mode":"Incremental","template":` + inner + `}}]}`
 	}
 	return inner
 }
 
-// deploy does with a template what a deployment does with it.
+// deploy evaluates a template as a deployment does.
 func deploy(text string) error {
 	var doc map[string]any
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
@@ -155,15 +168,18 @@ func TestAttacks(t *testing.T) {
 }
 
 // harmless are attacks that end without an error that names a limit: they are refused for another reason, or cheap by now.
-var harmless = map[string]bool{"a function that calls itself": true, "templates in templates": true, "a loop named again and again": true, "many names in dependsOn": true}
+var harmless = map[string]bool{
+	"a function that calls itself": true, "templates in templates": true,
+	"a loop named again and again": true, "many names in dependsOn": true,
+}
 
-// raced says that the race detector is at work, which takes many times the memory.
+// raced reports whether the race detector is on, which takes many times the memory.
 func raced() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// attack evaluates in this process, and ends it badly when it took too much or when the error does not say why.
+// attack evaluates in this process, and exits with an error code when it took too much memory or when the error names no reason.
 func attack(name string) {
 	err := deploy(attacks()[name])
 	fmt.Println(err)
@@ -200,8 +216,8 @@ func peakMemory() int {
 	panic("no VmHWM")
 }
 
-// TestBudgetSaysWhichAndWhere: an error names the limit, and the place in the template where it was met.
-func TestBudgetSaysWhichAndWhere(t *testing.T) {
+// TestBudgetErrors: an error names the limit, and the place in the template that exceeds it.
+func TestBudgetErrors(t *testing.T) {
 	for name, want := range map[string]string{
 		"copies in copies in copies":   "limit",
 		"a join of long strings":       "outputs.o",
@@ -210,13 +226,14 @@ func TestBudgetSaysWhichAndWhere(t *testing.T) {
 		"many resources of many":       "limit",
 	} {
 		err := deploy(attacks()[name])
-		if e, ok := errors.AsType[*berth.Error](err); !ok || !strings.Contains(err.Error(), want) || len(e.Details) == 0 || e.Details[0].Target == "" {
+		e, ok := errors.AsType[*berth.Error](err)
+		if !ok || !strings.Contains(err.Error(), want) || len(e.Details) == 0 || e.Details[0].Target == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestBudgetEndsWithItsContext: the evaluation ends when the client has gone away.
+// TestBudgetEndsWithItsContext: the evaluation ends when the client closes its connection.
 func TestBudgetEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	tpl, err := Parse(ctx, map[string]any{"resources": []any{}, "outputs": map[string]any{"o": map[string]any{
@@ -237,7 +254,7 @@ func TestBudgetEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// FuzzEvaluate: whatever a template says, its evaluation comes back, and stays within the budget.
+// FuzzEvaluate: the evaluation of every template ends, within the budget.
 func FuzzEvaluate(f *testing.F) {
 	for _, text := range attacks() {
 		if len(text) < 4096 {

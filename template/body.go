@@ -8,11 +8,14 @@ import (
 	"strings"
 )
 
-// control are the keys of a resource that are for the deployment and not for the resource.
-var control = []string{"type", "name", "apiVersion", "condition", "copy", "dependsOn", "resources", "scope", "subscriptionId", "resourceGroup", "existing", "comments", "metadata"}
+// control are the keys of a resource that only the deployment reads. They are not sent to the resource's provider.
+var control = []string{
+	"type", "name", "apiVersion", "condition", "copy", "dependsOn", "resources",
+	"scope", "subscriptionId", "resourceGroup", "existing", "comments", "metadata",
+}
 
-// Body is what is to be PUT: the resource without the keys that are for the deployment. rt may be nil; what cannot be known
-// then is an error that Late recognizes.
+// Body is the body of the PUT that creates the resource: its keys without those of the deployment, evaluated. rt may be nil;
+// an expression that needs it then ends in an error for which Late is true. Every other error is a *berth.Error with paths.
 func (r *Resource) Body(rt Runtime) (map[string]any, error) {
 	e := *r.env
 	e.runtime = rt
@@ -38,21 +41,22 @@ func (r *Resource) Body(rt Runtime) (map[string]any, error) {
 	return out, e.budget().walk(out)
 }
 
-// Late says that an expression needs a resource which is not there yet: nothing is wrong with the template.
+// Late reports whether an expression failed only because it needs a resource that does not exist yet. The template is valid.
 func Late(err error) bool {
 	_, late := errors.AsType[errRuntime](err)
 	return late
 }
 
-// Nested is the template inside a resource of the type TypeDeployment, ready to be planned.
+// Nested is the template inside a resource of the type TypeDeployment, ready to be planned. Its errors are those of Body.
 func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	properties, _ := r.raw["properties"].(map[string]any)
 	if properties["templateLink"] != nil || properties["parametersLink"] != nil {
-		return nil, r.problem("properties.templateLink", errors.New("templates behind links are not fetched: write the template into properties.template"))
+		return nil, r.problem("properties.templateLink",
+			errors.New("linked templates and parameters are not supported; write them into properties.template and properties.parameters"))
 	}
 	document, isObject := properties["template"].(map[string]any)
 	if !isObject {
-		return nil, r.problem("properties.template", errors.New("a nested deployment needs a template"))
+		return nil, r.problem("properties.template", errors.New("a nested deployment must have a template, which is an object"))
 	}
 	e := *r.env
 	e.runtime = rt
@@ -67,8 +71,8 @@ func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	if err != nil {
 		return nil, r.problem("properties.parameters", err)
 	}
-	given, _ := evaluated.(map[string]any)
-	values, err := Values(given)
+	object, _ := evaluated.(map[string]any)
+	values, err := Values(object)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +82,7 @@ func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	if err != nil {
 		return nil, r.problem("properties.template", err)
 	}
-	if !strings.EqualFold(inner, "inner") { // its expressions are the parent's; its resources are made in its own place
+	if !strings.EqualFold(inner, "inner") { // the parent evaluates the expressions; the resources are created in the nested scope
 		outer := *r.env
 		outer.plan = nil
 		t.outer = &outer
@@ -92,12 +96,12 @@ func (r *Resource) problem(key string, err error) error {
 	return p.error()
 }
 
-// Mode is how a nested deployment is to be run.
+// Mode is the deployment mode of a nested deployment as the template has it, such as "Incremental"; empty when it has none.
 func (r *Resource) Mode() string {
 	properties, _ := r.raw["properties"].(map[string]any)
 	mode, _ := properties["mode"].(string)
 	return mode
 }
 
-// String names a resource for people.
+// String is the type and the name of a resource, for messages.
 func (r *Resource) String() string { return fmt.Sprintf("%s '%s'", r.Type, r.Name) }

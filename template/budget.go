@@ -9,8 +9,8 @@ import (
 
 // The limits of one evaluation: a template with all templates nested in it. Those marked ARM are Azure's own.
 const (
-	maxSteps      = 5_000_000 // calls, and the parts of the values that they make
-	maxBytes      = 32 << 20  // of all values that are made
+	maxSteps      = 5_000_000 // calls, and the parts of the values that they return
+	maxBytes      = 32 << 20  // of all values together
 	maxDepth      = 1000      // of evaluations in evaluations
 	maxParts      = 200_000   // of one value
 	maxNested     = 200       // levels of one value
@@ -25,7 +25,7 @@ const (
 	maxProblems   = 50        // that one error reports
 )
 
-// limitError says which limit an evaluation has met.
+// limitError names the limit that an evaluation exceeds.
 type limitError struct{ what string }
 
 func (e limitError) Error() string { return "the template exceeds a limit: " + e.what }
@@ -35,9 +35,9 @@ func overLimit(err error) bool {
 	return is
 }
 
-// budget is what one evaluation may still use. Everything is charged before it is done: a template is a stranger's program.
+// budget is what one evaluation may still use. Work is charged before it is done, because a template is an untrusted program.
 type budget struct {
-	ctx   context.Context // whose end is the evaluation's end
+	ctx   context.Context // ends the evaluation
 	steps int             // used
 	bytes int             // used
 	depth int             // now
@@ -63,16 +63,16 @@ func (b *budget) step(n int) error {
 	return err
 }
 
-// allocate charges n bytes that are about to be taken, and the step of filling them.
+// allocate charges n bytes before they are allocated, and the steps of filling them.
 func (b *budget) allocate(n int) error {
 	if b.bytes += n; b.bytes > maxBytes || n < 0 {
 		b.bytes = maxBytes + 1 // for good
-		return limitError{fmt.Sprintf("its evaluation makes more than %d MiB of values", maxBytes>>20)}
+		return limitError{fmt.Sprintf("its evaluation needs more than %d MiB for values", maxBytes>>20)}
 	}
 	return b.step(1 + n/64)
 }
 
-// textOf charges a string of n bytes that is about to be made.
+// textOf charges a string of n bytes before it is built.
 func (b *budget) textOf(n int) error {
 	if n > maxText {
 		return limitError{fmt.Sprintf("a string becomes longer than %d MiB", maxText>>20)}
@@ -80,7 +80,7 @@ func (b *budget) textOf(n int) error {
 	return b.allocate(n)
 }
 
-// enter goes one level deeper. Call leave afterwards, whatever it answers.
+// enter goes one level deeper. Call leave afterwards, also after an error.
 func (b *budget) enter() error {
 	if b.depth++; b.depth > maxDepth {
 		return limitError{fmt.Sprintf("its evaluation is nested more than %d deep", maxDepth)}
@@ -96,7 +96,7 @@ const (
 	sizeEntry = 100 // a property of an object
 )
 
-// shallow is what a copy of a value takes, without what is in its elements.
+// shallow is the size of a copy of a value, in bytes, without the contents of its elements.
 func shallow(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -109,8 +109,8 @@ func shallow(v any) int {
 	return sizeItem
 }
 
-// weigh counts the parts of a value, up to a bound; a value with more than maxNested levels has reached it. Values share parts: a few
-// doublings make one that nobody could write out.
+// weigh counts the parts of a value, up to a bound; a value with more than maxNested levels counts as the bound. Values share
+// parts, so a few doublings build a value that no machine could write out.
 func weigh(v any, bound int) int { return weighAt(v, bound, maxNested) }
 
 func weighAt(v any, bound, levels int) int {
@@ -135,7 +135,7 @@ func weighAt(v any, bound, levels int) int {
 	return n
 }
 
-// walk charges a walk through all parts of a value, which must be within the limits of one.
+// walk charges a walk through all parts of a value. It refuses a value that exceeds the limits of a single one.
 func (b *budget) walk(v any) error {
 	parts := weigh(v, maxParts)
 	if parts >= maxParts {
@@ -181,7 +181,7 @@ func escaped(s string) int {
 	return n
 }
 
-// normal is Normal under the budget.
+// normal is Normal, charged to the budget.
 func (b *budget) normal(v any) (any, error) {
 	if err := b.enter(); err != nil {
 		b.leave()

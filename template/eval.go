@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Runtime answers what is only known once resources exist.
+// Runtime is the access of expressions to resources that exist. Both methods return decoded JSON, as Normal leaves it.
 type Runtime interface {
-	// Reference is the runtime state of a resource: its properties, or with full all of it.
+	// Reference is the state of a resource: its properties, or with full the whole resource.
 	Reference(id, apiVersion string, full bool) (any, error)
 	// List calls an action whose name begins with "list".
 	List(function, id, apiVersion string, body any) (any, error)
 }
 
-// errRuntime is what an expression ends in that needs a resource to exist before any does.
+// errRuntime is the error of an expression that needs an existing resource before there is any.
 type errRuntime struct{ function string }
 
 func (e errRuntime) Error() string {
@@ -25,10 +25,10 @@ func (e errRuntime) Error() string {
 
 // env is what an expression sees around it.
 type env struct {
-	t         *Template        // whose parameters and variables are meant
-	plan      *Plan            // whose resources references name; nil while there is none
+	t         *Template        // whose parameters and variables expressions use
+	plan      *Plan            // whose resources expressions refer to; nil while there is none
 	runtime   Runtime          // nil while planning
-	loops     map[string]int64 // where each copy loop stands, by its name in lower case
+	loops     map[string]int64 // the index of each copy loop, by its name in lower case
 	loop      string           // the innermost loop of resources, in lower case
 	args      map[string]any   // of a function that the template defines; nil elsewhere
 	inDefault bool             // in a parameter's default, where newGuid and utcNow may stand
@@ -79,7 +79,7 @@ func pick(of, key any) (any, error) {
 	case map[string]any:
 		name, isText := key.(string)
 		if !isText {
-			return nil, fmt.Errorf("a property is named by a string, not by %s", kindOf(key))
+			return nil, fmt.Errorf("the name of a property must be a string, not %s", kindOf(key))
 		}
 		if v, there := property(of, name); there {
 			return v, nil
@@ -88,7 +88,7 @@ func pick(of, key any) (any, error) {
 	case []any:
 		i, isInt := key.(int64)
 		if !isInt {
-			return nil, fmt.Errorf("an element of an array is named by a whole number, not by %s", kindOf(key))
+			return nil, fmt.Errorf("the index of an array must be a whole number, not %s", kindOf(key))
 		}
 		if i < 0 || i >= int64(len(of)) {
 			return nil, fmt.Errorf("there is no element %d: the array has %d", i, len(of))
@@ -147,7 +147,7 @@ func (c call) eval(e *env) (any, error) {
 	if len(args) < f.min || f.max >= 0 && len(args) > f.max {
 		return nil, fmt.Errorf("the function '%.60s' takes %s, not %d", c.name, f.takes(), len(args))
 	}
-	if err := e.budget().allocate(size); err != nil { // what most functions make; those that may make more charge it themselves
+	if err := e.budget().allocate(size); err != nil { // the size of most results; functions with larger ones charge more
 		return nil, err
 	}
 	v, err := f.do(e, args)
@@ -164,7 +164,7 @@ func (c call) eval(e *env) (any, error) {
 	return v, e.budget().step(parts)
 }
 
-// function finds what a call means.
+// function finds the function that a call names.
 func (c call) function(e *env) (function, error) {
 	if f, known := functions[c.name]; known {
 		return f, nil
@@ -196,7 +196,7 @@ func (c call) choose(e *env) (any, error) {
 	return c.args[2].eval(e)
 }
 
-// value evaluates any part of a template: strings, and what they stand in.
+// value evaluates any part of a template: strings, arrays and objects.
 func (e *env) value(v any) (any, error) {
 	if s, isText := v.(string); isText {
 		return e.text(s)
@@ -239,7 +239,7 @@ func (e *env) text(s string) (any, error) {
 	return n.eval(e)
 }
 
-// object evaluates an object: keys may be expressions, and "copy" makes arrays.
+// object evaluates an object. Keys may be expressions, and the key "copy" defines arrays.
 func (e *env) object(v map[string]any) (any, error) {
 	out := make(map[string]any, len(v))
 	for _, k := range slices.Sorted(maps.Keys(v)) {
@@ -264,7 +264,7 @@ func (e *env) object(v map[string]any) (any, error) {
 	return out, nil
 }
 
-// copies makes the arrays of a "copy" block: [{name, count, input}].
+// copies evaluates the arrays of a "copy" block: [{name, count, input}].
 func (e *env) copies(loops []any, into map[string]any) error {
 	for i, l := range loops {
 		fields, _ := l.(map[string]any)
@@ -287,7 +287,7 @@ func (e *env) copies(loops []any, into map[string]any) error {
 	return nil
 }
 
-// count is how often a loop runs.
+// count is the number of turns of a loop.
 func (e *env) count(v any) (int64, error) {
 	got, err := e.value(v)
 	if err != nil {
@@ -307,7 +307,7 @@ func orElse(err error, otherwise string) error {
 	return fmt.Errorf("%s", otherwise)
 }
 
-// kindOf says what a value is, and never what is in it: it may be a secret.
+// kindOf names the kind of a value and never the value, which may be secret.
 func kindOf(v any) string {
 	switch v.(type) {
 	case nil:

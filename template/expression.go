@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The grammar of the template language, as strings in brackets hold it:
+// The grammar of an expression, which a template writes as a string in brackets:
 //
 //	expression = primary { "." name | ".?" name | "[" expression "]" }
 //	primary    = string | number | name "(" [ expression { "," expression } ] ")" | name "." name "(" … ")"
@@ -33,7 +33,7 @@ type call struct {
 // member is a property or an element of something.
 type member struct {
 	of, key  node
-	optional bool // ".?": null where there is none
+	optional bool // ".?": null when there is no such property
 }
 
 // parser reads one expression.
@@ -54,7 +54,7 @@ func parse(text string) (node, error) {
 		return nil, err
 	}
 	if p.skip(); p.at < len(p.text) {
-		return nil, fmt.Errorf("the expression goes on at position %d, where it should have ended", p.at+1)
+		return nil, fmt.Errorf("the expression goes on at position %d, where it must end", p.at+1)
 	}
 	return n, nil
 }
@@ -130,11 +130,11 @@ func (p *parser) primary() (node, error) {
 	if name == "" {
 		return nil, p.expected("a value or a function")
 	}
-	if p.take(".") { // a function of the template's own
+	if p.take(".") { // a function that the template defines
 		name += "." + p.name()
 	}
 	if !p.take("(") {
-		return nil, fmt.Errorf("'%.60s' is not followed by '(': strings stand in single quotes, and everything else is a function", name)
+		return nil, fmt.Errorf("'%.60s' is not followed by '('; write strings in single quotes, and '(' after the name of a function", name)
 	}
 	args, err := p.arguments()
 	return call{name: strings.ToLower(name), args: args}, err
@@ -195,11 +195,11 @@ func (p *parser) quoted() (node, error) {
 		}
 		b.WriteByte('\'')
 	}
-	return nil, fmt.Errorf("a string is not closed: its second single quote is missing")
+	return nil, fmt.Errorf("a string is not closed; add its second single quote")
 }
 
 // expressionIn takes the expression out of a string of a template. A string in brackets is one, unless the first bracket
-// is doubled: then the string begins with a bracket and is meant as it stands.
+// is doubled: then the string begins with one bracket and is not an expression.
 func expressionIn(s string) (text string, is bool) {
 	if len(s) >= 2 && s[0] == '[' && s[1] != '[' && s[len(s)-1] == ']' {
 		return s[1 : len(s)-1], true

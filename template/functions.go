@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// function is one function of the language: how many arguments it takes (max -1: any number), and what it does. Names are
-// in lower case: ARM does not tell cases apart.
+// function is one function of the language: how many arguments it takes (max -1: any number), and what it does. The tables
+// have the names in lower case, because ARM ignores the casing of function names.
 type function struct {
 	min, max int
 	do       func(e *env, args []any) (any, error)
@@ -25,7 +25,7 @@ func (f function) takes() string {
 	return fmt.Sprintf("%d to %d arguments", f.min, f.max)
 }
 
-// functions is filled by init: some of them evaluate other expressions.
+// functions is filled by init, because some of them evaluate other expressions.
 var functions map[string]function
 
 func init() {
@@ -207,7 +207,7 @@ func variables(e *env, args []any) (any, error) {
 	return e.t.variable(name)
 }
 
-// copyIndex is where a loop stands: the innermost, or the one that is named; an offset may be added.
+// copyIndex is the index of the innermost copy loop, or of the named one. An offset may be added.
 func copyIndex(e *env, args []any) (any, error) {
 	name, offset := e.loop, int64(0)
 	for _, a := range args {
@@ -217,7 +217,7 @@ func copyIndex(e *env, args []any) (any, error) {
 		case int64:
 			offset = a
 		default:
-			return nil, fmt.Errorf("a loop's name or an offset is expected, not %s", kindOf(a))
+			return nil, fmt.Errorf("the name of a copy loop or an offset is expected, not %s", kindOf(a))
 		}
 	}
 	i, runs := e.loops[name]
@@ -246,7 +246,9 @@ func reference(e *env, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, version, full := all[0], "", false
+	id := all[0]
+	var version string
+	var full bool
 	if len(all) > 1 {
 		version = all[1]
 	}
@@ -264,7 +266,7 @@ func reference(e *env, args []any) (any, error) {
 	return e.runtime.Reference(id, version, full)
 }
 
-// listOf is any function whose name begins with "list": an action of the resource.
+// listOf is any function whose name begins with "list". It calls an action of the resource.
 func listOf(name string) func(*env, []any) (any, error) {
 	return func(e *env, args []any) (any, error) {
 		if e.runtime == nil {
@@ -286,15 +288,16 @@ func listOf(name string) func(*env, []any) (any, error) {
 	}
 }
 
-// own calls a function that the template defines. It sees its own parameters and nothing else, and calls no other function of the
-// template (ARM's rule: so there is no recursion).
+// own calls a function that the template defines. By ARM's rules it sees only its own parameters and cannot call another
+// function of the template, which excludes recursion.
 func (e *env) own(name string, args []any) (any, error) {
 	f, known := e.t.functions[name]
 	if !known {
 		return nil, fmt.Errorf("there is no function '%.60s'", name)
 	}
 	if e.args != nil {
-		return nil, fmt.Errorf("the function '%.60s' cannot be called here: a function that a template defines cannot call another one, or itself", name)
+		return nil, fmt.Errorf("the function '%.60s' cannot be called here: "+
+			"a function that a template defines cannot call another one, or itself", name)
 	}
 	if len(args) != len(f.parameters) {
 		return nil, fmt.Errorf("the function '%.60s' takes %d argument(s), not %d", name, len(f.parameters), len(args))

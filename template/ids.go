@@ -86,7 +86,7 @@ func typedPath(types, names []string) string {
 	return b.String()
 }
 
-// namespace is that of guids which are made from names: any, but always the same.
+// namespace is the namespace of the GUIDs that guid() computes from names. Its value is arbitrary and must never change.
 var namespace = uuid.MustParse("8c2b0f7e-5f3a-5d0a-9b0e-3c6a1f4d2e77")
 
 func guid(_ *env, args []any) (any, error) {

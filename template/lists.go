@@ -48,7 +48,7 @@ func flatten(e *env, args []any) (any, error) {
 		size += len(part)
 	}
 	if !isList {
-		return nil, errors.New("it takes an array of arrays")
+		return nil, errors.New("the argument must be an array of arrays")
 	}
 	if err := e.budget().allocate(size * sizeItem); err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func flatten(e *env, args []any) (any, error) {
 
 func createObject(_ *env, args []any) (any, error) {
 	if len(args)%2 != 0 {
-		return nil, errors.New("keys and values come in pairs")
+		return nil, errors.New("the arguments must be pairs of a key and a value")
 	}
 	out := map[string]any{}
 	for i := 0; i < len(args); i += 2 {
@@ -78,7 +78,7 @@ func createObject(_ *env, args []any) (any, error) {
 func items(e *env, args []any) (any, error) {
 	of, isObject := args[0].(map[string]any)
 	if !isObject {
-		return nil, fmt.Errorf("it takes an object, not %s", kindOf(args[0]))
+		return nil, fmt.Errorf("the argument must be an object, not %s", kindOf(args[0]))
 	}
 	if err := e.budget().allocate(len(of) * 4 * sizeEntry); err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func items(e *env, args []any) (any, error) {
 	return out, nil
 }
 
-// concat puts arrays together, or the texts of anything else.
+// concat joins arrays, or the texts of all other values.
 func concat(e *env, args []any) (any, error) {
 	if _, isList := args[0].([]any); isList {
 		out := []any{}
@@ -136,7 +136,7 @@ func contains(e *env, args []any) (any, error) {
 		}
 		return strings.Contains(in, part), nil
 	}
-	return nil, fmt.Errorf("it looks into a string, an array or an object, not into %s", kindOf(args[0]))
+	return nil, fmt.Errorf("the first argument must be a string, an array or an object, not %s", kindOf(args[0]))
 }
 
 func length(v any) (int, error) {
@@ -188,7 +188,7 @@ func cut(args []any, bounds func(n, all int) (int, int)) (any, error) {
 		from, to := bounds(n, len(v))
 		return slices.Clone(v[from:to]), nil
 	}
-	return nil, fmt.Errorf("it takes parts of a string or an array, not of %s", kindOf(args[0]))
+	return nil, fmt.Errorf("the first argument must be a string or an array, not %s", kindOf(args[0]))
 }
 
 // runes is a string from one of its characters to another.
@@ -234,7 +234,7 @@ func (e *env) key(v any) (string, error) {
 	return string(b), err
 }
 
-// union is every element once, or objects laid over each other.
+// union is every element of arrays once, or objects merged into one.
 func union(e *env, args []any) (any, error) {
 	if _, isObject := args[0].(map[string]any); isObject {
 		out := map[string]any{}
@@ -269,7 +269,7 @@ func union(e *env, args []any) (any, error) {
 	return out, nil
 }
 
-// overlay lays one object over another: objects in it are laid over each other too, everything else is replaced.
+// overlay merges one object into another. Objects inside are merged too; every other value replaces the earlier one.
 func (e *env) overlay(into, over map[string]any) error {
 	if err := e.budget().allocate(shallow(into) + shallow(over)); err != nil {
 		return err

@@ -37,7 +37,7 @@ func arithmetic(f func(a, b int64) (int64, bool)) func(*env, []any) (any, error)
 		}
 		c, fits := f(a, b)
 		if !fits {
-			return nil, errors.New("it divides by zero, or the result is too large")
+			return nil, errors.New("the calculation divides by zero, or its result is too large")
 		}
 		return c, nil
 	}

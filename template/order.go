@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// order brings the resources into an order in which each comes after what it depends on. Resources depend on what they name
-// in dependsOn, on what they refer to in expressions, and on their parents.
+// order sorts the resources so that each comes after those that it depends on: those in its dependsOn, those that its
+// expressions refer to, and its parents.
 func (plan *Plan) order(p *problems) {
 	before := map[*Resource][]*Resource{}
 	for _, r := range plan.Resources {
@@ -67,7 +67,7 @@ func circle(trail []*Resource, back *Resource) string {
 	return strings.Join(append(names, back.Name), " → ")
 }
 
-// needed are the resources that must be there before r, each once.
+// needed are the resources that must exist before r, each once.
 func (plan *Plan) needed(r *Resource, p *problems) []*Resource {
 	d := &dependencies{plan: plan, of: r, seen: map[*Resource]bool{r: true}}
 	for i, name := range r.needs {
@@ -75,7 +75,7 @@ func (plan *Plan) needed(r *Resource, p *problems) []*Resource {
 			p.add(r.Path, under(fmt.Sprintf("dependsOn[%d]", i), fmt.Errorf("the template has no resource '%.200s'", name)))
 		}
 	}
-	for end := strings.LastIndexByte(r.id, '/'); end > 0; end = strings.LastIndexByte(r.id[:end], '/') { // what it stands inside of
+	for end := strings.LastIndexByte(r.id, '/'); end > 0; end = strings.LastIndexByte(r.id[:end], '/') { // its parents
 		for _, other := range plan.names[r.id[:end]] {
 			if other.id == r.id[:end] {
 				d.add([]*Resource{other})
@@ -98,10 +98,10 @@ type dependencies struct {
 	of   *Resource
 	all  []*Resource
 	seen map[*Resource]bool
-	err  error // of the budget: nothing is added after it
+	err  error // of the budget; nothing is added after it
 }
 
-// add adds resources, and says whether there was any besides the resource itself. An absent one counts, and is not added.
+// add adds resources, and reports whether there was any besides the resource itself. An absent one counts, and is not added.
 func (d *dependencies) add(some []*Resource) (any bool) {
 	if d.err == nil {
 		d.err = d.plan.t.budget.step(1 + len(some)/4)

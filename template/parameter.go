@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// readParameters takes the value of each declared parameter from what was given, or its default.
-func (t *Template) readParameters(given map[string]any, p *problems) {
+// readParameters is the value of each declared parameter: the supplied one, or its default.
+func (t *Template) readParameters(supplied map[string]any, p *problems) {
 	declared, _ := t.doc["parameters"].(map[string]any)
-	if len(declared) > maxParameters || len(given) > maxParameters {
+	if len(declared) > maxParameters || len(supplied) > maxParameters {
 		p.add("parameters", limitError{fmt.Sprintf("it has more than %d parameters", maxParameters)})
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
+	for _, name := range slices.Sorted(maps.Keys(supplied)) {
 		if _, there := property(declared, name); !there {
-			p.add("parameters."+name, errors.New("a value is given for this parameter, and the template does not declare it"))
+			p.add("parameters."+name, errors.New("the template does not declare this parameter; remove its value"))
 		}
 	}
 	waiting := slices.Sorted(maps.Keys(declared))
@@ -27,7 +27,7 @@ func (t *Template) readParameters(given map[string]any, p *problems) {
 		var later []string
 		for _, name := range waiting {
 			fields, _ := declared[name].(map[string]any)
-			v, wait, err := t.parameterValue(name, fields, given)
+			v, wait, err := t.parameterValue(name, fields, supplied)
 			switch {
 			case wait:
 				later = append(later, name)
@@ -45,22 +45,22 @@ func (t *Template) readParameters(given map[string]any, p *problems) {
 		p.add("parameters", limitError{fmt.Sprintf("the parameters together are larger than %d MiB", maxTogether>>20)})
 	}
 	for _, name := range waiting {
-		p.add("parameters."+name+".defaultValue", errors.New("it needs parameters that have no value, or itself"))
+		p.add("parameters."+name+".defaultValue", errors.New("the default value refers to a parameter without a value, or to itself"))
 	}
 }
 
-// parameterValue finds and checks one value. wait says that its default needs a parameter which is not there yet.
-func (t *Template) parameterValue(name string, fields map[string]any, given map[string]any) (v any, wait bool, err error) {
+// parameterValue finds and checks one value. wait is true when its default needs a parameter that has no value yet.
+func (t *Template) parameterValue(name string, fields map[string]any, supplied map[string]any) (v any, wait bool, err error) {
 	typ, _ := fields["type"].(string)
 	t.secure[name] = isSecure(typ)
-	v, there := property(given, name)
+	v, there := property(supplied, name)
 	if !there || v == nil { // clients send null for what they leave to its default
 		raw, hasDefault := fields["defaultValue"]
 		if !hasDefault {
 			if nullable, _ := fields["nullable"].(bool); nullable {
 				return nil, false, nil
 			}
-			return nil, false, errors.New("no value is given, and it has no default")
+			return nil, false, errors.New("the parameter has no default, so it must have a value")
 		}
 		e := &env{t: t, inDefault: true}
 		if v, err = e.value(raw); err != nil {
@@ -90,7 +90,7 @@ func isSecure(typ string) bool {
 	return strings.EqualFold(typ, "securestring") || strings.EqualFold(typ, "secureobject")
 }
 
-// checkParameter holds a value against its declaration. What it says never has the value in it.
+// checkParameter checks a value against its declaration. The error never contains the value, which may be secret.
 func checkParameter(v any, typ string, fields map[string]any) error {
 	fits, known := false, true
 	switch strings.ToLower(typ) {
@@ -109,16 +109,16 @@ func checkParameter(v any, typ string, fields map[string]any) error {
 	}
 	switch {
 	case !known:
-		return fmt.Errorf("its type '%.30s' is none of string, secureString, int, bool, array, object, secureObject", typ)
+		return fmt.Errorf("the type '%.30s' is not supported; the types are string, secureString, int, bool, array, object, secureObject", typ)
 	case !fits:
-		return fmt.Errorf("it is %s, and its type is %s", kindOf(v), typ)
+		return fmt.Errorf("the value is %s, and the type of the parameter is %s", kindOf(v), typ)
 	}
 	if allowed, isList := fields["allowedValues"].([]any); isList && !slices.ContainsFunc(allowed, func(a any) bool { return same(a, v) }) {
 		all := []string{}
 		for _, a := range allowed {
 			all = append(all, shown(a))
 		}
-		return fmt.Errorf("the value is none of those allowed: %s", few(all))
+		return fmt.Errorf("the value is not allowed; the allowed values are: %s", few(all))
 	}
 	return errors.Join(bound(v, fields, "Value"), bound(v, fields, "Length"))
 }

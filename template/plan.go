@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// TypeDeployment is the type of a deployment, and of a template nested in another.
+// TypeDeployment is the resource type of a template deployment, also of one that is nested in another template.
 const TypeDeployment = "Microsoft.Resources/deployments"
 
-// Plan is what a template will make: its resources, each with the places of those it depends on.
+// Plan is the resources that a template creates, in an order in which each comes after those that it depends on.
 type Plan struct {
 	Resources []*Resource
 	t         *Template
-	absent    []*Resource            // whose condition is false: known by name, and never made
+	absent    []*Resource            // whose condition is false: known by name, and never created
 	names     map[string][]*Resource // by every name in lower case that means one, once all are known
 }
 
-// Resource is one of them. Name, type and order are known; its body is evaluated when its turn comes.
+// Resource is one resource of a plan. Its type, name and order are known; its body is evaluated when its turn comes.
 type Resource struct {
-	Type, Name, APIVersion string // Type is whole ("Microsoft.X/a/b"), and Name has a part for each ("x/y")
-	SubscriptionID, Group  string // where it is made; Group is empty at the scope of the subscription
-	Symbol                 string // its symbolic name, if the template has such
-	Existing               bool   // it is only referred to
-	DependsOn              []int  // places in Plan.Resources; each is less than this one's own
+	Type, Name, APIVersion string // Type is complete ("Microsoft.X/a/b"), and Name has a part for each level ("x/y")
+	SubscriptionID, Group  string // where it is created; Group is empty at the scope of the subscription
+	Symbol                 string // its symbolic name; empty when the template has an array of resources
+	Existing               bool   // the template refers to it and does not create it
+	DependsOn              []int  // indexes in Plan.Resources; each is less than this resource's own
 	Path                   string // JSON path in the template
 
 	plan   *Plan
@@ -33,7 +33,7 @@ type Resource struct {
 	env    *env
 	id     string   // in lower case
 	absent bool     // its condition is false
-	loop   string   // name of the copy loop that made it
+	loop   string   // name of the copy loop that it comes from
 	needs  []string // dependsOn, as written
 	inside *Resource
 }
@@ -50,7 +50,8 @@ func (r *Resource) ID() string {
 	return root + "/providers/" + typedPath(strings.Split(r.Type, "/"), strings.Split(r.Name, "/"))
 }
 
-// Plan finds out what will be made, and in which order. It evaluates everything but bodies.
+// Plan finds the resources that the template creates, and their order. It evaluates everything except bodies. The error has
+// a detail for each mistake.
 func (t *Template) Plan() (*Plan, error) {
 	plan := &Plan{t: t}
 	var p problems
@@ -66,7 +67,7 @@ func (t *Template) Plan() (*Plan, error) {
 			plan.expand(e, all[symbol], place{path: "resources." + symbol, symbol: symbol}, &p)
 		}
 	default:
-		p.add("resources", errors.New("it must be an array, or an object of symbolic names"))
+		p.add("resources", errors.New("resources must be an array, or an object with a symbolic name for each resource"))
 	}
 	if len(plan.Resources) > maxResources {
 		p.add("resources", fmt.Errorf("%d resources are more than the %d that a template may have", len(plan.Resources), maxResources))
@@ -89,7 +90,7 @@ type place struct {
 func (plan *Plan) expand(e *env, raw any, at place, p *problems) {
 	fields, isObject := raw.(map[string]any)
 	if !isObject {
-		p.add(at.path, fmt.Errorf("a resource is an object, not %s", kindOf(raw)))
+		p.add(at.path, fmt.Errorf("a resource must be an object, not %s", kindOf(raw)))
 		return
 	}
 	loop, isLoop := fields["copy"].(map[string]any)
@@ -160,7 +161,7 @@ func (plan *Plan) one(e *env, fields map[string]any, at place, p *problems) {
 	}
 }
 
-// identify finds name, type, place and needs.
+// identify evaluates the name, type, scope and dependencies of a resource.
 func (r *Resource) identify() error {
 	get := func(key string, required bool) (string, error) {
 		v, err := r.env.value(r.raw[key])
@@ -171,7 +172,7 @@ func (r *Resource) identify() error {
 		case v == nil && !required:
 			return "", nil
 		case !isText || s == "" && required:
-			return "", under(key, fmt.Errorf("it must be a string that is not empty, not %s", kindOf(v)))
+			return "", under(key, fmt.Errorf("it must be a non-empty string, not %s", kindOf(v)))
 		}
 		return s, nil
 	}
@@ -190,7 +191,8 @@ func (r *Resource) identify() error {
 		r.Type, r.Name = r.inside.Type+"/"+r.Type, r.inside.Name+"/"+r.Name
 	}
 	if names := strings.Count(r.Name, "/") + 1; strings.Count(r.Type, "/") != names || strings.Contains("/"+r.Name+"/", "//") {
-		return under("name", fmt.Errorf("the type '%.120s' takes %d name(s), and '%.120s' has %d", r.Type, strings.Count(r.Type, "/"), r.Name, names))
+		return under("name", fmt.Errorf("the type '%.120s' takes %d name(s), and '%.120s' has %d",
+			r.Type, strings.Count(r.Type, "/"), r.Name, names))
 	}
 	scope := r.plan.t.scope // not that of the environment, which of a nested template may be its parent's
 	if r.SubscriptionID == "" {
@@ -213,7 +215,7 @@ func (r *Resource) readNeeds() error {
 	}
 	all, isList := v.([]any)
 	if !isList {
-		return under("dependsOn", fmt.Errorf("it is an array of names or ids, not %s", kindOf(v)))
+		return under("dependsOn", fmt.Errorf("it must be an array of names or ids, not %s", kindOf(v)))
 	}
 	for i, d := range all {
 		s, isText := d.(string)
@@ -225,8 +227,8 @@ func (r *Resource) readNeeds() error {
 	return nil
 }
 
-// index notes by which names templates mean each resource: its symbolic name, its id, its name with or without its parents' and its
-// type, and the name of the loop that made it.
+// index notes the names by which expressions may refer to each resource: its symbolic name, its id, its name with or without
+// its parents' names and its type, and the name of its copy loop.
 func (plan *Plan) index() {
 	plan.names = map[string][]*Resource{}
 	for _, r := range slices.Concat(plan.Resources, plan.absent) {
@@ -243,12 +245,12 @@ func (plan *Plan) index() {
 	}
 }
 
-// named are the resources that a name means, those without a place in the plan included.
+// named are the resources that a name refers to, also those whose condition is false.
 func (plan *Plan) named(name string) []*Resource {
 	return plan.names[strings.ToLower(strings.TrimSuffix(name, "/"))]
 }
 
-// find is the resource that a name means; nil when there is none.
+// find is the resource that a name refers to; nil when there is none.
 func (plan *Plan) find(name string) *Resource {
 	if plan == nil {
 		return nil

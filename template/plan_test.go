@@ -68,15 +68,22 @@ func body(t *testing.T, r *Resource, rt Runtime) string {
 
 func TestOrder(t *testing.T) {
 	for name, c := range map[string]struct{ resources, want string }{
-		"by name":     {`[{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["one"]},{"type":"A.B/c","name":"one","apiVersion":"1"}]`, "one[] two[0]"},
-		"by id":       {`[{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["[resourceId('A.B/c','one')]"]},{"type":"A.B/c","name":"one","apiVersion":"1"}]`, "one[] two[0]"},
-		"by parent":   {`[{"type":"A.B/c/d","name":"p/x","apiVersion":"1"},{"type":"A.B/c","name":"p","apiVersion":"1"}]`, "p[] p/x[0]"},
-		"by child":    {`[{"type":"A.B/c","name":"p","apiVersion":"1","resources":[{"type":"d","name":"x","apiVersion":"1"}]}]`, "p[] p/x[0]"},
-		"by use":      {`[{"type":"A.B/c","name":"two","apiVersion":"1","properties":{"x":"[reference('one').y]"}},{"type":"A.B/c","name":"one","apiVersion":"1"}]`, "one[] two[0]"},
-		"by symbol":   {`{"b":{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["a"]},"a":{"type":"A.B/c","name":"one","apiVersion":"1"}}`, "one[] two[0]"},
-		"by loop":     {`[{"type":"A.B/c","name":"all","apiVersion":"1","dependsOn":["l"]},{"type":"A.B/c","name":"[concat('n',copyIndex())]","apiVersion":"1","copy":{"name":"l","count":2}}]`, "n0[] n1[] all[0 1]"},
-		"in batches":  {`[{"type":"A.B/c","name":"[concat('n',copyIndex())]","apiVersion":"1","copy":{"name":"l","count":5,"mode":"serial","batchSize":2}}]`, "n0[] n1[] n2[0 1] n3[0 1] n4[2 3]"},
-		"not wanted":  {`[{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["one"]},{"type":"A.B/c","name":"one","apiVersion":"1","condition":"[equals(1,2)]"}]`, "two[]"},
+		"by name": {`[{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["one"]},
+			{"type":"A.B/c","name":"one","apiVersion":"1"}]`, "one[] two[0]"},
+		"by id": {`[{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["[resourceId('A.B/c','one')]"]},
+			{"type":"A.B/c","name":"one","apiVersion":"1"}]`, "one[] two[0]"},
+		"by parent": {`[{"type":"A.B/c/d","name":"p/x","apiVersion":"1"},{"type":"A.B/c","name":"p","apiVersion":"1"}]`, "p[] p/x[0]"},
+		"by child":  {`[{"type":"A.B/c","name":"p","apiVersion":"1","resources":[{"type":"d","name":"x","apiVersion":"1"}]}]`, "p[] p/x[0]"},
+		"by use": {`[{"type":"A.B/c","name":"two","apiVersion":"1","properties":{"x":"[reference('one').y]"}},
+			{"type":"A.B/c","name":"one","apiVersion":"1"}]`, "one[] two[0]"},
+		"by symbol": {`{"b":{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["a"]},
+			"a":{"type":"A.B/c","name":"one","apiVersion":"1"}}`, "one[] two[0]"},
+		"by loop": {`[{"type":"A.B/c","name":"all","apiVersion":"1","dependsOn":["l"]},
+			{"type":"A.B/c","name":"[concat('n',copyIndex())]","apiVersion":"1","copy":{"name":"l","count":2}}]`, "n0[] n1[] all[0 1]"},
+		"in batches": {`[{"type":"A.B/c","name":"[concat('n',copyIndex())]","apiVersion":"1",
+			"copy":{"name":"l","count":5,"mode":"serial","batchSize":2}}]`, "n0[] n1[] n2[0 1] n3[0 1] n4[2 3]"},
+		"not wanted": {`[{"type":"A.B/c","name":"two","apiVersion":"1","dependsOn":["one"]},
+			{"type":"A.B/c","name":"one","apiVersion":"1","condition":"[equals(1,2)]"}]`, "two[]"},
 		"none at all": {`[]`, ""},
 	} {
 		if got := outline(planned(t, `{"resources":`+c.resources+`}`, nil)); got != c.want {
@@ -88,9 +95,11 @@ func TestOrder(t *testing.T) {
 func TestBody(t *testing.T) {
 	plan := planned(t, `{"parameters":{"ssl":{"type":"bool","defaultValue":false},"tags":{"type":"object","defaultValue":{}}},"resources":[
 		{"type":"Microsoft.ContainerService/managedClusters","name":"mine","apiVersion":"2024-01-01","location":"[resourceGroup().location]"},
-		{"type":"Microsoft.MachineLearningServices/workspaces/computes","name":"ws/myaks","apiVersion":"2024-04-01","tags":"[parameters('tags')]","location":"westeurope","properties":{"computeType":"AKS",
+		{"type":"Microsoft.MachineLearningServices/workspaces/computes","name":"ws/myaks","apiVersion":"2024-04-01",
+			"tags":"[parameters('tags')]","location":"westeurope","properties":{"computeType":"AKS",
 			"resourceId":"[resourceId('Microsoft.ContainerService/managedClusters','mine')]","fqdn":"[reference('mine').fqdn]",
-			"properties":{"sslConfiguration":"[if(parameters('ssl'), createObject('status','Enabled'), null())]","copy":[{"name":"pools","count":2,"input":{"name":"[concat('p',copyIndex('pools'))]"}}]}}}]}`,
+			"properties":{"sslConfiguration":"[if(parameters('ssl'), createObject('status','Enabled'), null())]",
+				"copy":[{"name":"pools","count":2,"input":{"name":"[concat('p',copyIndex('pools'))]"}}]}}}]}`,
 		map[string]any{"tags": map[string]any{"a": "b"}})
 	id := "/subscriptions/" + testScope.SubscriptionID + "/resourceGroups/Team-RG/providers/Microsoft.ContainerService/managedClusters/mine"
 	if got := body(t, plan.Resources[0], nil); got != `{"location":"westeurope"}` {
@@ -99,18 +108,22 @@ func TestBody(t *testing.T) {
 	if _, err := plan.Resources[1].Body(nil); !Late(err) {
 		t.Errorf("a reference before there is anything: %v", err)
 	}
-	want := `{"location":"westeurope","properties":{"computeType":"AKS","fqdn":"x.example","properties":{"pools":[{"name":"p0"},{"name":"p1"}],"sslConfiguration":null},"resourceId":"` + id + `"},"tags":{"a":"b"}}`
+	want := `{"location":"westeurope","properties":{"computeType":"AKS","fqdn":"x.example",` +
+		`"properties":{"pools":[{"name":"p0"},{"name":"p1"}],"sslConfiguration":null},"resourceId":"` + id + `"},"tags":{"a":"b"}}`
 	if got := body(t, plan.Resources[1], runtime{id: map[string]any{"fqdn": "x.example"}}); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
 
-// TestNested: an inner template has its own parameters, an outer one its parent's, and both are made in their own group.
+// TestNested: an inner template has its own parameters, an outer one its parent's, and both create their resources in their own group.
 func TestNested(t *testing.T) {
 	for scope, want := range map[string]string{"inner": "from-inside", "outer": "from-parent"} {
-		plan := planned(t, `{"parameters":{"name":{"type":"string","defaultValue":"from-parent"}},"resources":[{"type":"Microsoft.Resources/deployments","name":"sub","apiVersion":"1","resourceGroup":"Other",
+		plan := planned(t, `{"parameters":{"name":{"type":"string","defaultValue":"from-parent"}},"resources":[
+			{"type":"Microsoft.Resources/deployments","name":"sub","apiVersion":"1","resourceGroup":"Other",
 			"properties":{"mode":"Incremental","expressionEvaluationOptions":{"scope":"`+scope+`"},"parameters":{"name":{"value":"from-inside"}},
-			"template":{"parameters":{"name":{"type":"string"}},"resources":[{"type":"A.B/c","name":"[parameters('name')]","apiVersion":"1"}],"outputs":{"o":{"type":"string","value":"[parameters('name')]"}}}}}]}`, nil)
+			"template":{"parameters":{"name":{"type":"string"}},
+				"resources":[{"type":"A.B/c","name":"[parameters('name')]","apiVersion":"1"}],
+				"outputs":{"o":{"type":"string","value":"[parameters('name')]"}}}}}]}`, nil)
 		inside := testScope
 		inside.Group = "Other"
 		nested, err := plan.Resources[0].Nested(nil, inside)
@@ -132,12 +145,14 @@ func TestNested(t *testing.T) {
 
 func TestSecrets(t *testing.T) {
 	const secret = "s3cr3t-value"
-	text := `{"parameters":{"key":{"type":"securestring","maxLength":5},"plain":{"type":"string"}},"resources":[],"outputs":{"o":{"type":"securestring","value":"[parameters('key')]"}}}`
-	if _, err := Parse(context.Background(), document(t, text), map[string]any{"key": secret, "plain": "x"}, testScope); err == nil || strings.Contains(err.Error(), secret) {
+	text := `{"parameters":{"key":{"type":"securestring","maxLength":5},"plain":{"type":"string"}},"resources":[],
+		"outputs":{"o":{"type":"securestring","value":"[parameters('key')]"}}}`
+	values := map[string]any{"key": secret, "plain": "x"}
+	if _, err := Parse(context.Background(), document(t, text), values, testScope); err == nil || strings.Contains(err.Error(), secret) {
 		t.Errorf("%v", err)
 	}
 	text = strings.Replace(text, `,"maxLength":5`, "", 1)
-	tpl, err := Parse(context.Background(), document(t, text), map[string]any{"key": secret, "plain": "x"}, testScope)
+	tpl, err := Parse(context.Background(), document(t, text), values, testScope)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,22 +166,31 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestEverythingAtOnce: all that is wrong is told in one error, each with its path.
+// TestEverythingAtOnce: one error reports every mistake with its path.
 func TestEverythingAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		text   string
 		values map[string]any
 		paths  []string
 	}{
-		"parameters": {`{"parameters":{"a":{"type":"int"},"b":{"type":"int","minValue":3},"c":{"type":"string","allowedValues":["x"]},"d":{"type":"string"},"f":{"type":"thing","defaultValue":1}},"resources":[]}`,
-			map[string]any{"a": "1", "b": 1, "c": "y", "e": 1}, []string{"parameters.a", "parameters.b", "parameters.c", "parameters.d", "parameters.e", "parameters.f"}},
-		"a circle of defaults": {`{"parameters":{"a":{"type":"string","defaultValue":"[parameters('b')]"},"b":{"type":"string","defaultValue":"[parameters('a')]"}},"resources":[]}`, nil, []string{"parameters.a.defaultValue", "parameters.b.defaultValue"}},
-		"a misspelt key":       {`{"resource":[]}`, nil, []string{"resource", "resources"}},
-		"resources": {`{"resources":[{"type":"A.B/c","apiVersion":"1"},{"type":"A.B/c/d","name":"x","apiVersion":"1"},{"type":"A.B/c","name":"[nothing()]","apiVersion":"1"},{"type":"A.B/c","name":"y","apiVersion":"1","condition":"yes"},
-			{"type":"A.B/c","name":"z","apiVersion":"1","copy":{"name":"l","count":"many"}},7]}`, nil, []string{"resources[0].name", "resources[1].name", "resources[2].name", "resources[3].condition", "resources[4].copy", "resources[5]"}},
-		"dependencies": {`{"resources":[{"type":"A.B/c","name":"a","apiVersion":"1","dependsOn":["nothing"]},{"type":"A.B/c","name":"b","apiVersion":"1","dependsOn":["c"]},{"type":"A.B/c","name":"c","apiVersion":"1","dependsOn":["b"]}]}`, nil,
+		"parameters": {`{"parameters":{"a":{"type":"int"},"b":{"type":"int","minValue":3},
+			"c":{"type":"string","allowedValues":["x"]},"d":{"type":"string"},"f":{"type":"thing","defaultValue":1}},"resources":[]}`,
+			map[string]any{"a": "1", "b": 1, "c": "y", "e": 1},
+			[]string{"parameters.a", "parameters.b", "parameters.c", "parameters.d", "parameters.e", "parameters.f"}},
+		"a circle of defaults": {`{"parameters":{"a":{"type":"string","defaultValue":"[parameters('b')]"},
+			"b":{"type":"string","defaultValue":"[parameters('a')]"}},"resources":[]}`,
+			nil, []string{"parameters.a.defaultValue", "parameters.b.defaultValue"}},
+		"a misspelt key": {`{"resource":[]}`, nil, []string{"resource", "resources"}},
+		"resources": {`{"resources":[{"type":"A.B/c","apiVersion":"1"},{"type":"A.B/c/d","name":"x","apiVersion":"1"},
+			{"type":"A.B/c","name":"[nothing()]","apiVersion":"1"},{"type":"A.B/c","name":"y","apiVersion":"1","condition":"yes"},
+			{"type":"A.B/c","name":"z","apiVersion":"1","copy":{"name":"l","count":"many"}},7]}`,
+			nil, []string{"resources[0].name", "resources[1].name", "resources[2].name", "resources[3].condition",
+				"resources[4].copy", "resources[5]"}},
+		"dependencies": {`{"resources":[{"type":"A.B/c","name":"a","apiVersion":"1","dependsOn":["nothing"]},
+			{"type":"A.B/c","name":"b","apiVersion":"1","dependsOn":["c"]},{"type":"A.B/c","name":"c","apiVersion":"1","dependsOn":["b"]}]}`, nil,
 			[]string{"resources[0].dependsOn[0]", "resources[1]"}},
-		"twins": {`{"resources":[{"type":"A.B/c","name":"a","apiVersion":"1"},{"type":"A.B/c","name":"A","apiVersion":"1"}]}`, nil, []string{"resources[1]"}},
+		"twins": {`{"resources":[{"type":"A.B/c","name":"a","apiVersion":"1"},{"type":"A.B/c","name":"A","apiVersion":"1"}]}`,
+			nil, []string{"resources[1]"}},
 	} {
 		tpl, err := Parse(context.Background(), document(t, c.text), c.values, testScope)
 		if err == nil {
@@ -183,18 +207,21 @@ func TestEverythingAtOnce(t *testing.T) {
 		}
 		for _, want := range c.paths {
 			if !strings.Contains(" "+strings.Join(got, " ")+" ", " "+want) {
-				t.Errorf("%s: nothing is said of %s: %v", name, want, e.Details)
+				t.Errorf("%s: no detail for %s: %v", name, want, e.Details)
 			}
 		}
 		if len(got) != len(c.paths) {
-			t.Errorf("%s: %d things are said: %v", name, len(got), e.Details)
+			t.Errorf("%s: %d details: %v", name, len(got), e.Details)
 		}
 	}
 }
 
 func FuzzTemplate(f *testing.F) {
-	f.Add(`{"parameters":{"a":{"type":"int","defaultValue":"[add(1,2)]"}},"resources":[{"type":"A.B/c","name":"[concat('n',copyIndex())]","apiVersion":"1","copy":{"name":"l","count":2},"dependsOn":["x"]}],"outputs":{"o":{"type":"int","value":"[parameters('a')]"}}}`)
-	f.Add(`{"resources":{"a":{"type":"Microsoft.Resources/deployments","name":"n","apiVersion":"1","properties":{"template":{"resources":[]}}}}}`)
+	f.Add(`{"parameters":{"a":{"type":"int","defaultValue":"[add(1,2)]"}},"resources":[
+		{"type":"A.B/c","name":"[concat('n',copyIndex())]","apiVersion":"1","copy":{"name":"l","count":2},"dependsOn":["x"]}],
+		"outputs":{"o":{"type":"int","value":"[parameters('a')]"}}}`)
+	f.Add(`{"resources":{"a":{"type":"Microsoft.Resources/deployments","name":"n","apiVersion":"1",
+		"properties":{"template":{"resources":[]}}}}}`)
 	f.Fuzz(func(_ *testing.T, s string) {
 		v, err := decode([]byte(s))
 		doc, isObject := v.(map[string]any)

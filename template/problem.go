@@ -8,10 +8,10 @@ import (
 	"berth.dev/berth"
 )
 
-// CodeInvalidTemplate is what ARM calls a template that cannot be right.
+// CodeInvalidTemplate is ARM's error code for a template that is not valid.
 const CodeInvalidTemplate berth.Code = "InvalidTemplate"
 
-// located is an error with the JSON path at which it was met.
+// located is an error with the JSON path at which it occurred.
 type located struct {
 	path string
 	err  error
@@ -20,7 +20,7 @@ type located struct {
 func (l located) Error() string { return l.err.Error() }
 func (l located) Unwrap() error { return l.err }
 
-// under says that an error was met below a key or an element.
+// under puts a key or an element in front of the path of an error.
 func under(key string, err error) error {
 	if err == nil {
 		return nil
@@ -35,11 +35,11 @@ func under(key string, err error) error {
 	return located{key, err}
 }
 
-// problems gathers everything that is wrong, so that it can be told at once.
+// problems gathers every mistake, so that one error reports all of them.
 type problems struct {
 	all  []berth.Error
 	more int // that are not reported
-	// limited says that a limit was met: what comes after it, fails because of it.
+	// limited is true after a limit was exceeded: every later failure is only a consequence.
 	limited bool
 }
 
@@ -59,7 +59,7 @@ func (p *problems) add(path string, err error) {
 	p.all = append(p.all, berth.Error{Code: CodeInvalidTemplate, Target: path, Message: short(fmt.Sprintf("%s: %v.", path, err))})
 }
 
-// short bounds what a template puts into an error.
+// short bounds the length of texts from a template in an error.
 func short(s string) string { return fmt.Sprintf("%.1000s", s) }
 
 // error is nil when nothing is wrong, and else one error with a detail for each.
@@ -73,5 +73,6 @@ func (p *problems) error() error {
 		e.Details = []berth.Error{p.all[0]}
 		return &e
 	}
-	return &berth.Error{Code: CodeInvalidTemplate, Message: fmt.Sprintf("Deployment template validation failed in %d places.", len(p.all)+p.more), Details: p.all}
+	message := fmt.Sprintf("Deployment template validation failed in %d places.", len(p.all)+p.more)
+	return &berth.Error{Code: CodeInvalidTemplate, Message: message, Details: p.all}
 }

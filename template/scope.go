@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Scope is where a template is deployed, and what its functions say of that.
+// Scope is where and when a template is deployed. Functions such as resourceGroup() and utcNow() return it.
 type Scope struct {
 	SubscriptionID, TenantID string
 	Group, GroupLocation     string // empty at the scope of the subscription
@@ -16,11 +16,14 @@ type Scope struct {
 	Deployment               string    // its name
 	Location                 string    // of a deployment at the scope of the subscription
 	Endpoint                 string    // https address of this server
-	Now                      time.Time // when it was asked for
+	Now                      time.Time // when the deployment was requested
 }
 
 func (s Scope) subscription() map[string]any {
-	return map[string]any{"id": "/subscriptions/" + s.SubscriptionID, "subscriptionId": s.SubscriptionID, "tenantId": s.TenantID, "displayName": "Berth"}
+	return map[string]any{
+		"id": "/subscriptions/" + s.SubscriptionID, "subscriptionId": s.SubscriptionID,
+		"tenantId": s.TenantID, "displayName": "Berth",
+	}
 }
 
 func (s Scope) group() map[string]any {
@@ -29,13 +32,16 @@ func (s Scope) group() map[string]any {
 		tags[k] = v
 	}
 	return map[string]any{
-		"id": "/subscriptions/" + s.SubscriptionID + "/resourceGroups/" + s.Group, "name": s.Group, "type": "Microsoft.Resources/resourceGroups",
-		"location": s.GroupLocation, "tags": tags, "properties": map[string]any{"provisioningState": "Succeeded"},
+		"id":   "/subscriptions/" + s.SubscriptionID + "/resourceGroups/" + s.Group,
+		"name": s.Group, "type": "Microsoft.Resources/resourceGroups", "location": s.GroupLocation, "tags": tags,
+		"properties": map[string]any{"provisioningState": "Succeeded"},
 	}
 }
 
 func (s Scope) deployment() map[string]any {
-	out := map[string]any{"name": s.Deployment, "properties": map[string]any{"template": map[string]any{}, "parameters": map[string]any{}, "mode": "Incremental", "provisioningState": "Accepted"}}
+	out := map[string]any{"name": s.Deployment, "properties": map[string]any{
+		"template": map[string]any{}, "parameters": map[string]any{}, "mode": "Incremental", "provisioningState": "Accepted",
+	}}
 	if s.Group == "" {
 		out["location"] = s.Location
 	}
@@ -43,7 +49,9 @@ func (s Scope) deployment() map[string]any {
 }
 
 func (s Scope) environment() map[string]any {
-	return map[string]any{"name": "Berth", "resourceManager": s.Endpoint, "authentication": map[string]any{"loginEndpoint": s.Endpoint, "tenant": s.TenantID, "audiences": []any{s.Endpoint}}}
+	return map[string]any{"name": "Berth", "resourceManager": s.Endpoint, "authentication": map[string]any{
+		"loginEndpoint": s.Endpoint, "tenant": s.TenantID, "audiences": []any{s.Endpoint},
+	}}
 }
 
 // decode reads JSON as templates have it: whole numbers stay whole.
@@ -52,15 +60,15 @@ func decode(text []byte) (any, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, errors.New("that is not JSON")
+		return nil, errors.New("the text is not JSON")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("the JSON goes on after its end")
+		return nil, errors.New("the text continues after the end of the JSON value")
 	}
 	return Normal(v), nil
 }
 
-// Normal turns what JSON decoders make of numbers into whole numbers (int64) where they are whole, and float64 elsewhere.
+// Normal replaces the numbers of a decoded JSON value: whole ones by int64, all others by float64.
 func Normal(v any) any {
 	switch v := v.(type) {
 	case json.Number:

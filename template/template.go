@@ -19,13 +19,13 @@ import (
 	"strings"
 )
 
-// Template is a document with its parameters in their places.
+// Template is a document with the values of its parameters.
 type Template struct {
 	doc        map[string]any
 	scope      Scope
 	parameters map[string]any // by declared name
 	secure     map[string]bool
-	variables  map[string]any // those that were asked for
+	variables  map[string]any // those that are evaluated already
 	busy       map[string]bool
 	functions  map[string]userFunction // by namespace.name in lower case
 	outer      *env                    // of a nested template whose expressions are evaluated in its parent
@@ -38,12 +38,15 @@ type userFunction struct {
 	output     any
 }
 
-// known are the keys of a template; another is most likely a mistake in writing.
-var known = []string{"$schema", "contentVersion", "languageVersion", "apiProfile", "metadata", "definitions", "imports", "parameters", "variables", "functions", "resources", "outputs"}
+// known are the keys of a template. Every other key is refused, because it is most likely a typing mistake.
+var known = []string{
+	"$schema", "contentVersion", "languageVersion", "apiProfile", "metadata", "definitions", "imports",
+	"parameters", "variables", "functions", "resources", "outputs",
+}
 
-// Parse reads a template document (as a JSON decoder gives it) and puts values in for its parameters. It reports everything that
-// is wrong with either. The budget of the evaluation begins here, and ends with ctx: the plan, the bodies, the outputs and nested
-// templates share it.
+// Parse reads a template document, as a JSON decoder returns it, and assigns the values of its parameters. The error has a
+// detail for each mistake in either. The budget of the evaluation begins here and ends with ctx: the plan, the bodies, the
+// outputs and the nested templates share it.
 func Parse(ctx context.Context, document, values map[string]any, scope Scope) (*Template, error) {
 	return parseTemplate(&budget{ctx: ctx}, document, values, scope)
 }
@@ -55,7 +58,7 @@ func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Te
 		p.add("template", err)
 		return nil, p.error()
 	}
-	given, err := b.normal(values)
+	supplied, err := b.normal(values)
 	if err != nil {
 		p.add("parameters", err)
 		return nil, p.error()
@@ -66,20 +69,20 @@ func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Te
 		variables: map[string]any{}, busy: map[string]bool{}, functions: map[string]userFunction{},
 	}
 	if len(doc) == 0 {
-		p.add("template", errors.New("the template is empty or not an object"))
+		p.add("template", errors.New("the template must be a non-empty object"))
 		return nil, p.error()
 	}
 	for _, k := range slices.Sorted(maps.Keys(doc)) {
 		if !slices.Contains(known, k) {
-			p.add(k, fmt.Errorf("a template has no key of this name; it has %s", strings.Join(known, ", ")))
+			p.add(k, fmt.Errorf("a template cannot have this key; the keys are %s", strings.Join(known, ", ")))
 		}
 	}
 	if _, there := doc["resources"]; !there {
-		p.add("resources", errors.New("a template must have resources, be it an empty array"))
+		p.add("resources", errors.New("a template must have the key resources, which may be an empty array"))
 	}
 	t.bounds(&p)
 	t.readFunctions(&p)
-	t.readParameters(given.(map[string]any), &p)
+	t.readParameters(supplied.(map[string]any), &p)
 	return t, p.error()
 }
 
@@ -95,7 +98,8 @@ func (t *Template) bounds(p *problems) {
 	}
 }
 
-// Values takes the values out of a deployment's parameters, {"name": {"value": …}}.
+// Values takes the values out of the parameters of a deployment: {"name": {"value": v}} becomes {"name": v}. The error has a
+// detail for each parameter of another form.
 func Values(parameters map[string]any) (map[string]any, error) {
 	var p problems
 	out := map[string]any{}
@@ -106,9 +110,10 @@ func Values(parameters map[string]any) (map[string]any, error) {
 		case there:
 			out[name] = value
 		case fields["reference"] != nil:
-			p.add("parameters."+name, errors.New("a reference to a key vault is not supported: Berth keeps key vaults as records only; give the value itself"))
+			p.add("parameters."+name, errors.New("a reference to a key vault is not supported, because Berth keeps key vaults "+
+				"as records only; write the value itself"))
 		default:
-			p.add("parameters."+name, errors.New(`a parameter is given as {"value": …}`))
+			p.add("parameters."+name, errors.New(`a parameter must be an object of the form {"value": …}`))
 		}
 	}
 	return out, p.error()
@@ -121,7 +126,7 @@ func (t *Template) readFunctions(p *problems) {
 		name, _ := space["namespace"].(string)
 		members, _ := space["members"].(map[string]any)
 		if name == "" || members == nil {
-			p.add(fmt.Sprintf("functions[%d]", i), errors.New("it needs a namespace and members"))
+			p.add(fmt.Sprintf("functions[%d]", i), errors.New("a group of functions must have a namespace and members"))
 			continue
 		}
 		for k, m := range members {
@@ -139,10 +144,10 @@ func (t *Template) readFunctions(p *problems) {
 	}
 }
 
-// Parameters are the values of all parameters. Those that IsSecure says must be kept secret.
+// Parameters are the values of all parameters by name. Keep those secret for which IsSecure is true.
 func (t *Template) Parameters() map[string]any { return maps.Clone(t.parameters) }
 
-// Shown are the parameters as a deployment shows them: secure ones without their value.
+// Shown are the parameters as a deployment shows them: {"name": {"type", "value"}}, secure ones without the value.
 func (t *Template) Shown() map[string]any {
 	out := map[string]any{}
 	for name, v := range t.parameters {
@@ -163,10 +168,10 @@ func (t *Template) parameterType(name string) string {
 	return typ
 }
 
-// IsSecure says whether a parameter is a securestring or secureObject.
+// IsSecure reports whether the type of a parameter is secureString or secureObject.
 func (t *Template) IsSecure(name string) bool { return t.secure[name] }
 
-// Mask puts stars in the places of secure values, for who shows what a template would make.
+// Mask replaces secure values by stars. Use it before you show what a template would create.
 func (t *Template) Mask() {
 	for name, secure := range t.secure {
 		switch v := t.parameters[name].(type) {
@@ -198,7 +203,7 @@ func (t *Template) parameter(name string) (any, error) {
 	}
 	declared, _ := t.doc["parameters"].(map[string]any)
 	for k := range declared {
-		if strings.EqualFold(k, name) { // it has no value, or its default needs this one: told elsewhere, or a cycle
+		if strings.EqualFold(k, name) { // it has no value, which is reported elsewhere, or its default needs this one: a cycle
 			return nil, fmt.Errorf("the parameter '%.60s' has no value here", name)
 		}
 	}
@@ -207,7 +212,7 @@ func (t *Template) parameter(name string) (any, error) {
 
 const inVariable = "in the variable "
 
-// variable is evaluated when it is first asked for.
+// variable is the value of a variable, evaluated at its first use.
 func (t *Template) variable(name string) (any, error) {
 	all, _ := t.doc["variables"].(map[string]any)
 	key := strings.ToLower(name)
@@ -215,7 +220,7 @@ func (t *Template) variable(name string) (any, error) {
 		return v, nil
 	}
 	if t.busy[key] {
-		return nil, fmt.Errorf("the variable '%.60s' is defined by itself", name)
+		return nil, fmt.Errorf("the variable '%.60s' refers to itself", name)
 	}
 	t.busy[key] = true
 	defer delete(t.busy, key)
@@ -231,10 +236,10 @@ func (t *Template) variable(name string) (any, error) {
 	}
 	v, err := e.value(raw)
 	if err != nil {
-		if l, ok := errors.AsType[located](err); ok { // its own path says nothing to who uses it
+		if l, ok := errors.AsType[located](err); ok { // a path inside the variable does not help where the variable is used
 			err = l.err
 		}
-		if strings.HasPrefix(err.Error(), inVariable) { // the innermost is where it was met
+		if strings.HasPrefix(err.Error(), inVariable) { // the innermost variable is the one with the mistake
 			return nil, err
 		}
 		return nil, fmt.Errorf(inVariable+"'%.60s': %w", name, err)
@@ -243,23 +248,24 @@ func (t *Template) variable(name string) (any, error) {
 	return v, nil
 }
 
-// loopedVariable is one that variables.copy makes.
+// loopedVariable is a variable that variables.copy defines.
 func (t *Template) loopedVariable(e *env, all map[string]any, name string) (any, error) {
 	loops, _ := all["copy"].([]any)
 	for _, l := range loops {
 		fields, _ := l.(map[string]any)
 		if n, _ := fields["name"].(string); strings.EqualFold(n, name) {
-			made := map[string]any{}
-			if err := e.copies([]any{l}, made); err != nil {
+			arrays := map[string]any{}
+			if err := e.copies([]any{l}, arrays); err != nil {
 				return nil, err
 			}
-			return made[n], nil
+			return arrays[n], nil
 		}
 	}
 	return nil, fmt.Errorf("the template has no variable '%.60s'", name)
 }
 
-// Outputs are what a deployment answers, {"name": {"type", "value"}}. Secure ones have no value.
+// Outputs are the outputs of a deployment: {"name": {"type", "value"}}, secure ones without the value. Its errors are those of
+// Resource.Body.
 func (t *Template) Outputs(plan *Plan, rt Runtime) (map[string]any, error) {
 	var p problems
 	out := map[string]any{}
@@ -297,11 +303,11 @@ func (e *env) output(fields map[string]any) (v any, wanted bool, err error) {
 		return nil, false, err
 	}
 	if loop, isLoop := fields["copy"].(map[string]any); isLoop {
-		made := map[string]any{}
+		arrays := map[string]any{}
 		one := maps.Clone(loop)
 		one["name"] = "output"
-		err = e.copies([]any{one}, made)
-		return made["output"], true, err
+		err = e.copies([]any{one}, arrays)
+		return arrays["output"], true, err
 	}
 	v, err = e.value(fields["value"])
 	return v, true, under("value", err)

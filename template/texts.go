@@ -48,7 +48,7 @@ var textFunctions = map[string]function{
 	"datauritostring": {1, 1, try(func(s string) (string, error) {
 		_, data, found := strings.Cut(s, ";base64,")
 		if !found {
-			return "", errors.New("that is not a data URI in base64")
+			return "", errors.New("the string is not a data URI in base64")
 		}
 		return fromBase64(data)
 	})},
@@ -92,7 +92,7 @@ func replace(e *env, args []any) (any, error) {
 	return strings.ReplaceAll(s[0], s[1], s[2]), nil
 }
 
-// position finds a string in a string, or a value in an array: -1 where it is not.
+// position is the index of a string in a string, or of a value in an array; -1 when it is not in it.
 func position(find func(s, part string) int) func(*env, []any) (any, error) {
 	return func(e *env, args []any) (any, error) {
 		if err := e.budget().walk(args[0]); err != nil {
@@ -148,7 +148,7 @@ func padLeft(e *env, args []any) (any, error) {
 	with := " "
 	if len(args) == 3 {
 		if with, err = text(args[2]); err != nil || utf8.RuneCountInString(with) != 1 {
-			return nil, errors.New("it is padded with one character")
+			return nil, errors.New("the padding must be one character")
 		}
 	}
 	missing := max(int(width)-utf8.RuneCountInString(s), 0)
@@ -158,8 +158,8 @@ func padLeft(e *env, args []any) (any, error) {
 	return strings.Repeat(with, missing) + s, nil
 }
 
-// format is format('{0} of {1}', …). Braces are doubled to stand for themselves; a format behind a colon is refused unless
-// it is one of numbers' (N0, D3, …) that Berth knows: D with a width.
+// format is format('{0} of {1}', …). A doubled brace is a brace. Of the number formats of .NET, which follow a colon, only D
+// with a width is supported.
 func format(e *env, args []any) (any, error) {
 	pattern, err := text(args[0])
 	if err != nil {
@@ -179,7 +179,7 @@ func format(e *env, args []any) (any, error) {
 		}
 		end := strings.IndexByte(pattern[i:], '}')
 		if end < 0 {
-			return nil, errors.New("a brace is not closed in the format")
+			return nil, errors.New("a brace in the format is not closed")
 		}
 		s, err := e.formatted(pattern[i+1:i+end], args[1:])
 		if err != nil {
@@ -198,13 +198,13 @@ func (e *env) formatted(place string, args []any) (string, error) {
 	index, how, _ := strings.Cut(place, ":")
 	n, err := strconv.Atoi(index)
 	if err != nil || n < 0 || n >= len(args) {
-		return "", fmt.Errorf("the format names argument {%.20s}, and there are %d", place, len(args))
+		return "", fmt.Errorf("the format refers to argument {%.20s}, and there are %d", place, len(args))
 	}
 	if how != "" {
 		width, err := strconv.Atoi(how[1:])
 		i, isInt := args[n].(int64)
 		if how[0]|0x20 != 'd' || err != nil || !isInt || width > 99 {
-			return "", fmt.Errorf("the format {%.20s} is not supported: only whole numbers as in {0:D3}", place)
+			return "", fmt.Errorf("the format {%.20s} is not supported; use a form such as {0:D3}, for whole numbers", place)
 		}
 		return fmt.Sprintf("%0*d", width, i), nil
 	}
@@ -225,12 +225,12 @@ func split(e *env, args []any) (any, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("it is split at a string or an array of strings, not at %s", kindOf(by))
+		return nil, fmt.Errorf("the delimiter must be a string or an array of strings, not %s", kindOf(by))
 	}
 	parts := []string{s}
 	for _, by := range at {
 		if by == "" {
-			return nil, errors.New("it cannot be split at nothing")
+			return nil, errors.New("a delimiter must not be empty")
 		}
 		if err := e.budget().allocate(4 * sizeItem * (len(parts) + strings.Count(s, by))); err != nil {
 			return nil, err
@@ -256,7 +256,7 @@ func join(e *env, args []any) (any, error) {
 	all, isList := args[0].([]any)
 	by, err := text(args[1])
 	if !isList || err != nil {
-		return nil, errors.New("it joins an array with a string")
+		return nil, errors.New("the arguments must be an array and a string")
 	}
 	parts := make([]string, len(all))
 	size := len(by) * len(all)
@@ -275,7 +275,7 @@ func join(e *env, args []any) (any, error) {
 	return strings.Join(parts, by), nil
 }
 
-// asText writes a value as ARM's string() does: a string as it is, everything else as JSON; true and false as True and False.
+// asText writes a value as ARM's string() does: a string unchanged, true and false as True and False, all other values as JSON.
 func (e *env) asText(v any) (string, error) {
 	switch v := v.(type) {
 	case string:

@@ -25,7 +25,7 @@ var timeFunctions = map[string]function{
 	}},
 }
 
-// utcNow is the time at which the deployment was asked for.
+// utcNow is the time at which the deployment was requested.
 func utcNow(e *env, args []any) (any, error) {
 	if !e.inDefault {
 		return nil, errors.New("it can only be used in the default value of a parameter")
@@ -42,8 +42,15 @@ func utcNow(e *env, args []any) (any, error) {
 
 // standardFormats are .NET's formats of one letter.
 var standardFormats = map[string]string{
-	"d": "MM/dd/yyyy", "s": "yyyy-MM-ddTHH:mm:ss", "u": "yyyy-MM-dd HH:mm:ssZ", "o": "yyyy-MM-ddTHH:mm:ss.fffffffZ", "O": "yyyy-MM-ddTHH:mm:ss.fffffffZ",
-	"T": "HH:mm:ss", "t": "HH:mm", "R": "ddd, dd MMM yyyy HH:mm:ss GMT", "r": "ddd, dd MMM yyyy HH:mm:ss GMT",
+	"d": "MM/dd/yyyy",
+	"s": "yyyy-MM-ddTHH:mm:ss",
+	"u": "yyyy-MM-dd HH:mm:ssZ",
+	"o": "yyyy-MM-ddTHH:mm:ss.fffffffZ",
+	"O": "yyyy-MM-ddTHH:mm:ss.fffffffZ",
+	"T": "HH:mm:ss",
+	"t": "HH:mm",
+	"R": "ddd, dd MMM yyyy HH:mm:ss GMT",
+	"r": "ddd, dd MMM yyyy HH:mm:ss GMT",
 }
 
 // tokens are the parts of .NET's custom formats, longest first.
@@ -51,15 +58,23 @@ var tokens = []struct {
 	word  string
 	write func(time.Time) string
 }{
-	{"yyyy", func(t time.Time) string { return fmt.Sprintf("%04d", t.Year()) }}, {"yy", func(t time.Time) string { return fmt.Sprintf("%02d", t.Year()%100) }},
-	{"MMMM", func(t time.Time) string { return t.Month().String() }}, {"MMM", func(t time.Time) string { return t.Month().String()[:3] }},
-	{"MM", func(t time.Time) string { return fmt.Sprintf("%02d", t.Month()) }}, {"M", func(t time.Time) string { return strconv.Itoa(int(t.Month())) }},
-	{"dddd", func(t time.Time) string { return t.Weekday().String() }}, {"ddd", func(t time.Time) string { return t.Weekday().String()[:3] }},
-	{"dd", func(t time.Time) string { return fmt.Sprintf("%02d", t.Day()) }}, {"d", func(t time.Time) string { return strconv.Itoa(t.Day()) }},
-	{"HH", func(t time.Time) string { return fmt.Sprintf("%02d", t.Hour()) }}, {"H", func(t time.Time) string { return strconv.Itoa(t.Hour()) }},
+	{"yyyy", func(t time.Time) string { return fmt.Sprintf("%04d", t.Year()) }},
+	{"yy", func(t time.Time) string { return fmt.Sprintf("%02d", t.Year()%100) }},
+	{"MMMM", func(t time.Time) string { return t.Month().String() }},
+	{"MMM", func(t time.Time) string { return t.Month().String()[:3] }},
+	{"MM", func(t time.Time) string { return fmt.Sprintf("%02d", t.Month()) }},
+	{"M", func(t time.Time) string { return strconv.Itoa(int(t.Month())) }},
+	{"dddd", func(t time.Time) string { return t.Weekday().String() }},
+	{"ddd", func(t time.Time) string { return t.Weekday().String()[:3] }},
+	{"dd", func(t time.Time) string { return fmt.Sprintf("%02d", t.Day()) }},
+	{"d", func(t time.Time) string { return strconv.Itoa(t.Day()) }},
+	{"HH", func(t time.Time) string { return fmt.Sprintf("%02d", t.Hour()) }},
+	{"H", func(t time.Time) string { return strconv.Itoa(t.Hour()) }},
 	{"hh", func(t time.Time) string { return fmt.Sprintf("%02d", (t.Hour()+11)%12+1) }},
-	{"mm", func(t time.Time) string { return fmt.Sprintf("%02d", t.Minute()) }}, {"ss", func(t time.Time) string { return fmt.Sprintf("%02d", t.Second()) }},
-	{"fffffff", func(t time.Time) string { return fmt.Sprintf("%07d", t.Nanosecond()/100) }}, {"fff", func(t time.Time) string { return fmt.Sprintf("%03d", t.Nanosecond()/1_000_000) }},
+	{"mm", func(t time.Time) string { return fmt.Sprintf("%02d", t.Minute()) }},
+	{"ss", func(t time.Time) string { return fmt.Sprintf("%02d", t.Second()) }},
+	{"fffffff", func(t time.Time) string { return fmt.Sprintf("%07d", t.Nanosecond()/100) }},
+	{"fff", func(t time.Time) string { return fmt.Sprintf("%03d", t.Nanosecond()/1_000_000) }},
 	{"tt", func(t time.Time) string { return t.Format("PM") }},
 }
 
@@ -93,9 +108,15 @@ next:
 	return b.String(), nil
 }
 
-// parseTime reads the ways in which templates write times.
+// timeLayouts are the forms in which templates write times.
+var timeLayouts = []string{
+	time.RFC3339Nano, "2006-01-02 15:04:05Z", "2006-01-02 15:04:05Z07:00", "20060102T150405Z",
+	"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", "01/02/2006",
+}
+
+// parseTime reads a time in any of the timeLayouts, in UTC when it names no zone.
 func parseTime(s string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05Z", "2006-01-02 15:04:05Z07:00", "20060102T150405Z", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", "01/02/2006"} {
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), nil
 		}
@@ -103,7 +124,8 @@ func parseTime(s string) (time.Time, error) {
 	return time.Time{}, errors.New("the time is not in the form of ISO 8601, such as 2026-03-01T09:00:00Z")
 }
 
-var durationFormat = regexp.MustCompile(`^(-?)P(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8})S)?)?$`)
+var durationFormat = regexp.MustCompile(`^(-?)P(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?` +
+	`(?:T(?:(\d{1,8})H)?(?:(\d{1,8})M)?(?:(\d{1,8})S)?)?$`)
 
 // dateTimeAdd adds a duration of ISO 8601, such as P3Y or -PT1H, and writes the time in the format of the third argument.
 func dateTimeAdd(_ *env, args []any) (any, error) {
@@ -127,7 +149,8 @@ func dateTimeAdd(_ *env, args []any) (any, error) {
 		v, _ := strconv.Atoi(m[i]) // digits, or nothing
 		return sign * v
 	}
-	t = t.AddDate(n(2), n(3), 7*n(4)+n(5)).Add(time.Duration(n(6))*time.Hour + time.Duration(n(7))*time.Minute + time.Duration(n(8))*time.Second)
+	clock := time.Duration(n(6))*time.Hour + time.Duration(n(7))*time.Minute + time.Duration(n(8))*time.Second
+	t = t.AddDate(n(2), n(3), 7*n(4)+n(5)).Add(clock)
 	how := "yyyy-MM-ddTHH:mm:ssZ"
 	if len(s) == 3 {
 		how = s[2]

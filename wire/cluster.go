@@ -15,13 +15,13 @@ type ClusterPut struct {
 	Properties struct {
 		KubernetesVersion *string          `json:"kubernetesVersion"`
 		DNSPrefix         *string          `json:"dnsPrefix"`
-		Kubeconfig        *string          `json:"kubeconfig"` // of a cluster that lives elsewhere; write-only
+		Kubeconfig        *string          `json:"kubeconfig"` // of a connected cluster; write-only
 		KeepCredential    bool             `json:"keepCredential"`
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
 	} `json:"properties"`
 }
 
-// NodePoolFields are the fields of an agent pool that mean something here. Count is nil when it is not given.
+// NodePoolFields are the fields of an agent pool that have an effect here. Count is nil when the request does not have it.
 type NodePoolFields struct {
 	Name    string  `json:"name"`
 	Count   *int    `json:"count"`
@@ -31,14 +31,14 @@ type NodePoolFields struct {
 	MaxPods *int    `json:"maxPods"`
 }
 
-// keptProfiles are the parts of a managed cluster that are kept as they came, so that a client which reads, changes and
-// writes finds its own words again. Parts that can hold a secret (windowsProfile, servicePrincipalProfile) are not here.
+// keptProfiles are the parts of a managed cluster that are stored as sent, so that a client can read, change and write a cluster
+// without losing any. Parts that can contain a secret (windowsProfile, servicePrincipalProfile) are not stored.
 var keptProfiles = []string{
 	"networkProfile", "linuxProfile", "addonProfiles", "enableRBAC", "disableLocalAccounts", "storageProfile",
 	"apiServerAccessProfile", "autoUpgradeProfile", "nodeResourceGroup", "oidcIssuerProfile", "autoScalerProfile",
 }
 
-// DecodeCluster reads the body of PUT of a managed cluster and the profiles to keep.
+// DecodeCluster reads the body of PUT of a managed cluster and the profiles to store. Its errors are those of Decode.
 func DecodeCluster(body []byte) (*ClusterPut, map[string]any, error) {
 	put := &ClusterPut{}
 	if err := Decode(body, put); err != nil {
@@ -103,7 +103,7 @@ func Cluster(r *berth.Resource) Object {
 	return o
 }
 
-// defaultNetwork is what AKS uses when nothing is asked (kubenet and its ranges).
+// defaultNetwork is the default of AKS (kubenet and its ranges).
 func defaultNetwork() Object {
 	return Object{
 		"networkPlugin": "kubenet", "podCidr": "10.244.0.0/16", "serviceCidr": "10.0.0.0/16", "dnsServiceIP": "10.0.0.10",
@@ -114,7 +114,7 @@ func defaultNetwork() Object {
 func pools(r *berth.Resource, c *berth.Cluster) []Object {
 	out := []Object{}
 	all := c.Spec.Pools
-	if c.Spec.Connected && c.Status.Nodes > 0 { // its nodes seen as one pool
+	if c.Spec.Connected && c.Status.Nodes > 0 { // all of its nodes as one pool
 		all = []berth.NodePool{{Name: "nodes", Count: c.Status.Nodes, VMSize: c.Status.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}}
 	}
 	for _, p := range all {
@@ -128,8 +128,9 @@ func pools(r *berth.Resource, c *berth.Cluster) []Object {
 func poolFields(r *berth.Resource, c *berth.Cluster, p berth.NodePool) Object {
 	return Object{
 		"count": p.Count, "vmSize": p.VMSize, "mode": p.Mode, "osType": p.OSType, "maxPods": p.MaxPods, "type": "VirtualMachineScaleSets",
-		"osDiskSizeGB": 128, "osDiskType": "Managed", "enableAutoScaling": false, "orchestratorVersion": c.Spec.Version,
-		"currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version), "provisioningState": r.State, "powerState": Object{"code": "Running"},
+		"osDiskSizeGB": 128, "osDiskType": "Managed", "enableAutoScaling": false,
+		"orchestratorVersion": c.Spec.Version, "currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version),
+		"provisioningState": r.State, "powerState": Object{"code": "Running"},
 	}
 }
 
@@ -160,10 +161,11 @@ func Orchestrators(id string) Object {
 		}
 		list = append(list, o)
 	}
-	return Object{"id": id, "name": "default", "type": "Microsoft.ContainerService/locations/orchestrators", "properties": Object{"orchestrators": list}}
+	return Object{"id": id, "name": "default", "type": "Microsoft.ContainerService/locations/orchestrators",
+		"properties": Object{"orchestrators": list}}
 }
 
-// upgrades lists where a version can go; versionKey is what the shape at hand calls a version.
+// upgrades lists the versions that a version can be upgraded to; versionKey is the key for a version in the answer.
 func upgrades(v catalog.Version, versionKey string) []Object {
 	out := []Object{}
 	for _, to := range v.Upgrades {
@@ -180,7 +182,7 @@ func upgrades(v catalog.Version, versionKey string) []Object {
 	return out
 }
 
-// KubernetesVersions answers …/locations/{l}/kubernetesVersions: the shape of today's clients.
+// KubernetesVersions answers …/locations/{l}/kubernetesVersions: the shape that current clients read.
 func KubernetesVersions() Object {
 	values := []Object{}
 	for _, v := range catalog.Versions() {
@@ -210,7 +212,8 @@ func UpgradeProfile(r *berth.Resource) Object {
 		}
 	}
 	profile := func(extra Object) Object {
-		extra["kubernetesVersion"], extra["osType"], extra["upgrades"] = c.Spec.Version, "Linux", up
+		extra["kubernetesVersion"], extra["osType"] = c.Spec.Version, "Linux"
+		extra["upgrades"] = up
 		return extra
 	}
 	pools := []Object{}

@@ -23,8 +23,8 @@ type ComputeProperties struct {
 	Properties       *AKSProperties `json:"properties"`
 }
 
-// AKSProperties is the inner `properties`. A field that is absent or null asks for nothing: on create the default is
-// taken, on update the old value stays (azureml-core deletes what it does not change, and echoes null for the rest).
+// AKSProperties is the inner `properties`. A field that is absent or null requests nothing: a create uses the default, an update
+// keeps the old value (azureml-core omits the fields that it does not change, and sends null for some).
 type AKSProperties struct {
 	AgentCount         *int        `json:"agentCount"`
 	AgentVMSize        *string     `json:"agentVmSize"`
@@ -55,8 +55,8 @@ type AKSNetwork struct {
 	DockerBridgeCIDR string `json:"dockerBridgeCidr,omitempty"`
 }
 
-// Merge writes what the request names over spec. It returns the private key, when one came along: it is a secret and
-// goes nowhere but into the secrets table.
+// Merge writes the fields that the request names over spec. It returns the private key in PEM, empty when the request has none: it
+// is a secret and must be stored in the table of secrets only.
 func (p *ComputePut) Merge(spec *berth.ComputeSpec) (sslKey string) {
 	if p.Properties.Description != nil {
 		spec.Description = *p.Properties.Description
@@ -77,34 +77,36 @@ func (p *ComputePut) Merge(spec *berth.ComputeSpec) (sslKey string) {
 		spec.Purpose = purpose(*in.ClusterPurpose)
 	}
 	if n := in.Network; n != nil {
-		spec.Network = &berth.NetworkSpec{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP, DockerBridgeCIDR: n.DockerBridgeCIDR}
+		spec.Network = &berth.NetworkSpec{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP,
+			DockerBridgeCIDR: n.DockerBridgeCIDR}
 	}
 	return mergeSSL(spec, in.SSL)
 }
 
-// mergeSSL takes over a whole sslConfiguration. "renew" changes nothing that is kept: the label stays.
+// mergeSSL replaces the whole sslConfiguration. "renew" changes nothing that is stored: the label stays.
 func mergeSSL(spec *berth.ComputeSpec, s *SSL) string {
 	if s == nil || s.Renew {
 		return ""
 	}
-	spec.SSL = &berth.SSLSpec{Status: s.Status, CNAME: s.CNAME, Certificate: s.Cert, LeafDomainLabel: s.LeafDomainLabel, OverwriteExisting: s.OverwriteExisting}
+	spec.SSL = &berth.SSLSpec{Status: s.Status, CNAME: s.CNAME, Certificate: s.Cert, LeafDomainLabel: s.LeafDomainLabel,
+		OverwriteExisting: s.OverwriteExisting}
 	return s.Key
 }
 
-// Renews says whether the request wants a certificate renewed.
+// Renews reports whether the request renews a certificate.
 func (p *ComputePut) Renews() bool {
 	in := p.Properties.Properties
 	return in != nil && in.SSL != nil && in.SSL.Renew
 }
 
-// set takes over a string that says something: clients send "" and null for "the default".
+// set copies a string that is not empty: clients send "" and null for "the default".
 func set(to *string, from *string) {
 	if from != nil && *from != "" {
 		*to = *from
 	}
 }
 
-// purpose brings a known purpose into its canonical casing and leaves the rest to the rules.
+// purpose converts a known purpose to its canonical casing; the rules refuse others.
 func purpose(s string) berth.Purpose {
 	for _, p := range []berth.Purpose{berth.FastProd, berth.DenseProd, berth.DevTest} {
 		if strings.EqualFold(s, string(p)) {
@@ -141,7 +143,8 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 func innerProperties(c *berth.Compute) Object {
 	s := c.Spec
 	if s.Type == berth.ComputeKubernetes {
-		return Object{"namespace": s.Namespace, "defaultInstanceType": "defaultinstancetype", "instanceTypes": Object{}, "clusterFqdn": orNull(c.Status.ClusterFQDN)}
+		return Object{"namespace": s.Namespace, "defaultInstanceType": "defaultinstancetype", "instanceTypes": Object{},
+			"clusterFqdn": orNull(c.Status.ClusterFQDN)}
 	}
 	count, size := s.AgentCount, s.VMSize
 	if s.Attached {
@@ -166,7 +169,8 @@ func sslOut(s *berth.SSLSpec) any {
 	if s == nil {
 		return nil
 	}
-	return SSL{Status: s.Status, CNAME: s.CNAME, Cert: s.Certificate, LeafDomainLabel: s.LeafDomainLabel, OverwriteExisting: s.OverwriteExisting}
+	return SSL{Status: s.Status, CNAME: s.CNAME, Cert: s.Certificate, LeafDomainLabel: s.LeafDomainLabel,
+		OverwriteExisting: s.OverwriteExisting}
 }
 
 func networkOut(n *berth.NetworkSpec) any {
@@ -176,8 +180,7 @@ func networkOut(n *berth.NetworkSpec) any {
 	return AKSNetwork{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP, DockerBridgeCIDR: n.DockerBridgeCIDR}
 }
 
-// provisioningErrors has the triple shape that its readers want: flat code and message (azureml-core's users), and
-// error.code (azure-ai-ml).
+// provisioningErrors has the shapes that clients read: flat code and message (azureml-core), and error.code (azure-ai-ml).
 func provisioningErrors(e *berth.Error, status int) any {
 	if e == nil {
 		return nil
@@ -191,5 +194,6 @@ func provisioningErrors(e *berth.Error, status int) any {
 
 // ComputeKeys answers listKeys.
 func ComputeKeys(user, admin []byte) Object {
-	return Object{"computeType": berth.ComputeAKS, "userKubeConfig": string(user), "adminKubeConfig": string(admin), "imagePullSecretName": nil}
+	return Object{"computeType": berth.ComputeAKS, "userKubeConfig": string(user), "adminKubeConfig": string(admin),
+		"imagePullSecretName": nil}
 }

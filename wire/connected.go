@@ -12,7 +12,7 @@ type ConnectedPut struct {
 	} `json:"properties"`
 }
 
-// Connected answers a connected cluster, in the shape of Azure Arc's. Properties that Berth does not know are left out.
+// Connected answers a connected cluster, in the shape of Azure Arc's. It has only the properties for which Berth has a value.
 func Connected(r *berth.Resource) Object {
 	c := r.Body.(*berth.Cluster)
 	status := "Connected"

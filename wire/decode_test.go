@@ -13,8 +13,9 @@ import (
 
 func TestDecodeRefuses(t *testing.T) {
 	for _, c := range []struct{ body, target, word string }{
-		{"", "", "no body"}, {" \n", "", "no body"}, {"{", "", "ends in the middle"}, {`{"a" 1}`, "", "at byte 6"}, {"[]", "", "a JSON array"}, {`"x"`, "", "a JSON string"},
-		{"{} {}", "", "goes on after"}, {"{}]", "", "goes on after"}, {`{"properties":{"properties":{"agentCount":"3"}}}`, "properties.properties.agentCount", "a whole number"},
+		{"", "", "no body"}, {" \n", "", "no body"}, {"{", "", "ends in the middle"}, {`{"a" 1}`, "", "at byte 6"},
+		{"[]", "", "a JSON array"}, {`"x"`, "", "a JSON string"}, {"{} {}", "", "continues after"}, {"{}]", "", "continues after"},
+		{`{"properties":{"properties":{"agentCount":"3"}}}`, "properties.properties.agentCount", "a whole number"},
 		{`{"properties":{"properties":{"agentCount":1e99}}}`, "properties.properties.agentCount", "a whole number"},
 		{`{"properties":{"properties":{"sslConfiguration":{"renew":"yes"}}}}`, "properties.properties.sslConfiguration.renew", "true or false"},
 		{`{"properties":{"disableLocalAuth":1}}`, "properties.disableLocalAuth", "true or false"}, {`{"tags":[]}`, "tags", "an object"},
@@ -29,12 +30,13 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestMerge: what a request does not name stays; null and "" ask for nothing, as azureml-core sends them.
+// TestMerge: fields that a request does not name stay; null and "", as azureml-core sends them, request nothing.
 func TestMerge(t *testing.T) {
 	was := made().Spec
 	for _, body := range []string{
 		`{}`, `{"properties":{}}`, `{"properties":{"properties":null}}`, `{"properties":{"properties":{}}}`,
-		`{"properties":{"description":null,"properties":{"agentCount":null,"agentVmSize":"","clusterPurpose":null,"loadBalancerType":"","loadBalancerSubnet":null,"sslConfiguration":null,"aksNetworkingConfiguration":null}}}`,
+		`{"properties":{"description":null,"properties":{"agentCount":null,"agentVmSize":"","clusterPurpose":null,"loadBalancerType":"",
+			"loadBalancerSubnet":null,"sslConfiguration":null,"aksNetworkingConfiguration":null}}}`,
 		`{"properties":{"properties":{"sslConfiguration":{"status":"Auto","renew":true}}}}`,
 	} {
 		var in wire.ComputePut
@@ -47,7 +49,9 @@ func TestMerge(t *testing.T) {
 		}
 	}
 	var in wire.ComputePut
-	if err := wire.Decode([]byte(`{"properties":{"properties":{"agentCount":5,"clusterPurpose":"devtest","sslConfiguration":{"status":"Enabled","cname":"c","cert":"C","key":"K"}}}}`), &in); err != nil {
+	const all = `{"properties":{"properties":{"agentCount":5,"clusterPurpose":"devtest",
+		"sslConfiguration":{"status":"Enabled","cname":"c","cert":"C","key":"K"}}}}`
+	if err := wire.Decode([]byte(all), &in); err != nil {
 		t.Fatal(err)
 	}
 	if key := in.Merge(&was); key != "K" || was.AgentCount != 5 || was.Purpose != berth.DevTest || was.SSL.CNAME != "c" {
@@ -76,7 +80,8 @@ func TestEchoedCompute(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{}`, `{"properties":{"properties":{"agentCount":3}}}`, `{"tags":{"a":"b"}}`, `[`, `null`, `{"properties":{"agentPoolProfiles":[{"count":1}]}}`} {
+	for _, s := range []string{`{}`, `{"properties":{"properties":{"agentCount":3}}}`, `{"tags":{"a":"b"}}`, `[`, `null`,
+		`{"properties":{"agentPoolProfiles":[{"count":1}]}}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden holds what a client reads against a file. A change of one is a change of the wire: look at it before -update.
+// golden compares an answer with a file. A difference is a change on the wire: review it before -update.
 func golden(t *testing.T, name string, v any) {
 	t.Helper()
 	got, err := json.MarshalIndent(v, "", "  ")
@@ -36,7 +36,7 @@ func golden(t *testing.T, name string, v any) {
 		t.Fatal(err)
 	}
 	if string(got) != string(want) {
-		t.Errorf("%s has changed; look at it, then go test ./wire -update. It is now:\n%s", path, got)
+		t.Errorf("%s has changed; review it, then go test ./wire -update. It is now:\n%s", path, got)
 	}
 }
 
@@ -57,11 +57,15 @@ func resource(id berth.ID, state berth.State, body berth.Body) *berth.Resource {
 
 func made() *berth.Compute {
 	return &berth.Compute{
-		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Description: "for scoring", Location: "westeurope", ClusterID: cluster, AgentCount: 3, VMSize: "Standard_D3_v2",
-			Purpose: berth.FastProd, LoadBalancerType: "InternalLoadBalancer", LoadBalancerNet: "aks-subnet",
-			Network: &berth.NetworkSpec{SubnetID: "/subscriptions/s/subnets/a", ServiceCIDR: "10.0.0.0/16", DNSServiceIP: "10.0.0.10", DockerBridgeCIDR: "172.17.0.1/16"},
-			SSL:     &berth.SSLSpec{Status: "Enabled", CNAME: "scoring.example", Certificate: "PEM"}},
-		Status: berth.ComputeStatus{ClusterFQDN: "aks-1.berth.internal", Nodes: 3, VMSize: "Standard_D3_v2", VCPUs: 12, Message: "not shown once settled"},
+		Spec: berth.ComputeSpec{
+			Type: berth.ComputeAKS, Description: "for scoring", Location: "westeurope", ClusterID: cluster, AgentCount: 3,
+			VMSize: "Standard_D3_v2", Purpose: berth.FastProd, LoadBalancerType: "InternalLoadBalancer", LoadBalancerNet: "aks-subnet",
+			Network: &berth.NetworkSpec{SubnetID: "/subscriptions/s/subnets/a", ServiceCIDR: "10.0.0.0/16", DNSServiceIP: "10.0.0.10",
+				DockerBridgeCIDR: "172.17.0.1/16"},
+			SSL: &berth.SSLSpec{Status: "Enabled", CNAME: "scoring.example", Certificate: "PEM"},
+		},
+		Status: berth.ComputeStatus{ClusterFQDN: "aks-1.berth.internal", Nodes: 3, VMSize: "Standard_D3_v2", VCPUs: 12,
+			Message: "not shown once settled"},
 	}
 }
 
@@ -70,17 +74,20 @@ func TestComputeGolden(t *testing.T) {
 	golden(t, "compute-created", wire.Compute(resource(id, berth.StateSucceeded, made()), 0))
 
 	bare := resource(id, berth.StateCreating, &berth.Compute{
-		Spec:   berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.DevTest, LoadBalancerType: "PublicIp"},
+		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.DevTest,
+			LoadBalancerType: "PublicIp"},
 		Status: berth.ComputeStatus{Message: "waiting for the cluster"},
 	})
 	bare.Tags = nil
 	golden(t, "compute-attaching", wire.Compute(bare, 0))
 
 	failed := resource(id, berth.StateFailed, &berth.Compute{
-		Spec:   berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.FastProd, LoadBalancerType: "PublicIp"},
+		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.FastProd,
+			LoadBalancerType: "PublicIp"},
 		Status: berth.ComputeStatus{Nodes: 1, VMSize: "Standard_D3_v2"},
 	})
-	failed.Fault = &berth.Error{Code: berth.CodeBadRequest, Message: "Too small.", Details: []berth.Error{{Code: berth.CodeBadRequest, Message: "4 vCPUs.", Target: "properties"}}}
+	failed.Fault = &berth.Error{Code: berth.CodeBadRequest, Message: "Too small.",
+		Details: []berth.Error{{Code: berth.CodeBadRequest, Message: "4 vCPUs.", Target: "properties"}}}
 	golden(t, "compute-failed", wire.Compute(failed, 409))
 
 	golden(t, "compute-kubernetes", wire.Compute(resource(id, berth.StateSucceeded, &berth.Compute{
@@ -94,12 +101,14 @@ func TestClusterGolden(t *testing.T) {
 	c := &berth.Cluster{
 		Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "aks", Pools: []berth.NodePool{pool}, OwnedBy: workspace.Child("computes", "Gpu"),
 			Profile: map[string]any{"linuxProfile": map[string]any{"adminUsername": "azureuser"}, "nodeResourceGroup": "mine"}},
-		Status: berth.ClusterStatus{FQDN: "aks-1.berth.internal", Endpoint: "https://127.0.0.1:40001", Version: "1.36.0", ReadyNodes: 3, Simulated: true},
+		Status: berth.ClusterStatus{FQDN: "aks-1.berth.internal", Endpoint: "https://127.0.0.1:40001", Version: "1.36.0", ReadyNodes: 3,
+			Simulated: true},
 	}
 	golden(t, "cluster", wire.Cluster(resource(cluster, berth.StateSucceeded, c)))
 	golden(t, "nodepool", wire.NodePool(resource(cluster, berth.StateSucceeded, c), pool))
 	golden(t, "upgrade-profile", wire.UpgradeProfile(resource(cluster, berth.StateSucceeded, c)))
-	starting := &berth.Cluster{Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "aks", Pools: []berth.NodePool{pool}}, Status: berth.ClusterStatus{Message: "0 of 3 nodes are ready"}}
+	starting := &berth.Cluster{Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "aks", Pools: []berth.NodePool{pool}},
+		Status: berth.ClusterStatus{Message: "0 of 3 nodes are ready"}}
 	golden(t, "cluster-creating", wire.Cluster(resource(cluster, berth.StateCreating, starting)))
 	golden(t, "kubeconfigs", wire.Kubeconfigs("clusterUser", []byte("kubeconfig")))
 	golden(t, "orchestrators", wire.Orchestrators("/subscriptions/s/orchestrators"))
@@ -110,17 +119,22 @@ func TestContainerGolden(t *testing.T) {
 	golden(t, "group", wire.Group(resource(berth.GroupID(sub, "Team-RG"), berth.StateSucceeded, &berth.Group{ManagedBy: "somebody"})))
 	golden(t, "generic", wire.Generic(resource(workspace, berth.StateSucceeded, &berth.Workspace{})))
 	golden(t, "workspace", wire.Workspace(resource(workspace, berth.StateSucceeded, &berth.Workspace{
-		WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a", FriendlyName: "Eyes", Description: "sees", KeyVault: "/vault", StorageAccount: "/storage",
-		ApplicationInsights: "/insights", ContainerRegistry: "/registry", SKU: "Enterprise", Identity: "SystemAssigned", PrincipalID: "2c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a",
+		WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a", FriendlyName: "Eyes", Description: "sees",
+		KeyVault: "/vault", StorageAccount: "/storage", ApplicationInsights: "/insights", ContainerRegistry: "/registry",
+		SKU: "Enterprise", Identity: "SystemAssigned", PrincipalID: "2c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a",
 	}), "https://berth.example", "tenant"))
-	golden(t, "workspace-bare", wire.Workspace(resource(workspace, berth.StateSucceeded, &berth.Workspace{WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a"}), "https://berth.example", "tenant"))
+	golden(t, "workspace-bare", wire.Workspace(resource(workspace, berth.StateSucceeded,
+		&berth.Workspace{WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a"}), "https://berth.example", "tenant"))
 }
 
 func TestOperationGolden(t *testing.T) {
-	op := &berth.Operation{ID: "op", ResourceID: cluster, Verb: berth.VerbCreate, Location: "westeurope", State: berth.StateAccepted, Message: "starting", StartedAt: at}
+	op := &berth.Operation{ID: "op", ResourceID: cluster, Verb: berth.VerbCreate, Location: "westeurope", State: berth.StateAccepted,
+		Message: "starting", StartedAt: at}
 	golden(t, "operation-running", wire.Operation(op, "/operations/op", 0))
-	op.State, op.Message, op.EndedAt, op.Notes = berth.StateSucceeded, "", at.Add(time.Minute), []string{"The namespace was kept."}
+	op.State, op.Message = berth.StateSucceeded, ""
+	op.EndedAt, op.Notes = at.Add(time.Minute), []string{"The namespace was kept."}
 	golden(t, "operation-succeeded", wire.Operation(op, "/operations/op", 0))
-	op.State, op.Err = berth.StateFailed, &berth.Error{Code: berth.CodeBadRequest, Message: "Too small.", Target: "properties", Details: []berth.Error{{Code: berth.CodeBadRequest, Message: "4 vCPUs."}}}
+	op.State, op.Err = berth.StateFailed, &berth.Error{Code: berth.CodeBadRequest, Message: "Too small.", Target: "properties",
+		Details: []berth.Error{{Code: berth.CodeBadRequest, Message: "4 vCPUs."}}}
 	golden(t, "operation-failed", wire.Operation(op, "/operations/op", 400))
 }

@@ -32,8 +32,8 @@ func Generic(r *berth.Resource) Object {
 	}
 }
 
-// Operation answers the status of an operation. httpStatus is the status its error would have had as a direct answer:
-// azureml-core prints it. url is the path this was asked under.
+// Operation answers the status of an operation. httpStatus is the status that its error would have had as a direct answer:
+// azureml-core prints it. url is the path of the request.
 func Operation(op *berth.Operation, url string, httpStatus int) Object {
 	status := string(op.State)
 	if !op.State.Terminal() {
@@ -58,7 +58,7 @@ func Operation(op *berth.Operation, url string, httpStatus int) Object {
 	return o
 }
 
-// Steps tells what an operation went through.
+// Steps answers the steps of an operation, the latest last.
 func Steps(all []berth.Step) []Object {
 	out := []Object{}
 	for _, s := range all {

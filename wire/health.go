@@ -6,7 +6,7 @@ import (
 	"berth.dev/berth"
 )
 
-// health adds what the checks of a compute or a cluster have found: health (a summary), conditions and conditionHistory. They are
+// health adds the result of the checks of a compute or a cluster: health (a summary), conditions and conditionHistory. They are
 // Berth's own; conditions have the shape that they have in Kubernetes.
 func health(properties Object, h berth.Health) {
 	if len(h.Conditions) == 0 {

@@ -1,7 +1,7 @@
 // Package wire is the JSON that travels between ARM clients and Berth: requests to nouns, nouns to answers.
 //
 // One superset serves every api-version: unknown input fields are ignored (clients of many ages send their own), and
-// every key that some client demands is present in answers, null where there is nothing to say.
+// every key that some client requires is present in answers, null where there is no value.
 package wire
 
 import (
@@ -25,7 +25,7 @@ func Decode(body []byte, into any) error {
 		return decodeError(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return berth.Errorf(berth.CodeInvalidRequest, "The request body goes on after its JSON object, at byte %d.", d.InputOffset())
+		return berth.Errorf(berth.CodeInvalidRequest, "The request body continues after its JSON object, at byte %d.", d.InputOffset())
 	}
 	return nil
 }
@@ -36,7 +36,8 @@ func decodeError(err error) error {
 		if where == "" {
 			return berth.Errorf(berth.CodeInvalidRequest, "The request body is a JSON %s; a JSON object is expected.", t.Value)
 		}
-		e := berth.Errorf(berth.CodeInvalidRequest, "The field '%s' is a JSON %s; %s is expected.", where, t.Value, jsonName(t.Type.Kind().String()))
+		e := berth.Errorf(berth.CodeInvalidRequest, "The field '%s' is a JSON %s; %s is expected.", where, t.Value,
+			jsonName(t.Type.Kind().String()))
 		e.Target = where
 		return e
 	}
@@ -49,7 +50,7 @@ func decodeError(err error) error {
 	return berth.Errorf(berth.CodeInvalidRequest, "The request body cannot be read as JSON: %v.", err)
 }
 
-// jsonName says what a Go kind is called in JSON.
+// jsonName is the name of a Go kind in JSON.
 func jsonName(kind string) string {
 	switch kind {
 	case "string":
@@ -81,7 +82,7 @@ func envelope(r *berth.Resource, properties Object) Object {
 	return o
 }
 
-// ETag is the entity tag of a generation, quoted as HTTP wants it.
+// ETag is the entity tag of a generation, in the quotes that HTTP requires.
 func ETag(generation int64) string { return fmt.Sprintf(`"%x"`, generation) }
 
 func systemData(r *berth.Resource) Object {
@@ -102,7 +103,7 @@ func tags(t map[string]string) map[string]string {
 // Time writes a time as ARM does: UTC, microseconds.
 func Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// orNull answers null for an empty string: clients look for the key, and for null.
+// orNull answers null for an empty string: clients expect the key, and null.
 func orNull(s string) any {
 	if s == "" {
 		return nil

@@ -6,11 +6,11 @@ import (
 	"berth.dev/berth"
 )
 
-// recordNote stands in every record, so that nobody takes it for the real thing.
-const recordNote = "Kept by Berth as a record: nothing stands behind it."
+// recordNote is in every record, so that users do not mistake it for a working resource.
+const recordNote = "Berth stores this resource as a record and provides no service for it."
 
-// policyNote stands in policy assignments: the rules read them.
-const policyNote = "Berth heeds assignments of built-in policies that forbid public IPs; others are only kept."
+// policyNote is in policy assignments: the rules enforce some of them.
+const policyNote = "Berth enforces assignments of built-in policies that forbid public IPs and only stores others."
 
 func note(typ string) string {
 	if typ == berth.TypePolicyAssignment {
@@ -19,7 +19,7 @@ func note(typ string) string {
 	return recordNote
 }
 
-// RecordPut reads a resource that is only kept: the envelope's keys, and all others as they are.
+// RecordPut reads the body of PUT of a record: location and tags of the envelope, and all other fields as they are.
 func RecordPut(body []byte) (location *string, tags map[string]string, fields map[string]any, err error) {
 	var in struct {
 		Location   *string           `json:"location"`
@@ -43,7 +43,7 @@ func RecordPut(body []byte) (location *string, tags map[string]string, fields ma
 	return in.Location, in.Tags, fields, nil
 }
 
-// Record answers a record: what was written, and that it is one.
+// Record answers a record: what was sent, and a note that it is a record.
 func Record(r *berth.Resource) Object {
 	body := r.Body.(*berth.Record)
 	properties := maps.Clone(body.Properties())
@@ -82,5 +82,6 @@ func Subnet(network *berth.Resource, fields map[string]any) Object {
 			properties[k] = v
 		}
 	}
-	return Object{"id": network.ID.Child("subnets", name).String(), "name": name, "type": berth.TypeSubnet, "etag": ETag(network.Generation), "properties": properties}
+	return Object{"id": network.ID.Child("subnets", name).String(), "name": name, "type": berth.TypeSubnet, "etag": ETag(network.Generation),
+		"properties": properties}
 }

@@ -2,9 +2,8 @@ package wire
 
 import "bytes"
 
-// Relaxed turns the JSON that Azure accepts for templates into plain JSON: comments, keys without quotes (az sends
-// `template:` so), commas before a closing bracket, and strings over several lines. What is wrong stays wrong, and is told
-// by who decodes it.
+// Relaxed converts the JSON that Azure accepts for templates into plain JSON: comments, keys without quotes (az sends `template:`
+// like this), commas before a closing bracket, and strings over several lines. It leaves other faults, which the decoder reports.
 func Relaxed(in []byte) []byte {
 	out := make([]byte, 0, len(in)+16)
 	for i := 0; i < len(in); {

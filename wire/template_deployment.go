@@ -7,7 +7,7 @@ import (
 	"berth.dev/berth"
 )
 
-// DeploymentPut is the body of PUT, validate and whatIf of a deployment.
+// TemplateDeploymentPut is the body of PUT, validate and whatIf of a template deployment.
 type TemplateDeploymentPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
@@ -20,7 +20,7 @@ type TemplateDeploymentPut struct {
 	} `json:"properties"`
 }
 
-// Deployment answers a deployment. The template is not part of it; exportTemplate answers that.
+// TemplateDeployment answers a template deployment, without its template; exportTemplate answers that.
 func TemplateDeployment(r *berth.Resource) Object {
 	d := r.Body.(*berth.TemplateDeployment)
 	end := d.Status.EndedAt
@@ -31,21 +31,23 @@ func TemplateDeployment(r *berth.Resource) Object {
 	if !state.Terminal() && state != berth.StateDeleting {
 		state = "Running"
 	}
-	made := []Object{}
+	created := []Object{}
 	for _, s := range d.Status.Steps {
 		if s.State == berth.StateSucceeded {
-			made = append(made, Object{"id": s.ID})
+			created = append(created, Object{"id": s.ID})
 		}
 	}
 	properties := Object{
 		"provisioningState": state, "mode": d.Spec.Mode, "parameters": orEmpty(d.Spec.Shown), "outputs": orEmpty(d.Status.Outputs),
-		"timestamp": Time(end), "duration": duration(end.Sub(d.Spec.AskedAt)), "correlationId": d.Spec.Run, "templateHash": fmt.Sprint(r.Generation),
-		"providers": []any{}, "dependencies": []any{}, "outputResources": made, "error": nil,
+		"timestamp": Time(end), "duration": duration(end.Sub(d.Spec.AskedAt)), "correlationId": d.Spec.Run,
+		"templateHash": fmt.Sprint(r.Generation),
+		"providers":    []any{}, "dependencies": []any{}, "outputResources": created, "error": nil,
 	}
 	if r.Fault != nil {
 		properties["error"] = r.Fault
 	}
-	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeTemplateDeployment, "tags": tags(r.Tags), "properties": properties}
+	out := Object{"id": r.ID.String(), "name": r.ID.Name(), "type": berth.TypeTemplateDeployment, "tags": tags(r.Tags),
+		"properties": properties}
 	if r.ID.Group == "" {
 		out["location"] = r.Location
 	}
@@ -62,7 +64,8 @@ func orEmpty(m map[string]any) map[string]any {
 // duration is in the form of ISO 8601.
 func duration(d time.Duration) string { return fmt.Sprintf("PT%.7fS", max(d, 0).Seconds()) }
 
-// DeploymentOperations answers what a deployment did, resource by resource. status says which HTTP status an error has.
+// TemplateDeploymentOperations answers the operations of a template deployment, one for each resource. status is the HTTP status of
+// an error.
 func TemplateDeploymentOperations(r *berth.Resource, status func(*berth.Error) int) []any {
 	out := []any{}
 	for i, s := range r.Body.(*berth.TemplateDeployment).Status.Steps {

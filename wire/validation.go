@@ -6,8 +6,8 @@ import (
 	"berth.dev/berth"
 )
 
-// Validation answers what a wish would be told: what forbids it, what is only said, and what its cluster was found to be; no
-// checks when it was not asked.
+// Validation answers the violations and warnings of a request, and the checks of its cluster; without the key checks when they are
+// nil, because the cluster was not checked.
 func Validation(violations, warnings []berth.Error, checks []berth.Check) Object {
 	list := func(all []berth.Error) []berth.Error {
 		if all == nil {

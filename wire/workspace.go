@@ -15,7 +15,7 @@ type WorkspacePut struct {
 	} `json:"identity"`
 }
 
-// WorkspaceProperties are the settings that Berth keeps.
+// WorkspaceProperties are the settings that Berth stores.
 type WorkspaceProperties struct {
 	FriendlyName        *string `json:"friendlyName"`
 	Description         *string `json:"description"`
@@ -25,7 +25,7 @@ type WorkspaceProperties struct {
 	ContainerRegistry   *string `json:"containerRegistry"`
 }
 
-// Merge writes what the request names over what was there.
+// Merge writes the fields that the request names over w.
 func (p *WorkspacePut) Merge(w *berth.Workspace) {
 	for _, f := range []struct {
 		from *string
@@ -47,7 +47,7 @@ func (p *WorkspacePut) Merge(w *berth.Workspace) {
 	}
 }
 
-// Workspace answers a workspace. base is the address of this server; tenant stands in its identity.
+// Workspace answers a workspace. base is the address of this server; tenant is that of its identity.
 func Workspace(r *berth.Resource, base, tenant string) Object {
 	w := r.Body.(*berth.Workspace)
 	o := envelope(r, Object{

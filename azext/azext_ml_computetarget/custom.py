@@ -89,7 +89,7 @@ def _read(path, what):
 
 
 def _ssl(cname, cert_file, key_file, label, overwrite, disable=False):
-    """sslConfiguration; None when nothing was said."""
+    """sslConfiguration; None when no option asks for it."""
     own = [cname, cert_file, key_file]
     if disable:
         if any(own) or label:

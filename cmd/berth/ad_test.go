@@ -76,7 +76,7 @@ func TestCallers(t *testing.T) {
 	do("sp", "delete", "--id", id)
 
 	fails(exitNotFound, "no caller has the id", "ad", "sp", "show", "--id", id)
-	fails(exitFailed, "nobody deletes itself", "ad", "sp", "delete", "--id", server.ClientID)
+	fails(exitFailed, "an application cannot delete itself", "ad", "sp", "delete", "--id", server.ClientID)
 	fails(exitUsage, "has no roles", "ad", "sp", "create-for-rbac", "--role", "Reader", "--scopes", "/")
 	fails(exitUsage, "exclude each other", "ad", "sp", "create-for-rbac", "--cert", "x", "--create-cert")
 	fails(exitUsage, "is not a certificate", "ad", "sp", "create-for-rbac", "--cert", "x")

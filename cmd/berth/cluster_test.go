@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestGivenKubeconfig: one context goes to the server, with the files that it names put into it.
-func TestGivenKubeconfig(t *testing.T) {
+// TestKubeconfigToConnect: one context is sent to the server, with the content of the files that it names.
+func TestKubeconfigToConnect(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)

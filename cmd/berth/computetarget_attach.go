@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -21,7 +22,7 @@ type attachOptions struct {
 func (c *cli) computeAttach() *cobra.Command {
 	o := &attachOptions{}
 	cmd := command("aks", "Attach an existing Kubernetes cluster as a compute", func(ctx context.Context) error {
-		request, err := o.request()
+		tls, err := o.tls.request()
 		if err != nil {
 			return err
 		}
@@ -29,7 +30,10 @@ func (c *cli) computeAttach() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		body := request.Body(cl.Subscription())
+		body := client.ComputeRequest{
+			ClusterID: unquoted(o.cluster), Purpose: berth.Purpose(o.purpose),
+			LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls,
+		}.Body(cl.Subscription())
 		if o.dryRun {
 			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
@@ -57,12 +61,4 @@ func (c *cli) computeAttach() *cobra.Command {
 	dryRunFlag(cmd, &o.dryRun)
 	cmd.Flags().BoolVar(&o.force, "force", false, "take the cluster over from the compute that has it; that compute becomes Failed")
 	return o.on(c, cmd)
-}
-
-func (o *attachOptions) request() (client.ComputeRequest, error) {
-	tls, err := o.tls.request()
-	return client.ComputeRequest{
-		Attach: true, Cluster: unquoted(o.cluster), Purpose: o.purpose,
-		Balancer: o.balancer.kind, BalancerSubnet: o.balancer.subnet, TLS: tls,
-	}, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -29,11 +30,10 @@ func (c *cli) computeCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		request, err := o.request(cmd.Flags().Changed("agent-count"))
+		body, err := o.body(cl.Subscription(), cmd.Flags().Changed("agent-count"))
 		if err != nil {
 			return err
 		}
-		body := request.Body(cl.Subscription())
 		if o.dryRun {
 			return c.dryRun(ctx, cl, o.computeName(), body)
 		}
@@ -63,19 +63,22 @@ func (c *cli) computeCreate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-// request leaves out the options that are not set: the service has its defaults.
-func (o *createOptions) request(countSet bool) (client.ComputeRequest, error) {
+// body is the ARM resource. countSet: --agent-count was among the options, be it 0.
+func (o *createOptions) body(subscription string, countSet bool) (client.Object, error) {
+	tls, err := o.tls.request()
+	if err != nil {
+		return nil, err
+	}
+	network, err := o.network.request()
+	if err != nil {
+		return nil, err
+	}
 	r := client.ComputeRequest{
-		Description: o.description, Location: o.location, Purpose: o.purpose, VMSize: o.vmSize,
-		Balancer: o.balancer.kind, BalancerSubnet: o.balancer.subnet,
+		Location: o.location, Description: o.description, Purpose: berth.Purpose(o.purpose), VMSize: o.vmSize,
+		LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls, Network: network,
 	}
 	if countSet {
-		r.NodeCount = strconv.Itoa(o.count)
+		r.Nodes = strconv.Itoa(o.count)
 	}
-	var err error
-	if r.TLS, err = o.tls.request(); err != nil {
-		return r, err
-	}
-	r.Network, err = o.network.request()
-	return r, err
+	return r.Body(subscription), nil
 }

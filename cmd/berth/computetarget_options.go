@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,20 +25,21 @@ func (o *tlsOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.overwrite, "ssl-overwrite-domain", false, "take over a domain label that is in use")
 }
 
-// request is the TLS part of a request; nil when no option asks for it.
+// request is what the options ask for; nil without any of them. It reads the files.
 func (o *tlsOptions) request() (*client.TLSRequest, error) {
 	own := o.cname != "" || o.certFile != "" || o.keyFile != ""
 	switch {
 	case o.disable && (own || o.label != ""):
 		return nil, usage("--ssl-disable excludes every other --ssl option")
 	case o.disable:
-		return &client.TLSRequest{Status: client.TLSDisabled}, nil
+		return &client.TLSRequest{Status: "Disabled"}, nil
 	case own && (o.label != "" || o.overwrite):
-		return nil, usage("use either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) or --ssl-leaf-domain-label, not both")
+		return nil, usage("use either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) " +
+			"or --ssl-leaf-domain-label, not both")
 	case own && (o.cname == "" || o.certFile == "" || o.keyFile == ""):
 		return nil, usage("a certificate of your own needs all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
 	case o.label != "":
-		return &client.TLSRequest{Status: client.TLSAuto, Label: o.label, Overwrite: o.overwrite}, nil
+		return &client.TLSRequest{Status: "Auto", Label: o.label, Overwrite: o.overwrite}, nil
 	case !own:
 		return nil, nil
 	}
@@ -49,7 +51,7 @@ func (o *tlsOptions) request() (*client.TLSRequest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the private key cannot be read: %w", err)
 	}
-	return &client.TLSRequest{Status: client.TLSEnabled, CNAME: o.cname, Cert: string(cert), Key: string(key)}, nil
+	return &client.TLSRequest{Status: "Enabled", CNAME: o.cname, Cert: string(cert), Key: string(key)}, nil
 }
 
 // balancerOptions are the --load-balancer-… options.
@@ -73,26 +75,18 @@ func (o *networkOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.bridgeCIDR, "docker-bridge-cidr", "", "addresses for the container bridge, such as 172.17.0.1/16")
 }
 
-// request is the network part of a request; nil when no option asks for it.
-func (o *networkOptions) request() (*client.NetworkRequest, error) {
-	set := 0
+// request is what the options ask for: all of them, or none.
+func (o *networkOptions) request() (client.NetworkRequest, error) {
 	all := []string{o.vnet, o.group, o.subnet, o.serviceCIDR, o.dnsIP, o.bridgeCIDR}
-	for _, v := range all {
-		if v != "" {
-			set++
-		}
+	set := len(slices.DeleteFunc(all, func(v string) bool { return v == "" }))
+	if set > 0 && set < len(all) {
+		return client.NetworkRequest{}, usage("a virtual network needs all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
+			"--service-cidr, --dns-service-ip and --docker-bridge-cidr")
 	}
-	switch set {
-	case 0:
-		return nil, nil
-	case len(all):
-		return &client.NetworkRequest{
-			Group: o.group, Network: o.vnet, Subnet: o.subnet,
-			ServiceCIDR: o.serviceCIDR, DNS: o.dnsIP, BridgeCIDR: o.bridgeCIDR,
-		}, nil
-	}
-	return nil, usage("a virtual network needs all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
-		"--service-cidr, --dns-service-ip and --docker-bridge-cidr")
+	return client.NetworkRequest{
+		Group: o.group, VNet: o.vnet, Subnet: o.subnet,
+		ServiceCIDR: o.serviceCIDR, DNSServiceIP: o.dnsIP, DockerBridgeCIDR: o.bridgeCIDR,
+	}, nil
 }
 
 func purposeFlag(cmd *cobra.Command, purpose *string) {

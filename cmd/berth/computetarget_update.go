@@ -8,7 +8,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// updateOptions are the settings of a compute that can change without a new attach.
+// updateOptions are what can be changed of a compute without attaching it anew.
 type updateOptions struct {
 	where
 	balancer balancerOptions
@@ -23,11 +23,11 @@ func (c *cli) computeUpdate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		request, err := o.request(ctx, cl)
+		changes, err := o.request(ctx, cl)
 		if err != nil {
 			return err
 		}
-		_, op, err := cl.PutCompute(ctx, o.computeName(), request.Body(cl.Subscription()))
+		_, op, err := cl.PutCompute(ctx, o.computeName(), changes.Body(cl.Subscription()))
 		if err != nil {
 			return err
 		}
@@ -45,21 +45,22 @@ func (c *cli) computeUpdate() *cobra.Command {
 // request has only the options that are set: a PUT keeps everything else. It reads the compute first, because a PUT of a name
 // that does not exist would create one.
 func (o *updateOptions) request(ctx context.Context, cl *client.Client) (client.ComputeRequest, error) {
-	r := client.ComputeRequest{Balancer: o.balancer.kind, BalancerSubnet: o.balancer.subnet}
-	var err error
-	if r.TLS, err = o.tls.request(); err != nil {
-		return r, err
+	tls, err := o.tls.request()
+	if err != nil {
+		return client.ComputeRequest{}, err
 	}
-	if r.TLS == nil && o.balancer == (balancerOptions{}) && !o.tls.renew {
+	r := client.ComputeRequest{LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls}
+	if r == (client.ComputeRequest{}) && !o.tls.renew {
 		return r, usage("nothing to change: add --load-balancer-… or --ssl-… options")
 	}
 	compute, err := cl.GetCompute(ctx, o.computeName())
 	if err != nil || !o.tls.renew {
 		return r, err
 	}
-	r.RenewTLS, _ = at(compute, "properties", "properties", "sslConfiguration").(client.Object)
-	if str(r.RenewTLS, "leafDomainLabel") == "" {
+	label := str(compute, "properties", "properties", "sslConfiguration", "leafDomainLabel")
+	if label == "" {
 		return r, usage("--ssl-renew is for a certificate that was made for you, and %s has none (no leaf domain label)", o.name)
 	}
+	r.TLS = &client.TLSRequest{Status: "Auto", Label: label, Renew: true}
 	return r, nil
 }

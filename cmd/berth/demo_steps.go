@@ -31,13 +31,13 @@ func (d *demo) steps(ctx context.Context) []demoStep {
 	return []demoStep{
 		{"resource group demo-rg and workspace demo-ws", func() (string, error) { return d.home(ctx) }},
 		{"create compute myaks (FastProd, 3 × Standard_D3_v2)", func() (string, error) {
-			return d.compute(ctx, myaks, client.ComputeRequest{NodeCount: "3", VMSize: "Standard_D3_v2", Purpose: string(berth.FastProd)})
+			return d.compute(ctx, myaks, client.ComputeRequest{Nodes: "3", VMSize: "Standard_D3_v2", Purpose: berth.FastProd})
 		}},
 		{"ask myaks itself, through its Kubernetes API", func() (string, error) { return d.computeNodes(ctx, myaks) }},
 		{"create cluster existing (1 × Standard_D3_v2), as you would with az aks create", func() (string, error) { return d.cluster(ctx) }},
 		{"attach cluster existing as compute attached (DevTest)", func() (string, error) {
 			existing := d.cl.ID(demoGroup, berth.TypeCluster, "existing").String()
-			return d.compute(ctx, attached, client.ComputeRequest{Attach: true, Cluster: existing, Purpose: string(berth.DevTest)})
+			return d.compute(ctx, attached, client.ComputeRequest{ClusterID: existing, Purpose: berth.DevTest})
 		}},
 		{"scale myaks to 4 nodes", func() (string, error) { return d.scale(ctx, myaks) }},
 		{"list the computes", func() (string, error) { return d.list(ctx) }},
@@ -55,8 +55,8 @@ func (d *demo) home(ctx context.Context) (string, error) {
 }
 
 // compute puts an AKS compute and waits for it.
-func (d *demo) compute(ctx context.Context, n client.ComputeName, request client.ComputeRequest) (string, error) {
-	_, op, err := d.cl.PutCompute(ctx, n, request.Body(d.cl.Subscription()))
+func (d *demo) compute(ctx context.Context, n client.ComputeName, r client.ComputeRequest) (string, error) {
+	_, op, err := d.cl.PutCompute(ctx, n, r.Body(d.cl.Subscription()))
 	if err != nil {
 		return "", err
 	}

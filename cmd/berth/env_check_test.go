@@ -18,7 +18,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// TestEnvCheck: each thing that keeps a client from connecting is found, and what to do about it is said.
+// TestEnvCheck: each thing that keeps a client from connecting is found, and reported with a remedy.
 func TestEnvCheck(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(w.dataDir, "credentials.json")

@@ -83,7 +83,7 @@ func TestProgressAndNotes(t *testing.T) {
 	want := "Provisioning compute resources...\nResource creation submitted successfully.\nCreating compute c: " +
 		"starting\nWARNING: The cluster did not answer.\n"
 	if r.code != 0 || r.err != want {
-		t.Errorf("exit %d, said %q, want %q", r.code, r.err, want)
+		t.Errorf("exit %d, printed %q, want %q", r.code, r.err, want)
 	}
 	w.on("GET "+operationPath, script...)
 	if r := offTerminal(append(args, "--only-show-errors")...); r.err != "" {

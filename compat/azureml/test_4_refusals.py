@@ -20,7 +20,7 @@ def refused(ws, name, config, *words):
         assert word in str(e.value), str(e.value)
 
 
-@operation("refusals: too few vCPUs, said with the numbers and what to do")
+@operation("refusals: too few vCPUs, with the numbers and the remedy")
 def test_too_small(ws):
     refused(ws, "small", AksCompute.provisioning_configuration(agent_count=2), "12", "DevTest")
 

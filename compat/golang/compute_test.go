@@ -55,7 +55,8 @@ func sign(t *testing.T, secret string) *azidentity.ClientSecretCredential {
 
 func newAzure(t *testing.T) *azure {
 	t.Helper()
-	cred, sub := sign(t, os.Getenv("AZURE_CLIENT_SECRET")), os.Getenv("AZURE_SUBSCRIPTION_ID")
+	cred := sign(t, os.Getenv("AZURE_CLIENT_SECRET"))
+	sub := os.Getenv("AZURE_SUBSCRIPTION_ID")
 	o := &arm.ClientOptions{ClientOptions: options()}
 	var a azure
 	var errs [5]error
@@ -116,9 +117,8 @@ func TestGo(t *testing.T) {
 	operation(t, "ManagedClustersClient.BeginDelete", a.removeCluster)
 	operation(t, "ClientCertificateCredential: a sign-in with a certificate", byCertificate)
 	operation(t, "reports a wrong secret", func(t *testing.T, ctx context.Context) {
-		_, err := sign(t, "not-the-secret").GetToken(ctx, policy.TokenRequestOptions{
-			Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"},
-		})
+		_, err := sign(t, "not-the-secret").GetToken(ctx,
+			policy.TokenRequestOptions{Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"}})
 		if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {
 			t.Errorf("%v", err)
 		}

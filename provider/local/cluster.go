@@ -205,7 +205,8 @@ func (c *cluster) ensure(ctx context.Context) (berth.ClusterFacts, error) {
 func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kube.Node) (waiting string, err error) {
 	pool := r.Spec.Pools[0]
 	size, _ := catalog.Size(pool.VMSize) // known: Prepare has looked
-	facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
+	facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs,
+		Architecture: size.Architecture}
 	surplus := map[string]kube.Node{}
 	for _, n := range have {
 		if n.Simulated && n.Pool == pool.Name {

@@ -256,7 +256,8 @@ func FindBinary(explicit string) (string, error) {
 	const name = "berth-kube"
 	if explicit != "" {
 		if info, err := os.Stat(explicit); err != nil || info.IsDir() {
-			return "", berth.Errorf(berth.CodeProviderUnavailable, "The program that runs clusters is not at %s. Build it with 'make', or name another with --kube-binary.", explicit)
+			return "", berth.Errorf(berth.CodeProviderUnavailable,
+				"The program that runs clusters is not at %s. Build it with 'make', or name another with --kube-binary.", explicit)
 		}
 		return explicit, nil
 	}
@@ -274,5 +275,7 @@ func FindBinary(explicit string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", berth.Errorf(berth.CodeProviderUnavailable, "The program that runs clusters, %s, was found neither beside berth nor in PATH. Build it with 'make', or name it with 'berth serve --kube-binary FILE'.", name)
+	return "", berth.Errorf(berth.CodeProviderUnavailable,
+		"The program that runs clusters, %s, was found neither beside berth nor in PATH. "+
+			"Build it with 'make', or name it with 'berth serve --kube-binary FILE'.", name)
 }

@@ -241,7 +241,8 @@ func TestStartTidiesUp(t *testing.T) {
 
 func TestStartTouchesNothingElse(t *testing.T) {
 	dir := t.TempDir()
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "lost+found"), 0o700), os.WriteFile(filepath.Join(dir, "notes-12345678"), nil, 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "lost+found"), 0o700),
+		os.WriteFile(filepath.Join(dir, "notes-12345678"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	begin(t, dir, "/nowhere")
@@ -271,7 +272,8 @@ func TestMissingBinary(t *testing.T) {
 	for _, binary := range []string{"", "/nowhere/berth-kube", dir} {
 		clusters := t.TempDir()
 		p := begin(t, clusters, binary)
-		if _, err := p.Ensure(t.Context(), id, spec); berth.ErrorCode(err) != berth.CodeProviderUnavailable || !strings.Contains(err.Error(), "make") {
+		if _, err := p.Ensure(t.Context(), id, spec); berth.ErrorCode(err) != berth.CodeProviderUnavailable ||
+			!strings.Contains(err.Error(), "make") {
 			t.Errorf("%q: %v", binary, err)
 		}
 		if entries, err := os.ReadDir(clusters); err != nil || len(entries) > 0 {

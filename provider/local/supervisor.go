@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,6 +26,10 @@ const (
 	killAfter  = 4 * time.Second // berth-kube stops in three
 	logLimit   = 5 << 20
 )
+
+// exitPortInUse is the exit code of a berth-kube whose API port another program has. It is the copy of a constant in
+// localkube/exit.go, where all codes stand: the two modules meet only as processes. Change one with the other.
+const exitPortInUse = 69
 
 // supervisor keeps one berth-kube running: it is restarted with backoff when it dies.
 type supervisor struct {
@@ -53,7 +56,7 @@ func (s *supervisor) run() {
 	go s.loop(s.stop, s.done)
 }
 
-// halt tells the loop and the process to end. It does not wait.
+// halt ends the loop and asks the process to end. It does not wait.
 func (s *supervisor) halt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +66,7 @@ func (s *supervisor) halt() {
 	}
 }
 
-// ended says whether no process runs and none will be started.
+// ended reports whether no process runs and none will be started.
 func (s *supervisor) ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +116,7 @@ func (s *supervisor) loop(stop, done chan struct{}) {
 	}
 }
 
-// died counts a death and says how long to wait.
+// died counts a death, moves the cluster when its port was in use, and returns how long to wait before the next start.
 func (s *supervisor) died(life time.Duration, err error) time.Duration {
 	s.mu.Lock()
 	if life > healthyFor {
@@ -121,13 +124,13 @@ func (s *supervisor) died(life time.Duration, err error) time.Duration {
 	}
 	s.deaths++
 	s.answered = false
-	deaths, line := s.deaths, s.line
-	s.line, s.lastWords = "", line
-	if line == "" && err != nil {
+	deaths := s.deaths
+	s.line, s.lastWords = "", s.line
+	if s.lastWords == "" && err != nil {
 		s.lastWords = err.Error()
 	}
 	s.mu.Unlock()
-	if strings.Contains(line, "is in use by another program") {
+	if exit, isExit := errors.AsType[*exec.ExitError](err); isExit && exit.ExitCode() == exitPortInUse {
 		if err := s.cluster.move(); err != nil {
 			s.log.Warn("no other port for a cluster", "error", err)
 		}
@@ -142,15 +145,7 @@ func (s *supervisor) once(stop chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	_, r := c.base()
-	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port), "--kubernetes-version", catalog.Minor(r.Spec.Version)}, childArgs()...)
-	cmd := exec.Command(binary, args...) // #nosec: the operator's own program, and nothing secret among its arguments
-	cmd.Dir, cmd.SysProcAttr = c.dir, childAttributes()
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
-		if v, ok := os.LookupEnv(name); ok {
-			cmd.Env = append(cmd.Env, name+"="+v)
-		}
-	}
+	cmd := c.command(binary)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -176,7 +171,24 @@ func (s *supervisor) once(stop chan struct{}) error {
 	return err
 }
 
-// endOnStop asks the process to end when the supervisor is told to stop, and kills it when it takes too long.
+// command runs the cluster in a process that dies with this one.
+func (c *cluster) command(binary string) *exec.Cmd {
+	_, r := c.base()
+	args := []string{
+		"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port),
+		"--kubernetes-version", catalog.Minor(r.Spec.Version),
+	}
+	cmd := exec.Command(binary, append(args, childArgs()...)...) // #nosec: the operator's own program, and no secret among its arguments
+	cmd.Dir, cmd.SysProcAttr = c.dir, childAttributes()
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
+		if v, ok := os.LookupEnv(name); ok {
+			cmd.Env = append(cmd.Env, name+"="+v)
+		}
+	}
+	return cmd
+}
+
+// endOnStop asks the process to end when the supervisor stops, and kills it when it takes too long.
 func (s *supervisor) endOnStop(cmd *exec.Cmd, stop, exited chan struct{}) {
 	select {
 	case <-exited:
@@ -222,7 +234,7 @@ func (s *supervisor) say(line string) {
 	s.line = line
 }
 
-// broken tells when the process keeps dying: worth telling, and worth another try.
+// broken is an error once the process keeps dying: worth reporting, and worth another try.
 func (s *supervisor) broken() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,14 +78,53 @@ func removed(t *testing.T, p *Provider) {
 	}
 }
 
-// What one process said is not held against the next: it would be moved from its port for nothing.
+// The last words are those of the process that died last.
 func TestOldWordsAreForgotten(t *testing.T) {
 	clock, dir := clockwork.NewFakeClock(), t.TempDir()
 	said := filepath.Join(t.TempDir(), "said")
-	p := beginBy(t, clock, dir, script(t, `[ -e '`+said+`' ] && exit 3; touch '`+said+`'; echo "port 7 is in use by another program" >&2; exit 1`))
+	p := beginBy(t, clock, dir, script(t, `[ -e '`+said+`' ] && exit 3; touch '`+said+`'; echo "the first one's words" >&2; exit 1`))
 	err := ensureFails(t, p, clock)
-	if strings.Contains(err.Error(), "in use") || !strings.Contains(err.Error(), "exit status 3") {
+	if strings.Contains(err.Error(), "first one") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An exit code moves a cluster from its port, whatever the words are; words alone move none.
+func TestPortInUseIsAnExitCode(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		moves  bool
+	}{
+		"code 69 and other words": {`echo "the port is somebody else's" >&2; exit 69`, true},
+		"code 69 without a word":  {`exit 69`, true},
+		"the words of it":         {`echo "berth-kube: port 7 is in use by another program; choose another --api-port" >&2; exit 1`, false},
+		"another code":            {`exit 74`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, clock := t.TempDir(), clockwork.NewFakeClock()
+			writeFolder(t, dir, map[string]any{"cluster.json": record{ID: id, Spec: spec, Port: 1}})
+			p := beginBy(t, clock, dir, script(t, c.script))
+			_ = ensureFails(t, p, clock) // five deaths
+			r, err := readRecord(filepath.Join(dir, folder(id)))
+			if err != nil || (r.Port != 1) != c.moves {
+				t.Errorf("port %d, %v", r.Port, err)
+			}
+		})
+	}
+}
+
+// The program itself ends with the code that the supervisor acts on.
+func TestExitCodeOfTheProgram(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	cmd := exec.CommandContext(t.Context(), providertest.Binary(t), "serve", "--dir", filepath.Join(t.TempDir(), "kube"), "--api-port", port)
+	exit, isExit := errors.AsType[*exec.ExitError](cmd.Run())
+	if !isExit || exit.ExitCode() != exitPortInUse {
+		t.Errorf("%v; want exit code %d", exit, exitPortInUse)
 	}
 }
 

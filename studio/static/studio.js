@@ -1,10 +1,10 @@
-// What pages do beyond what they do without scripts: they keep themselves up to date, filter, check, and pick.
+// The pages work without this script. With it they stay up to date, filter lists, check the wizard's form, and pick sizes.
 document.documentElement.classList.add('scripted');
 
 const { events } = document.body.dataset;
 if (events) listen(events);
 
-// listen keeps the parts of the page that are marked as live as the server would show them now.
+// listen reloads the parts of the page that are marked as live whenever the server reports a change.
 function listen(address) {
   const lost = document.querySelector('.lost');
   let asked = false, again = false;
@@ -23,19 +23,19 @@ function listen(address) {
     asked = true;
     do {
       again = false;
-      try { await replace(); } catch { /* the stream tells when the server is back */ }
+      try { await replace(); } catch { /* the stream says hello when the server is back */ }
     } while (again);
     asked = false;
   }
 }
 
-// signInAgain shows the sign-in, unless somebody has typed: then the form is sent as it is, and kept through the sign-in.
+// signInAgain shows the sign-in, unless the user has typed: the sign-in that follows the form keeps its values.
 function signInAgain() {
   const typed = [...document.querySelectorAll('main input:not([type=hidden]), main textarea')].some((f) => f.value !== f.defaultValue);
   if (!typed) location.reload();
 }
 
-// probe finds out why a stream was refused: the session has ended, or the server is not there yet.
+// probe finds out why a stream was refused: the session has ended, or the server does not answer yet.
 async function probe(address) {
   try {
     const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
@@ -65,7 +65,7 @@ async function replace() {
   filter();
 }
 
-// filter hides the rows that do not have what is searched for.
+// filter hides the rows that do not contain the search text.
 const search = document.querySelector('[data-filter]');
 search?.addEventListener('input', filter);
 function filter() {
@@ -92,11 +92,11 @@ function wizard(form) {
     const mine = ++turn;
     const answer = await fetch(form.dataset.check, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
     if (mine !== turn || !answer.ok) return;
-    tell(await answer.json());
+    report(await answer.json());
   };
-  const tell = (v) => {
+  const report = (v) => {
     for (const place of form.querySelectorAll('.say')) place.replaceChildren();
-    for (const s of v.said) {
+    for (const s of v.findings) {
       const place = document.getElementById(`say-${s.field}`) ?? document.getElementById('say-');
       if (!place || (s.field && !s.warning && !touched.has(s.field) && form.dataset.step === '2' && s.field === 'name')) continue;
       const p = document.createElement('p');
@@ -140,7 +140,7 @@ function wizard(form) {
   show();
 }
 
-// sizes lets one of the catalogue's sizes be picked by what it has.
+// sizes lets the user pick a size of the catalogue by its vCPUs and memory.
 async function sizes(picker, into) {
   const all = await (await fetch(picker.dataset.sizes)).json();
   const body = picker.querySelector('tbody'), count = picker.querySelector('[data-count]');

@@ -27,8 +27,8 @@ func create(ctx context.Context) error {
 		Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
 			cloud.ResourceManager: {Endpoint: at, Audience: at},
 		}}}
-	credential, err := azidentity.NewClientSecretCredential(os.Getenv("AZURE_TENANT_ID"),
-		os.Getenv("AZURE_CLIENT_ID"), os.Getenv("AZURE_CLIENT_SECRET"),
+	credential, err := azidentity.NewClientSecretCredential(os.Getenv("AZURE_TENANT_ID"), os.Getenv("AZURE_CLIENT_ID"),
+		os.Getenv("AZURE_CLIENT_SECRET"),
 		&azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true})
 	if err != nil {
 		return err
@@ -40,9 +40,8 @@ func create(ctx context.Context) error {
 	p, err := computes.BeginCreateOrUpdate(ctx, "myresourcegroup", "myworkspace", "timed",
 		armmachinelearning.ComputeResource{Location: to.Ptr("westus"), Properties: &armmachinelearning.AKS{
 			ComputeType: to.Ptr(armmachinelearning.ComputeTypeAKS),
-			Properties: &armmachinelearning.AKSSchemaProperties{
-				AgentCount: to.Ptr[int32](1), ClusterPurpose: to.Ptr(armmachinelearning.ClusterPurposeDevTest),
-			},
+			Properties: &armmachinelearning.AKSSchemaProperties{AgentCount: to.Ptr[int32](1),
+				ClusterPurpose: to.Ptr(armmachinelearning.ClusterPurposeDevTest)},
 		}}, nil)
 	if err != nil {
 		return err
