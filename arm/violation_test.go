@@ -33,7 +33,7 @@ func TestViolations(t *testing.T) {
 		put("no nodes", k, apptest.ClusterOf(0, "Standard_D3_v2"), bad, "BadRequest", "agentPoolProfiles[0].count", "from 1 to 1000"),
 		put("an unknown purpose", c, apptest.AKS(object{"clusterPurpose": "Fun"}), bad, "BadRequest", "clusterPurpose", "DevTest"),
 		put("a type that is not served", c, object{"properties": object{"computeType": "Databricks"}}, bad, "InvalidRequestContent",
-			"properties.computeType", "AKS and Kubernetes"),
+			"properties.computeType", "AKS or Kubernetes"),
 		put("no type", c, object{"properties": object{}}, bad, "InvalidRequestContent", "properties.computeType"),
 		put("an id that is none", c, apptest.AttachTo("not/an/id", "DevTest"), bad, "InvalidResourceId", `"target":"properties.resourceId"`,
 			"expected /subscriptions/"),

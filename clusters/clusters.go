@@ -28,10 +28,10 @@ type Options struct {
 // ones with the account that Berth has there.
 type Clusters struct{ Options }
 
-// New makes a Clusters.
+// New creates a Clusters.
 func New(o Options) *Clusters { return &Clusters{o} }
 
-// IsConnected says whether a cluster is a connected one, in which Berth has its own account only. False for a cluster that is
+// IsConnected reports whether a cluster is a connected one, in which Berth has its own account only. False for a cluster that is
 // not in the store.
 func (c *Clusters) IsConnected(ctx context.Context, cluster berth.ID) (bool, error) {
 	r, err := c.Store.Get(ctx, cluster)

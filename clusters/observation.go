@@ -10,11 +10,11 @@ import (
 // Observation is what one connection sees of a cluster.
 type Observation struct {
 	Facts           kube.Facts
-	Owner           *kube.Owner // nil when nobody holds the cluster
+	Owner           *kube.Owner // nil when no compute holds the cluster
 	CertificateEnds time.Time   // of the cluster's API; zero when unknown
 }
 
-// Observe asks a cluster what it is, who holds it, and until when it can be trusted. It closes the connection.
+// Observe reads a cluster's facts, its ownership record, and when its certificate ends. It closes the connection.
 func Observe(ctx context.Context, conn *kube.Conn) (o Observation, err error) {
 	defer conn.Close()
 	if o.Facts, err = conn.Facts(ctx); err != nil {

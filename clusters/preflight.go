@@ -50,7 +50,8 @@ func VersionCheck(version string) berth.Check {
 func CapacityCheck(spec berth.ComputeSpec, total kube.Totals) berth.Check {
 	have := fmt.Sprintf("%d of %d nodes are ready, with %d vCPUs together.", total.Ready, total.Nodes, total.VCPUs)
 	if spec.Type == berth.ComputeAKS && !rules.EnoughVCPUs(spec.Purpose, total.VCPUs) {
-		return failed("capacity", "%s %s needs %d vCPUs: add nodes, or attach it with the purpose DevTest.", have, spec.Purpose, rules.ProductionVCPUs)
+		return failed("capacity", "%s %s needs %d vCPUs: add nodes, or attach it with the purpose DevTest.", have, spec.Purpose,
+			rules.ProductionVCPUs)
 	}
 	return passed("capacity", "%s", have)
 }
@@ -95,7 +96,8 @@ func (c *Clusters) ownerCheck(ctx context.Context, conn *kube.Conn, compute bert
 	case owner.Is(compute.String(), c.ServerID):
 		return passed("owner", "The cluster is attached as this compute already.")
 	}
-	return failed("owner", "The cluster is attached as %s (server %s, since %s). Detach it there first.", owner.ComputeID, owner.Server, owner.Since)
+	return failed("owner", "The cluster is attached as %s (server %s, since %s). Detach it there first.", owner.ComputeID, owner.Server,
+		owner.Since)
 }
 
 // conflictCheck reports what is in the cluster already.
@@ -105,7 +107,8 @@ func conflictCheck(ctx context.Context, conn *kube.Conn) berth.Check {
 	case err != nil:
 		return failed("conflicts", "Berth cannot list what is in the cluster: %s.", berth.Sentence(err))
 	case len(found) > 0:
-		return passed("conflicts", "Azure ML's own router is still in the cluster (%s). It does not disturb Berth. To remove it: berth cluster router --remove.",
+		return passed("conflicts", "Azure ML's own router is still in the cluster (%s). It does not disturb Berth. To remove it: "+
+			"berth cluster router --remove.",
 			strings.Join(found, ", "))
 	}
 	return passed("conflicts", "The cluster has no remains of an earlier attachment.")

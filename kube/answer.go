@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// What one cluster may send. Nothing of an answer is kept before it was counted, and bytes count after decompression.
+// The bounds of an answer of one cluster. Every part is counted before it is kept; bytes count after decompression.
 const (
 	// maxObject bounds an answer that holds one object. etcd keeps objects of 1.5 MiB at most; those that Berth reads have a
 	// few kB.
@@ -29,8 +29,8 @@ const (
 )
 
 // What all clusters together may occupy: a small answer takes about 300 kB while it is read, a large one about 8 MB. Most
-// answers are small, a list of thousands of nodes too, because its items are read one by one: so a few large ones at a time
-// delay each other and nobody else.
+// answers are small, a list of thousands of nodes too, because its items are read one by one: so the few
+// large ones at a time delay only each other.
 var (
 	smallAnswers = make(slots, 256)
 	largeAnswers = make(slots, 8)
@@ -43,7 +43,7 @@ const (
 	largeList = 1000
 )
 
-// slots are places for so many at a time.
+// slots bound how many may do something at the same time.
 type slots chan struct{}
 
 func (s slots) take(ctx context.Context) error {
@@ -57,7 +57,7 @@ func (s slots) take(ctx context.Context) error {
 
 func (s slots) give() { <-s }
 
-// notKubernetes says that an answer is not one of Kubernetes', or larger than any of its own; see Nonsense.
+// notKubernetes means that an answer is not one of Kubernetes, or larger than any of its own; see Nonsense.
 type notKubernetes struct{ why string }
 
 func (e *notKubernetes) Error() string { return e.why }
@@ -66,14 +66,14 @@ func nonsense(format string, args ...any) error {
 	return &notKubernetes{cut(fmt.Sprintf(format, args...), maxSentence)}
 }
 
-// brokenOff says that the connection ended in the middle of an answer.
+// brokenOff means that the connection ended in the middle of an answer.
 type brokenOff struct{ cause error }
 
 func (e *brokenOff) Error() string { return "the cluster's answer broke off: " + e.cause.Error() }
 
 func (e *brokenOff) Unwrap() error { return e.cause }
 
-// cut shortens a text of a cluster's. The rest is not held in memory.
+// cut shortens a text that a cluster wrote, so that the rest is not held in memory.
 func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -151,7 +151,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-// judge says what an error of the decoder means.
+// judge turns an error of the decoder into one for users, by what caused it.
 func (r *reader) judge(err error) error {
 	_, ours := errors.AsType[*notKubernetes](err)
 	_, broken := errors.AsType[*brokenOff](err)

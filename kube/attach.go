@@ -15,36 +15,36 @@ import (
 	"berth.dev/berth"
 )
 
-// How everything of Berth's is marked: by whom, and for what.
+// The marks of every object that Berth creates: that it is Berth's, of which server, and for which compute.
 const (
 	labelManaged     = "app.kubernetes.io/managed-by"
 	annotationFor    = "berth.dev/compute"
 	annotationServer = "berth.dev/server"
 )
 
-// ErrNamespaceEnding says that a namespace of an earlier attachment is still being deleted: Kubernetes takes about five
+// ErrNamespaceEnding means that the namespace of an earlier attachment is still being deleted: Kubernetes takes about five
 // seconds for it. Ask again.
-var ErrNamespaceEnding = errors.New("the namespace of an earlier attachment is still being deleted and has to be gone before it can be made anew")
+var ErrNamespaceEnding = errors.New("the namespace of an earlier attachment is still being deleted; it can be created again afterwards")
 
-// Attachment names what is put into a cluster for one compute.
+// Attachment names the objects that Berth creates in a cluster for one compute.
 type Attachment struct {
 	Namespace     string `json:"namespace"`
 	ComputeID     string `json:"computeId"`
 	WorkspaceName string `json:"workspaceName"`
 	ComputeName   string `json:"computeName"`
-	// Server is which Berth this is. With it, two servers that give computes the same id do not take each other's things
-	// for their own; empty compares by id alone.
+	// Server is the id of this Berth server. By it, servers that have computes of the same id tell their objects apart; empty
+	// compares by the compute's id alone.
 	Server string `json:"server,omitempty"`
-	// Limited says that Berth works there with a connection's rights, which do not let it list secrets.
+	// Limited is true when Berth has only the rights of a connection there, which do not let it list secrets.
 	Limited bool `json:"limited,omitempty"`
-	// Hurried says that a detach does not wait until everything was counted (ErrCounting): the namespace is kept then, and the
-	// note names what was not.
+	// Hurried is true when a detach does not wait until everything is counted (ErrCounting): the namespace is kept then, and
+	// the note names what was not counted.
 	Hurried bool `json:"-"`
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)
 
-// NamespaceName makes a name that Kubernetes accepts: at most 63 lower-case letters, digits and dashes.
+// NamespaceName turns a text into a name that Kubernetes accepts: at most 63 lower-case letters, digits and dashes.
 func NamespaceName(s string) string {
 	s = notInNames.ReplaceAllString(strings.ToLower(s), "-")
 	return strings.Trim(s[:min(len(s), 63)], "-")
@@ -66,16 +66,17 @@ func (a Attachment) meta(name, namespace string) metav1.ObjectMeta {
 	return m
 }
 
-// isOwn says whether an object was made for this attachment.
+// isOwn reports whether an object was created for this attachment.
 func (a Attachment) isOwn(m metadata) bool {
 	server := m.Annotations[annotationServer]
-	return m.byBerth() && strings.EqualFold(m.Annotations[annotationFor], a.ComputeID) && (a.Server == "" || server == "" || server == a.Server)
+	return m.byBerth() && strings.EqualFold(m.Annotations[annotationFor], a.ComputeID) &&
+		(a.Server == "" || server == "" || server == a.Server)
 }
 
 func (m metadata) byBerth() bool { return m.Labels[labelManaged] == "berth" }
 
-// Attach makes the namespace, the service account and its rights. All of it may be there already, whole or in part.
-// Claim the cluster first.
+// Attach creates the namespace, the service account and its rights. Objects that exist already, from an earlier try, are kept
+// or corrected. Call TakeOwnership first. CodeConflict when an object of the same name is not Berth's.
 func (c *Conn) Attach(ctx context.Context, a Attachment) error {
 	owner, err := c.Owner(ctx)
 	if err != nil {
@@ -93,19 +94,19 @@ func (c *Conn) Attach(ctx context.Context, a Attachment) error {
 		}
 	}
 	if a.Limited {
-		return c.dropCount(ctx, a) // of a detach that did not come to its end
+		return c.dropCount(ctx, a) // of a detach that was interrupted
 	}
 	return nil
 }
 
-// ensureNamespace makes the namespace and marks it, by which Detach knows it again; one that is there stays as it is.
+// ensureNamespace creates the namespace with a mark, by which Detach recognizes it. A namespace of the user is not marked.
 func (c *Conn) ensureNamespace(ctx context.Context, a Attachment) error {
 	place := namespaces.in("", a.Namespace)
 	var ns stored
 	err := c.get(ctx, place, &ns)
 	if apierrors.IsNotFound(err) {
 		if err := c.create(ctx, place, a.namespace(), nil); ignoreExists(err) != nil {
-			return fmt.Errorf("the namespace %s could not be made: %w", a.Namespace, err)
+			return fmt.Errorf("the namespace %s could not be created: %w", a.Namespace, err)
 		}
 		err = c.get(ctx, place, &ns)
 	}
@@ -129,7 +130,7 @@ type changed struct {
 	Metadata        metadata `json:"metadata"`
 }
 
-// namespace is the attachment's namespace, to be made.
+// namespace is the object by which the attachment's namespace is created.
 func (a Attachment) namespace() *corev1.Namespace {
 	return &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: a.meta(a.Namespace, "")}
 }
@@ -140,29 +141,30 @@ func merged(have, more map[string]string) map[string]string {
 	return out
 }
 
-// put makes a thing, or makes it again what it should be. One that Berth did not make is never touched.
+// put creates a thing, or corrects the one that exists. An object that Berth did not create is never changed.
 func (c *Conn) put(ctx context.Context, a Attachment, t thing) error {
 	err := c.create(ctx, t.place, t.object, nil)
 	if err == nil {
 		return nil
 	}
 	if !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("the %s '%s' could not be made: %w", t.what, t.place.name, err)
+		return fmt.Errorf("the %s '%s' could not be created: %w", t.what, t.place.name, err)
 	}
 	var have stored
 	if err := c.get(ctx, t.place, &have); err != nil {
 		return err
 	}
 	if !have.Metadata.byBerth() {
-		return berth.Errorf(berth.CodeConflict, "The cluster has a %s '%s'%s that Berth did not make. Rename or remove it, then try again.", t.what, t.place.name, t.where())
+		return berth.Errorf(berth.CodeConflict, "The cluster has a %s '%s'%s that Berth did not create. Rename or remove it, then try again.",
+			t.what, t.place.name, t.where())
 	}
 	if a.isOwn(have.Metadata) && t.grantsAs(&have) {
 		return nil
 	}
-	// Either someone changed it, or it was left over by a compute that is gone: the ownership record says that it is.
+	// Either a user changed it, or it belongs to a compute that was deleted: this compute has the ownership record.
 	t.object.SetResourceVersion(have.Metadata.ResourceVersion)
 	if err := c.update(ctx, t.place, t.object); err != nil {
-		return fmt.Errorf("the %s '%s' could not be put right: %w", t.what, t.place.name, err)
+		return fmt.Errorf("the %s '%s' could not be corrected: %w", t.what, t.place.name, err)
 	}
 	return nil
 }

@@ -21,7 +21,8 @@ var attachment = kube.Attachment{Namespace: inANewName, ComputeID: computeID, Wo
 
 func attach(t *testing.T, c *kube.Conn, a kube.Attachment) {
 	t.Helper()
-	if err := c.TakeOwnership(t.Context(), kube.Owner{ComputeID: a.ComputeID, Server: a.Server, Since: "2026-01-02T03:04:05Z", By: "me"}); err != nil {
+	if err := c.TakeOwnership(t.Context(), kube.Owner{ComputeID: a.ComputeID, Server: a.Server, Since: "2026-01-02T03:04:05Z",
+		By: "me"}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() error { return c.Attach(t.Context(), a) }) // a namespace may still be going
@@ -160,7 +161,7 @@ func TestDetachLeavesWhatIsTheUsers(t *testing.T) {
 		if found := present(t, c, attachment); len(found) != 0 {
 			t.Errorf("still in the cluster: %v", found)
 		}
-		// Another compute of the workspace takes the namespace over, and away when the user's things are gone.
+		// Another compute of the workspace takes the namespace over, and deletes it once the user's objects are deleted.
 		second := attachment
 		second.ComputeID, second.ComputeName = otherID, "two"
 		attach(t, c, second)
@@ -210,7 +211,8 @@ func TestAttachRespectsOthers(t *testing.T) {
 	if err := c.PutClusterRole(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Attach(ctx, attachment); berth.ErrorCode(err) != berth.CodeConflict || !strings.Contains(err.Error(), "cluster role 'berth-compute'") {
+	if err := c.Attach(ctx, attachment); berth.ErrorCode(err) != berth.CodeConflict ||
+		!strings.Contains(err.Error(), "cluster role 'berth-compute'") {
 		t.Errorf("%v", err)
 	}
 	if left := detach(t, c, attachment); len(left) != 1 || !strings.Contains(left[0], "cluster role") {
@@ -229,10 +231,10 @@ func TestAttachRespectsOthers(t *testing.T) {
 	elsewhere.Server = "B"
 	detach(t, c, elsewhere) // same ids, another server
 	if found := present(t, c, attachment); len(found) != 7 {
-		t.Errorf("another server took away all but %v", found)
+		t.Errorf("another server removed all but %v", found)
 	}
 	if o, _ := c.Owner(ctx); o == nil {
-		t.Error("another server took the record away")
+		t.Error("another server removed the record")
 	}
 }
 
@@ -243,21 +245,27 @@ func TestAttachWaitsForANamespaceThatGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := c.Attach(ctx, attachment)
-	if err == nil || !strings.Contains(err.Error(), "still being deleted") || berth.ErrorCode(err) != berth.CodeInternal || kube.Unreachable(err) {
+	if err == nil || !strings.Contains(err.Error(), "still being deleted") || berth.ErrorCode(err) != berth.CodeInternal ||
+		kube.Unreachable(err) {
 		t.Errorf("%v", err)
 	}
 }
 
 // What the service account may do, and some of what it may not: verb, resource, namespace.
 var rights = [][3]string{
-	{"get", "nodes", ""}, {"list", "nodes", ""}, {"get", "namespaces:kube-system", "kube-system"}, {"get", "configmaps:berth-attachment", "kube-system"},
-	{"create", "serviceaccounts/token:berth", inANewName}, {"get", "serviceaccounts:berth", inANewName}, {"get", "namespaces:" + inANewName, inANewName},
+	{"get", "nodes", ""}, {"list", "nodes", ""}, {"get", "namespaces:kube-system", "kube-system"},
+	{"get", "configmaps:berth-attachment", "kube-system"},
+	{"create", "serviceaccounts/token:berth", inANewName}, {"get", "serviceaccounts:berth", inANewName},
+	{"get", "namespaces:" + inANewName, inANewName},
 }
 
 var noRights = [][3]string{
-	{"create", "nodes", ""}, {"delete", "nodes", ""}, {"list", "namespaces", ""}, {"get", "namespaces:default", "default"}, {"list", "secrets", ""}, {"list", "secrets", inANewName},
-	{"create", "pods", inANewName}, {"update", "configmaps:berth-attachment", "kube-system"}, {"get", "configmaps:other", "kube-system"}, {"create", "serviceaccounts/token:default", inANewName},
-	{"create", "serviceaccounts/token", inANewName}, {"delete", "serviceaccounts:berth", inANewName}, {"update", "roles.rbac.authorization.k8s.io:berth-compute", inANewName}, {"list", "deployments.apps", ""},
+	{"create", "nodes", ""}, {"delete", "nodes", ""}, {"list", "namespaces", ""}, {"get", "namespaces:default", "default"},
+	{"list", "secrets", ""}, {"list", "secrets", inANewName},
+	{"create", "pods", inANewName}, {"update", "configmaps:berth-attachment", "kube-system"}, {"get", "configmaps:other", "kube-system"},
+	{"create", "serviceaccounts/token:default", inANewName},
+	{"create", "serviceaccounts/token", inANewName}, {"delete", "serviceaccounts:berth", inANewName},
+	{"update", "roles.rbac.authorization.k8s.io:berth-compute", inANewName}, {"list", "deployments.apps", ""},
 }
 
 func TestRights(t *testing.T) {
@@ -356,7 +364,8 @@ func TestToken(t *testing.T) {
 }
 
 func TestNamespaceName(t *testing.T) {
-	for in, want := range map[string]string{"azureml-Vision": "azureml-vision", "azureml-a_b.c": "azureml-a-b-c", "-x-": "x", strings.Repeat("a", 62) + "--b": strings.Repeat("a", 62)} {
+	for in, want := range map[string]string{"azureml-Vision": "azureml-vision", "azureml-a_b.c": "azureml-a-b-c", "-x-": "x",
+		strings.Repeat("a", 62) + "--b": strings.Repeat("a", 62)} {
 		if got := kube.NamespaceName(in); got != want {
 			t.Errorf("%s: %s; want %s", in, got, want)
 		}

@@ -31,8 +31,8 @@ type call struct {
 	plain        bool // the answer need not be JSON
 }
 
-// do sends a request and hands the answer of a success on. It is never repeated here: the caller knows better whether and
-// when to ask again. A refusal is an apierrors.APIStatus.
+// do sends a request once, and passes the answer of a success to read. Retries are the caller's decision. The error of a refused
+// request is an apierrors.APIStatus.
 func (c *Conn) do(ctx context.Context, l call, read func(context.Context, *http.Response) error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout) // until the last byte is in
 	defer cancel()
@@ -94,7 +94,7 @@ func orJSON(t string) string {
 // maxRefusal is how much of a refusal's body is read: its sentence is shown in part only.
 const maxRefusal = 64 << 10
 
-// refusal reads what a cluster says besides its status code.
+// refusal is the error of a refused request: the status code, and what the body adds to it.
 func refusal(answer *http.Response, l call) error {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal)) // without it there is still the code
 	var s struct {
@@ -106,7 +106,8 @@ func refusal(answer *http.Response, l call) error {
 			Message: cut(s.Message, maxSentence), Reason: metav1.StatusReason(cut(s.Reason, 60)),
 		}}
 	}
-	return apierrors.NewGenericServerResponse(answer.StatusCode, l.method, schema.GroupResource{Resource: l.what}, "", cut(string(text), maxSentence), 0, true)
+	return apierrors.NewGenericServerResponse(answer.StatusCode, l.method, schema.GroupResource{Resource: l.what}, "",
+		cut(string(text), maxSentence), 0, true)
 }
 
 // object reads an answer that holds one object; into may be nil.
@@ -126,7 +127,7 @@ func decodeOne(ctx context.Context, body io.Reader, into any) error {
 	return r.judge(r.decoder.Decode(into))
 }
 
-// raw reads the text of an answer that is no object.
+// raw reads an answer that is plain text.
 func (c *Conn) raw(ctx context.Context, path string, most int64) (text []byte, err error) {
 	err = c.do(ctx, call{method: http.MethodGet, path: path, plain: true}, func(_ context.Context, answer *http.Response) error {
 		text, err = io.ReadAll(io.LimitReader(answer.Body, most+1))

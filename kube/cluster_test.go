@@ -74,8 +74,10 @@ func served(t *testing.T, h http.HandlerFunc, o kube.Options) *kube.Conn {
 }
 
 func kubeconfigOf(url string, ca []byte) []byte {
-	return fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"x","contexts":[{"name":"x","context":{"cluster":"c","user":"u"}}],
-"clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority-data":%q}}],"users":[{"name":"u","user":{"token":"t0p-s3cret"}}]}`, url, base64.StdEncoding.EncodeToString(ca))
+	return fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"x",
+"contexts":[{"name":"x","context":{"cluster":"c","user":"u"}}],
+"clusters":[{"name":"c","cluster":{"server":%q,"certificate-authority-data":%q}}],
+"users":[{"name":"u","user":{"token":"t0p-s3cret"}}]}`, url, base64.StdEncoding.EncodeToString(ca))
 }
 
 // eventually asks again until there is no error: some things take a cluster a moment.

@@ -17,14 +17,14 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Options of a connection. The zero value is good.
+// Options configure a connection. The zero value has the defaults.
 type Options struct {
 	Timeout   time.Duration // of one request, from the first byte out to the last byte in; 5 s when zero
 	UserAgent string        // "berth" when empty
-	Guard     *Guard        // for clusters that callers name; nil for Berth's own
+	Guard     *Guard        // judges the address of a connected cluster; nil for managed ones
 }
 
-// Conn is a connection to one cluster, for any number of goroutines. Close gives its sockets back.
+// Conn is a connection to one cluster. Any number of goroutines may use it. Close it after use.
 type Conn struct {
 	http    *http.Client
 	server  *url.URL
@@ -32,10 +32,10 @@ type Conn struct {
 	shared  *sharedTransport
 }
 
-// client-go writes what goes wrong to the process's stderr besides returning it, in words of its own.
+// client-go writes errors to the process's stderr besides returning them.
 func init() { klog.SetLogger(logr.Discard()) }
 
-// Connect parses a kubeconfig and connects by it.
+// Connect parses a kubeconfig and creates a connection by it. It sends nothing yet: an error is one of the kubeconfig.
 func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 	k, err := ParseKubeconfig(kubeconfig)
 	if err != nil {
@@ -44,7 +44,7 @@ func Connect(kubeconfig []byte, o Options) (*Conn, error) {
 	return k.Connect(o)
 }
 
-// Connect makes a client. It asks the cluster nothing yet.
+// Connect creates a connection. It sends nothing yet.
 func (a *Kubeconfig) Connect(o Options) (*Conn, error) {
 	c := a.restConfig()
 	if c.UserAgent = o.UserAgent; c.UserAgent == "" {
@@ -71,11 +71,11 @@ func (a *Kubeconfig) Connect(o Options) (*Conn, error) {
 	return out, nil
 }
 
-// Close gives the sockets back, a little later: another connection to the same cluster often follows, and takes them
-// over without a new TLS handshake.
+// Close releases the connection. Its sockets stay open a little longer: another connection to the same cluster often follows,
+// and uses them without a new TLS handshake.
 func (c *Conn) Close() { c.shared.done() }
 
-// Healthy asks /readyz.
+// Healthy returns nil when the cluster's /readyz answers that it is ready.
 func (c *Conn) Healthy(ctx context.Context) error {
 	_, err := c.raw(ctx, "/readyz", maxRefusal)
 	return err
@@ -119,7 +119,7 @@ func (p place) call(method string, sub ...string) call {
 	return call{method: method, path: strings.Join(append(path, sub...), "/"), what: p.resource.name}
 }
 
-// stored is what is read of any object: besides its metadata, what the few kinds hold that Berth deals in.
+// stored is what is read of any object: besides its metadata, what the few kinds that Berth uses hold.
 type stored struct {
 	Metadata metadata
 	Rules    few[rule]    // of a role
@@ -160,7 +160,7 @@ func (c *Conn) send(ctx context.Context, l call, o, into any) (err error) {
 	return c.object(ctx, l, into)
 }
 
-// remove deletes the very object that was read: not one that has its name since. That there is none is fine.
+// remove deletes the object of this UID, not a newer one of the same name. An object that does not exist counts as removed.
 func (c *Conn) remove(ctx context.Context, p place, uid string) error {
 	o := &metav1.DeleteOptions{}
 	o.Kind, o.APIVersion = "DeleteOptions", "v1"

@@ -53,7 +53,8 @@ func TestUnreachable(t *testing.T) {
 	if err := connect(t, kubeconfigOf(s.URL, nil)).Healthy(ctx); !kube.Unreachable(err) {
 		t.Errorf("not trusted: %v", err)
 	}
-	for err, want := range map[error]bool{nil: false, errors.New("x"): false, context.Canceled: false, context.DeadlineExceeded: true, fmt.Errorf("a: %w", context.DeadlineExceeded): true} {
+	for err, want := range map[error]bool{nil: false, errors.New("x"): false, context.Canceled: false, context.DeadlineExceeded: true,
+		fmt.Errorf("a: %w", context.DeadlineExceeded): true} {
 		if kube.Unreachable(err) != want {
 			t.Errorf("%v: %v", err, !want)
 		}
@@ -61,7 +62,8 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	for code, want := range map[int]bool{400: false, 401: false, 403: false, 404: false, 409: false, 429: false, 500: false, 502: true, 503: true, 504: true} {
+	for code, want := range map[int]bool{400: false, 401: false, 403: false, 404: false, 409: false, 429: false, 500: false, 502: true,
+		503: true, 504: true} {
 		asked := atomic.Int32{}
 		c := served(t, func(w http.ResponseWriter, _ *http.Request) {
 			asked.Add(1)
@@ -105,7 +107,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(bytes.Repeat([]byte(" "), 3<<20))
 	}, kube.Options{})
-	if _, err := c.Nodes(t.Context()); !kube.Nonsense(err) || !strings.Contains(err.Error(), "more than 2 MiB in one value") || kube.Unreachable(err) {
+	if _, err := c.Nodes(t.Context()); !kube.Nonsense(err) || !strings.Contains(err.Error(), "more than 2 MiB in one value") ||
+		kube.Unreachable(err) {
 		t.Errorf("%v", err)
 	}
 }

@@ -14,14 +14,14 @@ import (
 	"berth.dev/berth"
 )
 
-// ConnectionNamespace holds what Berth puts into a cluster that it did not make: its own service account.
+// ConnectionNamespace is the namespace in a connected cluster that holds Berth's own service account.
 const ConnectionNamespace = "berth-system"
 
 // connectionName is what the service account, its role and its binding are called.
 const connectionName = "berth-connection"
 
-// connectionThings belong to the namespace: Kubernetes takes them away together with it. So that a connection can be ended
-// with its own rights, by one request, and nothing is left half.
+// connectionThings belong to the namespace: Kubernetes deletes them together with it. So a connection can be
+// ended with its own rights, by one request, completely.
 func connectionThings(a Attachment, ns metadata) []thing {
 	const group = rbacv1.GroupName + "/v1"
 	owned := func(name string) metav1.ObjectMeta {
@@ -32,21 +32,25 @@ func connectionThings(a Attachment, ns metadata) []thing {
 	account := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: connectionName, Namespace: ns.Name}}
 	return []thing{
 		{"service account", serviceAccounts.in(ns.Name, connectionName),
-			&corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{Kind: "ServiceAccount", APIVersion: "v1"}, ObjectMeta: a.meta(connectionName, ns.Name)}},
+			&corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{Kind: "ServiceAccount", APIVersion: "v1"},
+				ObjectMeta: a.meta(connectionName, ns.Name)}},
 		{"cluster role", clusterRoles.in("", connectionName),
-			&rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: group}, ObjectMeta: owned(connectionName), Rules: connectionRules()}},
+			&rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: group}, ObjectMeta: owned(connectionName),
+				Rules: connectionRules()}},
 		{"cluster role binding", clusterBindings.in("", connectionName),
-			&rbacv1.ClusterRoleBinding{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleBinding", APIVersion: group}, ObjectMeta: owned(connectionName), Subjects: account,
+			&rbacv1.ClusterRoleBinding{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleBinding", APIVersion: group},
+				ObjectMeta: owned(connectionName), Subjects: account,
 				RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: connectionName}}},
 	}
 }
 
-// Enter makes Berth's own service account with the credential of an administrator, who is not needed afterwards. of is the
-// ARM id of the cluster, server which Berth. All of it may be there already.
+// Enter creates Berth's own service account, by the credential of an administrator, which is not needed afterwards. of is the
+// ARM id of the cluster, server the id of the Berth server. Objects that exist already are kept. CodeConflict when the cluster
+// is connected under another id or by another server.
 func (c *Conn) Enter(ctx context.Context, of, server string) error {
 	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
 	place := namespaces.in("", ConnectionNamespace)
-	// Made, never changed: of two who try at once one finds the other's.
+	// The namespace is created, never changed: of two servers that try at once, one finds the namespace of the other.
 	if err := c.create(ctx, place, a.namespace(), nil); ignoreExists(err) != nil {
 		return err
 	}
@@ -56,7 +60,9 @@ func (c *Conn) Enter(ctx context.Context, of, server string) error {
 	}
 	switch {
 	case !a.isOwn(ns.Metadata):
-		return berth.Errorf(berth.CodeConflict, "The cluster is connected already, as %s: its namespace %s says so. Disconnect it there first; if that is gone for good, connect with --force (force=true).", whose(ns.Metadata), ConnectionNamespace)
+		return berth.Errorf(berth.CodeConflict, "The cluster is connected already, as %s: its namespace %s names it. "+
+			"Disconnect it there first; if that connection no longer exists, connect with --force (force=true).",
+			whose(ns.Metadata), ConnectionNamespace)
 	case ns.ending():
 		return ErrNamespaceEnding
 	}
@@ -72,7 +78,7 @@ func whose(m metadata) string {
 	if of := m.Annotations[annotationFor]; of != "" {
 		return cut(of, maxSentence)
 	}
-	return "something that left no name"
+	return "a cluster without a name"
 }
 
 // ConnectionToken asks for a token of Berth's own service account: as administrator, or with the token that it follows.
@@ -80,18 +86,21 @@ func (c *Conn) ConnectionToken(ctx context.Context, ttl time.Duration) (token st
 	return c.token(ctx, serviceAccounts.in(ConnectionNamespace, connectionName), ttl)
 }
 
-// Leave ends a connection: the namespace goes, and Kubernetes removes all that belongs to it. left names what stays in the
-// cluster of what this Berth made there.
+// Leave ends a connection: it deletes the namespace, and Kubernetes deletes all that belongs to it. left names, in sentences,
+// the objects that stay in the cluster of those that this Berth server created.
 func (c *Conn) Leave(ctx context.Context, of, server string) (left []string, err error) {
 	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
 	stays, err := c.remaining(ctx, server)
 	switch {
 	case Denied(err):
-		left = []string{"The cluster does not let Berth see whether anything of Berth's is left in it. To see it: kubectl get namespaces -l " + labelManaged + "=berth"}
+		left = []string{"The cluster does not let Berth list its own objects, so some of them may still be there. " +
+			"To list them: kubectl get namespaces -l " +
+			labelManaged + "=berth"}
 	case err != nil:
 		return nil, err
 	case stays.n > 0:
-		left = []string{"These objects of Berth's stay in the cluster: " + stays.String() + ". A namespace stays when it holds what Berth did not put there. Remove what is not needed with kubectl."}
+		left = []string{"These objects of Berth stay in the cluster: " + stays.String() +
+			". A namespace stays when it holds objects that Berth did not create. Delete with kubectl those that you do not need."}
 	}
 	var ns stored
 	err = c.get(ctx, namespaces.in("", ConnectionNamespace), &ns)
@@ -107,7 +116,8 @@ func (c *Conn) Leave(ctx context.Context, of, server string) (left []string, err
 	return left, c.remove(ctx, namespaces.in("", ConnectionNamespace), ns.Metadata.UID)
 }
 
-// remaining names what this Berth made in the cluster besides the connection itself, and what is not on its way out.
+// remaining names the objects that this Berth server created in the cluster, without the connection's own and without those that
+// are being deleted already.
 func (c *Conn) remaining(ctx context.Context, server string) (*tally, error) {
 	found := &tally{}
 	for _, kind := range []resource{namespaces, serviceAccounts, roles, bindings} {
@@ -141,8 +151,9 @@ func (c *Conn) remaining(ctx context.Context, server string) (*tally, error) {
 	return found, nil
 }
 
-// Adopt lets role and binding of a connection that was applied by hand belong to its namespace, as Enter makes them: its own
-// rights would not suffice to take away what gives them.
+// Adopt makes the namespace the owner of the role and the binding of a connection that an administrator applied by hand, as Enter
+// does: the account's own rights do not suffice to delete the role that grants them. CodeConflict when the namespace belongs to
+// another connection.
 func (c *Conn) Adopt(ctx context.Context, of, server string) error {
 	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
 	var ns stored
@@ -150,7 +161,8 @@ func (c *Conn) Adopt(ctx context.Context, of, server string) error {
 		return err
 	}
 	if !a.isOwn(ns.Metadata) {
-		return berth.Errorf(berth.CodeConflict, "The cluster's namespace %s was made for %s. Apply the manifest that is printed for this connection.", ConnectionNamespace, whose(ns.Metadata))
+		return berth.Errorf(berth.CodeConflict, "The cluster's namespace %s belongs to the connection of %s. "+
+			"Apply the manifest that Berth prints for this connection.", ConnectionNamespace, whose(ns.Metadata))
 	}
 	for _, t := range connectionThings(a, ns.Metadata)[1:] {
 		var have stored

@@ -16,13 +16,13 @@ import (
 
 // countName is a quota that forbids nothing. It shows how many objects of a kind a namespace holds to an account that may not
 // list them: secrets, because a list shows what is in them, and custom resources, which no role can name beforehand. A detach
-// makes it when it begins: Kubernetes counts what is there when a quota is made, and misses what is created at that moment.
+// creates it when it begins: Kubernetes counts what exists when a quota is created, and misses what is created at that moment.
 const countName = "berth-count"
 
-// annotationCounting marks a quota that a detach has made; earlier versions of Berth made one at the attach.
+// annotationCounting marks a quota that a detach has created; earlier versions of Berth created one at the attach.
 const annotationCounting = "berth.dev/counting"
 
-// ErrCounting says that the cluster is counting the objects of a namespace, which takes a few seconds, and up to a minute for
+// ErrCounting means that the cluster is counting the objects of a namespace, which takes a few seconds, and up to a minute for
 // a kind that is new. Ask again.
 var ErrCounting = errors.New("the cluster is still counting what is in the namespace")
 
@@ -30,7 +30,7 @@ var ErrCounting = errors.New("the cluster is still counting what is in the names
 func (k kind) countKey() string { return "count/" + k.qualified() }
 
 // count reads how many objects there are of kinds, by countKey. A kind that the quota does not name yet is added, and one
-// that Kubernetes has not counted yet is missing. The quota is made anew then: no role has to allow its change.
+// that Kubernetes has not counted yet is missing. The quota is created again then, so that no role must permit updates.
 func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[string]string, err error) {
 	p := resourceQuotas.in(a.Namespace, countName)
 	var have struct {
@@ -47,14 +47,14 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 		_, named := have.Spec.Hard[k.countKey()]
 		_, seen := have.Status.Hard[k.countKey()]
 		_, counted := have.Status.Used[k.countKey()]
-		missing = missing || !named || seen && !counted // Kubernetes did not know the kind yet, and looks at new quotas only
+		missing = missing || !named || seen && !counted // Kubernetes did not know the kind yet, and counts for new quotas only
 	}
 	if !missing {
 		return merged(map[string]string{}, have.Status.Used), nil // empty until Kubernetes has counted
 	}
 	if have.Metadata.UID != "" {
 		if !a.isOwn(have.Metadata) {
-			return nil, nil // somebody else's: nothing can be counted
+			return nil, nil // a quota that is not Berth's: nothing can be counted
 		}
 		if err := c.remove(ctx, p, have.Metadata.UID); err != nil {
 			return nil, err
@@ -68,8 +68,8 @@ func (c *Conn) count(ctx context.Context, a Attachment, kinds []kind) (used map[
 	return map[string]string{}, ignoreExists(c.create(ctx, p, q, nil))
 }
 
-// counted sorts the kinds that could not be listed by what the quota says of them. It returns ErrCounting while Kubernetes
-// counts, unless the attachment is in a hurry.
+// counted sorts the kinds that could not be listed by what the quota shows of them. It returns ErrCounting while Kubernetes
+// counts, unless the attachment is Hurried.
 func (c *Conn) counted(ctx context.Context, a Attachment, hidden []kind, theirs, unseen *tally) error {
 	countable := slices.DeleteFunc(slices.Clone(hidden), func(k kind) bool { return !k.countable })
 	used := map[string]string{}

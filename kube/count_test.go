@@ -123,7 +123,8 @@ func TestLeaveSaysNothingOfNothing(t *testing.T) {
 	limited := attachment
 	limited.Limited = true
 	attach(t, own, limited)
-	if left, err := own.Leave(t.Context(), connectionID, "A"); err != nil || len(left) != 1 || !strings.Contains(left[0], "namespaces/"+inANewName) ||
+	if left, err := own.Leave(t.Context(), connectionID, "A"); err != nil || len(left) != 1 ||
+		!strings.Contains(left[0], "namespaces/"+inANewName) ||
 		!strings.Contains(left[0], "configmaps/berth-attachment") || !strings.Contains(left[0], "clusterroles/berth-compute") {
 		t.Errorf("before the detach: %q, %v", left, err)
 	}
@@ -147,7 +148,7 @@ func TestCountOfAnEarlierBerth(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := own.Detach(t.Context(), limited); !errors.Is(err, kube.ErrCounting) || kube.Nonsense(err) {
-		t.Errorf("a quota that was made anew is believed at once: %v", err)
+		t.Errorf("a quota that was created again is believed at once: %v", err)
 	}
 	if left := detachCounted(t, own, limited); left != nil {
 		t.Errorf("left: %q", left)

@@ -10,9 +10,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// Detach takes away exactly what Attach and Claim put in for this attachment, and nothing of anybody else's. The
-// namespace goes only when it is marked as made for it and nothing of the user's is in it; left says in sentences what stays. It may be
-// repeated, and begun anew where it broke off.
+// Detach removes exactly what Attach and TakeOwnership created for this attachment. The namespace is deleted only when it is
+// marked as created for it and holds nothing of the user; left names, in sentences, what stays. Call it again after an error: it
+// goes on where it was interrupted. ErrCounting while the cluster still counts what is in the namespace.
 func (c *Conn) Detach(ctx context.Context, a Attachment) (left []string, err error) {
 	for _, t := range slices.Backward(a.things()) {
 		note, err := c.takeOut(ctx, a, t)
@@ -30,14 +30,14 @@ func (c *Conn) Detach(ctx context.Context, a Attachment) (left []string, err err
 	if note != "" {
 		left = append(left, note)
 	}
-	// Last: until here the cluster is ours, and whoever comes next finds it clean.
+	// Last: until here the compute holds the cluster, so the next holder finds nothing of this one.
 	return left, c.dropOwnership(ctx, func(o Owner) bool {
 		return strings.EqualFold(o.ComputeID, a.ComputeID) && (a.Server == "" || o.Server == a.Server)
 	})
 }
 
-// takeOut removes a thing that is marked as this attachment's. One by the same name that is not stays; when it is
-// someone's own and not another compute's, note says so.
+// takeOut removes a thing that is marked as this attachment's. An object of the same name that is not
+// stays; note names it when it does not belong to another compute either.
 func (c *Conn) takeOut(ctx context.Context, a Attachment, t thing) (note string, err error) {
 	var have stored
 	err = c.get(ctx, t.place, &have)
@@ -74,9 +74,10 @@ func (c *Conn) leaveNamespace(ctx context.Context, a Attachment) (note string, e
 	case err != nil:
 		return "", err
 	case theirs.n > 0:
-		return fmt.Sprintf("The namespace '%s' was kept, because it holds things that Berth did not put there: %s.", a.Namespace, theirs), nil
+		return fmt.Sprintf("The namespace '%s' was kept, because it holds objects that Berth did not create: %s.", a.Namespace, theirs), nil
 	case unseen.n > 0:
-		return fmt.Sprintf("The namespace '%s' was kept, because the cluster could not say whether it holds anything of these kinds: %s.", a.Namespace, unseen), nil
+		return fmt.Sprintf("The namespace '%s' was kept, because the cluster did not show whether it holds objects of these kinds: %s.",
+			a.Namespace, unseen), nil
 	}
 	if err := c.remove(ctx, place, ns.Metadata.UID); err != nil {
 		return "", fmt.Errorf("the namespace '%s' could not be removed: %w", a.Namespace, err)
@@ -123,7 +124,7 @@ func (c *Conn) contents(ctx context.Context, a Attachment) (theirs, unseen *tall
 	return theirs, unseen, err
 }
 
-// names lists the first objects of one resource: who wants to know what is in a namespace needs no more.
+// names lists the first objects of one resource: more are not needed to show what is in a namespace.
 func (c *Conn) names(ctx context.Context, p place, each func(string)) error {
 	const page, most, mostBytes = 50, 1000, 32 << 20
 	l := listing{call: p.call(http.MethodGet), page: page, items: most, pages: 1, bytes: mostBytes}

@@ -9,9 +9,10 @@ import (
 )
 
 // discoveryTypes asks for everything of a root in one answer. The second form is that of Kubernetes 1.26 to 1.29.
-const discoveryTypes = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
+const discoveryTypes = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList," +
+	"application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
 
-// apiGroup is what discovery says of one group of kinds.
+// apiGroup is what discovery shows of one group of kinds.
 type apiGroup struct {
 	Metadata struct{ Name string }
 	Versions few[struct { // best first
@@ -46,7 +47,8 @@ func (k kind) qualified() string { return strings.TrimSuffix(k.name+"."+k.group,
 // not answer.
 func (c *Conn) kinds(ctx context.Context) (kinds []kind, stale tally, err error) {
 	for _, root := range []string{"/api", "/apis"} {
-		l := listing{call: call{path: root, what: "groups of kinds", accept: discoveryTypes}, items: maxGroups, pages: 1, bytes: maxDiscoveryBytes}
+		l := listing{call: call{path: root, what: "groups of kinds", accept: discoveryTypes}, items: maxGroups, pages: 1,
+			bytes: maxDiscoveryBytes}
 		_, err := list(ctx, c, l, func(g *apiGroup) error {
 			if kinds = append(kinds, g.listable(root, &stale)...); len(kinds) > maxKinds {
 				return nonsense("the cluster has more than %d kinds of objects", maxKinds)
@@ -54,7 +56,7 @@ func (c *Conn) kinds(ctx context.Context) (kinds []kind, stale tally, err error)
 			return nil
 		})
 		if _, odd := errors.AsType[*notKubernetes](err); odd {
-			return nil, stale, fmt.Errorf("the cluster cannot say which kinds of objects it has (Kubernetes 1.26 or newer can): %w", err)
+			return nil, stale, fmt.Errorf("the cluster does not list its kinds of objects (Kubernetes 1.26 or newer can): %w", err)
 		}
 		if err != nil {
 			return nil, stale, err

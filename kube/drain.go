@@ -13,14 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// maxEvictions is how many pods are asked to leave in one look: a node holds 110 as a rule, 250 at most in AKS.
+// maxEvictions is how many pods one call of Drain evicts: a node holds 110 as a rule, 250 at most in AKS.
 const maxEvictions = 256
 
 // Drain empties a node as a scale-in does: nothing new is placed there, and each pod is asked to leave by eviction, so that
-// disruption budgets are kept. It does not wait: remaining is how many pods are still there, and why says what holds the
-// first that may not leave. Pods of daemon sets and ended ones do not count. That there is no such node is fine.
+// disruption budgets are kept. It does not wait: remaining is how many pods are still there, and why names what keeps
+// the first pod that may not leave. Pods of daemon sets and ended ones do not count. A node that does not exist is drained.
 //
-// The order is kubectl drain's and AKS's: cordon, evict, and only then does the caller take the node away.
+// The order is kubectl drain's and AKS's: cordon, evict, and only then does the caller delete the node.
 func (c *Conn) Drain(ctx context.Context, node string) (remaining int, why string, err error) {
 	if err := c.cordon(ctx, node); err != nil {
 		return 0, "", ignoreNotFound(err)
@@ -38,7 +38,7 @@ func (c *Conn) Drain(ctx context.Context, node string) (remaining int, why strin
 		p := &there[i]
 		remaining++
 		if p.Metadata.DeletionTimestamp != "" {
-			continue // on its way out
+			continue // is being deleted
 		}
 		switch err := c.evict(ctx, p); {
 		case apierrors.IsTooManyRequests(err):
@@ -52,15 +52,15 @@ func (c *Conn) Drain(ctx context.Context, node string) (remaining int, why strin
 	return remaining, why, nil
 }
 
-// annotationLeaving tells a node that Drain has cordoned from one that its owner has.
+// annotationLeaving distinguishes nodes that Drain has cordoned from those that a user has.
 const annotationLeaving = "berth.dev/leaving"
 
-// cordon keeps new pods away from a node.
+// cordon keeps new pods off a node.
 func (c *Conn) cordon(ctx context.Context, node string) error {
 	return c.mark(ctx, node, `{"metadata":{"annotations":{"`+annotationLeaving+`":"true"}},"spec":{"unschedulable":true}}`)
 }
 
-// Stay takes back what Drain began: the node is wanted after all.
+// Stay reverts Drain: the node accepts pods again. Call it only for a Leaving node: it uncordons any other one, too.
 func (c *Conn) Stay(ctx context.Context, node string) error {
 	return c.mark(ctx, node, `{"metadata":{"annotations":{"`+annotationLeaving+`":null}},"spec":{"unschedulable":null}}`)
 }
@@ -71,7 +71,7 @@ func (c *Conn) mark(ctx context.Context, node, patch string) error {
 	return c.object(ctx, l, nil)
 }
 
-// mustLeave says whether a pod has to be gone before its node goes.
+// mustLeave reports whether a pod must leave before its node is deleted.
 func (p *pod) mustLeave() bool {
 	if p.ended() || p.Metadata.Annotations.Mirror != "" {
 		return false

@@ -14,7 +14,7 @@ import (
 	"berth.dev/berth"
 )
 
-// Unreachable says that a cluster gave no answer of its own: the network, TLS or a timeout, not a refusal. 502 to 504 are
+// Unreachable reports whether a cluster gave no answer of its own: the network, TLS or a timeout, not a refusal. 502 to 504 are
 // what a load balancer answers for a cluster that does not.
 func Unreachable(err error) bool {
 	switch {
@@ -47,13 +47,14 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// Denied says that the cluster does not take the credential, or that it may not do what was asked.
+// Denied reports whether the cluster refused the credential (401), or the credential lacks the right (403).
 func Denied(err error) bool { return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) }
 
-// Unauthorized says that the cluster does not know the credential.
+// Unauthorized reports whether the cluster does not know the credential (401).
 func Unauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
 
-// Untrusted says that what answers is not what was connected: its certificate is of another authority, or for another name.
+// Untrusted reports whether another server answers than the one that was connected: its certificate is of another authority, or for
+// another name.
 func Untrusted(err error) bool {
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
 	_, name := errors.AsType[x509.HostnameError](err)
@@ -65,17 +66,17 @@ func isNonsense(err error) bool {
 	return is
 }
 
-// Nonsense says that there was an answer, and that it is not one of Kubernetes', or larger than any of its own: no other will
-// come.
+// Nonsense reports whether the answer is not one of Kubernetes, or larger than any of its own. Another try does not help.
 func Nonsense(err error) bool {
-	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) || errors.Is(err, ErrNamespaceEnding) || errors.Is(err, ErrCounting) {
+	if _, ours := errors.AsType[*berth.Error](err); ours || err == nil || Unreachable(err) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, ErrNamespaceEnding) || errors.Is(err, ErrCounting) {
 		return false
 	}
 	status := apierrors.APIStatus(nil)
 	return !errors.As(err, &status) || isNonsense(err) || errors.Is(err, errRedirect)
 }
 
-// Expired says that the cluster's certificate has ended.
+// Expired reports whether the cluster's certificate has expired.
 func Expired(err error) bool {
 	e, is := errors.AsType[x509.CertificateInvalidError](err)
 	return is && e.Reason == x509.Expired

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Evict takes out what an owner has put into the cluster, its ownership record last: its account goes, and its tokens with it.
-// A take-over begins with it; Detach is for one's own. Sentences in left say what had to stay. For hurried see Attachment.
+// Evict removes what the present owner has created in the cluster, its ownership record last: with its account its tokens end.
+// A take-over begins with it; a compute removes its own objects by Detach. left names, in sentences, what stays. For hurried see
+// Attachment. ErrCounting while the cluster still counts.
 func (c *Conn) Evict(ctx context.Context, owner Owner, hurried bool) (left []string, err error) {
 	accounts, err := c.marked(ctx, serviceAccounts)
 	if err != nil {
@@ -31,7 +32,7 @@ func (c *Conn) Evict(ctx context.Context, owner Owner, hurried bool) (left []str
 // maxMarked is how many objects of a kind Berth's mark can have in one cluster.
 const maxMarked = 1000
 
-// marked lists all objects of a kind that some Berth made.
+// marked lists all objects of a kind that any Berth server created.
 func (c *Conn) marked(ctx context.Context, r resource) (out []metadata, err error) {
 	l := listing{call: r.in("", "").call(http.MethodGet), page: maxMarked, items: maxMarked, pages: 1, bytes: maxPodBytes}
 	l.accept, l.query = metadataOnly, url.Values{"labelSelector": {labelManaged + "=berth"}}
@@ -42,7 +43,7 @@ func (c *Conn) marked(ctx context.Context, r resource) (out []metadata, err erro
 	return out, err
 }
 
-// EvictConnection takes out another connection's account, with all its rights.
+// EvictConnection removes the account of another connection, with all its rights.
 func (c *Conn) EvictConnection(ctx context.Context) error {
 	return c.remove(ctx, namespaces.in("", ConnectionNamespace), "")
 }

@@ -27,7 +27,8 @@ func (c *Conn) DropMap(ctx context.Context, namespace, name string) error {
 }
 
 func (c *Conn) PutNamespace(ctx context.Context, name string, finalizers ...string) error {
-	ns := &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"}, ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: finalizers}}
+	ns := &corev1.Namespace{TypeMeta: metav1.TypeMeta{Kind: "Namespace", APIVersion: "v1"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: finalizers}}
 	return c.create(ctx, namespaces.in("", name), ns, nil)
 }
 
@@ -45,7 +46,8 @@ func (c *Conn) Namespace(ctx context.Context, name string) (*corev1.Namespace, e
 }
 
 func (c *Conn) PutClusterRole(ctx context.Context) error {
-	r := &rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: "rbac.authorization.k8s.io/v1"}, ObjectMeta: metav1.ObjectMeta{Name: rightsName}}
+	r := &rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: "rbac.authorization.k8s.io/v1"},
+		ObjectMeta: metav1.ObjectMeta{Name: rightsName}}
 	return c.create(ctx, clusterRoles.in("", rightsName), r, nil)
 }
 
@@ -77,7 +79,7 @@ func (c *Conn) Present(ctx context.Context, a Attachment) (found []string, err e
 	return found, nil
 }
 
-// Dump is every object of the cluster, by "resource namespace/name", as far as somebody wrote it: without status, and
+// Dump is every object of the cluster, by "resource namespace/name", as far as a client wrote it: without status, and
 // without what Kubernetes itself keeps changing.
 func (c *Conn) Dump(ctx context.Context) (map[string]string, error) {
 	out := map[string]string{}
@@ -137,11 +139,13 @@ var (
 	widgets     = resource{"/apis/example.com/v1", "widgets"}
 )
 
-// DefineWidgets makes a kind of custom resource.
+// DefineWidgets creates a kind of custom resource.
 func (c *Conn) DefineWidgets(ctx context.Context) error {
-	return ignoreExists(c.create(ctx, definitions.in("", ""), json.RawMessage(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
-"metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced","names":{"plural":"widgets","singular":"widget","kind":"Widget"},
-"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`), nil))
+	return ignoreExists(c.create(ctx, definitions.in("", ""),
+		json.RawMessage(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition",
+"metadata":{"name":"widgets.example.com"},"spec":{"group":"example.com","scope":"Namespaced",
+"names":{"plural":"widgets","singular":"widget","kind":"Widget"},"versions":[{"name":"v1","served":true,"storage":true,
+"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`), nil))
 }
 
 // DropWidgets removes it.
@@ -151,7 +155,8 @@ func (c *Conn) DropWidgets(ctx context.Context) error {
 
 // PutWidget makes one of them.
 func (c *Conn) PutWidget(ctx context.Context, namespace string) error {
-	return c.create(ctx, widgets.in(namespace, ""), json.RawMessage(`{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w"}}`), nil)
+	return c.create(ctx, widgets.in(namespace, ""),
+		json.RawMessage(`{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"w"}}`), nil)
 }
 
 // CountSecretsOnly makes the quota as earlier versions of Berth did.
@@ -179,7 +184,8 @@ func (c *Conn) PutBudget(ctx context.Context, name string) error {
 	return c.create(ctx, budgets.in("default", name), &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       policyv1.PodDisruptionBudgetSpec{MinAvailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}},
+		Spec: policyv1.PodDisruptionBudgetSpec{MinAvailable: &one,
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}},
 	}, nil)
 }
 

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 )
 
-// Facts is what a cluster says of itself.
+// Facts is what a cluster reports of itself.
 type Facts struct {
-	UID     string // of its kube-system namespace: its identity
+	UID     string // of the namespace kube-system: the cluster's identity
 	Version string // "1.36.0"
 	Nodes   []Node
 }
@@ -28,7 +28,7 @@ type Node struct {
 	VCPUs, MemoryMiB, GPUs, FPGAs            int
 }
 
-// Facts asks the cluster who and what it is.
+// Facts asks the cluster for its identity, version and nodes.
 func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 	var f Facts
 	var system stored
@@ -36,7 +36,7 @@ func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 		return f, err
 	}
 	if f.UID = cut(system.Metadata.UID, 128); f.UID == "" {
-		return f, errors.New("the cluster's kube-system namespace has no UID, so that the cluster cannot be told from others")
+		return f, errors.New("the cluster's kube-system namespace has no UID, so that the cluster cannot be distinguished from others")
 	}
 	var err error
 	if f.Version, err = c.Version(ctx); err != nil {
@@ -46,7 +46,7 @@ func (c *Conn) Facts(ctx context.Context) (Facts, error) {
 	return f, err
 }
 
-// Version asks for the Kubernetes version. A cluster that emulates an older minor is judged by that one.
+// Version asks for the Kubernetes version. A cluster that emulates an older minor version reports that one.
 func (c *Conn) Version(ctx context.Context) (string, error) {
 	text, err := c.raw(ctx, "/version", maxRefusal)
 	if err != nil {
@@ -108,7 +108,7 @@ type node struct {
 	}
 }
 
-// Nodes lists the nodes.
+// Nodes lists the nodes of the cluster. Nonsense when the list exceeds its bounds.
 func (c *Conn) Nodes(ctx context.Context) ([]Node, error) {
 	var out []Node
 	l := listing{call: nodes.in("", "").call(http.MethodGet), page: pageOfNodes, items: maxNodes, pages: maxNodePages, bytes: maxNodeBytes}
@@ -139,13 +139,13 @@ func (n *node) facts() Node {
 	return out
 }
 
-// CreateNode makes a node object with what it offers in its status, as a kubelet does when it registers. That there is
-// one by that name already is fine.
+// CreateNode creates a node object with what it offers in its status, as a kubelet does when it registers. A node of that
+// name that exists already is kept.
 func (c *Conn) CreateNode(ctx context.Context, n NodeSpec) error {
 	return ignoreExists(c.create(ctx, nodes.in("", n.Name), n.object(), nil))
 }
 
-// DeleteNode removes a node object; see Drain for what comes before. That there is none is fine.
+// DeleteNode removes a node object; call Drain first. A node that does not exist counts as deleted.
 func (c *Conn) DeleteNode(ctx context.Context, name string) error {
 	return c.remove(ctx, nodes.in("", name), "")
 }

@@ -26,8 +26,9 @@ func TestFacts(t *testing.T) {
 	name := kube.NodePrefix(clusterID, "agentpool") + "000002"
 	for i, n := range f.Nodes {
 		want := kube.Node{
-			Name: kube.NodePrefix(clusterID, "agentpool") + fmt.Sprintf("%06d", i), Pool: "agentpool", InstanceType: "Standard_NC6s_v3", KubeletVersion: "v1.36.0",
-			Ready: i < 2, Simulated: true, VCPUs: 6, MemoryMiB: 114688, GPUs: 1,
+			Name: kube.NodePrefix(clusterID, "agentpool") + fmt.Sprintf("%06d", i), Pool: "agentpool", InstanceType: "Standard_NC6s_v3",
+			KubeletVersion: "v1.36.0",
+			Ready:          i < 2, Simulated: true, VCPUs: 6, MemoryMiB: 114688, GPUs: 1,
 		}
 		if n != want {
 			t.Errorf("node %d is %+v; want %+v", i, n, want)
@@ -83,7 +84,7 @@ func TestNodesComeAndGo(t *testing.T) {
 		size := kube.SizeFacts{Name: "Standard_PB6s", VCPUs: 6, MemoryMiB: 112 << 10, FPGAs: 1}
 		n := kube.NodeFor(clusterID, pool, size, 35).In("westeurope")
 		n.KubeletVersion = "v1.36.0"
-		for range 2 { // the second time it is there already
+		for range 2 { // the second time it exists already
 			if err := c.CreateNode(t.Context(), n); err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +102,8 @@ func TestNodesComeAndGo(t *testing.T) {
 			return nil
 		}
 		have := find()
-		if have == nil || have.VCPUs != 6 || have.MemoryMiB != 112<<10 || have.FPGAs != 1 || have.GPUs != 0 || have.Pool != "extra" || have.InstanceType != "Standard_PB6s" || !have.Simulated || have.KubeletVersion != "v1.36.0" {
+		if have == nil || have.VCPUs != 6 || have.MemoryMiB != 112<<10 || have.FPGAs != 1 || have.GPUs != 0 || have.Pool != "extra" ||
+			have.InstanceType != "Standard_PB6s" || !have.Simulated || have.KubeletVersion != "v1.36.0" {
 			t.Errorf("%+v", have)
 		}
 		for range 2 {
@@ -118,26 +120,31 @@ func TestNodesComeAndGo(t *testing.T) {
 func TestNodeFor(t *testing.T) {
 	pool := berth.NodePool{Name: "agentpool", Mode: "System", MaxPods: 110}
 	n := kube.NodeFor(clusterID, pool, kube.SizeFacts{Name: "Standard_NC6s_v3", VCPUs: 6, GPUs: 1}, 36)
-	if !strings.HasPrefix(n.Name, "aks-agentpool-") || !strings.HasSuffix(n.Name, "-vmss000010") || len(n.Name) != len("aks-agentpool-12345678-vmss000010") {
+	if !strings.HasPrefix(n.Name, "aks-agentpool-") || !strings.HasSuffix(n.Name, "-vmss000010") ||
+		len(n.Name) != len("aks-agentpool-12345678-vmss000010") {
 		t.Errorf("name %s", n.Name)
 	}
 	for label, want := range map[string]string{
-		"kubernetes.azure.com/agentpool": "agentpool", "agentpool": "agentpool", "kubernetes.azure.com/mode": "system", "kubernetes.azure.com/role": "agent",
-		"kubernetes.azure.com/cluster": "MC_rg_kube-test", "node.kubernetes.io/instance-type": "Standard_NC6s_v3", "beta.kubernetes.io/instance-type": "Standard_NC6s_v3",
-		"kubernetes.io/hostname": n.Name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "accelerator": "nvidia", "berth.dev/simulated": "true",
+		"kubernetes.azure.com/agentpool": "agentpool", "agentpool": "agentpool", "kubernetes.azure.com/mode": "system",
+		"kubernetes.azure.com/role":    "agent",
+		"kubernetes.azure.com/cluster": "MC_rg_kube-test", "node.kubernetes.io/instance-type": "Standard_NC6s_v3",
+		"beta.kubernetes.io/instance-type": "Standard_NC6s_v3",
+		"kubernetes.io/hostname":           n.Name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "accelerator": "nvidia",
+		"berth.dev/simulated": "true",
 	} {
 		if n.Labels[label] != want {
 			t.Errorf("%s=%s; want %s", label, n.Labels[label], want)
 		}
 	}
 	there := n.In("westeurope")
-	for label, want := range map[string]string{"topology.kubernetes.io/region": "westeurope", "topology.kubernetes.io/zone": "0", "kubernetes.azure.com/cluster": "MC_rg_kube-test_westeurope"} {
+	for label, want := range map[string]string{"topology.kubernetes.io/region": "westeurope", "topology.kubernetes.io/zone": "0",
+		"kubernetes.azure.com/cluster": "MC_rg_kube-test_westeurope"} {
 		if there.Labels[label] != want {
 			t.Errorf("%s=%s; want %s", label, there.Labels[label], want)
 		}
 	}
 	if _, changed := n.Labels["topology.kubernetes.io/region"]; changed {
-		t.Error("In changed the node that it was given")
+		t.Error("In changed the node that it was called with")
 	}
 	long := berth.NewID("s", strings.Repeat("g", 90), berth.TypeCluster, "c(1)-")
 	if l := kube.NodeFor(long, pool, kube.SizeFacts{}, 0).In("westeurope").Labels["kubernetes.azure.com/cluster"]; len(l) > 63 {

@@ -8,39 +8,65 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// grant is one right of Berth's account in a cluster that was given to it, and what it is for.
+// grant is one right of Berth's account in a connected cluster, and its reason, a sentence.
 type grant struct {
 	why  string
 	rule rbacv1.PolicyRule
 }
 
+// roleKinds are the kinds by which Kubernetes grants rights.
+var roleKinds = []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}
+
 // connectionGrants are what Berth may do in a connected cluster: read its nodes, keep the ownership record, and create and
 // remove what a compute needs. It cannot read secrets, run anything, or grant what it does not have: Kubernetes refuses roles
-// that exceed their maker's own rights.
+// that exceed the rights of the account that creates them.
 var connectionGrants = []grant{
-	{"How large the cluster is, and which of its nodes are ready.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list"}}},
+	{"The size of the cluster, and which of its nodes are ready.", permit([]string{""}, []string{"nodes"}, nil, "get", "list")},
 	{"The cluster's identity (kube-system's UID), the namespaces of computes, and which of them stay when the cluster is disconnected.",
-		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list", "create", "update", "delete"}}},
-	{"The ownership record. It is made with create-only semantics, which Kubernetes cannot bind to a name.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"create"}}},
-	{"The same record: whose the cluster is, and its end.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{recordName}, Verbs: []string{"get", "delete"}}},
-	{"The service accounts of computes. That something is made cannot be bound to a name.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"create"}}},
-	{"The same service accounts, and its own.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, ResourceNames: []string{accountName, connectionName}, Verbs: []string{"get", "update", "delete"}}},
-	{"Short-lived tokens for computes and for itself, and for no other account.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, ResourceNames: []string{accountName, connectionName}, Verbs: []string{"create"}}},
-	{"The roles of computes: Kubernetes lets them have no more than what stands here.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}, Verbs: []string{"create"}}},
-	{"The same roles, to put them right and to take them away.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}, ResourceNames: []string{rightsName}, Verbs: []string{"get", "update", "delete"}}},
-	{"A quota that forbids nothing and counts secrets and custom resources, instead of the right to list, which is to read, them.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"resourcequotas"}, Verbs: []string{"create"}}},
-	{"The same quota.", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"resourcequotas"}, ResourceNames: []string{countName}, Verbs: []string{"get", "delete"}}},
-	{"Its own role, to let it belong to its namespace and go with it. Kubernetes lets nobody give himself more.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings"}, ResourceNames: []string{connectionName}, Verbs: []string{"get", "update"}}},
-	{"What Azure ML's router left behind, when a detach is asked to clean it (--clean-leftovers).", rbacv1.PolicyRule{APIGroups: []string{"", "apps"}, Resources: []string{"serviceaccounts", "services", "deployments", "secrets", "configmaps"}, ResourceNames: routerNames, Verbs: []string{"delete"}}},
-	{"The same, of the kinds that stand in no namespace.", rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"clusterroles", "clusterrolebindings"}, ResourceNames: []string{routerRole, routerBinding}, Verbs: []string{"get", "delete"}}},
-	{"Whether a namespace holds anything of the user's, before it is taken away. Names of secrets are not among it.", rbacv1.PolicyRule{APIGroups: []string{"", "apps", "batch", "networking.k8s.io", "autoscaling", "policy", "discovery.k8s.io", "coordination.k8s.io", "events.k8s.io", "storage.k8s.io", "resource.k8s.io", rbacv1.GroupName}, Resources: listable, Verbs: []string{"list"}}},
+		permit([]string{""}, []string{"namespaces"}, nil, "get", "list", "create", "update", "delete")},
+	{"The ownership record. Kubernetes cannot limit a create to one name.",
+		permit([]string{""}, []string{"configmaps"}, nil, "create")},
+	{"The same record: to read which compute holds the cluster, and to remove it.",
+		permit([]string{""}, []string{"configmaps"}, []string{recordName}, "get", "delete")},
+	{"The service accounts of computes. Kubernetes cannot limit a create to one name.",
+		permit([]string{""}, []string{"serviceaccounts"}, nil, "create")},
+	{"The same service accounts, and its own.",
+		permit([]string{""}, []string{"serviceaccounts"}, []string{accountName, connectionName}, "get", "update", "delete")},
+	{"Short-lived tokens for computes and for itself, and for no other account.",
+		permit([]string{""}, []string{"serviceaccounts/token"}, []string{accountName, connectionName}, "create")},
+	{"The roles of computes. Kubernetes does not let them exceed the rights listed here.",
+		permit([]string{rbacv1.GroupName}, roleKinds, nil, "create")},
+	{"The same roles, to correct and to delete them.",
+		permit([]string{rbacv1.GroupName}, roleKinds, []string{rightsName}, "get", "update", "delete")},
+	{"A quota that forbids nothing and counts secrets and custom resources. The right to list them would be the right to read them.",
+		permit([]string{""}, []string{"resourcequotas"}, nil, "create")},
+	{"The same quota.", permit([]string{""}, []string{"resourcequotas"}, []string{countName}, "get", "delete")},
+	{"Its own role: to make the namespace its owner, so that both are deleted together. " +
+		"Kubernetes does not let an account extend its own rights.",
+		permit([]string{rbacv1.GroupName}, []string{"clusterroles", "clusterrolebindings"}, []string{connectionName}, "get", "update")},
+	{"The router objects of Azure ML, when a detach is asked to delete them (--remove-router).",
+		permit([]string{"", "apps"}, []string{"serviceaccounts", "services", "deployments", "secrets", "configmaps"}, routerNames, "delete")},
+	{"The same, of cluster-scoped kinds.",
+		permit([]string{rbacv1.GroupName}, []string{"clusterroles", "clusterrolebindings"}, []string{routerRole, routerBinding}, "get",
+			"delete")},
+	{"Whether a namespace holds objects of the user, before it is deleted. The names of secrets are not among them.", permit([]string{
+		"", "apps", "batch", "networking.k8s.io", "autoscaling", "policy", "discovery.k8s.io", "coordination.k8s.io",
+		"events.k8s.io", "storage.k8s.io", "resource.k8s.io", rbacv1.GroupName,
+	}, listable, nil, "list")},
+}
+
+// permit is the rule that permits verbs on resources; names nil permits them on objects of any name.
+func permit(groups, resources, names []string, verbs ...string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: groups, Resources: resources, ResourceNames: names, Verbs: verbs}
 }
 
 // listable are the kinds that live in namespaces, besides secrets.
 var listable = []string{
-	"pods", "services", "configmaps", "serviceaccounts", "persistentvolumeclaims", "replicationcontrollers", "endpoints", "events", "limitranges",
-	"resourcequotas", "podtemplates", "deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions", "jobs", "cronjobs",
-	"ingresses", "networkpolicies", "horizontalpodautoscalers", "poddisruptionbudgets", "endpointslices", "leases", "csistoragecapacities", "resourceclaims", "resourceclaimtemplates", "roles", "rolebindings",
+	"pods", "services", "configmaps", "serviceaccounts", "persistentvolumeclaims", "replicationcontrollers", "endpoints",
+	"events", "limitranges", "resourcequotas", "podtemplates", "deployments", "statefulsets", "daemonsets", "replicasets",
+	"controllerrevisions", "jobs", "cronjobs", "ingresses", "networkpolicies", "horizontalpodautoscalers",
+	"poddisruptionbudgets", "endpointslices", "leases", "csistoragecapacities", "resourceclaims", "resourceclaimtemplates",
+	"roles", "rolebindings",
 }
 
 func connectionRules() []rbacv1.PolicyRule {
@@ -51,7 +77,7 @@ func connectionRules() []rbacv1.PolicyRule {
 	return out
 }
 
-// Rights says in sentences what Berth may do in a cluster that was given to it, and why.
+// Rights lists what Berth may do in a connected cluster, one sentence for each right: verbs, resources and the reason.
 func Rights() []string {
 	var out []string
 	for _, g := range connectionGrants {
@@ -64,8 +90,8 @@ func Rights() []string {
 	return out
 }
 
-// Manifest is what Enter would make, for an administrator to apply by hand: of is the ARM id of the cluster, server which
-// Berth. Each right stands under what it is for.
+// Manifest is what Enter creates, as YAML for an administrator to apply: of is the ARM id of the cluster, server the id of the
+// Berth server. A comment above each right states its reason.
 func Manifest(of, server string) string {
 	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
 	var out strings.Builder
@@ -91,7 +117,8 @@ func Manifest(of, server string) string {
 		rules.WriteString("# " + g.why + "\n" + string(text))
 	}
 	write("ClusterRole", group, a.meta(connectionName, ""), rules.String())
-	write("ClusterRoleBinding", group, a.meta(connectionName, ""), "roleRef:\n  apiGroup: "+rbacv1.GroupName+"\n  kind: ClusterRole\n  name: "+connectionName+
+	write("ClusterRoleBinding", group, a.meta(connectionName, ""), "roleRef:\n  apiGroup: "+rbacv1.GroupName+"\n  kind: ClusterRole\n  "+
+		"name: "+connectionName+
 		"\nsubjects:\n- kind: ServiceAccount\n  name: "+connectionName+"\n  namespace: "+ConnectionNamespace+"\n")
 	return out.String()
 }

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Guard says which addresses a cluster that callers name may have. A server that connects to any address that it reads reaches
-// for its callers what they cannot reach themselves.
+// Guard decides which addresses a connected cluster may have. A server that connected to every address that a caller names would
+// reach for that caller what the caller cannot reach.
 type Guard struct {
 	// Allowed are ranges that are permitted although they are loopback or link-local.
 	Allowed []netip.Prefix
-	// Own are the addresses that this server listens on: it never connects to itself.
+	// Own are the addresses that this server listens on. It never connects to itself.
 	Own []netip.AddrPort
 }
 
@@ -44,16 +44,16 @@ func (g *Guard) check(at netip.AddrPort) error {
 // metadataV6 is where one cloud has its metadata in IPv6; the others are link-local.
 var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
 
-// addressError is what the guard refused: it will not be better at the next try.
+// addressError is the refusal of an address by the guard. Another try does not help.
 type addressError struct{ why string }
 
 func (e *addressError) Error() string { return e.why }
 
 func refused(at netip.AddrPort, why string) error {
-	return &addressError{fmt.Sprintf("%s %s; whoever runs Berth can permit such addresses with --cluster-range", at.Addr(), why)}
+	return &addressError{fmt.Sprintf("%s %s; the operator of Berth can permit such addresses with --cluster-range", at.Addr(), why)}
 }
 
-// RefusedAddress says why an address was refused by the guard; false for an error that is not the guard's.
+// RefusedAddress returns why the guard refused an address; false for an error that is not the guard's.
 func RefusedAddress(err error) (why string, is bool) {
 	e, is := errors.AsType[*addressError](err)
 	if is {

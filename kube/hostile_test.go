@@ -82,32 +82,39 @@ func protobuf(w http.ResponseWriter, _ *http.Request) {
 }
 
 var attacks = map[string]attack{
-	"a huge value":         {answer: endlessly(`{"kind":"NodeList","items":[{"metadata":{"name":"`, "a"), says: "more than 2 MiB in one value"},
-	"an endless list":      {answer: endlessly(`{"kind":"NodeList","items":[`, aNode), says: "more than 5000 nodes in one list"},
-	"an endless text":      {answer: endlessly(``, " \n"), says: "more than 2 MiB in one value"},
-	"large nodes":          {answer: endlessly(`{"items":[`, `{"a":"`+strings.Repeat("x", 1<<20)+`"},`), says: "more than 128 MiB in one list of nodes"},
-	"endless full pages":   {answer: page(250), says: "more than 5000 nodes in one list"},
-	"endless empty pages":  {answer: page(0), says: "more than 40 pages in one list of nodes"},
-	"many small values":    {answer: endlessly(`{"items":[{"status":{"conditions":[`, `{},`), says: "more than"},
-	"many labels":          {answer: endlessly(`{"items":[{"metadata":{"labels":{`, `"a":"",`), says: "more than 2 MiB in one value"},
-	"deep values":          {answer: endlessly(`{"items":[`, `[`), says: "exceeded max depth"},
-	"a bomb":               {answer: bomb, says: "more than 2 MiB in one value"},
-	"protobuf":             {answer: protobuf, says: `content type "application/vnd.kubernetes.protobuf"`},
-	"large amounts":        {answer: endlessly(`{"items":[{"status":{"capacity":{"cpu":"1e2147483647"}}}`, " "), says: "the quantity"},
-	"a long continue":      {answer: answering(`{"items":[],"metadata":{"continue":"` + strings.Repeat("x", 1<<20) + `"}}`), says: "continue token of 1048576 bytes"},
-	"no list":              {answer: answering(`{"kind":"Status","status":"Success"}`), says: "something else than a list"},
-	"an endless refusal":   {answer: refusing, says: "the server"},
-	"endless pods":         {ask: "loads", answer: endlessly(`{"kind":"PodList","items":[`, `{"spec":{"nodeName":"n"}},`), says: "more than 500 pods in one list"},
-	"many containers":      {ask: "loads", answer: endlessly(`{"items":[{"spec":{"containers":[`, `{},`), says: "more than"},
-	"an endless record":    {ask: "owner", answer: endlessly(`{"data":{"computeId":"`, "a"), says: "more than 512 KiB"},
-	"an endless version":   {ask: "version", answer: endlessly(`{"gitVersion":"`, "a"), says: "more than 64 KiB"},
-	"a large token":        {ask: "token", answer: answering(`{"status":{"token":"` + strings.Repeat("x", 256<<10) + `"}}`), says: "a token of 262144 bytes"},
-	"endless discovery":    {ask: "detach", answer: discovering(endlessly(`{"kind":"APIGroupDiscoveryList","items":[`, `{"metadata":{"name":"g"}},`)), says: "more than 2000 groups"},
-	"many kinds":           {ask: "detach", answer: discovering(endlessly(`{"items":[{"versions":[{"resources":[`, `{},`)), says: "more than"},
-	"a slow drip":          {answer: drip, says: "deadline"},
-	"a broken answer":      {answer: answering(`{"items":[{"metadata"`), says: "ends in the middle"},
-	"an empty answer":      {answer: answering(``), says: "is empty"},
-	"a name as an address": {ask: "drain", answer: answering(`{"items":[{"metadata":{"namespace":"a","name":"../../b"}}]}`), says: "cannot be part of an address"},
+	"a huge value": {answer: endlessly(`{"kind":"NodeList","items":[{"metadata":{"name":"`, "a"),
+		says: "more than 2 MiB in one value"},
+	"an endless list": {answer: endlessly(`{"kind":"NodeList","items":[`, aNode), says: "more than 5000 nodes in one list"},
+	"an endless text": {answer: endlessly(``, " \n"), says: "more than 2 MiB in one value"},
+	"large nodes": {answer: endlessly(`{"items":[`, `{"a":"`+strings.Repeat("x", 1<<20)+`"},`),
+		says: "more than 128 MiB in one list of nodes"},
+	"endless full pages":  {answer: page(250), says: "more than 5000 nodes in one list"},
+	"endless empty pages": {answer: page(0), says: "more than 40 pages in one list of nodes"},
+	"many small values":   {answer: endlessly(`{"items":[{"status":{"conditions":[`, `{},`), says: "more than"},
+	"many labels":         {answer: endlessly(`{"items":[{"metadata":{"labels":{`, `"a":"",`), says: "more than 2 MiB in one value"},
+	"deep values":         {answer: endlessly(`{"items":[`, `[`), says: "exceeded max depth"},
+	"a bomb":              {answer: bomb, says: "more than 2 MiB in one value"},
+	"protobuf":            {answer: protobuf, says: `content type "application/vnd.kubernetes.protobuf"`},
+	"large amounts":       {answer: endlessly(`{"items":[{"status":{"capacity":{"cpu":"1e2147483647"}}}`, " "), says: "the quantity"},
+	"a long continue": {answer: answering(`{"items":[],"metadata":{"continue":"` + strings.Repeat("x", 1<<20) + `"}}`),
+		says: "continue token of 1048576 bytes"},
+	"no list":            {answer: answering(`{"kind":"Status","status":"Success"}`), says: "something else than a list"},
+	"an endless refusal": {answer: refusing, says: "the server"},
+	"endless pods": {ask: "loads", answer: endlessly(`{"kind":"PodList","items":[`, `{"spec":{"nodeName":"n"}},`),
+		says: "more than 500 pods in one list"},
+	"many containers":    {ask: "loads", answer: endlessly(`{"items":[{"spec":{"containers":[`, `{},`), says: "more than"},
+	"an endless record":  {ask: "owner", answer: endlessly(`{"data":{"computeId":"`, "a"), says: "more than 512 KiB"},
+	"an endless version": {ask: "version", answer: endlessly(`{"gitVersion":"`, "a"), says: "more than 64 KiB"},
+	"a large token": {ask: "token", answer: answering(`{"status":{"token":"` + strings.Repeat("x", 256<<10) + `"}}`),
+		says: "a token of 262144 bytes"},
+	"endless discovery": {ask: "detach", answer: discovering(endlessly(`{"kind":"APIGroupDiscoveryList","items":[`,
+		`{"metadata":{"name":"g"}},`)), says: "more than 2000 groups"},
+	"many kinds":      {ask: "detach", answer: discovering(endlessly(`{"items":[{"versions":[{"resources":[`, `{},`)), says: "more than"},
+	"a slow drip":     {answer: drip, says: "deadline"},
+	"a broken answer": {answer: answering(`{"items":[{"metadata"`), says: "ends in the middle"},
+	"an empty answer": {answer: answering(``), says: "is empty"},
+	"a name as an address": {ask: "drain", answer: answering(`{"items":[{"metadata":{"namespace":"a","name":"../../b"}}]}`),
+		says: "cannot be part of an address"},
 }
 
 func answering(text string) http.HandlerFunc {
@@ -148,7 +155,8 @@ func discovering(discovery http.HandlerFunc) http.HandlerFunc {
 		case r.URL.Path == "/api" || r.URL.Path == "/apis":
 			discovery(w, r)
 		case r.URL.Path == "/api/v1/namespaces/"+inANewName:
-			answering(fmt.Sprintf(`{"metadata":{"uid":"u","labels":{"app.kubernetes.io/managed-by":"berth"},"annotations":{"berth.dev/compute":%q}}}`, computeID))(w, r)
+			answering(fmt.Sprintf(`{"metadata":{"uid":"u","labels":{"app.kubernetes.io/managed-by":"berth"},
+				"annotations":{"berth.dev/compute":%q}}}`, computeID))(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -299,9 +307,12 @@ func peak(t *testing.T) int64 {
 // FuzzAnswers: whatever a cluster answers, to whatever it is asked, Berth neither panics nor says it at length.
 func FuzzAnswers(f *testing.F) {
 	for _, text := range []string{
-		`{"kind":"NodeList","items":[` + strings.TrimSuffix(aNode, ",") + `]}`, `{"items":[{"spec":{"nodeName":"n","containers":[{"resources":{"requests":{"cpu":"1e3","memory":"1Gi"}}}]}}]}`,
-		`{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"g"},"versions":[{"version":"v1","resources":[{"resource":"r","scope":"Namespaced","verbs":["list","delete"]}]}]}]}`,
-		`{"status":{"token":"t","expirationTimestamp":"2026-01-01T00:00:00Z"}}`, `{"gitVersion":"v1.36.0","emulationMajor":"1","emulationMinor":"35"}`,
+		`{"kind":"NodeList","items":[` + strings.TrimSuffix(aNode, ",") + `]}`,
+		`{"items":[{"spec":{"nodeName":"n","containers":[{"resources":{"requests":{"cpu":"1e3","memory":"1Gi"}}}]}}]}`,
+		`{"kind":"APIGroupDiscoveryList","items":[{"metadata":{"name":"g"},"versions":[{"version":"v1",` +
+			`"resources":[{"resource":"r","scope":"Namespaced","verbs":["list","delete"]}]}]}]}`,
+		`{"status":{"token":"t","expirationTimestamp":"2026-01-01T00:00:00Z"}}`,
+		`{"gitVersion":"v1.36.0","emulationMajor":"1","emulationMinor":"35"}`,
 		`{"data":{"computeId":"c"},"metadata":{"uid":"u"}}`, `{"items":null}`, `[]`, `null`, `"x"`, `{"items":[null,{}]}`, `{`, "",
 	} {
 		f.Add([]byte(text), 200)
@@ -317,7 +328,8 @@ func FuzzAnswers(f *testing.F) {
 		_, _ = w.Write(now.text)
 	}))
 	f.Cleanup(s.Close)
-	c, err := kube.Connect(kubeconfigOf(s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})), kube.Options{})
+	c, err := kube.Connect(kubeconfigOf(s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})),
+		kube.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}

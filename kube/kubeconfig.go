@@ -13,19 +13,19 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// maxKubeconfig is how large a kubeconfig may be.
+// maxKubeconfig bounds a kubeconfig, in bytes.
 const maxKubeconfig = 256 << 10
 
-// Kubeconfig is a kubeconfig that was parsed and found harmless: one cluster and one user. It holds a credential, and never prints it.
+// Kubeconfig is a parsed and harmless kubeconfig of one cluster and one user. It holds a credential, and never prints it.
 type Kubeconfig struct {
 	cluster   *clientcmdapi.Cluster
 	user      *clientcmdapi.AuthInfo
 	namespace string
 }
 
-// ParseKubeconfig parses a kubeconfig, which is untrusted: client-go would run any command and read any file that it names. What
-// could make it do so is refused with the name of the field. Only the current context is kept. The error is a sentence for the user,
-// without a period, and never has a secret in it.
+// ParseKubeconfig parses a kubeconfig, which is untrusted: client-go would run any command and read any file that it names. Fields
+// that cause this are refused by name. Only the current context is kept. The error is a sentence for the user, without a period,
+// and never contains a secret.
 func ParseKubeconfig(text []byte) (*Kubeconfig, error) {
 	var none *Kubeconfig
 	if len(text) > maxKubeconfig {
@@ -47,7 +47,8 @@ func ParseKubeconfig(text []byte) (*Kubeconfig, error) {
 		return none, errors.New("the kubeconfig's current context names a cluster or a user that it does not have")
 	}
 	if field := a.forbidden(); field != "" {
-		return none, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, act as someone else or trust anybody. "+
+		return none, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, "+
+			"act as someone else or trust any server. "+
 			"Embed the certificates and keys (kubectl config view --raw --flatten --minify), or use a token", field)
 	}
 	u, err := url.Parse(a.cluster.Server)
@@ -90,7 +91,7 @@ func (a *Kubeconfig) forbidden() string {
 	return ""
 }
 
-// restConfig copies the fields that are known to be data, one by one: a field that client-go learns to read some day is not among
+// restConfig copies the fields that are known to be data, one by one: a field that a later client-go reads is not among
 // them.
 func (a *Kubeconfig) restConfig() *rest.Config {
 	return &rest.Config{
@@ -105,14 +106,14 @@ func (a *Kubeconfig) restConfig() *rest.Config {
 // Server is the https address of the cluster's API.
 func (a *Kubeconfig) Server() string { return a.cluster.Server }
 
-// String is what may be printed.
+// String names the cluster's address, and no secret.
 func (a *Kubeconfig) String() string { return "kubeconfig for " + a.cluster.Server }
 
-// GoString is what may be printed, for %#v.
+// GoString is String, for %#v.
 func (a *Kubeconfig) GoString() string { return a.String() }
 
-// IsOwnAccount says whether it signs in as Berth's own account, which an administrator has created by the manifest. The cluster judges
-// the token; here it only decides whether there is anything left to create.
+// IsOwnAccount reports whether it signs in as Berth's own account, which an administrator has created by the manifest. The token
+// is not verified: the cluster does that at the first request.
 func (a *Kubeconfig) IsOwnAccount() bool {
 	parts := strings.Split(a.user.Token, ".")
 	if len(parts) != 3 {
@@ -122,7 +123,8 @@ func (a *Kubeconfig) IsOwnAccount() bool {
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	return err == nil && json.Unmarshal(text, &claims) == nil && claims.Subject == "system:serviceaccount:"+ConnectionNamespace+":"+connectionName
+	return err == nil && json.Unmarshal(text, &claims) == nil &&
+		claims.Subject == "system:serviceaccount:"+ConnectionNamespace+":"+connectionName
 }
 
 // WithToken is a kubeconfig for the same cluster that signs in with a token, in a namespace.
@@ -130,7 +132,7 @@ func (a *Kubeconfig) WithToken(token, namespace string) *Kubeconfig {
 	return &Kubeconfig{cluster: a.cluster, user: &clientcmdapi.AuthInfo{Token: token}, namespace: namespace}
 }
 
-// Names are what the entries of a kubeconfig are called.
+// Names are the names of the entries of a kubeconfig.
 type Names struct{ Cluster, User, Context string }
 
 // YAML is the kubeconfig as a file, with its entries under these names: users merge the kubeconfigs of many clusters into one file.

@@ -24,7 +24,8 @@ const server, token = "server: 'https://127.0.0.1:6443'", "token: " + secret
 
 func TestConnectRefuses(t *testing.T) {
 	for _, c := range []struct{ name, config, says string }{
-		{"exec", written(server, token+", exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/touch, args: ["+secret+"], interactiveMode: Never}"), "'exec'"},
+		{"exec", written(server, token+", exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/touch, args: ["+secret+"], "+
+			"interactiveMode: Never}"), "'exec'"},
 		{"auth-provider", written(server, token+", auth-provider: {name: gcp, config: {k: "+secret+"}}"), "'auth-provider'"},
 		{"tokenFile", written(server, "tokenFile: /etc/"+secret), "'tokenFile'"},
 		{"client-certificate", written(server, token+", client-certificate: /etc/"+secret), "'client-certificate'"},
@@ -68,9 +69,10 @@ const secret64 = "dDBwLXMzY3JldA=="
 
 func TestConnectLooksAtTheCurrentContextOnly(t *testing.T) {
 	_, _, config := simulated(t, 1)
-	more := strings.Replace(string(config), "users:\n", "users:\n- name: other\n  user: {exec: {command: /bin/false, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}}\n", 1)
+	more := strings.Replace(string(config), "users:\n", "users:\n- name: other\n  user: {exec: {command: /bin/false, apiVersion: "+
+		"client.authentication.k8s.io/v1, interactiveMode: Never}}\n", 1)
 	if more == string(config) {
-		t.Fatal("the kubeconfig of the simulated cluster looks different now")
+		t.Fatal("the kubeconfig of the simulated cluster has changed")
 	}
 	if err := connect(t, []byte(more)).Healthy(t.Context()); err != nil {
 		t.Error(err)
@@ -100,7 +102,8 @@ func TestTokenKubeconfig(t *testing.T) {
 	if c := is.Clusters[now.Cluster]; c.Server != before.Server || !bytes.Equal(c.CertificateAuthorityData, before.CertificateAuthorityData) {
 		t.Errorf("another cluster: %s", text)
 	}
-	if u := is.AuthInfos[now.AuthInfo]; u.Token != "tok" || len(u.ClientKeyData) > 0 || now.Namespace != "azureml-w" || len(is.AuthInfos) != 1 {
+	if u := is.AuthInfos[now.AuthInfo]; u.Token != "tok" || len(u.ClientKeyData) > 0 || now.Namespace != "azureml-w" ||
+		len(is.AuthInfos) != 1 {
 		t.Errorf("%s", text)
 	}
 	if bytes.Contains(text, []byte(was.AuthInfos["admin"].Token)) {
@@ -151,7 +154,8 @@ func FuzzConnect(f *testing.F) {
 		if err != nil {
 			t.Fatalf("accepted what cannot be parsed: %v", err)
 		}
-		if u := config.AuthInfos[config.Contexts[config.CurrentContext].AuthInfo]; u.Exec != nil || u.AuthProvider != nil || u.TokenFile+u.ClientCertificate+u.ClientKey+u.Impersonate != "" {
+		if u := config.AuthInfos[config.Contexts[config.CurrentContext].AuthInfo]; u.Exec != nil || u.AuthProvider != nil ||
+			u.TokenFile+u.ClientCertificate+u.ClientKey+u.Impersonate != "" {
 			t.Fatal("accepted a user that runs, reads or acts as someone else")
 		}
 		out, err := tokenKubeconfig(text, "tok", "ns")

@@ -29,7 +29,7 @@ const (
 	ResourceFPGA = corev1.ResourceName("microsoft.com/fpga_catapult")
 )
 
-// NodeSpec is a node to be made.
+// NodeSpec describes a node to create.
 type NodeSpec struct {
 	Name           string
 	Labels         map[string]string
@@ -42,14 +42,14 @@ type NodeSpec struct {
 	Architecture   string
 }
 
-// SizeFacts is what a VM size gives to a node.
+// SizeFacts is the capacity that a VM size gives to a node.
 type SizeFacts struct {
 	Name                          string
 	VCPUs, MemoryMiB, GPUs, FPGAs int
 	Architecture                  string // amd64 when empty
 }
 
-// NodeFor is node index of a pool, named and labelled as AKS does it, and marked as simulated.
+// NodeFor describes the node of this index (from 0) in a pool, with the name and labels of AKS, and marked as simulated.
 func NodeFor(cluster berth.ID, pool berth.NodePool, size SizeFacts, index int) NodeSpec {
 	name := NodePrefix(cluster, pool.Name) + fmt.Sprintf("%06s", strconv.FormatInt(int64(index), 36))
 	arch, mode := size.Architecture, strings.ToLower(pool.Mode)
@@ -78,7 +78,7 @@ func NodeFor(cluster berth.ID, pool berth.NodePool, size SizeFacts, index int) N
 	}
 }
 
-// In adds what AKS says of a node's place in a region. The zone of a node that is in none is "0" there.
+// In adds the labels by which AKS names a node's region and zone. In AKS, a node outside zones has the zone "0".
 func (n NodeSpec) In(location string) NodeSpec {
 	if location == "" {
 		return n
@@ -89,7 +89,7 @@ func (n NodeSpec) In(location string) NodeSpec {
 	return n
 }
 
-// NodePrefix is how the names of a pool's nodes begin: aks-agentpool-<8 digits>-vmss.
+// NodePrefix is the beginning of the names of a pool's nodes: aks-agentpool-<8 digits>-vmss.
 func NodePrefix(cluster berth.ID, pool string) string {
 	sum := sha256.Sum256([]byte(cluster.Key()))
 	return fmt.Sprintf("aks-%s-%08d-vmss", pool, binary.BigEndian.Uint32(sum[:4])%100_000_000)
@@ -106,7 +106,7 @@ func labelValue(s string) string {
 	return strings.Trim(s[:min(len(s), 63)], "-_.")
 }
 
-// JSON is the node object as it travels, for who serves it instead of asking for it.
+// JSON is the node object as a cluster serves it.
 func (n NodeSpec) JSON() ([]byte, error) { return json.Marshal(n.object()) }
 
 func (n NodeSpec) object() *corev1.Node {

@@ -11,38 +11,39 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// recordName is the ConfigMap in kube-system that says whose the cluster is: one per cluster.
+// recordName is the ConfigMap in kube-system that names the compute that holds the cluster: one per cluster.
 const recordName = "berth-attachment"
 
 var record = configMaps.in(metav1.NamespaceSystem, recordName)
 
-// Owner is the record of who has taken up a cluster.
+// Owner is the ownership record of a cluster: it names the compute that holds it.
 type Owner struct {
 	ComputeID string // ARM id
-	Server    string // which Berth
+	Server    string // id of the Berth server
 	Since     string // RFC 3339
 	By        string // application id of the caller
 }
 
-// Is says whether the record names a compute of a server.
+// Is reports whether the record names this compute of this server.
 func (o Owner) Is(computeID, server string) bool {
 	return strings.EqualFold(o.ComputeID, computeID) && o.Server == server
 }
 
-// ConflictError says that a cluster belongs to someone else.
+// ConflictError means that another compute holds the cluster.
 type ConflictError struct{ Owner Owner }
 
 // Error implements error.
 func (e *ConflictError) Error() string {
-	who := "someone who left no name"
+	holder := "a compute without a name"
 	if e.Owner.ComputeID != "" {
-		who = fmt.Sprintf("%s (server %s, since %s)", e.Owner.ComputeID, e.Owner.Server, e.Owner.Since)
+		holder = fmt.Sprintf("%s (server %s, since %s)", e.Owner.ComputeID, e.Owner.Server, e.Owner.Since)
 	}
-	return fmt.Sprintf("the cluster is taken by %s; detach it there first. If that is gone for good, remove the record: kubectl -n kube-system delete configmap %s", who, recordName)
+	return fmt.Sprintf("the cluster is held by %s; detach it there first. If that compute no longer exists, remove the record: "+
+		"kubectl -n kube-system delete configmap %s", holder, recordName)
 }
 
-// TakeOwnership writes the ownership record, with create-only semantics: of two who try at once one gets a *ConflictError. Who
-// owns the cluster already may claim it again.
+// TakeOwnership writes the ownership record, by a create only: of two computes that try at once, one gets a *ConflictError. The
+// present owner may take it again.
 func (c *Conn) TakeOwnership(ctx context.Context, o Owner) error {
 	a := Attachment{ComputeID: o.ComputeID, Server: o.Server}
 	m := &corev1.ConfigMap{
@@ -82,10 +83,11 @@ func (c *Conn) Owner(ctx context.Context) (*Owner, error) {
 // ownerOf reads a record that anyone may have written: a text that is longer than any of Berth's is cut.
 func ownerOf(m *stored) *Owner {
 	const most = 1024
-	return &Owner{ComputeID: cut(m.Data.ComputeID, most), Server: cut(m.Data.Server, 128), Since: cut(m.Data.Since, 64), By: cut(m.Data.By, 128)}
+	return &Owner{ComputeID: cut(m.Data.ComputeID, most), Server: cut(m.Data.Server, 128), Since: cut(m.Data.Since, 64),
+		By: cut(m.Data.By, 128)}
 }
 
-// DropOwnership removes the ownership record of a compute, and nobody else's.
+// DropOwnership removes the ownership record when it names this compute.
 func (c *Conn) DropOwnership(ctx context.Context, computeID string) error {
 	return c.dropOwnership(ctx, func(o Owner) bool { return strings.EqualFold(o.ComputeID, computeID) })
 }

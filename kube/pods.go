@@ -13,7 +13,7 @@ const (
 	maxPodBytes = 32 << 20
 )
 
-// pod is what is read of a pod.
+// pod is the part of a pod that Berth reads.
 type pod struct {
 	Metadata struct {
 		Name, Namespace, UID, DeletionTimestamp string
@@ -42,7 +42,7 @@ type containerStatus struct {
 	State struct{ Waiting struct{ Reason string } }
 }
 
-// ended says whether all its containers have.
+// ended reports whether all its containers have ended.
 func (p *pod) ended() bool { return p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed" }
 
 // somePods reads the first pods; whole is false when there are more.
@@ -55,7 +55,7 @@ func (c *Conn) somePods(ctx context.Context, query url.Values, limit int, each f
 	})
 }
 
-// ImagesMissing names some pods whose images cannot be pulled: "kube-system/proxy (image)".
+// ImagesMissing names up to three pods whose images cannot be pulled: "kube-system/proxy (image)".
 func (c *Conn) ImagesMissing(ctx context.Context) (stuck []string, err error) {
 	_, err = c.somePods(ctx, nil, manyPods, func(p *pod) {
 		for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
@@ -68,10 +68,10 @@ func (c *Conn) ImagesMissing(ctx context.Context) (stuck []string, err error) {
 	return stuck, err
 }
 
-// Load is what the pods of a node have asked for.
+// Load is what the pods of a node request together.
 type Load struct{ Pods, MilliCPUs, MemoryMiB int }
 
-// Loads is what is asked of each node, by its name. whole is false when there are more pods than are read.
+// Loads returns the load of each node, by the node's name. whole is false when the cluster has more pods than are read (500).
 func (c *Conn) Loads(ctx context.Context) (loads map[string]Load, whole bool, err error) {
 	loads = map[string]Load{}
 	whole, err = c.somePods(ctx, nil, manyPods, func(p *pod) {

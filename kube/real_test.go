@@ -20,7 +20,7 @@ import (
 	"berth.dev/berth/provider/providertest"
 )
 
-// startReal makes the one real cluster that the tests of this package share; stopReal takes it away.
+// startReal creates the one real cluster that the tests of this package share; stopReal removes it.
 var (
 	startReal = sync.OnceValues(makeReal)
 	stopReal  = func() {}
@@ -203,7 +203,8 @@ func TestStoppedRealCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
-	p, err := local.New(local.Options{Dir: t.TempDir(), Binary: providertest.Binary(t), Logger: slog.New(slog.DiscardHandler), Clock: clockwork.NewRealClock()})
+	p, err := local.New(local.Options{Dir: t.TempDir(), Binary: providertest.Binary(t), Logger: slog.New(slog.DiscardHandler),
+		Clock: clockwork.NewRealClock()})
 	if err != nil {
 		t.Fatal(err)
 	}

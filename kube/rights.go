@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Names of what Berth puts into a cluster.
+// Names of the objects that Berth creates in a cluster.
 const (
 	accountName = "berth"
 	rightsName  = "berth-compute"
@@ -16,15 +16,15 @@ const (
 // clusterRules are rights that no namespace bounds. What else Berth does in a cluster (attach, detach) it does with the
 // administrator's credential, and only then.
 var clusterRules = []rbacv1.PolicyRule{
-	// How large the cluster is and whether its nodes are ready: the health check, and the rule on vCPUs.
+	// The size of the cluster, and whether its nodes are ready: the health check, and the rule on vCPUs.
 	{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"get", "list"}},
-	// Who the cluster is: the UID of this one namespace. A cluster that was replaced under the same address is noticed.
+	// The cluster's identity: the UID of this one namespace. It shows when another cluster answers at the same address.
 	{APIGroups: []string{""}, Resources: []string{"namespaces"}, ResourceNames: []string{metav1.NamespaceSystem}, Verbs: []string{"get"}},
 }
 
 // systemRules hold in kube-system.
 var systemRules = []rbacv1.PolicyRule{
-	// Whether the cluster is still this compute's. Reading is enough: it is written once, by the administrator.
+	// Whether this compute still holds the cluster. Reading is enough: it is written once, by the administrator.
 	{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{recordName}, Verbs: []string{"get"}},
 }
 
@@ -37,14 +37,14 @@ var namespaceRules = []rbacv1.PolicyRule{
 	{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get"}},
 }
 
-// thing is one object that attach puts into a cluster and detach takes out.
+// thing is one object that attach creates in a cluster and detach removes.
 type thing struct {
 	what string // in the user's words
 	place
 	object metav1.Object
 }
 
-// things lists everything besides the namespace and the ownership record, in the order of making.
+// things lists everything besides the namespace and the ownership record, in the order of creation.
 func (a Attachment) things() []thing {
 	const group = rbacv1.GroupName + "/v1"
 	typ := func(kind, version string) metav1.TypeMeta { return metav1.TypeMeta{Kind: kind, APIVersion: version} }
@@ -58,7 +58,8 @@ func (a Attachment) things() []thing {
 		{"cluster role", clusterRoles.in("", rightsName),
 			&rbacv1.ClusterRole{TypeMeta: typ("ClusterRole", group), ObjectMeta: a.meta(rightsName, ""), Rules: clusterRules}},
 		{"cluster role binding", clusterBindings.in("", rightsName),
-			&rbacv1.ClusterRoleBinding{TypeMeta: typ("ClusterRoleBinding", group), ObjectMeta: a.meta(rightsName, ""), RoleRef: ref("ClusterRole"), Subjects: account}},
+			&rbacv1.ClusterRoleBinding{TypeMeta: typ("ClusterRoleBinding", group), ObjectMeta: a.meta(rightsName, ""),
+				RoleRef: ref("ClusterRole"), Subjects: account}},
 	}
 	for _, r := range []struct {
 		namespace string
@@ -68,7 +69,8 @@ func (a Attachment) things() []thing {
 			thing{"role", roles.in(r.namespace, rightsName),
 				&rbacv1.Role{TypeMeta: typ("Role", group), ObjectMeta: a.meta(rightsName, r.namespace), Rules: r.rules}},
 			thing{"role binding", bindings.in(r.namespace, rightsName),
-				&rbacv1.RoleBinding{TypeMeta: typ("RoleBinding", group), ObjectMeta: a.meta(rightsName, r.namespace), RoleRef: ref("Role"), Subjects: account}},
+				&rbacv1.RoleBinding{TypeMeta: typ("RoleBinding", group), ObjectMeta: a.meta(rightsName, r.namespace), RoleRef: ref("Role"),
+					Subjects: account}},
 		)
 	}
 	return out
@@ -80,7 +82,7 @@ type (
 	subject = rbacv1.Subject
 )
 
-// grantsAs says whether an object in the cluster grants what this one grants: Berth puts that back when someone changes it.
+// grantsAs reports whether an object in the cluster grants what this one grants. Berth corrects it when a user changes it.
 func (t thing) grantsAs(have *stored) bool {
 	var want stored
 	switch o := t.object.(type) {

@@ -27,15 +27,16 @@ var (
 
 // routerObjects are those objects, what starts pods first.
 var routerObjects = []place{
-	deployments.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe-int-http"),
+	deployments.in(routerNamespace, "azureml-fe"), services.in(routerNamespace, "azureml-fe"),
+	services.in(routerNamespace, "azureml-fe-int-http"),
 	configMaps.in(routerNamespace, "azuremlfeconfig"), secrets.in(routerNamespace, routerSecret),
 	clusterBindings.in("", routerBinding), clusterRoles.in("", routerRole), serviceAccounts.in(routerNamespace, "azureml-fe"),
 }
 
 func (p place) text() string { return p.resource.name + "/" + p.name }
 
-// RouterObjects names what Azure ML's router has left behind: "deployments/azureml-fe". Its secret cannot be seen, because to see
-// it is to read it; it is named when any of its companions is there.
+// RouterObjects names what Azure ML's router left in the cluster: "deployments/azureml-fe". Berth may not
+// list secrets, because that is to read them: the router's secret is named when any other of its objects exists.
 func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	for _, kind := range []resource{deployments, services, configMaps, serviceAccounts} {
 		var names []string
@@ -60,7 +61,7 @@ func (c *Conn) RouterObjects(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// RemoveRouterObjects removes them, and says which were there.
+// RemoveRouterObjects deletes the router objects, and returns those that existed.
 func (c *Conn) RemoveRouterObjects(ctx context.Context) (removed []string, err error) {
 	for _, p := range routerObjects {
 		err := c.object(ctx, p.call(http.MethodDelete), nil)

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Token asks for a short-lived token of the service account that Attach made. It works as administrator and with the
+// Token asks for a short-lived token of the service account that Attach created. It works as administrator and with the
 // account's own token. Kubernetes gives no token for less than ten minutes.
 func (c *Conn) Token(ctx context.Context, namespace string, ttl time.Duration) (token string, expires time.Time, err error) {
 	return c.token(ctx, serviceAccounts.in(namespace, accountName), ttl)

@@ -1,12 +1,12 @@
 package kube
 
-// Totals is what the nodes of a cluster are together.
+// Totals sums up the nodes of a cluster: their number, vCPUs, memory and devices.
 type Totals struct {
 	Nodes, Ready, VCPUs int
 	VMSize              string // of the last node that names one; empty when none does
 }
 
-// Total adds nodes up.
+// Total sums up nodes.
 func Total(nodes []Node) Totals {
 	t := Totals{Nodes: len(nodes)}
 	for _, n := range nodes {
@@ -21,8 +21,8 @@ func Total(nodes []Node) Totals {
 	return t
 }
 
-// AllReady is false for a cluster without nodes too: nothing can run there.
+// AllReady reports whether all nodes are ready. False without nodes: nothing can run there.
 func (t Totals) AllReady() bool { return t.Ready > 0 && t.Ready == t.Nodes }
 
-// Totals adds up the nodes that the cluster showed.
+// Totals sums up the nodes of the cluster.
 func (f Facts) Totals() Totals { return Total(f.Nodes) }

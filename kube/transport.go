@@ -37,14 +37,15 @@ type sharedTransport struct {
 	timer *time.Timer
 }
 
-// acquireTransport finds the transport for a cluster or makes one. The caller calls done.
+// acquireTransport finds the transport for a cluster or creates one. The caller calls done.
 func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 	host, err := url.Parse(c.Host)
 	if err != nil {
 		return nil, err
 	}
 	t := c.TLSClientConfig
-	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData), fmt.Sprintf("%p", guard)}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData),
+		fmt.Sprintf("%p", guard)}, "\x00")))
 	key := hex.EncodeToString(sum[:])
 	transportsMu.Lock()
 	defer transportsMu.Unlock()
@@ -86,7 +87,7 @@ func newTransport(config *tls.Config, guard *Guard) *http.Transport {
 	return t
 }
 
-// noteEnd sees every handshake whose certificate was found good.
+// noteEnd is called after every handshake with a trusted certificate.
 func (s *sharedTransport) noteEnd(c tls.ConnectionState) error {
 	for _, chain := range c.VerifiedChains[:min(len(c.VerifiedChains), 1)] {
 		end := chain[0].NotAfter
@@ -100,8 +101,8 @@ func (s *sharedTransport) noteEnd(c tls.ConnectionState) error {
 	return nil
 }
 
-// CertificateEnds is when the cluster's API can be trusted no longer: its certificate ends, or one that it rests on. Zero
-// before the first answer.
+// CertificateEnds is when the certificate of the cluster's API expires, or one of the authorities above it. Zero before the first
+// answer.
 func (c *Conn) CertificateEnds() time.Time {
 	if at := c.shared.ends.Load(); at != 0 {
 		return time.Unix(at, 0).UTC()

@@ -14,9 +14,9 @@ func cleanupsDone(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.doCleanups(ctx, s.id())
 }
 
-// madeRoom does the same before an attach. An old ownership record would refuse the attach; and a cleanup that came later, when a
+// staleRemoved does the same before an attach. An old ownership record would refuse the attach; and a cleanup that came later, when a
 // compute of the same name is attached again, would remove the new attachment.
-func madeRoom(ctx context.Context, s *scope) (verdict, error) {
+func staleRemoved(ctx context.Context, s *scope) (verdict, error) {
 	id := s.compute().Spec.ClusterID
 	if err := s.doCleanups(ctx, id); err != nil {
 		return verdict{}, clusters.Unreachable(id, err)

@@ -41,7 +41,8 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 }
 
 func record(c *berth.Cluster, f berth.ClusterFacts) {
-	c.Status.FQDN, c.Status.Endpoint, c.Status.Simulated = f.FQDN, f.Endpoint, f.Simulated
+	c.Status.FQDN, c.Status.Endpoint = f.FQDN, f.Endpoint
+	c.Status.Simulated = f.Simulated
 	c.Status.ReadyNodes, c.Status.Message = f.ReadyNodes, f.Message
 	if f.Version != "" {
 		c.Status.Version = f.Version
@@ -89,7 +90,7 @@ func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 }
 
 // clusterObserved checks a settled cluster and keeps what it finds. A cluster that its provider has lost is reported and not
-// created again: an empty cluster would look like one that lost its data.
+// created again: an empty cluster in its place would hide that the data is lost.
 func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	c, state := s.cluster(), s.claim.Resource.State
 	facts, err := s.Provider.Observe(ctx, s.id())
@@ -97,13 +98,15 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	if !facts.Exists && state == berth.StateSucceeded {
-		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, then create it again.", s.id().Name())
+		return verdict{}, berth.Errorf(berth.CodeNotFound, "The cluster '%s' no longer exists: its provider has none of that name. Delete it, "+
+			"then create it again.", s.id().Name())
 	}
 	record(c, facts)
 	if state != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
-	silent := berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(facts.Message, "its API server is not ready")+".")
+	silent := berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(facts.Message,
+		"its API server is not ready")+".")
 	found := []berth.Finding{silent}
 	if facts.Reachable {
 		found = []berth.Finding{answering, nodesReady(kube.Totals{Nodes: facts.Nodes, Ready: facts.ReadyNodes})}

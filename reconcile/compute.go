@@ -26,7 +26,7 @@ func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
 		gone = ownClusterRemoved
 	}
 	return lifecycle{
-		apply:  []phase{present, answers, bigEnough, madeRoom, owned, entered, tokenKept},
+		apply:  []phase{present, answers, bigEnough, staleRemoved, owned, entered, tokenKept},
 		remove: []phase{gone, computeGone},
 		check:  []phase{stillThere},
 	}
@@ -36,7 +36,8 @@ func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.
 
 func (s *scope) attachment() kube.Attachment {
 	ws := s.id().Parent()
-	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(), ComputeName: s.id().Name(), Server: s.ServerID}
+	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(),
+		ComputeName: s.id().Name(), Server: s.ServerID}
 }
 
 // namespaceOf is the namespace of a compute: azureml-<workspace> as in the original service, or the one that a Kubernetes compute
@@ -88,15 +89,18 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 	c := s.compute()
 	w := store.Change{Verb: berth.VerbCreate, Caller: caller, Hold: berth.ID{}}
 	if have == nil {
-		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location, Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
-			Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), Location: c.Spec.Location, OwnedBy: s.id(),
-			Pools: []berth.NodePool{{Name: "agentpool", Count: c.Spec.AgentCount, VMSize: c.Spec.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}},
-		}}}
+		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location,
+			Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
+				Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), Location: c.Spec.Location, OwnedBy: s.id(),
+				Pools: []berth.NodePool{{Name: "agentpool", Count: c.Spec.AgentCount, VMSize: c.Spec.VMSize, Mode: "System", OSType: "Linux",
+					MaxPods: 110}},
+			}}}
 	} else {
 		cluster := *have.Body.(*berth.Cluster)
 		cluster.Spec.Pools[0].Count = c.Spec.AgentCount
 		have.Body = &cluster
-		w.Verb, w.Resource, w.Base = berth.VerbUpdate, have, have.Generation
+		w.Verb = berth.VerbUpdate
+		w.Resource, w.Base = have, have.Generation
 	}
 	if _, _, err := s.Store.Accept(ctx, w); err != nil && !errors.Is(err, store.ErrMoved) && berth.ErrorCode(err) != berth.CodeBusy {
 		return verdict{}, err
@@ -121,7 +125,8 @@ func clusterPresent(ctx context.Context, s *scope) (verdict, error) {
 }
 
 func clusterDeleted(id berth.ID) *berth.Error {
-	return berth.Errorf(berth.CodeNotFound, "The cluster '%s' was deleted. Detach this compute, then create or attach another cluster.", id.Name())
+	return berth.Errorf(berth.CodeNotFound, "The cluster '%s' was deleted. Detach this compute, then create or attach another cluster.",
+		id.Name())
 }
 
 // answers asks the cluster for its identity, version and nodes.
@@ -170,7 +175,8 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	defer conn.Close()
-	mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Operation.StartedAt.Format(time.RFC3339), By: s.claim.Operation.Caller}
+	mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Operation.StartedAt.Format(time.RFC3339),
+		By: s.claim.Operation.Caller}
 	err = conn.TakeOwnership(ctx, mine)
 	conflict, isTaken := errors.AsType[*kube.ConflictError](err)
 	switch {
@@ -206,7 +212,7 @@ func (s *scope) taken(ctx context.Context, by kube.Owner) error {
 		return refusal
 	}
 	if _, err := s.Store.Get(ctx, id); errors.Is(err, store.ErrNotFound) {
-		refusal.Message += " That compute no longer exists, so nobody loses anything by --force."
+		refusal.Message += " That compute no longer exists, so --force harms no other compute."
 	}
 	return refusal
 }
@@ -225,7 +231,8 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	err = conn.Attach(ctx, put)
 	if errors.Is(err, kube.ErrNamespaceEnding) {
-		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone", s.attachment().Namespace)
+		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone",
+			s.attachment().Namespace)
 	}
 	if err != nil {
 		return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
@@ -289,7 +296,8 @@ func judge(c *berth.Compute) error {
 	if e := rules.VersionError(c.Status.Version); e != nil {
 		return e
 	}
-	rest := fmt.Sprintf("; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.", c.Spec.ClusterID.Name(), c.Status.VCPUs)
+	rest := fmt.Sprintf("; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.", c.Spec.ClusterID.Name(),
+		c.Status.VCPUs)
 	if e := rules.CapacityError(c.Spec.Purpose, c.Status.VCPUs, rest); e != nil {
 		return e
 	}

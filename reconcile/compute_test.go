@@ -51,16 +51,16 @@ func (w *world) inside(cluster berth.ID) *kube.Conn {
 	return conn
 }
 
-// TestManyAtOnce: more computes than there are workers, each of which waits for a row of its own.
+// TestManyAtOnce: more computes than there are workers, each of which waits for a cluster of its own.
 func TestManyAtOnce(t *testing.T) {
 	const many = 70
 	w, _ := idleFake(t)
 	var ops []*berth.Operation
 	for i := range many {
 		id := workspace.Child("computes", fmt.Sprint("c", i))
-		ops = append(ops, w.create(id, made(id, 1)))
+		ops = append(ops, w.create(id, newCompute(id, 1)))
 	}
-	w.clock.Advance(time.Second) // so that what the computes wish is due after all of them
+	w.clock.Advance(time.Second) // so that the clusters of the computes are due after all of them
 	w.engine("one")
 	for _, op := range ops {
 		w.ends(op, berth.StateSucceeded)
@@ -72,16 +72,16 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestScaledFromBelow: who scales the cluster of a compute finds the number at the compute too, and its next change
-// does not undo it.
+// TestScaledFromBelow: when a user scales the cluster of a compute, the compute shows the new number of nodes, and its next
+// change does not undo it.
 func TestScaledFromBelow(t *testing.T) {
 	w, _ := withFake(t)
 	id := workspace.Child("computes", "gpu")
-	w.ends(w.create(id, made(id, 3)), berth.StateSucceeded)
+	w.ends(w.create(id, newCompute(id, 3)), berth.StateSucceeded)
 	below := w.compute(id).Spec.ClusterID
 	w.ends(w.change(below, func(b berth.Body) { b.(*berth.Cluster).Spec.Pools[0].Count = 5 }), berth.StateSucceeded)
 	if n := w.compute(id).Spec.AgentCount; n != 5 {
-		t.Errorf("the compute tells %d nodes, its cluster has 5", n)
+		t.Errorf("the compute shows %d nodes, its cluster has 5", n)
 	}
 	w.ends(w.change(id, func(b berth.Body) { b.(*berth.Compute).Spec.Description = "new words" }), berth.StateSucceeded)
 	if n := len(w.nodes(below)); n != 5 {
@@ -100,8 +100,8 @@ func (w *world) nodes(cluster berth.ID) []kube.Node {
 	return nodes
 }
 
-// TestDetachOfTheSilent: a cluster that does not answer holds nobody back. What could not be cleaned is told, and
-// cleaned when the cluster is seen again.
+// TestDetachOfTheSilent: a cluster that does not answer does not prevent a detach. What could not be removed is reported, and
+// removed when the cluster answers again.
 func TestDetachOfTheSilent(t *testing.T) {
 	w, p := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
@@ -127,7 +127,8 @@ func (w *world) silentDetach(p *fake.Provider, id, to berth.ID) {
 	op := w.remove(id, berth.VerbDetach)
 	w.until("the detach", time.Second, func() bool { return w.operation(op).State.Terminal() })
 	end := w.operation(op)
-	if notes := strings.Join(end.Notes, " "); end.State != berth.StateSucceeded || !strings.Contains(notes, "'own' did not answer") || !strings.Contains(notes, "azureml-vision") {
+	if notes := strings.Join(end.Notes, " "); end.State != berth.StateSucceeded || !strings.Contains(notes, "'own' did not answer") ||
+		!strings.Contains(notes, "azureml-vision") {
 		w.Errorf("the detach is %s with notes %q", end.State, notes)
 	}
 	if took := end.EndedAt.Sub(end.StartedAt); took > 2*time.Minute {
@@ -135,10 +136,11 @@ func (w *world) silentDetach(p *fake.Provider, id, to berth.ID) {
 	}
 }
 
-// TestAttachAfterSilentDetach: the record that could not be cleaned must neither refuse the next attachment, nor be
-// cleaned away from under it when that has the same name.
+// TestAttachAfterSilentDetach: the record that could not be removed must neither refuse the next attachment, nor be
+// removed from under it when that has the same name.
 func TestAttachAfterSilentDetach(t *testing.T) {
-	for name, next := range map[string]berth.ID{"the same": workspace.Child("computes", "taken"), "another": workspace.Child("computes", "other")} {
+	for name, next := range map[string]berth.ID{"the same": workspace.Child("computes", "taken"),
+		"another": workspace.Child("computes", "other")} {
 		t.Run(name, func(t *testing.T) {
 			w, p := withFake(t)
 			to := clusterID("own")
@@ -161,31 +163,33 @@ func TestAttachAfterSilentDetach(t *testing.T) {
 	}
 }
 
-// TestSomebodyElses: a cluster that another Berth has taken up is refused by the record in the cluster itself, and the
-// record survives the detach of who was refused.
-func TestSomebodyElses(t *testing.T) {
+// TestHeldByAnotherServer: the ownership record in a cluster refuses the attach to a cluster that another Berth server holds, and
+// the record survives the detach of the refused compute.
+func TestHeldByAnotherServer(t *testing.T) {
 	w, _ := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
 	w.ends(w.create(to, cluster(1)), berth.StateSucceeded)
 	const foreign = "/subscriptions/x/resourceGroups/theirs/providers/Microsoft.MachineLearningServices/workspaces/hearing/computes/ear"
 	w.must(w.inside(to).TakeOwnership(w.ctx, kube.Owner{ComputeID: foreign, Server: "far away", Since: "2026-01-02T03:04:05Z"}))
 	end := w.ends(w.create(id, attached(to, berth.DevTest)), berth.StateFailed)
-	if end.Err.Code != berth.CodeAlreadyAttached || !strings.Contains(end.Err.Message, "'ear'") || !strings.Contains(end.Err.Message, "2026-01-02") {
+	if end.Err.Code != berth.CodeAlreadyAttached || !strings.Contains(end.Err.Message, "'ear'") ||
+		!strings.Contains(end.Err.Message, "2026-01-02") {
 		t.Errorf("refused with %v", end.Err)
 	}
 	w.ends(w.remove(id, berth.VerbDetach), berth.StateSucceeded)
 	if owner := w.owner(to); owner != foreign {
-		t.Errorf("after the detach of who was refused the owner is %q", owner)
+		t.Errorf("after the detach of the refused compute the owner is %q", owner)
 	}
 }
 
-// TestJudged: what the cluster says of itself counts, not what was written down of it.
+// TestJudged: the facts that the cluster reports count, not those that the store has.
 func TestJudged(t *testing.T) {
 	w, p := withFake(t)
 	to := clusterID("own")
 	w.ends(w.create(to, cluster(1)), berth.StateSucceeded)
 	small := w.ends(w.create(workspace.Child("computes", "small"), attached(to, berth.FastProd)), berth.StateFailed)
-	if small.Err.Code != berth.CodeBadRequest || !strings.Contains(small.Err.Message, "at least 12 vCPUs") || !strings.Contains(small.Err.Message, "DevTest") {
+	if small.Err.Code != berth.CodeBadRequest || !strings.Contains(small.Err.Message, "at least 12 vCPUs") ||
+		!strings.Contains(small.Err.Message, "DevTest") {
 		t.Errorf("too small a cluster: %v", small.Err)
 	}
 	w.ends(w.remove(workspace.Child("computes", "small"), berth.VerbDetach), berth.StateSucceeded)
@@ -199,7 +203,7 @@ func TestJudged(t *testing.T) {
 	}
 }
 
-// TestTokenIsKeptFresh: the short-lived token is taken anew before it ends.
+// TestTokenIsKeptFresh: the short-lived token is renewed before it ends.
 func TestTokenIsKeptFresh(t *testing.T) {
 	w, _ := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
@@ -215,6 +219,6 @@ func TestTokenIsKeptFresh(t *testing.T) {
 	second, err := w.store.Secret(w.ctx, id, berth.SecretToken)
 	w.must(err)
 	if string(first) == string(second) || !w.clock.Now().Before(expires) {
-		t.Errorf("the token was taken anew too late (%v after it expired) or not at all", w.clock.Now().Sub(expires))
+		t.Errorf("the token was renewed too late (%v after it expired) or not at all", w.clock.Now().Sub(expires))
 	}
 }

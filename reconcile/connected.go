@@ -58,7 +58,8 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
-			return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier connection to be gone", kube.ConnectionNamespace)
+			return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier connection to be gone",
+				kube.ConnectionNamespace)
 		}
 		if berth.ErrorCode(err) == berth.CodeConflict && s.cluster().Spec.TakeOver {
 			return again(s.soon()), errors.Join(conn.EvictConnection(ctx), s.say(ctx, "taking the cluster over"))
@@ -74,7 +75,8 @@ func (s *scope) refused(err error) error {
 		return berth.Errorf(berth.CodeBadRequest, "The cluster's address is refused: %s.", why)
 	}
 	if kube.Denied(err) {
-		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect a cluster, use the credential of an administrator; Berth needs it once.", berth.Sentence(err))
+		return berth.Errorf(berth.CodeForbidden, "The cluster refused the credential: %s. To connect a cluster, "+
+			"use the credential of an administrator; Berth needs it once.", berth.Sentence(err))
 	}
 	if kube.Untrusted(err) || kube.Expired(err) {
 		return berth.Errorf(berth.CodeBadRequest, "The server at the cluster's address cannot be trusted: %s.", berth.Sentence(err))
@@ -93,7 +95,8 @@ func (s *scope) observe(ctx context.Context, conn *kube.Conn) error {
 	}
 	st := &s.cluster().Status
 	if st.UID != "" && st.UID != facts.UID {
-		return berth.Errorf(berth.CodeConflict, "Another cluster answers at %s than the one that was connected (the UID of its kube-system differs). Disconnect the old one, then connect the new one.", st.Endpoint)
+		return berth.Errorf(berth.CodeConflict, "Another cluster answers at %s than the one that was connected (the UID of its kube-system "+
+			"differs). Disconnect the old one, then connect the new one.", st.Endpoint)
 	}
 	total := facts.Totals()
 	st.UID, st.Version = facts.UID, facts.Version
@@ -172,7 +175,8 @@ func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 		if s.elapsed() < detachPatience {
 			return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
 		}
-		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+berth.Sentence(err)+"), so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
+		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+berth.Sentence(err)+"), "+
+			"so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)
 	}
 	if err := s.Store.DropCleanup(ctx, s.id(), berth.ID{}); err != nil {
 		return verdict{}, err

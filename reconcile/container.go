@@ -51,7 +51,8 @@ func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.I
 			continue
 		}
 		if r.State == berth.StateFailed && r.ModifiedAt.After(s.claim.Resource.ModifiedAt) && r.Fault != nil {
-			return verdict{}, berth.Errorf(berth.CodeConflict, "'%s' could not be deleted, so '%s' was kept: %s", r.ID.Name(), s.id().Name(), r.Fault.Message)
+			return verdict{}, berth.Errorf(berth.CodeConflict, "'%s' could not be deleted, so '%s' was kept: %s", r.ID.Name(), s.id().Name(),
+				r.Fault.Message)
 		}
 		if err := s.requestRemoval(ctx, r); err != nil {
 			return verdict{}, err

@@ -70,6 +70,7 @@ func (s *scope) deferCleanup(cause error) error {
 	}
 	s.cleanup = &store.Cleanup{Cluster: c.Spec.ClusterID, Holder: s.id(), Detail: detail}
 	s.notes = append(s.notes, fmt.Sprintf("The cluster '%s' did not answer (%s). Its namespace '%s', service account, roles and ownership "+
-		"record are still there; Berth removes them when the cluster answers again.", c.Spec.ClusterID.Name(), berth.Sentence(cause), s.attachment().Namespace))
+		"record are still there; Berth removes them when the cluster answers again.", c.Spec.ClusterID.Name(), berth.Sentence(cause),
+		s.attachment().Namespace))
 	return nil
 }

@@ -14,12 +14,12 @@ import (
 	"berth.dev/berth/store"
 )
 
-// TestRetry: what may pass by itself is tried again, later and later, and the reason is shown meanwhile.
+// TestRetry: an error that may pass by itself is tried again, later and later, and the reason is shown meanwhile.
 func TestRetry(t *testing.T) {
 	const failures = 9
 	w := newWorld(t, script(&scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
 		if call <= failures {
-			return berth.ClusterFacts{}, fmt.Errorf("the disk burns for the %d. time\nand nobody knows why", call)
+			return berth.ClusterFacts{}, fmt.Errorf("the disk burns for the %d. time\nfor an unknown reason", call)
 		}
 		return ready(1), nil
 	}}))
@@ -66,7 +66,7 @@ func TestPanic(t *testing.T) {
 	w.ends(bad, berth.StateSucceeded)
 }
 
-// TestUsersFault: what the user must mend is not tried again.
+// TestUsersFault: an error that the user must correct is not tried again.
 func TestUsersFault(t *testing.T) {
 	p := &scripted{ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) {
 		return berth.ClusterFacts{}, berth.Errorf(berth.CodeBadRequest, "This size is sold out.")
@@ -82,7 +82,7 @@ func TestUsersFault(t *testing.T) {
 	}
 }
 
-// TestDeadline: nothing is waited for without end, and the last reason is told.
+// TestDeadline: every wait ends at a deadline, and the last reason is reported.
 func TestDeadline(t *testing.T) {
 	for name, answer := range map[string]func() (berth.ClusterFacts, error){
 		"it never gets ready": func() (berth.ClusterFacts, error) {
@@ -98,7 +98,8 @@ func TestDeadline(t *testing.T) {
 			op := w.create(clusterID("a"), cluster(1))
 			w.until("the deadline", 5*time.Second, func() bool { return w.operation(op).State.Terminal() })
 			end := w.operation(op)
-			if end.State != berth.StateFailed || end.Err.Code != berth.CodeDeadlineExceeded || !strings.Contains(end.Err.Message, "0 of 1 nodes are ready") {
+			if end.State != berth.StateFailed || end.Err.Code != berth.CodeDeadlineExceeded ||
+				!strings.Contains(end.Err.Message, "0 of 1 nodes are ready") {
 				t.Errorf("it ended %s with %v", end.State, end.Err)
 			}
 			if took := end.EndedAt.Sub(end.StartedAt); took < 15*time.Minute {
@@ -148,7 +149,7 @@ func TestPanicWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestNewerChangeStopsTheWork: who works on what is not wanted any more is told so, in the middle of it.
+// TestNewerChangeStopsTheWork: a newer change cancels the work on the one before, in the middle of it.
 func TestNewerChangeStopsTheWork(t *testing.T) {
 	begun, stopped := make(chan struct{}), make(chan error, 1)
 	p := &scripted{ensure: func(ctx context.Context, _ berth.ID, _ int) (berth.ClusterFacts, error) {
@@ -165,14 +166,14 @@ func TestNewerChangeStopsTheWork(t *testing.T) {
 	if old := w.operation(create); old.State != berth.StateCanceled || old.Err == nil {
 		t.Errorf("the superseded operation is %s, %v", old.State, old.Err)
 	}
-	w.until("the worker to be told", time.Second, func() bool { return len(stopped) == 1 })
+	w.until("the worker to be cancelled", time.Second, func() bool { return len(stopped) == 1 })
 	w.ends(remove, berth.StateSucceeded)
 	if !w.gone(clusterID("a")) || len(p.removed) != 1 {
 		t.Errorf("left: %v; removed: %v", !w.gone(clusterID("a")), p.removed)
 	}
 }
 
-// TestTwoEngines: of two servers on one store only one works on a row, and together they do all.
+// TestTwoEngines: of two servers on one store only one works on a resource, and together they do all.
 func TestTwoEngines(t *testing.T) {
 	const rows = 40
 	p := &scripted{ensure: func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
@@ -196,12 +197,12 @@ func TestTwoEngines(t *testing.T) {
 	}
 	for i := range rows {
 		if n := p.count(fmt.Sprint("c", i)); n != 3 {
-			t.Errorf("c%d was looked at %d times, want 3", i, n)
+			t.Errorf("c%d was checked %d times, want 3", i, n)
 		}
 	}
 }
 
-// TestStopHandsBack: a server that stops gives its rows back at once, and another goes on from there.
+// TestStopHandsBack: a server that stops releases its leases at once, and another goes on from there.
 func TestStopHandsBack(t *testing.T) {
 	for name, ensure := range map[string]func(context.Context, berth.ID, int) (berth.ClusterFacts, error){
 		"while it waits": func(_ context.Context, _ berth.ID, call int) (berth.ClusterFacts, error) {
@@ -223,7 +224,7 @@ func TestStopHandsBack(t *testing.T) {
 			w := newWorld(t, script(p))
 			stop := w.engine("one")
 			op := w.create(clusterID("a"), cluster(1))
-			w.until("the first look", 0, func() bool { return p.count("a") > 0 })
+			w.until("the first check", 0, func() bool { return p.count("a") > 0 })
 			stop()
 			claim, err := w.store.Claim(w.ctx, "another", 30*time.Second)
 			if err != nil || claim == nil {
@@ -236,7 +237,7 @@ func TestStopHandsBack(t *testing.T) {
 	}
 }
 
-// TestCheck: a settled cluster is looked at again and again; one that is lost is told, and not made anew.
+// TestCheck: a settled cluster is checked again and again; one that is lost is reported, and not created again.
 func TestCheck(t *testing.T) {
 	facts := make(chan berth.ClusterFacts, 1)
 	facts <- ready(1)
@@ -253,7 +254,10 @@ func TestCheck(t *testing.T) {
 	w.ends(w.create(clusterID("a"), cluster(1)), berth.StateSucceeded)
 	<-facts
 	facts <- berth.ClusterFacts{Exists: true, Message: "it sleeps"}
-	w.until("the silence to be seen", time.Second, func() bool { return w.get(clusterID("a")).Body.(*berth.Cluster).Status.Message == "it sleeps" })
+	w.until("the silence to be seen", time.Second, func() bool {
+		return w.get(clusterID("a")).Body.(*berth.Cluster).Status.Message == "it "+
+			"sleeps"
+	})
 	if r := w.get(clusterID("a")); r.State != berth.StateSucceeded {
 		t.Errorf("a cluster that does not answer is %s", r.State)
 	}

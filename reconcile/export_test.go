@@ -2,7 +2,7 @@ package reconcile
 
 import "time"
 
-// Patient lets an engine wait for clusters as long as a test wants it to.
+// Patient makes an engine wait for an answer of a cluster as long as d.
 func Patient(d time.Duration) func(*Options) {
 	return func(o *Options) { o.Clusters.Timeout = d }
 }

@@ -14,14 +14,15 @@ import (
 	"berth.dev/berth/store"
 )
 
-// doubtFor is when to check again what seems to have changed: a change is believed when the second check agrees.
+// doubtFor is when to check again what seems to have changed: a condition changes only after two consecutive checks agree.
 const doubtFor = 5 * time.Second
 
 // observable are the conditions of a compute that need an answer of its cluster.
-var observable = []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned, berth.CertificateValid}
+var observable = []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned,
+	berth.CertificateValid}
 
-// stillThere checks a settled compute: its cluster must exist, answer, and be as the compute needs it. What is not so is reported in
-// conditions. The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
+// stillThere checks a settled compute: its cluster must exist, answer, and be as the compute needs it. What does not hold is
+// reported in conditions. The compute itself fails only when nothing can heal it: its cluster was deleted, replaced, or taken over.
 func stillThere(ctx context.Context, s *scope) (verdict, error) {
 	c, r := s.compute(), s.claim.Resource
 	have, err := s.Store.Get(ctx, c.Spec.ClusterID)
@@ -51,7 +52,7 @@ func stillThere(ctx context.Context, s *scope) (verdict, error) {
 	return s.checkAgain(s.CheckEvery), nil
 }
 
-// noteHealth takes in what a check found; doubt says that another check must confirm it soon. The finding on Reachable comes first.
+// noteHealth records what a check found; doubt is true when another check must confirm it soon. The finding on Reachable comes first.
 // While the cluster counts as silent, nothing else is known: neither after its last answer, nor before two answers agree.
 func (s *scope) noteHealth(h *berth.Health, found []berth.Finding) (doubt bool) {
 	now := s.Clock.Now().UTC()
@@ -59,7 +60,8 @@ func (s *scope) noteHealth(h *berth.Health, found []berth.Finding) (doubt bool) 
 	doubt = h.Note(now, found[0])
 	known := h.Is(berth.Reachable, berth.ConditionTrue)
 	for _, t := range observable {
-		if i := slices.IndexFunc(found, func(f berth.Finding) bool { return f.Type == t }); !known && (i < 0 || found[0].Status == berth.ConditionTrue) {
+		if i := slices.IndexFunc(found, func(f berth.Finding) bool { return f.Type == t }); !known &&
+			(i < 0 || found[0].Status == berth.ConditionTrue) {
 			h.Lose(now, t)
 		}
 	}
@@ -76,7 +78,7 @@ func (s *scope) checkAgain(in time.Duration) verdict {
 }
 
 // inspect asks the cluster with the compute's own account, which proves that account's rights. Only when that fails it asks with
-// Berth's other credential, to tell a lost right from a silent cluster. The first finding is on Reachable. An error is final.
+// Berth's other credential, to distinguish a lost right from a silent cluster. The first finding is on Reachable. An error is final.
 func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 	c := s.compute()
 	rights := berth.Met(berth.HasRights, true, "Granted", "Berth's account in the cluster has the rights that it needs.")
@@ -103,7 +105,8 @@ func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 	case err != nil:
 		return silence(err), nil
 	case c.Status.ClusterUID != "" && seen.Facts.UID != c.Status.ClusterUID:
-		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' was replaced by another (its kube-system has another UID). Detach this compute, then attach the new one.", c.Spec.ClusterID.Name())
+		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' was replaced by another (its kube-system has another UID). "+
+			"Detach this compute, then attach the new one.", c.Spec.ClusterID.Name())
 	}
 	owned, err := s.ownership(ctx, seen.Owner)
 	if err != nil {
@@ -113,7 +116,8 @@ func (s *scope) inspect(ctx context.Context) ([]berth.Finding, error) {
 }
 
 func denied(account string, why error, then string) berth.Finding {
-	return berth.Met(berth.HasRights, false, "Denied", fmt.Sprintf("The cluster refuses Berth's account %s: %s. %s", account, berth.Sentence(why), then))
+	return berth.Met(berth.HasRights, false, "Denied", fmt.Sprintf("The cluster refuses Berth's account %s: %s. %s", account,
+		berth.Sentence(why), then))
 }
 
 var answering = berth.Met(berth.Reachable, true, "Answers", "The cluster answers.")
@@ -121,7 +125,8 @@ var answering = berth.Met(berth.Reachable, true, "Answers", "The cluster answers
 func silence(err error) []berth.Finding {
 	out := []berth.Finding{berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+berth.Sentence(err)+".")}
 	if kube.Expired(err) {
-		out = append(out, berth.Met(berth.CertificateValid, false, "Expired", "The certificate of the cluster's API has expired: "+berth.Sentence(err)+"."))
+		out = append(out, berth.Met(berth.CertificateValid, false, "Expired",
+			"The certificate of the cluster's API has expired: "+berth.Sentence(err)+"."))
 	}
 	return out
 }
@@ -190,13 +195,15 @@ func (s *scope) ending(t berth.ConditionType, what string, ends time.Time) berth
 	}
 	for _, days := range []int{1, 7, 30} {
 		if left <= time.Duration(days)*24*time.Hour {
-			return berth.Met(t, false, fmt.Sprintf("EndsIn%dDays", days), fmt.Sprintf("%s expires on %s, in %d hours. Renew it.", what, day, int(left.Hours())))
+			return berth.Met(t, false, fmt.Sprintf("EndsIn%dDays", days), fmt.Sprintf("%s expires on %s, in %d hours. Renew it.", what, day,
+				int(left.Hours())))
 		}
 	}
 	return berth.Met(t, true, "Valid", what+" is valid until "+day+".")
 }
 
-// ownership writes an ownership record again that somebody removed. One that somebody replaced is an error, which ends the compute.
+// ownership writes the ownership record again when it was removed by hand. A record that names another holder is an error: the
+// compute fails.
 func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding, error) {
 	intact := berth.Met(berth.Owned, true, "Intact", "The ownership record in the cluster names this compute.")
 	if owner == nil {
@@ -205,15 +212,16 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 			return intact, err
 		}
 		defer conn.Close()
-		mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Resource.CreatedAt.Format(time.RFC3339), By: s.claim.Resource.CreatedBy}
+		mine := kube.Owner{ComputeID: s.id().String(), Server: s.ServerID, Since: s.claim.Resource.CreatedAt.Format(time.RFC3339),
+			By: s.claim.Resource.CreatedBy}
 		err = conn.TakeOwnership(ctx, mine)
 		if conflict, ok := errors.AsType[*kube.ConflictError](err); ok {
 			owner = &conflict.Owner
 		} else if err != nil {
 			return berth.Met(berth.Owned, false, "Missing",
-				"Somebody removed the ownership record from the cluster, and Berth cannot write it again: "+berth.Sentence(err)+"."), nil
+				"The ownership record was removed from the cluster, and Berth cannot write it again: "+berth.Sentence(err)+"."), nil
 		} else {
-			s.Log.Warn("somebody removed the ownership record of a cluster; it is written again", "compute", s.id())
+			s.Log.Warn("the ownership record of a cluster was removed by hand; it is written again", "compute", s.id())
 			return intact, nil
 		}
 	}
@@ -224,5 +232,6 @@ func (s *scope) ownership(ctx context.Context, owner *kube.Owner) (berth.Finding
 }
 
 func takenOver(cluster berth.ID, by kube.Owner) *berth.Error {
-	return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over, as %s (server %s), on %s. Detach this compute.", cluster.Name(), by.ComputeID, by.Server, by.Since)
+	return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over, as %s (server %s), on %s. Detach this compute.",
+		cluster.Name(), by.ComputeID, by.Server, by.Since)
 }

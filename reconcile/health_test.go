@@ -19,8 +19,8 @@ import (
 	"berth.dev/berth/reconcile"
 )
 
-// takenUp is a world with a compute that is attached to a cluster.
-func takenUp(t *testing.T) (w *world, p *fake.Provider, id, to berth.ID) {
+// attachedFake is a world with a compute that is attached to a cluster.
+func attachedFake(t *testing.T) (w *world, p *fake.Provider, id, to berth.ID) {
 	t.Helper()
 	w, p = withFake(t)
 	to, id = clusterID("own"), workspace.Child("computes", "taken")
@@ -48,9 +48,11 @@ func (w *world) becomes(id berth.ID, t berth.ConditionType, met bool) berth.Cond
 }
 
 func TestHealthOfTheGood(t *testing.T) {
-	w, _, id, _ := takenUp(t)
-	for _, c := range []berth.ConditionType{berth.Reachable, berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned} {
-		if got := w.condition(id, c); got.Status != berth.ConditionTrue || got.ObservedAt.IsZero() || got.Message == "" || got.Reason == "" || got.Since.IsZero() {
+	w, _, id, _ := attachedFake(t)
+	for _, c := range []berth.ConditionType{berth.Reachable, berth.HasRights, berth.VersionSupported, berth.NodesReady,
+		berth.CapacityEnough, berth.Owned} {
+		if got := w.condition(id, c); got.Status != berth.ConditionTrue || got.ObservedAt.IsZero() || got.Message == "" || got.Reason == "" ||
+			got.Since.IsZero() {
 			t.Errorf("%s: %+v", c, got)
 		}
 	}
@@ -59,10 +61,10 @@ func TestHealthOfTheGood(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheSilent: silence is believed at the second check. From then on nothing else about the cluster is known. However long
-// it has lasted, its end is believed as fast as its beginning.
+// TestHealthOfTheSilent: a cluster counts as silent after two checks without an answer. From then on nothing else about it is known.
+// However long the silence lasted, two answers end it.
 func TestHealthOfTheSilent(t *testing.T) {
-	w, p, id, to := takenUp(t)
+	w, p, id, to := attachedFake(t)
 	p.Unreachable(to, true)
 	start := w.clock.Now()
 	silent := w.becomes(id, berth.Reachable, false)
@@ -73,11 +75,13 @@ func TestHealthOfTheSilent(t *testing.T) {
 		t.Errorf("a compute whose cluster is silent is %s", r.State)
 	}
 	for _, c := range []berth.ConditionType{berth.HasRights, berth.VersionSupported, berth.NodesReady, berth.CapacityEnough, berth.Owned} {
-		if got := w.condition(id, c); got.Status != berth.ConditionUnknown || got.Reason != berth.ReasonSilent || !got.ObservedAt.Before(got.Since) {
+		if got := w.condition(id, c); got.Status != berth.ConditionUnknown || got.Reason != berth.ReasonSilent ||
+			!got.ObservedAt.Before(got.Since) {
 			t.Errorf("%s of a silent cluster: %+v", c, got)
 		}
 	}
-	if nodes := w.condition(id, berth.NodesReady); !strings.Contains(nodes.Message, "3 of 3 nodes are ready") || !strings.Contains(nodes.Message, "UTC") {
+	if nodes := w.condition(id, berth.NodesReady); !strings.Contains(nodes.Message, "3 of 3 nodes are ready") ||
+		!strings.Contains(nodes.Message, "UTC") {
 		t.Errorf("it does not say what was seen last, and when: %+v", nodes)
 	}
 	w.until("the cluster's own health", time.Second, func() bool {
@@ -101,7 +105,7 @@ func TestHealthOfTheSilent(t *testing.T) {
 
 // TestCheckNow: a check on demand comes at once, and so does its confirmation, without the periodic one.
 func TestCheckNow(t *testing.T) {
-	w, p, id, to := takenUp(t)
+	w, p, id, to := attachedFake(t)
 	p.Unreachable(to, true)
 	start := w.clock.Now()
 	_, err := w.store.CheckNow(w.ctx, id)
@@ -113,7 +117,7 @@ func TestCheckNow(t *testing.T) {
 }
 
 func TestHealthOfVersionAndNodes(t *testing.T) {
-	w, p, id, to := takenUp(t)
+	w, p, id, to := attachedFake(t)
 	p.SetVersion(to, "1.12.4")
 	if c := w.becomes(id, berth.VersionSupported, false); !strings.Contains(c.Message, "1.12.4") {
 		t.Errorf("%+v", c)
@@ -126,10 +130,11 @@ func TestHealthOfVersionAndNodes(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheRobbed: somebody takes Berth's account, its rights and its record out by hand.
+// TestHealthOfTheRobbed: a user removes Berth's account, its rights and its record by hand.
 func TestHealthOfTheRobbed(t *testing.T) {
-	w, _, id, to := takenUp(t)
-	_, err := w.inside(to).Detach(w.ctx, kube.Attachment{Namespace: "azureml-vision", ComputeID: id.String(), WorkspaceName: "Vision", ComputeName: "taken", Server: "one"})
+	w, _, id, to := attachedFake(t)
+	_, err := w.inside(to).Detach(w.ctx, kube.Attachment{Namespace: "azureml-vision", ComputeID: id.String(), WorkspaceName: "Vision",
+		ComputeName: "taken", Server: "one"})
 	w.must(err)
 	if c := w.becomes(id, berth.HasRights, false); !strings.Contains(c.Message, "azureml-vision/berth") || c.Reason != "Denied" {
 		t.Errorf("%+v", c)
@@ -140,9 +145,9 @@ func TestHealthOfTheRobbed(t *testing.T) {
 	}
 }
 
-// TestHealthOfTheReplaced: under the same name and address there is another cluster.
+// TestHealthOfTheReplaced: another cluster answers under the same name and address.
 func TestHealthOfTheReplaced(t *testing.T) {
-	w, p, id, to := takenUp(t)
+	w, p, id, to := attachedFake(t)
 	_, err := p.Remove(w.ctx, to)
 	w.must(err)
 	w.until("another cluster", time.Second, func() bool {
@@ -156,7 +161,7 @@ func TestHealthOfTheReplaced(t *testing.T) {
 }
 
 func TestHealthOfTheTakenOver(t *testing.T) {
-	w, _, id, to := takenUp(t)
+	w, _, id, to := attachedFake(t)
 	conn := w.inside(to)
 	w.must(conn.DropOwnership(w.ctx, id.String()))
 	w.must(conn.TakeOwnership(w.ctx, kube.Owner{ComputeID: "/theirs", Server: "far away", Since: "2026-01-02T03:04:05Z"}))
@@ -166,9 +171,9 @@ func TestHealthOfTheTakenOver(t *testing.T) {
 	}
 }
 
-// TestHealthOfACertificate: its end is told 30, 7 and 1 days before, each once.
+// TestHealthOfACertificate: its end is reported 30, 7 and 1 days before, each once.
 func TestHealthOfACertificate(t *testing.T) {
-	w, _, id, _ := takenUp(t)
+	w, _, id, _ := attachedFake(t)
 	ends := w.clock.Now().Add(31 * 24 * time.Hour)
 	w.ends(w.change(id, func(b berth.Body) {
 		b.(*berth.Compute).Spec.SSL = &berth.SSLSpec{Status: "Enabled", CNAME: "x.example", Certificate: certificate(t, ends)}
@@ -194,7 +199,8 @@ func certificate(t *testing.T, ends time.Time) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x.example"}, DNSNames: []string{"x.example"}, NotBefore: ends.Add(-1e15), NotAfter: ends}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x.example"}, DNSNames: []string{"x.example"},
+		NotBefore: ends.Add(-1e15), NotAfter: ends}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -202,16 +208,16 @@ func certificate(t *testing.T, ends time.Time) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// TestSilentManyHinderNobody: more looks at silent clusters than there are workers wait for ever, and a wish is granted all the
+// TestManySilentDelayNothing: more checks of silent clusters than there are workers wait for ever, and a create is done all the
 // same.
-func TestSilentManyHinderNobody(t *testing.T) {
+func TestManySilentDelayNothing(t *testing.T) {
 	w, p := idleFake(t)
 	w.engine("one", reconcile.Patient(time.Hour))
 	ids := make([]berth.ID, 80)
 	var ops []*berth.Operation
 	for i := range ids {
 		ids[i] = workspace.Child("computes", fmt.Sprint("c", i))
-		ops = append(ops, w.create(ids[i], made(ids[i], 3)))
+		ops = append(ops, w.create(ids[i], newCompute(ids[i], 3)))
 	}
 	for _, op := range ops {
 		w.ends(op, berth.StateSucceeded)
@@ -222,6 +228,6 @@ func TestSilentManyHinderNobody(t *testing.T) {
 	for range 40 { // all of them are due
 		w.clock.Advance(time.Second)
 	}
-	id := workspace.Child("computes", "wish")
-	w.ends(w.create(id, made(id, 3)), berth.StateSucceeded)
+	id := workspace.Child("computes", "late")
+	w.ends(w.create(id, newCompute(id, 3)), berth.StateSucceeded)
 }

@@ -31,7 +31,7 @@ func TestKubernetesCompute(t *testing.T) {
 	}
 }
 
-// TestClusterDeletedBelow: who deletes a cluster that is attached finds that told at the compute, which can be detached.
+// TestClusterDeletedBelow: when a user deletes an attached cluster, the compute reports it, and can be detached.
 func TestClusterDeletedBelow(t *testing.T) {
 	w, _ := withFake(t)
 	to, id := clusterID("own"), workspace.Child("computes", "taken")
@@ -39,7 +39,8 @@ func TestClusterDeletedBelow(t *testing.T) {
 	w.ends(w.create(id, attached(to, berth.DevTest)), berth.StateSucceeded)
 	w.ends(w.remove(to, berth.VerbDelete), berth.StateSucceeded)
 	w.until("the loss to be seen", 1e9, func() bool { return w.get(id).State == berth.StateFailed })
-	if fault := w.get(id).Fault; fault == nil || !strings.Contains(fault.Message, "was deleted") || !strings.Contains(fault.Message, "Detach") {
+	if fault := w.get(id).Fault; fault == nil || !strings.Contains(fault.Message, "was deleted") ||
+		!strings.Contains(fault.Message, "Detach") {
 		t.Errorf("the fault is %v", fault)
 	}
 	w.ends(w.remove(id, berth.VerbDetach), berth.StateSucceeded)
@@ -47,12 +48,12 @@ func TestClusterDeletedBelow(t *testing.T) {
 	w.ends(w.create(id, attached(to, berth.DevTest)), berth.StateSucceeded)
 }
 
-// TestGroupDeletedWhileBusy: what is being made inside is given up and taken away.
+// TestGroupDeletedWhileBusy: the creation of a resource inside is given up, and the resource is deleted.
 func TestGroupDeletedWhileBusy(t *testing.T) {
 	w, p := withFake(t)
 	p.ReadyAfter = 1e12 // nodes that take their time
 	id := workspace.Child("computes", "slow")
-	create := w.create(id, made(id, 3))
+	create := w.create(id, newCompute(id, 3))
 	w.until("its cluster to be begun", 0, func() bool { return !w.gone(clusterID("of-slow")) })
 	w.ends(w.remove(group, berth.VerbDelete), berth.StateSucceeded)
 	if op := w.operation(create); op.State != berth.StateCanceled {

@@ -12,7 +12,7 @@ type lifecycle struct {
 	apply  []phase // create and update; none when there is nothing to bring about
 	remove []phase // delete and detach
 	clean  []phase // see berth.VerbClean
-	// check is the periodic check of a settled resource. A kind has none unless it says so: what has ended is not touched again.
+	// check is the periodic check of a settled resource. A kind has none unless it is listed here: what has ended is not changed again.
 	check []phase
 }
 

@@ -27,7 +27,7 @@ func routerRemoved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// offerCleaning mentions router objects at the end of a detach.
+// offerCleaning names the router objects of the cluster in a note at the end of a detach.
 func (s *scope) offerCleaning(ctx context.Context, conn *kube.Conn) {
 	found, err := conn.RouterObjects(ctx)
 	if err != nil || len(found) == 0 {

@@ -11,7 +11,7 @@ import (
 	"berth.dev/berth"
 )
 
-// scripted is a provider that does as the test says, and notes what it is asked.
+// scripted is a provider whose answers the test sets, and that records its calls.
 type scripted struct {
 	ensure  func(ctx context.Context, id berth.ID, call int) (berth.ClusterFacts, error)
 	observe func() berth.ClusterFacts
@@ -30,7 +30,8 @@ func script(s *scripted) func(clockwork.Clock) berth.Provider {
 }
 
 func ready(n int) berth.ClusterFacts {
-	return berth.ClusterFacts{Exists: true, Reachable: true, Ready: true, Nodes: n, ReadyNodes: n, Version: "1.36.0", FQDN: "x.berth.internal", Endpoint: "https://127.0.0.1:1"}
+	return berth.ClusterFacts{Exists: true, Reachable: true, Ready: true, Nodes: n, ReadyNodes: n, Version: "1.36.0",
+		FQDN: "x.berth.internal", Endpoint: "https://127.0.0.1:1"}
 }
 
 func (s *scripted) Observe(context.Context, berth.ID) (berth.ClusterFacts, error) {

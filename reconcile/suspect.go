@@ -8,7 +8,7 @@ import (
 	"berth.dev/berth/store"
 )
 
-// A server may die of what it works on: a template or a cluster's answer that takes all memory. The work would be there at the
+// The work itself can end the server: a template or a cluster's answer that takes all memory. The work would still be due at the
 // next start and end that server too. So the store counts the claims that never came back, and a resource with such a count is a
 // suspect. All resources that were worked on at the crash are suspects; to find out which of them it was, suspects are worked on
 // one at a time, and one whose first step ends is cleared.
@@ -21,7 +21,7 @@ const (
 	suspectPause = time.Second
 )
 
-// admit says whether a claim may be worked on now. A suspect that must wait for another is given back.
+// admit reports whether a claim may be worked on now. A suspect that must wait for another is postponed.
 func (e *Engine) admit(ctx context.Context, c *store.Claim) bool {
 	if c.Crashes == 0 {
 		return true
@@ -61,9 +61,10 @@ func (w *worker) cleared() {
 }
 
 // givenUp is the outcome of a claim that servers have died of. The resource is not checked again either; a new request for it
-// begins anew.
+// starts again.
 func (e *Engine) givenUp(c *store.Claim) store.Outcome {
-	e.Log.Error("servers have died while they worked on this; it is given up", "resource", c.Resource.ID, "times", c.Crashes)
+	e.Log.Error("the server died several times while it worked on this resource; the work is given up",
+		"resource", c.Resource.ID, "times", c.Crashes)
 	o := e.failure(c, berth.Errorf(berth.CodeServerCrashed, "The server ended %d times while it worked on '%s', so Berth gave that up. "+
 		"Change the request, or delete the resource.", c.Crashes, c.Resource.ID.Name()))
 	if c.Operation == nil {

@@ -36,7 +36,8 @@ func TestDeadlyChange(t *testing.T) {
 	s := openIn(t, dir)
 	bad, good := clusterID("bad"), clusterID("good")
 	for _, r := range []*berth.Resource{
-		{ID: group, Location: "westeurope", Body: &berth.Group{}}, {ID: bad, Location: "westeurope", Body: cluster(1)}, {ID: good, Location: "westeurope", Body: cluster(1)},
+		{ID: group, Location: "westeurope", Body: &berth.Group{}}, {ID: bad, Location: "westeurope", Body: cluster(1)},
+		{ID: good, Location: "westeurope", Body: cluster(1)},
 	} {
 		if _, _, err := s.Accept(t.Context(), store.Change{Verb: berth.VerbCreate, Settled: r.ID.IsGroup(), Resource: r}); err != nil {
 			t.Fatal(err)
@@ -54,7 +55,8 @@ func TestDeadlyChange(t *testing.T) {
 	s = openIn(t, dir)
 	defer func() { _ = s.Close() }()
 	r, err := s.Get(t.Context(), bad)
-	if err != nil || deaths != 10 || r.State != berth.StateFailed || r.Fault.Code != berth.CodeServerCrashed || !strings.Contains(r.Fault.Message, "10 times") {
+	if err != nil || deaths != 10 || r.State != berth.StateFailed || r.Fault.Code != berth.CodeServerCrashed ||
+		!strings.Contains(r.Fault.Message, "10 times") {
 		t.Errorf("after %d deaths: %+v, %v", deaths, r, err)
 	}
 	if r, err := s.Get(t.Context(), good); err != nil || r.State != berth.StateSucceeded {
@@ -83,7 +85,8 @@ func openIn(t *testing.T, dir string) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(dir, "berth.db"), store.Options{Clock: clockwork.NewRealClock(), Sealer: box, Explain: rules.Explain})
+	s, err := store.Open(t.Context(), filepath.Join(dir, "berth.db"), store.Options{Clock: clockwork.NewRealClock(), Sealer: box,
+		Explain: rules.Explain})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,13 +114,13 @@ func deadlyServer(t *testing.T, dir string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ended := make(chan struct{}, 1)
-	look := func(store.Event) {
+	onEvent := func(store.Event) {
 		select {
 		case ended <- struct{}{}:
 		default:
 		}
 	}
-	defer s.Subscribe(look)()
+	defer s.Subscribe(onEvent)()
 	go func() { _ = e.Run(ctx) }()
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
 		under, err := s.Operations(ctx, berth.ID{}, true, 10)

@@ -16,7 +16,7 @@ import (
 // CodeDeploymentFailed is what ARM calls a deployment of which a part has failed.
 const CodeDeploymentFailed berth.Code = "DeploymentFailed"
 
-// Resources is Resource Manager as a deployment uses it: the same rules and answers as for everybody else.
+// Resources is Resource Manager as a template deployment uses it: the same rules and answers as for every caller.
 type Resources interface {
 	Do(ctx context.Context, q ResourceRequest) (ResourceAnswer, error)
 }
@@ -42,7 +42,7 @@ func (s *scope) deployment() *berth.TemplateDeployment {
 	return s.claim.Resource.Body.(*berth.TemplateDeployment)
 }
 
-// deploying is one look at a deployment: what has been begun stands in the resource, everything else is found out anew.
+// deploying is one pass over a template deployment: the resource holds what has begun, everything else is found out again.
 type deploying struct {
 	*scope
 	ctx     context.Context
@@ -112,7 +112,8 @@ func (s *scope) readTemplate(ctx context.Context) (*deploying, *template.Templat
 // place is what a template sees of the group that it is deployed to.
 func (d *deploying) place(group, name string) (template.Scope, error) {
 	spec := d.deployment().Spec
-	at := template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt, Deployment: name}
+	at := template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt,
+		Deployment: name}
 	if group == "" {
 		at.Location = d.claim.Resource.Location
 		return at, nil
@@ -124,11 +125,12 @@ func (d *deploying) place(group, name string) (template.Scope, error) {
 	if err != nil {
 		return template.Scope{}, err
 	}
-	at.Group, at.GroupLocation, at.GroupTags = g.ID.Group, g.Location, g.Tags
+	at.Group = g.ID.Group
+	at.GroupLocation, at.GroupTags = g.Location, g.Tags
 	return at, nil
 }
 
-// run looks after all resources of a template. done says that all have succeeded.
+// run brings about all resources of a template. done is true when all have succeeded.
 func (d *deploying) run(t *template.Template, prefix string) (done bool, outputs map[string]any, err error) {
 	plan, err := t.Plan()
 	if err != nil {
@@ -167,7 +169,7 @@ func (d *deploying) resource(r *template.Resource, prefix string) (bool, error) 
 	step := d.deployment().Step(key)
 	if step != nil && step.State.Terminal() {
 		if step.Err != nil {
-			d.failed = append(d.failed, d.told(step))
+			d.failed = append(d.failed, d.failure(step))
 		}
 		if strings.EqualFold(step.Type, template.TypeDeployment) {
 			d.outputs[strings.ToLower(step.ID)] = step.Outputs
@@ -176,7 +178,8 @@ func (d *deploying) resource(r *template.Resource, prefix string) (bool, error) 
 	}
 	if step == nil {
 		steps := &d.deployment().Status.Steps
-		*steps = append(*steps, berth.TemplateDeploymentStep{Key: key, ID: r.ID(), Type: r.Type, Name: r.Name, State: berth.StateAccepted, StartedAt: d.Clock.Now().UTC()})
+		*steps = append(*steps, berth.TemplateDeploymentStep{Key: key, ID: r.ID(), Type: r.Type, Name: r.Name, State: berth.StateAccepted,
+			StartedAt: d.Clock.Now().UTC()})
 		step = &(*steps)[len(*steps)-1]
 	}
 	if strings.EqualFold(r.Type, template.TypeDeployment) {
@@ -207,12 +210,13 @@ func (d *deploying) wait(step *berth.TemplateDeploymentStep) error {
 	return nil
 }
 
-// begin asks for a resource. What somebody else is changing just now is asked for again later.
+// begin asks for a resource. A resource that another operation is changing is requested again later.
 func (d *deploying) begin(r *template.Resource, step *berth.TemplateDeploymentStep) (bool, error) {
 	body, err := r.Body(d)
 	if err == nil {
 		var a ResourceAnswer
-		a, err = d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPut, ID: r.ID(), Version: r.APIVersion, Body: body})
+		a, err = d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPut, ID: r.ID(),
+			Version: r.APIVersion, Body: body})
 		if err == nil && a.Operation != "" {
 			step.Operation = a.Operation
 			if err := d.Store.Progress(d.ctx, d.claim, d.claim.Operation.Message); err != nil { // from here on a crash remembers it
@@ -235,16 +239,17 @@ func (d *deploying) begin(r *template.Resource, step *berth.TemplateDeploymentSt
 
 // end writes down how a resource ended.
 func (d *deploying) end(step *berth.TemplateDeploymentStep, fault *berth.Error) (bool, error) {
-	step.State, step.Err, step.EndedAt = berth.StateSucceeded, fault, d.Clock.Now().UTC()
+	step.State, step.Err = berth.StateSucceeded, fault
+	step.EndedAt = d.Clock.Now().UTC()
 	if fault != nil {
 		step.State = berth.StateFailed
-		d.failed = append(d.failed, d.told(step))
+		d.failed = append(d.failed, d.failure(step))
 	}
 	return fault == nil, nil
 }
 
-// told is a failure with the name of what has failed.
-func (d *deploying) told(step *berth.TemplateDeploymentStep) berth.Error {
+// failure is the error of a step, with the resource that failed as its target.
+func (d *deploying) failure(step *berth.TemplateDeploymentStep) berth.Error {
 	e := *step.Err
 	e.Target = step.ID
 	e.Message = fmt.Sprintf("%s '%s': %s", step.Type, step.Name, e.Message)
@@ -273,7 +278,7 @@ func (d *deploying) nested(r *template.Resource, key string) (bool, error) {
 	}
 	if !done {
 		if len(d.waiting)+len(d.failed) == before { // nothing of it runs, and nothing of it can
-			return d.end(step, berth.Errorf(CodeDeploymentFailed, "A resource in it could not be made."))
+			return d.end(step, berth.Errorf(CodeDeploymentFailed, "A resource in it could not be created."))
 		}
 		return false, nil
 	}
@@ -290,9 +295,10 @@ func (d *deploying) keepNested(r *template.Resource, outputs map[string]any) err
 	if err != nil {
 		return berth.Errorf(berth.CodeInvalidID, "%v.", err)
 	}
-	w := store.Change{Verb: berth.VerbCreate, Settled: true, Caller: d.claim.Operation.Caller, Resource: &berth.Resource{ID: id, Location: d.claim.Resource.Location, Body: &berth.TemplateDeployment{
-		Spec:   berth.TemplateDeploymentSpec{Run: d.deployment().Spec.Run, Mode: berth.ModeIncremental, AskedAt: d.deployment().Spec.AskedAt},
-		Status: berth.TemplateDeploymentStatus{Outputs: outputs, EndedAt: d.Clock.Now().UTC()}}}}
+	w := store.Change{Verb: berth.VerbCreate, Settled: true, Caller: d.claim.Operation.Caller,
+		Resource: &berth.Resource{ID: id, Location: d.claim.Resource.Location, Body: &berth.TemplateDeployment{
+			Spec:   berth.TemplateDeploymentSpec{Run: d.deployment().Spec.Run, Mode: berth.ModeIncremental, AskedAt: d.deployment().Spec.AskedAt},
+			Status: berth.TemplateDeploymentStatus{Outputs: outputs, EndedAt: d.Clock.Now().UTC()}}}}
 	old, err := d.Store.Get(d.ctx, id)
 	if err == nil {
 		w.Verb, w.Base = berth.VerbUpdate, old.Generation
@@ -328,11 +334,12 @@ func (d *deploying) Reference(id, version string, full bool) (any, error) {
 
 // List implements template.Runtime.
 func (d *deploying) List(function, id, version string, body any) (any, error) {
-	a, err := d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPost, ID: id + "/" + function, Version: version, Body: body})
+	a, err := d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodPost, ID: id + "/" + function,
+		Version: version, Body: body})
 	return template.Normal(a.Body), err
 }
 
-// surplusRemoved is the other half of the mode Complete: what the group has and the template does not name goes.
+// surplusRemoved is the other half of the mode Complete: it deletes what the group has and the template does not name.
 func surplusRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if s.deployment().Spec.Mode != berth.ModeComplete {
 		return verdict{}, nil
@@ -344,11 +351,12 @@ func surplusRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if _, _, err := d.run(t, ""); err != nil { // all of it has succeeded: this only finds out the names
 		return verdict{}, err
 	}
-	return s.removeAll(ctx, store.Query{Group: berth.GroupID(s.id().Subscription, s.id().Group)}, func(id berth.ID) bool { return d.surplus(ctx, id) })
+	return s.removeAll(ctx, store.Query{Group: berth.GroupID(s.id().Subscription, s.id().Group)},
+		func(id berth.ID) bool { return d.surplus(ctx, id) })
 }
 
-// surplus says whether the template has no place for a resource: it is not named, is no part of what is, and was not made
-// by a compute that is.
+// surplus reports whether mode Complete deletes a resource: the template names neither it, nor its parent, nor the compute that
+// created it.
 func (d *deploying) surplus(ctx context.Context, id berth.ID) bool {
 	if id.Is(berth.TypeTemplateDeployment) || !strings.EqualFold(id.Group, d.id().Group) {
 		return false
@@ -360,7 +368,7 @@ func (d *deploying) surplus(ctx context.Context, id berth.ID) bool {
 	}
 	r, err := d.Store.Get(ctx, id)
 	if err != nil {
-		return false // gone, or looked at again
+		return false // deleted already, or found again by the next pass
 	}
 	c, isCluster := r.Body.(*berth.Cluster)
 	return !isCluster || c.Spec.OwnedBy.IsZero() || !d.named[c.Spec.OwnedBy.Key()]

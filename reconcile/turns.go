@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// turns lets one goroutine at a time work on a key. A key that nobody works on or waits for takes no memory. The zero value is
+// turns lets one goroutine at a time work on a key. A key without workers takes no memory. The zero value is
 // ready.
 type turns struct {
 	mu sync.Mutex
@@ -13,8 +13,8 @@ type turns struct {
 }
 
 type turn struct {
-	users int           // who works or waits; guarded by turns.mu
-	free  chan struct{} // holds one value while nobody works
+	users int           // goroutines that work or wait; guarded by turns.mu
+	free  chan struct{} // holds one value while no goroutine works
 }
 
 // take waits for the turn at a key. Call done afterwards. The error is ctx's.

@@ -55,7 +55,7 @@ func (s *scope) leave(ctx context.Context, kubeconfig []byte) error {
 	return err
 }
 
-// unreadableComputeNoted says what stays behind, because nobody knows any more where it is.
+// unreadableComputeNoted reports what stays in the cluster: the record that names the cluster cannot be read.
 func unreadableComputeNoted(_ context.Context, s *scope) (verdict, error) {
 	s.notes = append(s.notes, "The stored record of '"+s.id().Name()+"' could not be read, so its cluster was left as it is: "+
 		"the cluster was not deleted, and Berth's account, roles and ownership record in it are still there. "+

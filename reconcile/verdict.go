@@ -120,7 +120,8 @@ func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
 			if s.Panicked != nil {
 				s.Panicked(s.id().Type())
 			}
-			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Berth failed with an internal error. The server's log has the details under the id %s.", id)
+			v, err = verdict{}, berth.Errorf(berth.CodeInternal, "Berth failed with an internal error. "+
+				"The server's log has the details under the id %s.", id)
 		}
 	}()
 	return p(ctx, s)
@@ -129,7 +130,8 @@ func (s *scope) run(ctx context.Context, p phase) (v verdict, err error) {
 // dress adds to an outcome what the phases have collected.
 func (s *scope) dress(v verdict) verdict {
 	if v.outcome != nil {
-		v.outcome.Notes, v.outcome.Cleanup, v.outcome.Secrets = append(v.outcome.Notes, s.notes...), s.cleanup, s.secrets
+		v.outcome.Notes = append(v.outcome.Notes, s.notes...)
+		v.outcome.Cleanup, v.outcome.Secrets = s.cleanup, s.secrets
 	}
 	return v
 }
@@ -143,7 +145,7 @@ func (e *Engine) checkIn(d time.Duration) time.Time {
 	return e.Clock.Now().Add(d*4/5 + jitter)
 }
 
-// settle records how a step ended: finished, failed for good, or to be tried again.
+// settle records how a step ended: finished, failed finally, or to be tried again.
 func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 	e, c := w.engine, w.claim
 	if err == nil {
@@ -179,7 +181,7 @@ func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) er
 	return nil
 }
 
-// failure is the outcome of a claim that failed for good. A settled resource that failed its check is checked again, because
+// failure is the outcome of a claim that failed finally. A settled resource that failed its check is checked again, because
 // it may heal. An operation that does not concern the resource itself fails alone.
 func (e *Engine) failure(c *store.Claim, why *berth.Error) store.Outcome {
 	o := store.Outcome{State: berth.StateFailed, Fault: why}
@@ -192,7 +194,7 @@ func (e *Engine) failure(c *store.Claim, why *berth.Error) store.Outcome {
 	return o
 }
 
-// retryable says whether an error may pass without the user doing anything.
+// retryable reports whether an error may pass without any action of the user.
 func retryable(c berth.Code) bool {
 	switch c {
 	case berth.CodeClusterUnreachable, berth.CodeServiceUnavailable, berth.CodeBusy, berth.CodeStorageFull, berth.CodeInternal:
@@ -213,7 +215,8 @@ func (e *Engine) overdue(c *store.Claim) *berth.Error {
 	if e.Clock.Now().Sub(c.Operation.StartedAt) < limit {
 		return nil
 	}
-	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not finish within %d minutes, so Berth gave it up.", c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
+	return berth.Errorf(berth.CodeDeadlineExceeded, "The %s of '%s' did not finish within %d minutes, so Berth gave it up.",
+		c.Operation.Verb, c.Resource.ID.Name(), int(limit.Minutes()))
 }
 
 func backoff(attempts int) time.Duration {

@@ -54,8 +54,10 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	w := &world{T: t, store: s, clock: clock, provider: provider(clock), ctx: t.Context()}
-	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: group, Location: "westeurope", Body: &berth.Group{}}})
-	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: workspace, Location: "westeurope", Body: &berth.Workspace{}}})
+	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: group, Location: "westeurope",
+		Body: &berth.Group{}}})
+	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: workspace, Location: "westeurope",
+		Body: &berth.Workspace{}}})
 	return w
 }
 
@@ -143,8 +145,8 @@ func (w *world) operation(op *berth.Operation) *berth.Operation {
 	return now
 }
 
-// until waits, in real time, for what other goroutines bring about. Between two looks the clock moves by step, but never
-// past work that is due and not begun: on a busy machine the clock would run away from who works by it.
+// until waits, in real time, for what other goroutines bring about. Between two tries the clock moves by step, but never
+// past work that is due and not begun: on a busy machine the clock would run ahead of the workers.
 func (w *world) until(what string, step time.Duration, done func() bool) {
 	w.Helper()
 	tick := time.NewTicker(3 * time.Millisecond)
@@ -162,7 +164,8 @@ func (w *world) until(what string, step time.Duration, done func() bool) {
 // ends waits for an operation's end and wants it to be so.
 func (w *world) ends(op *berth.Operation, want berth.State) *berth.Operation {
 	w.Helper()
-	w.until("the end of "+string(op.Verb)+" "+op.ResourceID.Name(), 20*time.Millisecond, func() bool { return w.operation(op).State.Terminal() })
+	w.until("the end of "+string(op.Verb)+" "+op.ResourceID.Name(), 20*time.Millisecond,
+		func() bool { return w.operation(op).State.Terminal() })
 	end := w.operation(op)
 	if end.State != want {
 		w.Fatalf("%s of %s is %s (%v), want %s", op.Verb, op.ResourceID.Name(), end.State, end.Err, want)
@@ -171,13 +174,16 @@ func (w *world) ends(op *berth.Operation, want berth.State) *berth.Operation {
 }
 
 func cluster(count int) *berth.Cluster {
-	return &berth.Cluster{Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "x", Pools: []berth.NodePool{{Name: "pool", Count: count, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}}}}
+	return &berth.Cluster{Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "x",
+		Pools: []berth.NodePool{{Name: "pool", Count: count, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}}}}
 }
 
-func made(id berth.ID, count int) *berth.Compute {
-	return &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope", ClusterID: clusterID("of-" + id.Name()), AgentCount: count, VMSize: "Standard_D3_v2", Purpose: berth.FastProd, LoadBalancerType: "PublicIp"}}
+func newCompute(id berth.ID, count int) *berth.Compute {
+	return &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope", ClusterID: clusterID("of-" + id.Name()),
+		AgentCount: count, VMSize: "Standard_D3_v2", Purpose: berth.FastProd, LoadBalancerType: "PublicIp"}}
 }
 
 func attached(to berth.ID, purpose berth.Purpose) *berth.Compute {
-	return &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope", Attached: true, ClusterID: to, Purpose: purpose, LoadBalancerType: "PublicIp"}}
+	return &berth.Compute{Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Location: "westeurope", Attached: true, ClusterID: to,
+		Purpose: purpose, LoadBalancerType: "PublicIp"}}
 }

@@ -22,17 +22,17 @@ var network4 = berth.NetworkSpec{
 	ServiceCIDR: "10.0.0.0/16", DNSServiceIP: "10.0.0.10", DockerBridgeCIDR: "172.17.0.1/16",
 }
 
-func withNetwork(change func(*subnet)) func(*spec) {
+func withNetwork(change func(*berth.NetworkSpec)) func(*berth.ComputeSpec) {
 	n := network4
 	change(&n)
-	return func(s *spec) { s.Network = &n }
+	return func(s *berth.ComputeSpec) { s.Network = &n }
 }
 
 func TestCreate(t *testing.T) {
-	none := func(*spec) {}
+	none := func(*berth.ComputeSpec) {}
 	for name, c := range map[string]struct {
 		name   string
-		change func(*spec)
+		change func(*berth.ComputeSpec)
 		want   string // target of the violation; empty for none
 		says   string
 	}{
@@ -158,9 +158,9 @@ func TestAttach(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	was := &berth.Compute{Spec: created(func(*spec) {})}
+	was := &berth.Compute{Spec: created(func(*berth.ComputeSpec) {})}
 	for name, c := range map[string]struct {
-		change func(*spec)
+		change func(*berth.ComputeSpec)
 		want   string
 	}{
 		"count":    {func(s *berth.ComputeSpec) { s.AgentCount = 5 }, ""},

@@ -39,7 +39,7 @@ func newCluster(id berth.ID, clock clockwork.Clock) *cluster {
 	return c
 }
 
-// version is what the cluster says that it runs.
+// version is the version that the cluster reports.
 func (c *cluster) version() string {
 	if c.faults.version != "" {
 		return c.faults.version
@@ -55,7 +55,8 @@ func wanted(id berth.ID, spec berth.ClusterSpec) (map[string]kube.NodeSpec, erro
 		if !ok {
 			return nil, berth.Errorf(berth.CodeBadRequest, "The VM size '%s' of the node pool '%s' is not known.", pool.VMSize, pool.Name)
 		}
-		facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs, Architecture: size.Architecture}
+		facts := kube.SizeFacts{Name: size.Name, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs,
+			Architecture: size.Architecture}
 		for i := range pool.Count {
 			n := kube.NodeFor(id, pool, facts, i).In(spec.Location)
 			n.KubeletVersion = "v" + spec.Version
@@ -65,7 +66,7 @@ func wanted(id berth.ID, spec berth.ClusterSpec) (map[string]kube.NodeSpec, erro
 	return want, nil
 }
 
-// fit makes the nodes those that are wanted: what is missing appears, what is too much or of another size goes.
+// fit creates the nodes that are missing and deletes those that are too many or of another size.
 func (c *cluster) fit(want map[string]kube.NodeSpec, readyAfter time.Duration) error {
 	for _, n := range c.nodes() {
 		if w, ok := want[n.Metadata.Name]; ok && w.Labels[instanceType] == n.Metadata.Labels[instanceType] {
@@ -111,7 +112,8 @@ func (c *cluster) settle() {
 		a := at{resource: nodesResource, name: name}
 		if o, missing := c.load(a); missing == nil {
 			status, _ := o["status"].(map[string]any)
-			status["conditions"] = []object{{"type": "Ready", "status": "True", "reason": "KubeletReady", "lastTransitionTime": c.clock.Now().UTC().Format(time.RFC3339)}}
+			status["conditions"] = []object{{"type": "Ready", "status": "True", "reason": "KubeletReady",
+				"lastTransitionTime": c.clock.Now().UTC().Format(time.RFC3339)}}
 			c.save(a, o)
 		}
 	}

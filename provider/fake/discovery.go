@@ -65,7 +65,7 @@ func (r *resource) verbs() []string {
 	return []string{"create", "delete", "get", "list", "update", "watch"}
 }
 
-// discovery answers /api and /apis in the aggregated form, made once.
+// discovery answers /api and /apis in the aggregated form, built once.
 var discovery = sync.OnceValue(func() map[string][]byte {
 	groups := map[string][]any{} // of resources, by group
 	var order []string
@@ -78,7 +78,8 @@ var discovery = sync.OnceValue(func() map[string][]byte {
 			scope = "Cluster"
 		}
 		groups[r.group] = append(groups[r.group], object{
-			"resource": r.name, "responseKind": object{"kind": r.kind}, "scope": scope, "verbs": r.verbs(), "singularResource": strings.ToLower(r.kind),
+			"resource": r.name, "responseKind": object{"kind": r.kind}, "scope": scope, "verbs": r.verbs(),
+			"singularResource": strings.ToLower(r.kind),
 		})
 	}
 	lists := map[string][]any{"/api": {}, "/apis": {}}
@@ -94,7 +95,8 @@ var discovery = sync.OnceValue(func() map[string][]byte {
 	}
 	out := map[string][]byte{}
 	for root, items := range lists {
-		out[root], _ = json.Marshal(object{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": object{}, "items": items})
+		out[root], _ = json.Marshal(object{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": object{},
+			"items": items})
 	}
 	return out
 })

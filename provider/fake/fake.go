@@ -17,7 +17,7 @@ import (
 
 // Provider implements berth.Provider in memory.
 type Provider struct {
-	// ReadyAfter is how long a new node takes to get ready, by the clock. Set it before the first Ensure.
+	// ReadyAfter is how long a new node takes to become ready, by the clock. Set it before the first Ensure.
 	ReadyAfter time.Duration
 
 	clock clockwork.Clock
@@ -25,13 +25,13 @@ type Provider struct {
 	mu       sync.Mutex
 	server   *server // started by the first Ensure
 	clusters map[string]*cluster
-	faults   map[string]faults // by id, for clusters that are there and clusters to come
+	faults   map[string]faults // by id, for clusters that exist and those created later
 	ensure   map[string]error
 }
 
 var _ berth.Provider = (*Provider)(nil)
 
-// New makes a provider without clusters. Close it.
+// New creates a provider without clusters. Close it after use.
 func New(clock clockwork.Clock) *Provider {
 	return &Provider{clock: clock, clusters: map[string]*cluster{}, faults: map[string]faults{}, ensure: map[string]error{}}
 }

@@ -6,29 +6,29 @@ import (
 	"berth.dev/berth"
 )
 
-// faults are what is made to go wrong with one cluster. They stay with the id, over Remove and Ensure, until taken back.
+// faults are the faults that a test injects into one cluster. They stay with the id, over Remove and Ensure, until a test ends them.
 type faults struct {
 	unreachable bool
 	version     string
 	delay       time.Duration
 }
 
-// Unreachable lets a cluster's API give no answer, or answer again.
+// Unreachable makes a cluster's API give no answer; with yes false it answers again.
 func (p *Provider) Unreachable(id berth.ID, yes bool) {
 	p.change(id, func(f *faults) { f.unreachable = yes })
 }
 
-// SetVersion lets a cluster say that it runs another version, such as "1.29.0"; "" takes it back.
+// SetVersion makes a cluster report another version than it has, such as "1.29.0"; "" ends that.
 func (p *Provider) SetVersion(id berth.ID, version string) {
 	p.change(id, func(f *faults) { f.version = version })
 }
 
-// Delay lets each answer of a cluster's API take that long, by the clock.
+// Delay makes each answer of a cluster's API take that long, by the clock.
 func (p *Provider) Delay(id berth.ID, d time.Duration) {
 	p.change(id, func(f *faults) { f.delay = d })
 }
 
-// FailEnsure lets Ensure fail for a cluster, before it does anything; nil takes it back.
+// FailEnsure makes Ensure fail for a cluster, before it changes anything; nil ends that.
 func (p *Provider) FailEnsure(id berth.ID, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

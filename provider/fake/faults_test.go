@@ -16,7 +16,7 @@ import (
 	"berth.dev/berth/provider/providertest"
 )
 
-func made(t testing.TB, clock clockwork.Clock) *fake.Provider {
+func newProvider(t testing.TB, clock clockwork.Clock) *fake.Provider {
 	p := fake.New(clock)
 	t.Cleanup(p.Close)
 	if f, err := p.Ensure(t.Context(), providertest.ID, providertest.Spec(3)); err != nil || !f.Ready {
@@ -40,7 +40,7 @@ func connected(t testing.TB, p *fake.Provider, id berth.ID) *kube.Conn {
 
 func TestReadyAfter(t *testing.T) {
 	clock := clockwork.NewFakeClock()
-	p := made(t, clock)
+	p := newProvider(t, clock)
 	p.ReadyAfter = time.Minute
 	f, err := p.Ensure(t.Context(), providertest.ID, providertest.Spec(4))
 	if err != nil || f.Ready || f.Nodes != 4 || f.ReadyNodes != 3 || f.Message != "3 of 4 nodes ready" {
@@ -53,7 +53,7 @@ func TestReadyAfter(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	p := made(t, clockwork.NewFakeClock())
+	p := newProvider(t, clockwork.NewFakeClock())
 	p.Unreachable(providertest.ID, true)
 	f, err := p.Ensure(t.Context(), providertest.ID, providertest.Spec(4))
 	if err != nil || !f.Exists || f.Reachable || f.Ready || f.Message == "" {
@@ -72,7 +72,7 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestSetVersion(t *testing.T) {
-	p := made(t, clockwork.NewFakeClock())
+	p := newProvider(t, clockwork.NewFakeClock())
 	p.SetVersion(providertest.ID, "1.29.0")
 	v, err := connected(t, p, providertest.ID).Version(t.Context())
 	if f, _ := p.Observe(t.Context(), providertest.ID); err != nil || v != "1.29.0" || f.Version != "1.29.0" {
@@ -81,7 +81,7 @@ func TestSetVersion(t *testing.T) {
 }
 
 func TestFailEnsure(t *testing.T) {
-	p := made(t, clockwork.NewFakeClock())
+	p := newProvider(t, clockwork.NewFakeClock())
 	broken := errors.New("no more machines")
 	p.FailEnsure(providertest.ID, broken)
 	if _, err := p.Ensure(t.Context(), providertest.ID, providertest.Spec(5)); !errors.Is(err, broken) {
@@ -98,7 +98,7 @@ func TestFailEnsure(t *testing.T) {
 
 func TestDelay(t *testing.T) {
 	clock := clockwork.NewFakeClock()
-	p := made(t, clock)
+	p := newProvider(t, clock)
 	p.Delay(providertest.ID, time.Hour)
 	c, done := connected(t, p, providertest.ID), make(chan error)
 	go func() { done <- c.Healthy(t.Context()) }()
@@ -125,7 +125,7 @@ func TestUnknownSize(t *testing.T) {
 }
 
 func TestAnotherSizeIsAnotherNode(t *testing.T) {
-	p := made(t, clockwork.NewFakeClock())
+	p := newProvider(t, clockwork.NewFakeClock())
 	spec := providertest.Spec(2)
 	spec.Pools[0].VMSize = "standard_nc6s_v3"
 	if f, err := p.Ensure(t.Context(), providertest.ID, spec); err != nil || !f.Ready || f.Nodes != 2 {
@@ -138,7 +138,7 @@ func TestAnotherSizeIsAnotherNode(t *testing.T) {
 }
 
 func TestForeignTokensAreRefused(t *testing.T) {
-	p := made(t, clockwork.NewFakeClock())
+	p := newProvider(t, clockwork.NewFakeClock())
 	other := berth.NewID("s", "g", berth.TypeCluster, "other")
 	if _, err := p.Ensure(t.Context(), other, providertest.Spec(1)); err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestForeignTokensAreRefused(t *testing.T) {
 	}
 }
 
-// A thousand clusters, each asked who it is by sixteen at a time.
+// A thousand clusters, each asked for its identity, by sixteen callers at a time.
 func BenchmarkThousandClusters(b *testing.B) {
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -56,7 +56,7 @@ func decode(text []byte) (object, error) {
 	return o, err
 }
 
-// failure is an answer that is not what was asked for, as metav1.Status has it.
+// failure is an error answer, with the fields of metav1.Status.
 type failure struct {
 	code            int
 	reason, message string
@@ -100,7 +100,8 @@ func (c *cluster) create(a at, o object) (object, *failure) {
 		return nil, fail(http.StatusUnprocessableEntity, "Invalid", "metadata.name: Required value")
 	}
 	if ns := m.text("namespace"); ns != "" && ns != a.namespace {
-		return nil, fail(http.StatusBadRequest, "BadRequest", "the namespace of the object (%s) does not match the namespace of the request (%s)", ns, a.namespace)
+		return nil, fail(http.StatusBadRequest, "BadRequest", "the namespace of the object (%s) does not match the namespace of the request "+
+			"(%s)", ns, a.namespace)
 	}
 	if a.namespace != "" {
 		ns, missing := c.load(at{resource: namespacesResource, name: a.namespace})
@@ -108,7 +109,8 @@ func (c *cluster) create(a at, o object) (object, *failure) {
 			return nil, missing
 		}
 		if ns.meta().text("deletionTimestamp") != "" {
-			return nil, fail(http.StatusForbidden, "Forbidden", "unable to create new content in namespace %s because it is being terminated", a.namespace)
+			return nil, fail(http.StatusForbidden, "Forbidden", "unable to create new content in namespace %s because it is being terminated",
+				a.namespace)
 		}
 		m["namespace"] = a.namespace
 	}
@@ -127,7 +129,7 @@ func (c *cluster) create(a at, o object) (object, *failure) {
 	return o, nil
 }
 
-// furnish puts into a namespace what Kubernetes' controllers put into every one.
+// furnish creates in a namespace what Kubernetes' controllers create in every one.
 func (c *cluster) furnish(namespace string) {
 	for r, name := range map[string]string{"serviceaccounts": "default", "configmaps": "kube-root-ca.crt"} {
 		if _, err := c.create(at{resource: find("", r), namespace: namespace}, object{"metadata": map[string]any{"name": name}}); err != nil {
@@ -143,7 +145,8 @@ func (c *cluster) update(a at, o object) (object, *failure) {
 	}
 	m, was := o.meta(), have.meta()
 	if version := m.text("resourceVersion"); version != "" && version != was.text("resourceVersion") {
-		return nil, fail(http.StatusConflict, "Conflict", "Operation cannot be fulfilled on %s %q: the object has been modified; please apply your changes to the latest version and try again", a.resource.qualified(), a.name)
+		return nil, fail(http.StatusConflict, "Conflict", "Operation cannot be fulfilled on %s %q: the object has been modified; "+
+			"please apply your changes to the latest version and try again", a.resource.qualified(), a.name)
 	}
 	for _, field := range []string{"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"} { // the server's
 		delete(m, field)
@@ -170,7 +173,8 @@ func (c *cluster) delete(a at, p preconditions) *failure {
 	}
 	m := o.meta()
 	if p.UID != "" && p.UID != m.text("uid") || p.ResourceVersion != "" && p.ResourceVersion != m.text("resourceVersion") {
-		return fail(http.StatusConflict, "Conflict", "Operation cannot be fulfilled on %s %q: Precondition failed: it is not the object that was meant", a.resource.qualified(), a.name)
+		return fail(http.StatusConflict, "Conflict", "Operation cannot be fulfilled on %s %q: Precondition failed: "+
+			"it is not the object that was meant", a.resource.qualified(), a.name)
 	}
 	if holders, _ := m["finalizers"].([]any); len(holders) > 0 {
 		m["deletionTimestamp"] = c.clock.Now().UTC().Format(time.RFC3339)
@@ -195,7 +199,7 @@ func (c *cluster) forget(a at) {
 	}
 }
 
-// selected says whether an object has the label of a selector such as "a=b"; an empty one selects all.
+// selected reports whether an object has the label of a selector such as "a=b"; an empty one selects all.
 func selected(text []byte, selector string) bool {
 	if selector == "" {
 		return true
@@ -245,7 +249,8 @@ func (c *cluster) list(a at, limit int, after, selector string) []byte {
 		more = keys[limit-1]
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"kind":"%sList","apiVersion":%q,"metadata":{"resourceVersion":"%d","continue":%q},"items":[`, a.kind, a.groupVersion(), c.changes, more)
+	fmt.Fprintf(&b, `{"kind":"%sList","apiVersion":%q,"metadata":{"resourceVersion":"%d","continue":%q},"items":[`, a.kind,
+		a.groupVersion(), c.changes, more)
 	for i, key := range keys {
 		if i > 0 {
 			b.WriteByte(',')

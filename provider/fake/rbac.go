@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// caller is who asks: the administrator, or a service account.
+// caller is the sender of a request: the administrator, or a service account.
 type caller struct {
 	Admin           bool   `json:"-"`
 	Namespace, Name string `json:",omitempty"`
@@ -27,7 +27,7 @@ func (u caller) user() string {
 	return "system:serviceaccount:" + u.Namespace + ":" + u.Name
 }
 
-// issue makes a token of a service account. It carries its own claims under a MAC, so that tokens take no memory.
+// issue creates a token of a service account. It carries its own claims under a MAC, so that tokens take no memory.
 func (c *cluster) issue(u caller) string {
 	claims, _ := json.Marshal(u)
 	body := base64.RawURLEncoding.EncodeToString(claims)
@@ -40,7 +40,7 @@ func (c *cluster) mac(body string) []byte {
 	return h.Sum(nil)
 }
 
-// authenticate finds out who asks. A token ends with its time and with the account that it was made for.
+// authenticate finds the caller of a request. A token ends with its time and with its account.
 func (c *cluster) authenticate(r *http.Request) (caller, *failure) {
 	refused := fail(http.StatusUnauthorized, "Unauthorized", "Unauthorized")
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -67,7 +67,7 @@ func (c *cluster) authenticate(r *http.Request) (caller, *failure) {
 	return u, nil
 }
 
-// question is one access that someone wants.
+// question is one access whose permission is to be decided.
 type question struct {
 	Verb, Group, Resource, Subresource, Namespace, Name string
 }
@@ -109,7 +109,7 @@ func (b binding) binds(u caller) bool {
 	return false
 }
 
-// allowed evaluates role-based access control. Everybody who is known may ask about himself and read discovery.
+// allowed evaluates role-based access control. Every authenticated caller may review its own rights and read discovery.
 func (c *cluster) allowed(u caller, q question) bool {
 	if u.Admin || q.Resource == "selfsubjectaccessreviews" && q.Verb == "create" {
 		return true

@@ -41,7 +41,7 @@ func (c *cluster) handle(r *http.Request, path string, body []byte) ([]byte, int
 	return c.answer(u, r, a, body)
 }
 
-// plain answers what is no object and open to everybody who is known.
+// plain answers the paths that are no objects and open to every authenticated caller.
 func (c *cluster) plain(path string) ([]byte, bool) {
 	switch path {
 	case "/readyz", "/healthz", "/livez":
@@ -59,7 +59,8 @@ func write(w http.ResponseWriter, text []byte, failed *failure, code int) {
 	w.Header().Set("Content-Type", "application/json")
 	if failed != nil {
 		code = failed.code
-		text = object{"kind": "Status", "apiVersion": "v1", "metadata": object{}, "status": "Failure", "message": failed.message, "reason": failed.reason, "code": code}.bytes()
+		text = object{"kind": "Status", "apiVersion": "v1", "metadata": object{}, "status": "Failure", "message": failed.message,
+			"reason": failed.reason, "code": code}.bytes()
 	}
 	w.WriteHeader(code)
 	_, _ = w.Write(text) // a client that has gone misses its answer
@@ -121,7 +122,8 @@ func (c *cluster) answer(u caller, r *http.Request, a at, body []byte) ([]byte, 
 	unsupported := fail(http.StatusMethodNotAllowed, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 	switch {
 	case !c.allowed(u, q):
-		return nil, 0, fail(http.StatusForbidden, "Forbidden", "%s %q is forbidden: User %q cannot %s resource %q in API group %q in the namespace %q", a.resource.qualified(), a.name, u.user(), q.Verb, q.target(), q.Group, q.Namespace)
+		return nil, 0, fail(http.StatusForbidden, "Forbidden", "%s %q is forbidden: User %q cannot %s resource %q in API group %q in the "+
+			"namespace %q", a.resource.qualified(), a.name, u.user(), q.Verb, q.target(), q.Group, q.Namespace)
 	case !a.cluster && a.namespace == "" && q.Verb != "list":
 		return nil, 0, unsupported
 	case q.Verb == "list":
@@ -213,11 +215,13 @@ func (c *cluster) tokenRequest(a at, o object) (object, *failure) {
 		seconds = *asked.Spec.ExpirationSeconds
 	}
 	if seconds < 600 || seconds > 1<<32 {
-		return nil, fail(http.StatusUnprocessableEntity, "Invalid", "spec.expirationSeconds: Invalid value: %d: may not specify a duration less than 10 minutes or larger than 2^32 seconds", seconds)
+		return nil, fail(http.StatusUnprocessableEntity, "Invalid", "spec.expirationSeconds: Invalid value: %d: "+
+			"may not specify a duration less than 10 minutes or larger than 2^32 seconds", seconds)
 	}
 	expires := c.clock.Now().Add(time.Duration(seconds) * time.Second)
 	o["status"] = object{
-		"token":               c.issue(caller{Namespace: a.namespace, Name: a.name, UID: fmt.Sprint(account.meta()["uid"]), Expires: expires.Unix()}),
+		"token": c.issue(caller{Namespace: a.namespace, Name: a.name, UID: fmt.Sprint(account.meta()["uid"]),
+			Expires: expires.Unix()}),
 		"expirationTimestamp": expires.UTC().Format(time.RFC3339),
 	}
 	return o, nil

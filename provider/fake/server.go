@@ -59,7 +59,7 @@ func (s *server) close() {
 
 const prefix = "/clusters/"
 
-// ServeHTTP implements http.Handler. A cluster that is not there, or that is made unreachable, gives no answer at all.
+// ServeHTTP implements http.Handler. A cluster that does not exist, or is set unreachable, gives no answer at all.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, prefix), "/")
 	c := s.find(path)
@@ -81,7 +81,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.serve(w, r, "/"+rest)
 }
 
-// certificate makes the server's certificate, which is its own authority, once per process.
+// certificate creates the server's certificate, which is its own authority, once per process.
 var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,7 +90,8 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "simulated Kubernetes"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err

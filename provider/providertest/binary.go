@@ -18,7 +18,7 @@ func Binary(t testing.TB) string {
 	return path
 }
 
-// FindBinary is Binary where there is no test yet.
+// FindBinary is Binary for callers without a test, such as TestMain.
 func FindBinary() (string, error) {
 	path := os.Getenv("BERTH_KUBE_BIN")
 	if path == "" {

@@ -20,7 +20,7 @@ func (c *contract) nothing() {
 	}
 }
 
-// hopeless gives up at once, as a server that is shut down does. Whether anything was begun is open; it must not hurt.
+// hopeless calls Ensure with a cancelled context, as a server that shuts down does. It may have begun; that must do no harm.
 func (c *contract) hopeless() {
 	ctx, cancel := context.WithCancel(c.Context())
 	cancel()
@@ -29,7 +29,7 @@ func (c *contract) hopeless() {
 	}
 }
 
-func (c *contract) made() {
+func (c *contract) created() {
 	c.ready(Spec(3))
 	f := c.facts(Spec(3))
 	c.uid, c.names = f.UID, names(f)
@@ -63,7 +63,7 @@ func (c *contract) scaled(count int) {
 	c.names = names(f)
 }
 
-// healed takes a node away behind the provider's back. Observe tells, Ensure mends.
+// healed deletes a node without the provider. Observe reports it, Ensure replaces it.
 func (c *contract) healed() {
 	if err := c.connect().DeleteNode(c.Context(), c.names[0]); err != nil {
 		c.Fatal(err)
@@ -75,7 +75,7 @@ func (c *contract) healed() {
 	c.names = names(c.facts(Spec(2)))
 }
 
-// twice asks for the same from two sides, the first of which was forgotten.
+// twice asks for the same by two calls at once.
 func (c *contract) twice() {
 	var wg sync.WaitGroup
 	for range 2 {
@@ -109,7 +109,7 @@ func (c *contract) removed() {
 	c.nothing()
 }
 
-func (c *contract) anew() {
+func (c *contract) createdAgain() {
 	c.ready(Spec(1))
 	if f := c.facts(Spec(1)); f.UID == c.uid {
 		c.Errorf("cluster %s came back with what it had", f.UID)

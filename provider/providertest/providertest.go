@@ -13,13 +13,13 @@ import (
 	"berth.dev/berth/kube"
 )
 
-// patience is how long a cluster may take for one wish. Providers on slow machines share this test with quick ones.
+// patience is how long a cluster may take for one change. Providers on slow machines share this test with quick ones.
 const patience = 3 * time.Minute
 
-// ID is the cluster that the contract is tried with.
+// ID is the id of the cluster by which the contract is tested.
 var ID = berth.NewID("00000000-0000-0000-0000-000000000001", "provider-test", berth.TypeCluster, "contract")
 
-// Spec asks for a cluster of the default version with so many nodes.
+// Spec describes a cluster of the default version with count nodes.
 func Spec(count int) berth.ClusterSpec {
 	return berth.ClusterSpec{
 		Version: catalog.DefaultVersion(), DNSPrefix: "contract",
@@ -27,8 +27,8 @@ func Spec(count int) berth.ClusterSpec {
 	}
 }
 
-// All tries the contract with one cluster, from nothing to nothing and once more: each part goes on from where the one
-// before left off, because making a cluster is dear.
+// All tests the contract by one cluster, from its creation to its removal and once more: each part goes on where the one
+// before ended, because creating a cluster takes long.
 func All(t *testing.T, newProvider func(*testing.T) berth.Provider) {
 	c := &contract{T: t, provider: newProvider(t)}
 	for _, part := range []struct {
@@ -37,14 +37,14 @@ func All(t *testing.T, newProvider func(*testing.T) berth.Provider) {
 	}{
 		{"nothing is there", (*contract).nothing},
 		{"a hopeless ensure", (*contract).hopeless},
-		{"three nodes", (*contract).made},
+		{"three nodes", (*contract).created},
 		{"the same again", (*contract).again},
 		{"four nodes", func(c *contract) { c.scaled(4) }},
 		{"two nodes", func(c *contract) { c.scaled(2) }},
 		{"a node lost", (*contract).healed},
 		{"twice at once", (*contract).twice},
 		{"removed", (*contract).removed},
-		{"made anew", (*contract).anew},
+		{"created again", (*contract).createdAgain},
 	} {
 		if !t.Run(part.name, func(t *testing.T) {
 			c.T = t
@@ -58,11 +58,11 @@ func All(t *testing.T, newProvider func(*testing.T) berth.Provider) {
 type contract struct {
 	*testing.T
 	provider berth.Provider
-	uid      string   // of the cluster as it was made
+	uid      string   // of the cluster as it was created first
 	names    []string // of its nodes
 }
 
-// until asks again until done says so.
+// until asks again until done is true.
 func (c *contract) until(what string, done func(ctx context.Context) (bool, string)) {
 	c.Helper()
 	ctx, cancel := context.WithTimeout(c.Context(), patience)
@@ -89,16 +89,16 @@ func (c *contract) ready(spec berth.ClusterSpec) berth.ClusterFacts {
 		var err error
 		f, err = c.provider.Ensure(ctx, ID, spec)
 		if final, ok := errors.AsType[*berth.Error](err); ok && final.Code != berth.CodeClusterUnreachable {
-			c.Fatalf("ensure failed for good: %v", err)
+			c.Fatalf("ensure failed finally: %v", err)
 		}
 		if err != nil {
 			return false, err.Error()
 		}
 		if !f.Exists {
-			c.Fatalf("ensure made nothing: %+v", f)
+			c.Fatalf("ensure created nothing: %+v", f)
 		}
 		if !f.Ready && f.Message == "" {
-			c.Errorf("ensure waits and does not say for what: %+v", f)
+			c.Errorf("ensure waits and does not report for what: %+v", f)
 		}
 		return f.Ready, f.Message
 	})
@@ -107,7 +107,7 @@ func (c *contract) ready(spec berth.ClusterSpec) berth.ClusterFacts {
 		c.Errorf("ready, and yet %+v", f)
 	}
 	if seen, err := c.provider.Observe(c.Context(), ID); err != nil || seen != f {
-		c.Errorf("observe says %+v, %v; ensure said %+v", seen, err, f)
+		c.Errorf("observe reports %+v, %v; ensure reported %+v", seen, err, f)
 	}
 	return f
 }
