@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -191,8 +192,8 @@ func (c *crash) createOwn() {
 }
 
 func (c *crash) attach() {
-	_, op, err := c.client.PutCompute(c.ctx, named("taken"),
-		apptest.AttachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
+	_, op, err := c.client.PutCompute(c.ctx, named("taken"), apptest.AttachTo(own, "DevTest"))
 	c.accept(op, err)
 }
 
@@ -200,16 +201,13 @@ func (c *crash) attach() {
 func (c *crash) deploy() {
 	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
 	cluster, compute := apptest.ClusterOf(1+c.random.IntN(2), size), apptest.AttachTo(own, "DevTest")
-	cluster["type"], cluster["apiVersion"] = berth.TypeCluster, "2024-05-01"
-	cluster["name"] = "own"
-	compute["type"], compute["apiVersion"] = berth.TypeCompute, apptest.Version
-	compute["name"] = jobWorkspace + "/taken"
+	maps.Copy(cluster, client.Object{"type": berth.TypeCluster, "apiVersion": "2024-05-01", "name": "own"})
+	maps.Copy(compute, client.Object{"type": berth.TypeCompute, "apiVersion": apptest.Version, "name": jobWorkspace + "/taken"})
 	compute["dependsOn"] = []string{"own"}
-	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")),
-		client.Object{"properties": client.Object{
-			"mode": "Incremental", "template": client.Object{"resources": []client.Object{compute, cluster}},
-		}}, nil)
-	c.accept(op, err)
+	template := client.Object{"resources": []client.Object{compute, cluster}}
+	body := client.Object{"properties": client.Object{"mode": "Incremental", "template": template}}
+	id := c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")
+	c.accept(c.client.Put(c.ctx, client.Path(id), body, nil))
 }
 
 func (c *crash) accept(op *client.Operation, err error) {

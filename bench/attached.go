@@ -113,6 +113,11 @@ func (b *bench) attachedMany(ctx context.Context) error {
 	if err := v.crowd(ctx); err != nil {
 		return err
 	}
+	return s.attachBesideFaults(ctx, sim)
+}
+
+// attachBesideFaults compares the time of an attach before and after some clusters die and some get slow.
+func (s *server) attachBesideFaults(ctx context.Context, sim *simulation) error {
 	if _, err := fmt.Fprintln(sim.in); err != nil {
 		return err
 	}
