@@ -206,8 +206,7 @@ func (c *crash) deploy() {
 	compute["dependsOn"] = []string{"own"}
 	template := client.Object{"resources": []client.Object{compute, cluster}}
 	body := client.Object{"properties": client.Object{"mode": "Incremental", "template": template}}
-	id := c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")
-	c.accept(c.client.Put(c.ctx, client.Path(id), body, nil))
+	c.accept(c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")), body, nil))
 }
 
 func (c *crash) accept(op *client.Operation, err error) {
