@@ -24,7 +24,7 @@ import (
 
 const database = "berth.db"
 
-// keyFiles are what a database is worth nothing without: the key of its secrets, those of the tokens and the certificates, and
+// keyFiles are the files without which a database is useless: the key of its secrets, those of the tokens and the certificates, and
 // the first caller. A server with a certificate of its own has no authority.
 var keyFiles = []string{"secrets-key.txt", "signing-key.pem", "credentials.json", "ca.pem", "ca-key.pem"}
 
@@ -32,7 +32,7 @@ var keyFiles = []string{"secrets-key.txt", "signing-key.pem", "credentials.json"
 // work with the folder meanwhile. The archive is verified before it gets its name.
 func Backup(ctx context.Context, dataDir, file string) (err error) {
 	if _, err := os.Stat(file); err == nil {
-		return fmt.Errorf("%s is there already; give the backup another name", file)
+		return fmt.Errorf("%s exists already; choose another name for the backup", file)
 	}
 	work, err := os.MkdirTemp(filepath.Dir(file), ".berth-backup-")
 	if err != nil {
@@ -43,7 +43,7 @@ func Backup(ctx context.Context, dataDir, file string) (err error) {
 		return err
 	}
 	if err := verifyFolder(ctx, work); err != nil {
-		return fmt.Errorf("the data folder is not sound, so there is no backup: %w", err)
+		return fmt.Errorf("the data folder is damaged, so no backup was made: %w", err)
 	}
 	packed := filepath.Join(work, "packed")
 	if err := pack(work, packed); err != nil {
@@ -79,10 +79,10 @@ func snapshot(ctx context.Context, from, to string) error {
 		}
 		return nil
 	}
-	return errors.New("the keys of the server are changed all the time; try again in a moment")
+	return errors.New("the keys of the server changed during every attempt; try again")
 }
 
-// explained says a fact about the file to a user.
+// explained turns an error about the file into a message for a user.
 func explained(err error) error {
 	if fact, ok := errors.AsType[*berth.FileError](err); ok {
 		return rules.Explain(fact)
@@ -153,17 +153,17 @@ func unpack(file, to string) (err error) {
 			break
 		}
 		if err != nil {
-			return fmt.Errorf("%s is no backup, or not a whole one: %w", file, err)
+			return fmt.Errorf("%s is not a backup, or only a part of one: %w", file, err)
 		}
 		if head.Name != database && !slices.Contains(keyFiles, head.Name) || head.Typeflag != tar.TypeReg {
-			return fmt.Errorf("%s is no backup of Berth: it holds %q", file, head.Name)
+			return fmt.Errorf("%s is not a backup of Berth: it contains %q", file, head.Name)
 		}
 		if err := unpackOne(r, filepath.Join(to, head.Name)); err != nil {
 			return fmt.Errorf("%s cannot be unpacked: %w", file, err)
 		}
 	}
 	if found == 0 {
-		return fmt.Errorf("%s is no backup: it is empty", file)
+		return fmt.Errorf("%s is not a backup: it is empty", file)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func unpackOne(r io.Reader, path string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// Verify says what is wrong with a data folder, whose server may be running, or with a backup file. It changes neither.
+// Verify reports what is wrong with a data folder, whose server may be running, or with a backup file. It changes neither.
 func Verify(ctx context.Context, path string) (err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -222,12 +222,12 @@ func verifyFolder(ctx context.Context, dir string) (err error) {
 	return errors.Join(s.Verify(ctx), s.VerifySecrets(ctx))
 }
 
-// Restored is what a restore has done.
+// Restored is the result of a restore.
 type Restored struct {
-	Aside string // the folder that what was there before was moved to
+	Aside string // the folder with the files that were there before
 }
 
-// Restore puts a backup in the place of the database and the key files of a data folder. What was there is moved aside, never
+// Restore puts a backup in the place of the database and the key files of a data folder. The files that were there are moved aside, never
 // deleted; the clusters stay as they are. It refuses a folder that a server works with. A restore that is broken off, by a kill
 // too, has changed nothing, or is brought to its end by the next start of the server or the next restore.
 func Restore(ctx context.Context, dataDir, file string) (done Restored, err error) {

@@ -19,22 +19,25 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestOwnCertificate: an operator's certificate is served, its authority goes to the clients, and Berth makes none.
+// TestOwnCertificate: an operator's certificate is served, clients get its authority, and Berth creates none.
 func TestOwnCertificate(t *testing.T) {
 	t.Parallel()
 	cert, key := ownCertificate(t)
-	own := func(c *app.Config) { c.TLSCert, c.TLSKey, c.TLSCA = cert, key, cert }
+	own := func(c *app.Config) {
+		c.TLSCert, c.TLSKey = cert, key
+		c.TLSCA = cert
+	}
 	s := apptest.New(t, own)
 	s.Want(http.StatusOK, s.Do(http.MethodGet, "/subscriptions", nil))
 	if s.Info.CAFile != cert {
-		t.Errorf("clients are given the authority %s", s.Info.CAFile)
+		t.Errorf("clients get the authority %s", s.Info.CAFile)
 	}
 	if _, err := os.Stat(filepath.Join(s.Dir, "ca.pem")); err == nil {
 		t.Error("an authority was made all the same")
 	}
-	said := startError(t, t.TempDir(), own, func(c *app.Config) { c.PublicURL = "https://berth.example" })
-	if !strings.Contains(said, "--public-url") || !strings.Contains(said, "berth.example") {
-		t.Errorf("a certificate for another name: %q", said)
+	text := startError(t, t.TempDir(), own, func(c *app.Config) { c.PublicURL = "https://berth.example" })
+	if !strings.Contains(text, "--public-url") || !strings.Contains(text, "berth.example") {
+		t.Errorf("a certificate for another name: %q", text)
 	}
 }
 
@@ -46,7 +49,8 @@ func ownCertificate(t *testing.T) (cert, key string) {
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)

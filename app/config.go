@@ -20,26 +20,29 @@ import (
 
 // Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
 type Config struct {
-	DataDir       string   `json:"dataDir"`            // everything that Berth keeps
+	DataDir       string   `json:"dataDir"`            // everything that Berth stores
 	Listen        string   `json:"listen"`             // host:port of the HTTPS listener
 	PublicURL     string   `json:"publicUrl"`          // https address under which clients reach it; from Listen when empty
 	Hosts         []string `json:"hosts"`              // further names for the certificate
-	TLSCert       string   `json:"tlsCert"`            // certificate of one's own authority; one of Berth's when empty
+	TLSCert       string   `json:"tlsCert"`            // certificate of your own authority; Berth creates one when empty
 	TLSKey        string   `json:"tlsKey"`             // its key
 	TLSCA         string   `json:"tlsCa"`              // the authority, for clients; the system's when empty
-	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched by a link
-	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: what clusters with authorized IP ranges must let in
+	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched through a link
+	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: ranges that clusters with authorized IP ranges must accept
 	ClusterRanges []string `json:"clusterRanges"`      // loopback and link-local ranges that connected clusters may be in
-	HealthEvery   string   `json:"healthInterval"`     // how often each cluster is looked at, such as 30s
+	HealthEvery   string   `json:"healthInterval"`     // interval between the checks of a cluster, such as 30s
 	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
-	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; looked for beside berth and in PATH when empty
+	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; when empty, the one beside berth or in PATH
 	LogFormat     string   `json:"logFormat"`          // text | json
 	LogLevel      string   `json:"logLevel"`           // debug | info | warn | error
 }
 
-// DefaultConfig is what is used where nothing is said.
+// DefaultConfig has the values that apply when a setting is left out.
 func DefaultConfig() Config {
-	return Config{DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444", LogFormat: "text", LogLevel: "info"}
+	return Config{
+		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444",
+		LogFormat: "text", LogLevel: "info",
+	}
 }
 
 // defaultDataDir is where the platform keeps users' data.
@@ -49,7 +52,7 @@ func defaultDataDir() string {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return ".berth" // no home: the folder we stand in
+		return ".berth" // no home folder: the working folder
 	}
 	switch runtime.GOOS {
 	case "darwin":
@@ -71,19 +74,46 @@ type setting struct {
 }
 
 var settings = []setting{
-	{flag: "data-dir", usage: "folder for everything Berth keeps", text: func(c *Config) *string { return &c.DataDir }},
+	{flag: "data-dir", usage: "folder for everything that Berth stores", text: func(c *Config) *string { return &c.DataDir }},
 	{flag: "listen", usage: "host:port to serve HTTPS on", text: func(c *Config) *string { return &c.Listen }},
-	{flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)", text: func(c *Config) *string { return &c.PublicURL }},
-	{flag: "host", usage: "further host name or address for the certificate (repeatable)", list: func(c *Config) *[]string { return &c.Hosts }},
-	{flag: "tls-cert", usage: "PEM file of a certificate from your own authority (default: one that Berth makes)", text: func(c *Config) *string { return &c.TLSCert }},
+	{
+		flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)",
+		text: func(c *Config) *string { return &c.PublicURL },
+	},
+	{
+		flag: "host", usage: "further host name or address for the certificate (repeatable)",
+		list: func(c *Config) *[]string { return &c.Hosts },
+	},
+	{
+		flag: "tls-cert", usage: "PEM file of a certificate from your own authority (default: one that Berth creates)",
+		text: func(c *Config) *string { return &c.TLSCert },
+	},
 	{flag: "tls-key", usage: "PEM file of that certificate's key", text: func(c *Config) *string { return &c.TLSKey }},
 	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
-	{flag: "template-host", usage: "host[:port] from which deployments may take templates by a link (repeatable; default: none)", list: func(c *Config) *[]string { return &c.TemplateHosts }},
-	{flag: "control-plane-range", usage: "location=range that this server comes from, such as westeurope=203.0.113.0/28 (repeatable)", list: func(c *Config) *[]string { return &c.ControlPlane }},
-	{flag: "cluster-range", usage: "range of addresses that connected clusters may have although it is loopback or link-local (repeatable)", list: func(c *Config) *[]string { return &c.ClusterRanges }},
-	{flag: "health-interval", usage: "how often each cluster is looked at", text: func(c *Config) *string { return &c.HealthEvery }},
-	{flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'", text: func(c *Config) *string { return &c.DebugListen }},
-	{flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)", text: func(c *Config) *string { return &c.KubeBinary }},
+	{
+		flag:  "template-host",
+		usage: "host[:port] from which deployments may take templates through a link (repeatable; default: none)",
+		list:  func(c *Config) *[]string { return &c.TemplateHosts },
+	},
+	{
+		flag:  "control-plane-range",
+		usage: "location=range that this server connects from, such as westeurope=203.0.113.0/28 (repeatable)",
+		list:  func(c *Config) *[]string { return &c.ControlPlane },
+	},
+	{
+		flag:  "cluster-range",
+		usage: "loopback or link-local range that connected clusters may be in (repeatable)",
+		list:  func(c *Config) *[]string { return &c.ClusterRanges },
+	},
+	{flag: "health-interval", usage: "interval between the checks of a cluster", text: func(c *Config) *string { return &c.HealthEvery }},
+	{
+		flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'",
+		text: func(c *Config) *string { return &c.DebugListen },
+	},
+	{
+		flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)",
+		text: func(c *Config) *string { return &c.KubeBinary },
+	},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
 	{flag: "log-level", usage: "debug, info, warn or error", text: func(c *Config) *string { return &c.LogLevel }},
 }
@@ -119,7 +149,7 @@ func LoadConfig(fs *pflag.FlagSet, getenv func(string) string) (Config, error) {
 			return c, fmt.Errorf("the configuration file cannot be read: %w", err)
 		}
 		if err := yaml.UnmarshalStrict(text, &c); err != nil {
-			return c, fmt.Errorf("the configuration file %s is not right: %w", file, err)
+			return c, fmt.Errorf("the configuration file %s is not valid: %w", file, err)
 		}
 	}
 	for _, s := range settings {
@@ -129,14 +159,14 @@ func LoadConfig(fs *pflag.FlagSet, getenv func(string) string) (Config, error) {
 }
 
 func (s setting) apply(c *Config, fs *pflag.FlagSet, env string) {
-	given := fs.Changed(s.flag)
+	changed := fs.Changed(s.flag)
 	switch {
-	case s.list != nil && given:
+	case s.list != nil && changed:
 		*s.list(c), _ = fs.GetStringArray(s.flag)
 	case s.list != nil && env != "":
 		*s.list(c) = strings.Split(env, ",")
 	case s.list != nil:
-	case given:
+	case changed:
 		*s.text(c), _ = fs.GetString(s.flag)
 	case env != "":
 		*s.text(c) = env
@@ -153,17 +183,19 @@ func (c *Config) check() error {
 	if c.PublicURL != "" {
 		u, err := url.Parse(c.PublicURL)
 		if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-			return fmt.Errorf("--public-url %q is not right: give https://host[:port] and nothing behind it (Azure clients refuse anything but https)", c.PublicURL)
+			return fmt.Errorf("--public-url %q is not valid: use https://host[:port] without a path (Azure clients "+
+				"refuse anything but https)", c.PublicURL)
 		}
 		c.PublicURL = "https://" + u.Host
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") || c.TLSCA != "" && c.TLSCert == "" {
-		return fmt.Errorf("--tls-cert and --tls-key go together, and --tls-ca with them")
+		return fmt.Errorf("--tls-cert and --tls-key need each other, and --tls-ca needs both")
 	}
 	if c.DebugListen != "off" && c.DebugListen != "" {
 		host, _, err := net.SplitHostPort(c.DebugListen)
 		if err != nil || !isLoopback(host) {
-			return fmt.Errorf("--debug-listen %q must be a loopback address such as 127.0.0.1:8444, or 'off': it shows the inside of the process", c.DebugListen)
+			return fmt.Errorf("--debug-listen %q must be a loopback address such as 127.0.0.1:8444, or 'off', because it shows "+
+				"the inside of the process", c.DebugListen)
 		}
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
@@ -226,7 +258,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// endpoint is the address that clients are told.
+// endpoint is the address that clients use.
 func (c *Config) endpoint(listening net.Addr) string {
 	if c.PublicURL != "" {
 		return c.PublicURL

@@ -34,16 +34,21 @@ func file(t *testing.T, text string) string {
 // TestConfigOrder: the flag wins over the environment, that over the file, and that over the default.
 func TestConfigOrder(t *testing.T) {
 	path := file(t, "dataDir: /file\nlisten: 127.0.0.1:1\nlogFormat: json\nhosts: [a, b]\n")
-	got, err := load(t, map[string]string{"BERTH_CONFIG": path, "BERTH_LISTEN": "127.0.0.1:2", "BERTH_DATA_DIR": "/env", "BERTH_HOST": "c,d"}, "--data-dir", "/flag", "--public-url", "https://berth.example/")
+	got, err := load(t, map[string]string{
+		"BERTH_CONFIG": path, "BERTH_LISTEN": "127.0.0.1:2", "BERTH_DATA_DIR": "/env", "BERTH_HOST": "c,d",
+	}, "--data-dir", "/flag", "--public-url", "https://berth.example/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := app.DefaultConfig()
-	want.DataDir, want.Listen, want.LogFormat, want.Hosts, want.PublicURL = "/flag", "127.0.0.1:2", "json", []string{"c", "d"}, "https://berth.example"
+	want.DataDir, want.LogFormat = "/flag", "json"
+	want.Listen, want.PublicURL = "127.0.0.1:2", "https://berth.example"
+	want.Hosts = []string{"c", "d"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if got, err := load(t, nil, "--host", "x", "--host", "y", "--config", path); err != nil || !reflect.DeepEqual(got.Hosts, []string{"x", "y"}) || got.DataDir != "/file" {
+	if got, err := load(t, nil, "--host", "x", "--host", "y", "--config", path); err != nil ||
+		!reflect.DeepEqual(got.Hosts, []string{"x", "y"}) || got.DataDir != "/file" {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := load(t, nil); err != nil || !reflect.DeepEqual(got, app.DefaultConfig()) {

@@ -62,7 +62,11 @@ func startForeign(t *testing.T) *foreign {
 	t.Cleanup(f.conn.Close)
 	f.raw()
 	for i := range 3 {
-		if err := f.conn.CreateNode(t.Context(), kube.NodeSpec{Name: fmt.Sprintf("node-%d", i), VCPUs: 4, MemoryMiB: 8192, MaxPods: 10, KubeletVersion: "v1.36.0", Architecture: "amd64"}); err != nil {
+		node := kube.NodeSpec{
+			Name: fmt.Sprintf("node-%d", i), VCPUs: 4, MemoryMiB: 8192, MaxPods: 10,
+			KubeletVersion: "v1.36.0", Architecture: "amd64",
+		}
+		if err := f.conn.CreateNode(t.Context(), node); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,7 +113,11 @@ func (f *foreign) raw() {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(c.Clusters[0].Cluster.CA)
 	f.url = c.Clusters[0].Cluster.Server
-	f.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}}}
+	f.http = &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		},
+	}
 	f.t.Cleanup(f.http.CloseIdleConnections)
 }
 
@@ -141,7 +149,7 @@ func (f *foreign) contents() map[string]string {
 	return out
 }
 
-// settled is what is there once Kubernetes has made all that it makes by itself.
+// settled is the contents once Kubernetes has created everything that it creates by itself.
 func (f *foreign) settled() (all map[string]string) {
 	f.t.Helper()
 	f.until("what Kubernetes makes by itself", func() bool {
@@ -161,12 +169,12 @@ func (f *foreign) settled() (all map[string]string) {
 
 func allowLoopback(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} }
 
-func given(kubeconfig string) apptest.Object {
+func connecting(kubeconfig string) apptest.Object {
 	return apptest.Object{"location": "westeurope", "properties": apptest.Object{"kubeconfig": kubeconfig}}
 }
 
-// TestGivenCluster connects a cluster that Berth did not make, attaches it, lets it go, and finds it as it was.
-func TestGivenCluster(t *testing.T) {
+// TestConnectedCluster connects a cluster that Berth did not make, attaches it, detaches it, and finds it as it was.
+func TestConnectedCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
@@ -175,11 +183,12 @@ func TestGivenCluster(t *testing.T) {
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	before := f.settled()
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
-	s.put(edge, given(string(f.config)))
+	s.put(edge, connecting(string(f.config)))
 	got := s.get(edge)
 	s.equal(got, "properties.connectivityStatus", "Connected")
 	s.equal(got, "properties.totalCoreCount", 12.0)
-	if answer := s.Do(http.MethodGet, edge, nil).Text + s.Log.String(); strings.Contains(answer, "kubeconfig") || strings.Contains(answer, "-----BEGIN") {
+	if answer := s.Do(http.MethodGet, edge, nil).Text + s.Log.String(); strings.Contains(answer, "kubeconfig") ||
+		strings.Contains(answer, "-----BEGIN") {
 		t.Errorf("the kubeconfig is shown: %s", answer)
 	}
 	onDisk(t, s.Dir, strings.Split(string(f.config), "client-key-data: ")[1][:64])
@@ -192,19 +201,20 @@ func TestGivenCluster(t *testing.T) {
 	far := s.get(s.compute("far"))
 	s.equal(far, "properties.provisioningState", "Succeeded")
 	s.equal(far, "properties.properties.agentCount", 3.0)
-	s.Refused(s.Do(http.MethodPut, s.compute("again"), apptest.AttachTo(edge, "DevTest")), http.StatusConflict, "ClusterAlreadyAttached", "'far'")
+	s.Refused(s.Do(http.MethodPut, s.compute("again"), apptest.AttachTo(edge, "DevTest")), http.StatusConflict,
+		"ClusterAlreadyAttached", "'far'")
 	s.Refused(s.Do(http.MethodPost, s.compute("far")+"/listKeys", nil), http.StatusConflict, "Conflict", "does not keep")
 	s.Refused(s.Do(http.MethodDelete, edge, nil), http.StatusConflict, "Conflict", "Detach it there first", "'far'")
 	again := s.Group(jobGroup) + "/providers/Microsoft.ContainerService/managedClusters/again"
-	s.Fails(s.Do(http.MethodPut, again, given(string(f.config))), "Conflict", "connected already, as "+edge)
+	s.Fails(s.Do(http.MethodPut, again, connecting(string(f.config))), "Conflict", "connected already, as "+edge)
 	s.Succeed(s.Do(http.MethodDelete, again, nil))
 
 	s.Succeed(s.Do(http.MethodDelete, s.compute("far")+"?underlyingResourceAction=Detach", nil))
 	s.Succeed(s.Do(http.MethodDelete, edge, nil))
 	f.clean(before)
 
-	// As a managed cluster it is found by its name, and to delete it there leaves it alone.
-	s.put(again, given(string(f.config)))
+	// As a managed cluster it is found by its name, and its deletion does not change it.
+	s.put(again, connecting(string(f.config)))
 	got = s.get(again)
 	s.equal(got, "properties.kubernetesVersion", "1.36.0")
 	s.equal(got, "properties.agentPoolProfiles.0.count", 3.0)
@@ -214,7 +224,7 @@ func TestGivenCluster(t *testing.T) {
 	}
 }
 
-// onDisk wants a secret in no file of a data folder.
+// onDisk fails the test if a file of a data folder contains the secret.
 func onDisk(t *testing.T, dir, secret string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -243,17 +253,20 @@ func kubeconfigTo(server, cluster, user string) string {
 		"clusters: [{name: c, cluster: {server: '" + server + "'" + cluster + "}}]\nusers: [{name: c, user: {token: s3cr3t-token" + user + "}}]\n"
 }
 
-// TestGivenRefused: what a kubeconfig could make the server do is refused, before anything connects.
-func TestGivenRefused(t *testing.T) {
+// TestKubeconfigRefused: what a kubeconfig could make the server do is refused, before anything connects.
+func TestKubeconfigRefused(t *testing.T) {
 	s := &site{Server: apptest.New(t), t: t, ctx: t.Context()}
 	s.MakeWorkspace(jobGroup, jobWorkspace)
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
 	const good = "https://203.0.113.1:6443"
 	for name, c := range map[string]struct{ config, word string }{
-		"nothing":         {"", "Send the kubeconfig"},
-		"no YAML":         {"{", "not valid YAML"},
-		"no context":      {"apiVersion: v1\nkind: Config\n", "current-context"},
-		"exec":            {kubeconfigTo(good, "", ", exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, interactiveMode: Never}"), "'exec'"},
+		"nothing":    {"", "Send the kubeconfig"},
+		"no YAML":    {"{", "not valid YAML"},
+		"no context": {"apiVersion: v1\nkind: Config\n", "current-context"},
+		"exec": {
+			kubeconfigTo(good, "", ", exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, interactiveMode: Never}"),
+			"'exec'",
+		},
 		"auth-provider":   {kubeconfigTo(good, "", ", auth-provider: {name: gcp}"), "'auth-provider'"},
 		"tokenFile":       {kubeconfigTo(good, "", ", tokenFile: /etc/passwd"), "'tokenFile'"},
 		"client key":      {kubeconfigTo(good, "", ", client-key: /etc/shadow"), "'client-key'"},
@@ -266,7 +279,7 @@ func TestGivenRefused(t *testing.T) {
 		"far too large":   {kubeconfigTo(good, "", "") + "#" + strings.Repeat("x", 300<<10), "at most"},
 		"user in the URL": {kubeconfigTo("https://me:pw@203.0.113.1", "", ""), "plain https"},
 	} {
-		r := s.Do(http.MethodPut, edge, given(c.config))
+		r := s.Do(http.MethodPut, edge, connecting(c.config))
 		if r.Status != http.StatusBadRequest {
 			t.Fatalf("%s is accepted: %s", name, r.Text)
 		}
@@ -275,7 +288,7 @@ func TestGivenRefused(t *testing.T) {
 			t.Errorf("%s: the answer shows a secret: %s", name, r.Text)
 		}
 	}
-	// Addresses are judged when they are dialled: a name may lead anywhere.
+	// Addresses are judged when they are dialled: a name may resolve to any address.
 	for name, c := range map[string]struct{ server, word string }{
 		"loopback":           {"https://127.0.0.1:6443", "this machine itself"},
 		"loopback by name":   {"https://localhost:6443", "this machine itself"},
@@ -288,13 +301,15 @@ func TestGivenRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := s.Server.As(t)
-			at.Fails(at.Do(http.MethodPut, edge, given(kubeconfigTo(c.server, "", ""))), "BadRequest", c.word)
+			at.Fails(at.Do(http.MethodPut, edge, connecting(kubeconfigTo(c.server, "", ""))), "BadRequest", c.word)
 		})
 	}
 	open := apptest.New(t, allowLoopback)
 	open.MakeWorkspace(jobGroup, jobWorkspace)
-	open.Fails(open.Do(http.MethodPut, open.Group(jobGroup)+"/providers/Microsoft.Kubernetes/connectedClusters/self", given(kubeconfigTo(open.Endpoint, "", ""))), "BadRequest", "is Berth itself")
-	if strings.Contains(s.Log.String(), "s3cr3t") || strings.Contains(s.Log.String(), base64.StdEncoding.EncodeToString([]byte("s3cr3t-token"))) {
+	self := open.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/self"
+	open.Fails(open.Do(http.MethodPut, self, connecting(kubeconfigTo(open.Endpoint, "", ""))), "BadRequest", "is Berth itself")
+	if strings.Contains(s.Log.String(), "s3cr3t") ||
+		strings.Contains(s.Log.String(), base64.StdEncoding.EncodeToString([]byte("s3cr3t-token"))) {
 		t.Error("the log shows a secret")
 	}
 }

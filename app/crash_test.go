@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -30,7 +31,8 @@ const (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(envServer); dir != "" {
 		c := app.DefaultConfig()
-		c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, os.Getenv(envListen), "off", os.Getenv("BERTH_KUBE_BIN")
+		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
+		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
 		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -40,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crash is a server that is killed again and again while wishes come in.
+// crash is a server that is killed again and again while requests come in.
 type crash struct {
 	*testing.T
 	ctx      context.Context
@@ -53,7 +55,7 @@ type crash struct {
 	accepted map[string]*client.Operation
 }
 
-// TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 unless said otherwise). In
+// TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 by default). In
 // the end every accepted operation has ended, every cluster answers, and no process or folder is left over.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
@@ -67,22 +69,25 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d kills, seed %d", kills, seed)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*20*time.Second+5*time.Minute)
 	defer cancel()
-	c := &crash{T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t), random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{}}
+	c := &crash{
+		T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t),
+		random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{},
+	}
 	defer c.kill()
 	c.start()
 	c.setUp()
 	for range kills {
 		stop := time.Now().Add(time.Duration(c.random.IntN(5000)) * time.Millisecond)
 		for time.Now().Before(stop) {
-			c.wish()
+			c.request()
 			time.Sleep(time.Duration(c.random.IntN(300)) * time.Millisecond)
 		}
 		c.kill()
 		c.start()
 	}
 	c.settle()
-	for _, wish := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach, c.deploy} { // and it works as it did before
-		wish()
+	for _, request := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach, c.deploy} { // and it works as it did before
+		request()
 		c.settle()
 	}
 	c.operationsEnded()
@@ -140,7 +145,7 @@ func (c *crash) start() {
 }
 
 func (c *crash) kill() {
-	_ = c.cmd.Process.Kill() // gone already is as good
+	_ = c.cmd.Process.Kill() // an error means that it has ended
 	_ = c.cmd.Wait()
 }
 
@@ -153,9 +158,9 @@ func (c *crash) setUp() {
 	}
 }
 
-// wish asks for something at random. It may be refused: only what was accepted counts. Deletes are rare, so that what is
-// made has a chance to get ready between two kills.
-func (c *crash) wish() {
+// request sends a random request. It may be refused: only accepted requests count. Deletes are rare, so that a new cluster
+// has a chance to become ready between two kills.
+func (c *crash) request() {
 	name := fmt.Sprintf("made%cx", 'a'+rune(c.random.IntN(2)))
 	switch n := c.random.IntN(30); {
 	case n < 14:
@@ -187,21 +192,21 @@ func (c *crash) createOwn() {
 }
 
 func (c *crash) attach() {
-	_, op, err := c.client.PutCompute(c.ctx, named("taken"), apptest.AttachTo(c.client.ID(jobGroup, berth.TypeCluster, "own").String(), "DevTest"))
+	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
+	_, op, err := c.client.PutCompute(c.ctx, named("taken"), apptest.AttachTo(own, "DevTest"))
 	c.accept(op, err)
 }
 
-// deploy makes by a template what the other wishes make one by one.
+// deploy creates by a template the resources that the other requests create one by one.
 func (c *crash) deploy() {
 	own := c.client.ID(jobGroup, berth.TypeCluster, "own").String()
 	cluster, compute := apptest.ClusterOf(1+c.random.IntN(2), size), apptest.AttachTo(own, "DevTest")
-	cluster["type"], cluster["apiVersion"], cluster["name"] = berth.TypeCluster, "2024-05-01", "own"
-	compute["type"], compute["apiVersion"], compute["name"] = berth.TypeCompute, apptest.Version, jobWorkspace+"/taken"
+	maps.Copy(cluster, client.Object{"type": berth.TypeCluster, "apiVersion": "2024-05-01", "name": "own"})
+	maps.Copy(compute, client.Object{"type": berth.TypeCompute, "apiVersion": apptest.Version, "name": jobWorkspace + "/taken"})
 	compute["dependsOn"] = []string{"own"}
-	op, err := c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")), client.Object{"properties": client.Object{
-		"mode": "Incremental", "template": client.Object{"resources": []client.Object{compute, cluster}},
-	}}, nil)
-	c.accept(op, err)
+	template := client.Object{"resources": []client.Object{compute, cluster}}
+	body := client.Object{"properties": client.Object{"mode": "Incremental", "template": template}}
+	c.accept(c.client.Put(c.ctx, client.Path(c.client.ID(jobGroup, berth.TypeTemplateDeployment, "template")), body, nil))
 }
 
 func (c *crash) accept(op *client.Operation, err error) {
@@ -240,7 +245,8 @@ func (c *crash) all() []client.Object {
 	if err != nil {
 		c.Fatal(err)
 	}
-	deployments, err := c.client.List(c.ctx, client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeTemplateDeployment)
+	deployments, err := c.client.List(c.ctx,
+		client.Path(berth.GroupID(c.client.Subscription(), jobGroup))+"/providers/"+berth.TypeTemplateDeployment)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -273,7 +279,7 @@ func expected(e *berth.Error) bool {
 	return !slices.ContainsFunc(e.Details, func(d berth.Error) bool { return !expected(&d) })
 }
 
-// clustersAnswer asks every cluster that is said to be there.
+// clustersAnswer asks every cluster that the server lists.
 func (c *crash) clustersAnswer() {
 	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
 	if err != nil {
@@ -341,7 +347,7 @@ func (c *crash) nothingLeft() {
 	}
 }
 
-// ownersAgree asks each cluster whose it is: of the compute that has it in the store, and of nobody when none has.
+// ownersAgree compares the ownership record in each cluster with the store: the same compute has it, or none.
 func (c *crash) ownersAgree() {
 	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
 	if err != nil {
@@ -369,7 +375,7 @@ func (c *crash) ownersAgree() {
 	}
 }
 
-// ownedBy looks for some time: what a detach could not clean is cleaned when the cluster is next seen.
+// ownedBy repeats its check for some time: a cleanup is done when the cluster answers again.
 func (c *crash) ownedBy(cluster, want string) error {
 	config, err := c.client.ClusterCredentials(c.ctx, jobGroup, cluster, true)
 	if err != nil {
@@ -390,5 +396,5 @@ func (c *crash) ownedBy(cluster, want string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it says that it is owned by %q, and the store says %q", have, want)
+	return fmt.Errorf("its ownership record names %q, and the store %q", have, want)
 }

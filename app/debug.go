@@ -66,7 +66,7 @@ func (m *metrics) observe(o arm.Observation) {
 	m.requests.WithLabelValues(method, o.Kind, strconv.Itoa(o.Status)).Observe(o.Took.Seconds())
 }
 
-// resourceCount counts the resources when it is asked.
+// resourceCount counts the resources when Prometheus asks.
 type resourceCount struct{ store *store.Store }
 
 var resourcesDesc = prometheus.NewDesc("berth_resources", "Resources by type and provisioning state.", []string{"type", "state"}, nil)
@@ -88,10 +88,12 @@ func (c *resourceCount) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// conditionGauge tells each condition of each compute when it is asked.
+// conditionGauge reports each condition of each compute when Prometheus asks.
 type conditionGauge struct{ store *store.Store }
 
-var conditionDesc = prometheus.NewDesc("berth_compute_condition", "Whether a condition of a compute is met (1), not met (0), or unknown (-1).", []string{"group", "workspace", "compute", "condition", "reason"}, nil)
+var conditionDesc = prometheus.NewDesc("berth_compute_condition",
+	"Whether a condition of a compute is met (1), not met (0), or unknown (-1).",
+	[]string{"group", "workspace", "compute", "condition", "reason"}, nil)
 
 // Describe implements prometheus.Collector.
 func (*conditionGauge) Describe(ch chan<- *prometheus.Desc) { ch <- conditionDesc }
@@ -112,7 +114,8 @@ func (c *conditionGauge) Collect(ch chan<- prometheus.Metric) {
 			if !known {
 				value = -1
 			}
-			ch <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, value, r.ID.Group, r.ID.Parent().Name(), r.ID.Name(), string(is.Type), is.Reason)
+			ch <- prometheus.MustNewConstMetric(conditionDesc, prometheus.GaugeValue, value, r.ID.Group,
+				r.ID.Parent().Name(), r.ID.Name(), string(is.Type), is.Reason)
 		}
 	}
 }
@@ -125,7 +128,8 @@ func (s *server) serveDebug() error {
 	}
 	l, err := net.Listen("tcp", s.config.DebugListen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s for /debug/: %w; choose another address with --debug-listen, or --debug-listen off", s.config.DebugListen, err)
+		return fmt.Errorf("cannot listen on %s for /debug/: %w; choose another address with --debug-listen, or --debug-listen off",
+			s.config.DebugListen, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.handler())

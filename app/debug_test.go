@@ -11,7 +11,7 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestDebug looks at what Prometheus and an engineer would: on loopback only, and only under a loopback name.
+// TestDebug requests the debug pages: they answer on loopback only, and only under a loopback name.
 func TestDebug(t *testing.T) {
 	s := apptest.New(t, func(c *app.Config) { c.DebugListen = "127.0.0.1:0" })
 	s.MakeWorkspace(jobGroup, jobWorkspace)

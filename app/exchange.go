@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/disk"
 )
 
-// A restore takes effect by renames alone, and each state of the folder between them says what is still to be done:
+// A restore takes effect by renames alone, and each state of the folder between them shows what is still to be done:
 //
 //	restore.tmp               being unpacked: nothing has happened yet
 //	restore-STAMP.ready       decided: what is in the folder moves to before-restore-STAMP
@@ -43,7 +43,7 @@ func finishRestore(dir string) error {
 	}
 	for _, path := range found(dir, ready) {
 		stamp := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "restore-"), ready)
-		// The log of the database goes first: without it the file is an old one, and beside another file it would be poison.
+		// The log of the database goes first: without it the file is an old one, and beside another file it would damage it.
 		for _, name := range append([]string{database + "-wal", database + "-shm", database}, keyFiles...) {
 			err := rename(filepath.Join(dir, name), filepath.Join(dir, asidePrefix+stamp, name))
 			if err != nil && !errors.Is(err, os.ErrNotExist) {

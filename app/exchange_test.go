@@ -15,7 +15,9 @@ func TestRestoreIsKilled(t *testing.T) {
 	defer func() { rename = os.Rename }()
 	for kill := 0; ; kill++ {
 		dir := t.TempDir()
-		fill(t, dir, map[string]string{"berth.db": "old", "berth.db-wal": "old log", "secrets-key.txt": "old key", "ca.pem": "old ca", "lock": ""})
+		fill(t, dir, map[string]string{
+			"berth.db": "old", "berth.db-wal": "old log", "secrets-key.txt": "old key", "ca.pem": "old ca", "lock": "",
+		})
 		work := filepath.Join(dir, "restore.tmp")
 		fill(t, work, map[string]string{"berth.db": "new", "secrets-key.txt": "new key"})
 		done := 0
@@ -38,7 +40,8 @@ func TestRestoreIsKilled(t *testing.T) {
 			t.Fatalf("killed at rename %d: the next start: %v", kill, err)
 		}
 		aside := filepath.Join(dir, asidePrefix+"then")
-		old, now := map[string]string{"berth.db": "old", "berth.db-wal": "old log", "secrets-key.txt": "old key", "ca.pem": "old ca"}, map[string]string{
+		old := map[string]string{"berth.db": "old", "berth.db-wal": "old log", "secrets-key.txt": "old key", "ca.pem": "old ca"}
+		now := map[string]string{
 			"berth.db": "new", "berth.db-wal": "", "secrets-key.txt": "new key", "ca.pem": ""}
 		if kill == 0 { // it was not decided yet
 			same(t, dir, old)

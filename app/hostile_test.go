@@ -12,12 +12,12 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestHostileClusters: what a cluster may do to Berth that does not wish it well, each by its name.
+// TestHostileClusters: each way in which a cluster may try to harm Berth, by its name.
 func TestHostileClusters(t *testing.T) {
 	s := &site{Server: apptest.New(t, allowLoopback, func(c *app.Config) { c.HealthEvery = "1s" }), t: t, ctx: t.Context()}
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	kept := func(kubeconfig string) apptest.Object {
-		body := given(kubeconfig)
+		body := connecting(kubeconfig)
 		body["properties"].(apptest.Object)["keepCredential"] = true
 		return body
 	}
@@ -28,7 +28,10 @@ func TestHostileClusters(t *testing.T) {
 		code   string
 		word   string
 	}{
-		"redirects": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Endpoint, http.StatusFound) }, "BadRequest", "redirect"},
+		"redirects": {
+			func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Endpoint, http.StatusFound) },
+			"BadRequest", "redirect",
+		},
 		"huge": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprint(w, `{"metadata":{"name":"`)
@@ -38,11 +41,17 @@ func TestHostileClusters(t *testing.T) {
 				}
 			}
 		}, "BadRequest", "more than 512 KiB"},
-		"slow":            {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", "does not answer"},
-		"no Kubernetes":   {func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>welcome</html>") }, "BadRequest", "is not Kubernetes"},
+		"slow": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", "does not answer"},
+		"no Kubernetes": {
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>welcome</html>") }, "BadRequest",
+			"is not Kubernetes",
+		},
 		"strange version": {strange("/version", `{"gitVersion":"<script>"}`), "BadRequest", "not a version of Kubernetes"},
-		"no identity":     {strange("/api/v1/namespaces/kube-system", `{"apiVersion":"v1","kind":"Namespace","metadata":{}}`), "BadRequest", "no UID"},
-		"refuses":         {gone, "AuthorizationFailed", "refused the credential"},
+		"no identity": {
+			strange("/api/v1/namespaces/kube-system", `{"apiVersion":"v1","kind":"Namespace","metadata":{}}`),
+			"BadRequest", "no UID",
+		},
+		"refuses": {gone, "AuthorizationFailed", "refused the credential"},
 	} {
 		h.Be(c.behave)
 		edge := s.edge(strings.ReplaceAll(name, " ", "-"))
@@ -51,8 +60,8 @@ func TestHostileClusters(t *testing.T) {
 			s.Fails(r, c.code, c.word)
 			continue
 		}
-		// It may pass: so it is tried again, and what is seen meanwhile is told.
-		s.Until(name+" to be told", func() bool {
+		// It may pass, so Berth tries again, and the operation reports the reason meanwhile.
+		s.Until(name+" to be reported", func() bool {
 			op := s.Do(http.MethodGet, r.Header.Get("Azure-AsyncOperation"), nil)
 			return strings.Contains(op.Text, "trying again") && strings.Contains(op.Text, c.word)
 		})
@@ -61,7 +70,7 @@ func TestHostileClusters(t *testing.T) {
 
 	h.Be(apptest.PretendCluster("uid-1", "node-0"))
 	s.put(s.edge("edge"), kept(config))
-	told := func(path, want string) {
+	reports := func(path, want string) {
 		t.Helper()
 		s.Until(want, func() bool {
 			p := apptest.At(s.get(s.edge("edge")), path)
@@ -69,12 +78,12 @@ func TestHostileClusters(t *testing.T) {
 		})
 	}
 	h.Be(gone)
-	told("properties.statusMessage", "credentials")
-	told("properties.connectivityStatus", "Offline")
+	reports("properties.statusMessage", "credentials")
+	reports("properties.connectivityStatus", "Offline")
 	h.Be(apptest.PretendCluster("uid-1", "node-0"))
-	told("properties.connectivityStatus", "Connected")
+	reports("properties.connectivityStatus", "Connected")
 	h.Be(apptest.PretendCluster("uid-2", "node-0"))
-	told("properties.error.message", "Another cluster answers")
+	reports("properties.error.message", "Another cluster answers")
 
 	_, config = apptest.StartHostile(t, time.Now().Add(-time.Hour), "node-0")
 	s.Fails(s.Do(http.MethodPut, s.edge("old"), kept(config)), "BadRequest", "cannot be trusted", "expired")

@@ -29,7 +29,8 @@ type site struct {
 func (s *site) as(t *testing.T) *site {
 	t.Parallel()
 	other := *s
-	other.t, other.ctx, other.Server = t, t.Context(), s.Server.As(t)
+	other.t, other.ctx = t, t.Context()
+	other.Server = s.Server.As(t)
 	return &other
 }
 
@@ -59,7 +60,7 @@ func (s *site) equal(body any, path string, want any) {
 	}
 }
 
-// inside connects to a cluster with credentials that the front door gave out.
+// inside connects to a cluster with credentials that the API returned.
 func (s *site) inside(config []byte) *kube.Conn {
 	s.t.Helper()
 	conn, err := kube.Connect(config, kube.Options{})
@@ -68,7 +69,7 @@ func (s *site) inside(config []byte) *kube.Conn {
 	return conn
 }
 
-// nodes wants so many nodes, all ready and telling that they are simulated, and returns their names.
+// nodes wants so many nodes, all ready and labelled as simulated, and returns their names.
 func (s *site) nodes(conn *kube.Conn, want int) []string {
 	s.t.Helper()
 	nodes, err := conn.Nodes(s.ctx)
@@ -87,7 +88,7 @@ func (s *site) nodes(conn *kube.Conn, want int) []string {
 	return names
 }
 
-// TestKubernetes is what Berth does inside real clusters, asked through the front door and seen in the clusters.
+// TestKubernetes is what Berth does inside real clusters, requested through the API and observed in the clusters.
 func TestKubernetes(t *testing.T) {
 	s := &site{Server: apptest.In(t, filepath.Join(t.TempDir(), "data")), t: t, ctx: t.Context()} // a folder that Berth makes itself
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
@@ -136,7 +137,7 @@ func restart(s *site) *site {
 // scale changes the number of nodes by each of the three ways there are, and nothing else by any.
 func scale(s *site) {
 	path := s.compute("scaled")
-	s.put(path, apptest.AKS(nil)) // three nodes, unless something else is said
+	s.put(path, apptest.AKS(nil)) // three nodes by default
 	cluster := apptest.At(s.get(path), "properties.resourceId").(string)
 	conn := s.inside(s.Keys(path))
 	first := s.nodes(conn, 3)
@@ -165,7 +166,7 @@ func scale(s *site) {
 	}
 }
 
-// attach takes a cluster up and lets go of it: in order, and when it belongs to somebody else.
+// attach attaches a cluster and detaches it: in order, and when another compute has it.
 func attach(s *site) {
 	cluster, path := s.Cluster(jobGroup, "own"), s.compute("taken")
 	body := apptest.ClusterOf(2, size)
@@ -178,7 +179,7 @@ func attach(s *site) {
 	}
 	takenByOthers(s, conn, cluster)
 	s.put(path, apptest.AttachTo(cluster, "DevTest"))
-	s.equal(s.get(path), "properties.properties.agentCount", 2.0) // as seen in the cluster: nobody said so
+	s.equal(s.get(path), "properties.properties.agentCount", 2.0) // counted in the cluster: the request has no count
 	s.owned(conn, path)
 	rights(s, conn, admin)
 	s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
@@ -188,7 +189,7 @@ func attach(s *site) {
 	s.equal(s.get(cluster), "properties.provisioningState", "Succeeded")
 }
 
-// owned asks the cluster whose it is: of the compute with this id, or of nobody.
+// owned reads the ownership record in the cluster: it names the compute with this id, or there is none.
 func (s *site) owned(conn *kube.Conn, compute string) {
 	s.t.Helper()
 	owner, err := conn.Owner(s.ctx)
@@ -198,18 +199,20 @@ func (s *site) owned(conn *kube.Conn, compute string) {
 		have = owner.ComputeID
 	}
 	if !strings.EqualFold(have, compute) {
-		s.t.Errorf("the cluster says that it is owned by %q, want %q", have, compute)
+		s.t.Errorf("the ownership record in the cluster names %q, want %q", have, compute)
 	}
 }
 
-// asKubernetes takes the cluster up as a compute of type Kubernetes, in a namespace that was there before.
+// asKubernetes attaches the cluster as a compute of type Kubernetes, in a namespace that was there before.
 func asKubernetes(s *site, conn *kube.Conn, cluster string) {
 	path := s.compute("k8s")
-	s.put(path, apptest.Object{"properties": apptest.Object{"computeType": "Kubernetes", "resourceId": cluster, "properties": apptest.Object{"namespace": "default"}}})
+	s.put(path, apptest.Object{
+		"properties": apptest.Object{"computeType": "Kubernetes", "resourceId": cluster, "properties": apptest.Object{"namespace": "default"}},
+	})
 	s.equal(s.get(path), "properties.properties.namespace", "default")
 	s.owned(conn, path)
 	op := s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
-	s.equal(op, "properties.notes", nil) // the namespace was not Berth's, and is not told as left behind
+	s.equal(op, "properties.notes", nil) // the namespace was not Berth's, so no note reports it
 	s.owned(conn, "")
 }
 
@@ -223,7 +226,7 @@ func takenByOthers(s *site, conn *kube.Conn, cluster string) {
 	s.equal(op, "error.code", "ClusterAlreadyAttached")
 	s.equal(op, "error.statusCode", 409.0)
 	if text, _ := apptest.At(op, "error.message").(string); !strings.Contains(text, "'ear' of workspace 'hearing'") {
-		s.t.Errorf("it is not said where the cluster is attached: %s", text)
+		s.t.Errorf("the refusal does not name the compute that has the cluster: %s", text)
 	}
 	s.equal(s.get(path), "properties.provisioningState", "Failed")
 	s.equal(s.get(path), "properties.provisioningErrors.0.error.code", "ClusterAlreadyAttached")
@@ -274,7 +277,8 @@ func silent(s *site) {
 	goOn := func() { _ = syscall.Kill(pid, syscall.SIGCONT) }
 	s.t.Cleanup(goOn)
 	op := s.Succeed(s.Do(http.MethodDelete, path+"?underlyingResourceAction=Detach", nil))
-	if note, _ := apptest.At(op, "properties.notes.0").(string); !strings.Contains(note, "'quiet' did not answer") || !strings.Contains(note, "azureml-"+jobWorkspace) {
+	if note, _ := apptest.At(op, "properties.notes.0").(string); !strings.Contains(note, "'quiet' did not answer") ||
+		!strings.Contains(note, "azureml-"+jobWorkspace) {
 		s.t.Errorf("the notes do not name what is left: %v", op)
 	}
 	s.Want(http.StatusNotFound, s.Do(http.MethodGet, path, nil))
@@ -284,7 +288,7 @@ func silent(s *site) {
 	s.owned(conn, path)
 }
 
-// supersede deletes a compute that is being made: the later wish counts, and nothing is left of the earlier.
+// supersede deletes a compute that is being made: the later request counts, and nothing of the earlier one remains.
 func supersede(s *site) {
 	path := s.compute("brief")
 	made := s.Want(http.StatusCreated, s.Do(http.MethodPut, path, apptest.AKS(nil)))

@@ -33,7 +33,7 @@ func (s *server) openStore(ctx context.Context) error {
 // verifyEvery is how often the database is read as a whole while the server runs: 8 s of one core for 100,000 resources.
 const verifyEvery = 6 * time.Hour
 
-// verifyStore verifies the database beside everything else: now and then again. The store says in the log what it finds.
+// verifyStore verifies the database beside everything else: now and then again. The store logs what it finds.
 func (s *server) verifyStore(ctx context.Context) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
@@ -61,13 +61,13 @@ func (s *server) reseal(ctx context.Context) error {
 	if n > 0 {
 		s.log.Info("sealed secrets", "count", n)
 	}
-	if s.box.Rotating() && lost == 0 { // what an older key might open after a repair is not given up
+	if s.box.Rotating() && lost == 0 { // an older key may open a record after a repair: it is kept
 		return s.box.DropOldKeys()
 	}
 	return nil
 }
 
-// rotateSecretKey gives the secrets a new key.
+// rotateSecretKey encrypts the secrets with a new key.
 func (s *server) rotateSecretKey(ctx context.Context) error {
 	if err := s.box.AddKey(); err != nil {
 		return err

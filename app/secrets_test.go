@@ -32,7 +32,8 @@ func noSecrets(s *site, path, earlierLog string) {
 	seen := map[string]string{"the log": earlierLog + s.Log.String()}
 	sub := "/subscriptions/" + s.SubscriptionID
 	for _, at := range []string{
-		path, cluster, cluster + "/agentPools", s.workspace, s.workspace + "/computes", sub + "/resources", sub + "/resourceGroups", s.Group(jobGroup) + "/resources",
+		path, cluster, cluster + "/agentPools", s.workspace, s.workspace + "/computes", sub + "/resources",
+		sub + "/resourceGroups", s.Group(jobGroup) + "/resources",
 		sub + "/providers/Microsoft.ContainerService/managedClusters", "/rp/workspaces" + path, cluster + "/upgradeProfiles/default",
 	} {
 		seen["GET "+at] = s.Want(http.StatusOK, s.Do(http.MethodGet, at, nil)).Text
@@ -62,19 +63,19 @@ func noSecrets(s *site, path, earlierLog string) {
 	onlyMine(s)
 }
 
-// onlyMine: nobody else may read what Berth keeps, wherever it is copied to.
+// onlyMine: no other user may read the files of Berth, wherever they are copied to.
 func onlyMine(s *site) {
 	if info, err := os.Stat(s.Dir); err != nil || info.Mode().Perm() != 0o700 {
 		s.t.Errorf("the data folder has mode %v, %v", info.Mode(), err)
 	}
 	s.must(filepath.WalkDir(s.Dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil {
-			return nil // gone while we walk
+			return nil // removed meanwhile
 		}
 		info, err := e.Info()
 		text := ""
 		if err == nil && e.Type().IsRegular() && info.Mode().Perm()&0o077 != 0 && info.Size() < 1<<20 {
-			b, _ := os.ReadFile(path) // gone while we look
+			b, _ := os.ReadFile(path) // removed meanwhile
 			text = string(b)
 		}
 		if strings.Contains(text, "PRIVATE KEY") || strings.Contains(text, s.ClientSecret) {

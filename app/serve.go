@@ -38,7 +38,7 @@ const (
 	lockPatience = 2 * time.Second
 )
 
-// Info is what a caller wants to know of a running server.
+// Info describes a running server.
 type Info struct {
 	Endpoint, DataDir, CredentialsFile, CAFile string
 	DebugAddress                               string // empty when off
@@ -108,7 +108,7 @@ func (s *server) stop() error {
 
 func (s *server) onStop(f func() error) { s.stops = append(s.stops, f) }
 
-// start brings everything up: first what can fail for reasons the user can mend, then what has children.
+// start brings everything up: first the steps that can fail for reasons the user can repair, then those that start processes.
 func (s *server) start(ctx context.Context) error {
 	s.failed = make(chan error, 3)
 	if err := s.lockDataDir(); err != nil {
@@ -152,7 +152,10 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
-	callers := graph.New(graph.Options{Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log, RotateSecretKey: s.rotateSecretKey})
+	callers := graph.New(graph.Options{
+		Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
+		RotateSecretKey: s.rotateSecretKey,
+	})
 	pages, err := s.openStudio(authority, credentials.SubscriptionID, handler)
 	if err != nil {
 		return err
@@ -189,7 +192,8 @@ func (s *server) lockDataDir() error {
 func (s *server) listen() error {
 	l, err := net.Listen("tcp", s.config.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use by another program; choose another address with --listen, such as --listen 127.0.0.1:9443", s.config.Listen)
+		return fmt.Errorf("%s is in use by another program; choose another address with --listen, such as --listen 127.0.0.1:9443",
+			s.config.Listen)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w; choose another address with --listen", s.config.Listen, err)
@@ -204,7 +208,7 @@ func (s *server) listen() error {
 	return nil
 }
 
-// authority makes the local token authority, the directory of those who may sign in, and the credentials of the first start.
+// authority makes the local token authority, the directory of the callers, and the credentials of the first start.
 func (s *server) authority(ctx context.Context) (*identity.Authority, identity.Credentials, error) {
 	c, isNew, err := identity.LoadOrMakeCredentials(s.config.DataDir, s.info.Endpoint, s.info.CAFile)
 	if err != nil {
@@ -302,7 +306,7 @@ type certificates = func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 func (s *server) certificate() (certificates, error) {
 	if s.config.TLSCert != "" {
 		if s.config.TLSCA != "" {
-			file, err := filepath.Abs(s.config.TLSCA) // clients stand elsewhere
+			file, err := filepath.Abs(s.config.TLSCA) // clients have another working folder
 			if err != nil {
 				return nil, err
 			}
@@ -363,7 +367,7 @@ func shutdown(web *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	if err := web.Shutdown(ctx); err != nil {
-		return web.Close() // who has not ended by now is cut off
+		return web.Close() // cuts the requests off that have not ended
 	}
 	return nil
 }

@@ -17,11 +17,12 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// startError serves a folder that is expected not to work, and returns what is said. A server that comes up is stopped.
+// startError serves a folder that is expected not to work, and returns the error text. A server that comes up is stopped.
 func startError(t *testing.T, dir string, change ...func(*app.Config)) string {
 	t.Helper()
 	c := app.DefaultConfig()
-	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", apptest.KubeBinary(t)
+	c.DataDir, c.KubeBinary = dir, apptest.KubeBinary(t)
+	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
 	for _, f := range change {
 		f(&c)
 	}
@@ -42,17 +43,23 @@ func used(t *testing.T) string {
 	return s.Dir
 }
 
-// TestDamagedFolder: a folder that something has happened to is refused in words that help, and is not changed.
+// TestDamagedFolder: a damaged folder is refused with a remedy, and is not changed.
 func TestDamagedFolder(t *testing.T) {
 	for name, c := range map[string]struct {
 		do    func(t *testing.T, dir string)
 		file  string
 		words []string
 	}{
-		"a newer database":           {newerSchema, "berth.db", []string{"newer Berth", "--data-dir", "nothing was changed"}},
-		"a database that is none":    {overwritten("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db", []string{"damaged or not a database", "copy back"}},
-		"a database damaged inside":  {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
-		"damaged credentials":        {overwritten("credentials.json", `{"clientId"`, 0o600), "credentials.json", []string{"credentials.json", "damaged", "backup"}},
+		"a newer database": {newerSchema, "berth.db", []string{"newer Berth", "--data-dir", "nothing was changed"}},
+		"a database that is none": {
+			overwritten("berth.db", strings.Repeat("nonsense", 1000), 0o600), "berth.db",
+			[]string{"damaged or not a database", "copy back"},
+		},
+		"a database damaged inside": {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
+		"damaged credentials": {
+			overwritten("credentials.json", `{"clientId"`, 0o600), "credentials.json",
+			[]string{"credentials.json", "damaged", "backup"},
+		},
 		"credentials that all see":   {overwritten("credentials.json", "", 0o644), "credentials.json", []string{"other users", "chmod 600"}},
 		"a damaged authority":        {overwritten("ca.pem", "nonsense", 0o644), "ca.pem", []string{"ca.pem"}},
 		"an authority's key for all": {overwritten("ca-key.pem", "", 0o644), "ca-key.pem", []string{"other users", "chmod 600"}},
@@ -65,23 +72,23 @@ func TestDamagedFolder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := startError(t, dir)
+			text := startError(t, dir)
 			for _, w := range append(c.words, dir) {
-				if !strings.Contains(said, w) {
-					t.Errorf("it is not said %q: %s", w, said)
+				if !strings.Contains(text, w) {
+					t.Errorf("the error lacks %q: %s", w, text)
 				}
 			}
 			if after, err := os.ReadFile(filepath.Join(dir, c.file)); err != nil || string(after) != string(before) {
 				t.Errorf("%s was changed (%v)", c.file, err)
 			}
-			if strings.Contains(said, "goroutine") || len(said) > 500 {
-				t.Errorf("that is more than a sentence: %s", said)
+			if strings.Contains(text, "goroutine") || len(text) > 500 {
+				t.Errorf("that is more than a sentence: %s", text)
 			}
 		})
 	}
 }
 
-// overwritten puts another text into a file, unless it is empty, and gives it a mode.
+// overwritten puts another text into a file, unless it is empty, and sets its mode.
 func overwritten(name, text string, mode os.FileMode) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
 		t.Helper()
@@ -127,7 +134,7 @@ func damage(t *testing.T, dir string) {
 	}
 }
 
-// TestStartErrors: what is in the way of a start is told with the flag that gets around it.
+// TestStartErrors: an error at the start names the flag that avoids it.
 func TestStartErrors(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -146,10 +153,10 @@ func TestStartErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			said := startError(t, t.TempDir(), c.change)
+			text := startError(t, t.TempDir(), c.change)
 			for _, w := range c.words {
-				if !strings.Contains(said, w) {
-					t.Errorf("it is not said %q: %s", w, said)
+				if !strings.Contains(text, w) {
+					t.Errorf("the error lacks %q: %s", w, text)
 				}
 			}
 		})
@@ -175,19 +182,20 @@ func TestFolderThatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		if said := startError(t, dir); !strings.Contains(said, "--data-dir") || !strings.Contains(said, file) {
-			t.Errorf("%s: %s", dir, said)
+		if text := startError(t, dir); !strings.Contains(text, "--data-dir") || !strings.Contains(text, file) {
+			t.Errorf("%s: %s", dir, text)
 		}
 	}
 }
 
-// TestWithoutKubeBinary: a server without berth-kube serves; who wants a cluster is told at once what to do.
+// TestWithoutKubeBinary: a server without berth-kube serves; a request for a cluster fails at once with the remedy.
 func TestWithoutKubeBinary(t *testing.T) {
 	s := apptest.New(t, func(c *app.Config) { c.KubeBinary = filepath.Join(c.DataDir, "no-such-program") })
 	s.MakeWorkspace(jobGroup, jobWorkspace)
 	op := s.WaitOperation(s.Do(http.MethodPut, s.Cluster(jobGroup, "own"), apptest.ClusterOf(1, "Standard_D3_v2")))
 	message, _ := apptest.At(op, "error.message").(string)
-	if op["status"] != "Failed" || apptest.At(op, "error.code") != "ProviderUnavailable" || !strings.Contains(message, "make") || !strings.Contains(message, "--kube-binary") {
+	if op["status"] != "Failed" || apptest.At(op, "error.code") != "ProviderUnavailable" ||
+		!strings.Contains(message, "make") || !strings.Contains(message, "--kube-binary") {
 		t.Errorf("without the binary: %v", op)
 	}
 	s.Succeed(s.Do(http.MethodDelete, s.Group(jobGroup), nil))

@@ -24,7 +24,7 @@ func (s *server) openStudio(authority *identity.Authority, subscription string, 
 	return pages, err
 }
 
-// renewSession says whose a token is. One that is past half of its life is followed by another: a session ends an hour after
+// renewSession reads whose a token is. One that is past half of its life is followed by another: a session ends an hour after
 // its last use.
 func (s *server) renewSession(authority *identity.Authority, token string) (studio.Session, error) {
 	caller, err := authority.Verify(token, identity.ResourceManager)

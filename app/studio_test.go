@@ -44,34 +44,39 @@ func TestStudioDoor(t *testing.T) {
 		}
 	}
 	if status, _, _ := ask(http.MethodPost, "/studio/links", "", nil); status != http.StatusUnauthorized {
-		t.Errorf("a link for nobody: %d", status)
+		t.Errorf("a link without a token: %d", status)
 	}
 	_, _, answer := ask(http.MethodPost, "/studio/links", "", nil, "Authorization", "Bearer "+s.Token)
 	code := strings.TrimSpace(answer[strings.Index(answer, "code=")+5 : strings.LastIndex(answer, `"`)])
 	status, h, _ := ask(http.MethodGet, "/studio/link?code="+code, "", nil)
 	cookie := h.Get("Set-Cookie")
-	if status != http.StatusSeeOther || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "SameSite=Strict") || !strings.HasPrefix(cookie, "__Host-") {
+	if status != http.StatusSeeOther || !strings.Contains(cookie, "HttpOnly") ||
+		!strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "SameSite=Strict") || !strings.HasPrefix(cookie, "__Host-") {
 		t.Fatalf("the link: %d %s", status, cookie)
 	}
 	if again, _, _ := ask(http.MethodGet, "/studio/link?code="+code, "", nil); again != http.StatusUnauthorized {
 		t.Errorf("the link is good twice: %d", again)
 	}
 	session, _, _ := strings.Cut(cookie, ";")
-	if status, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil); status != http.StatusOK || !strings.Contains(text, jobWorkspace) {
+	if status, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil); status != http.StatusOK ||
+		!strings.Contains(text, jobWorkspace) {
 		t.Errorf("with a session: %d", status)
 	}
-	if _, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil, "Accept-Language", "ko-KR,ko;q=0.9"); !strings.Contains(text, "작업 영역") {
+	if _, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil, "Accept-Language",
+		"ko-KR,ko;q=0.9"); !strings.Contains(text, "작업 영역") {
 		t.Error("a Korean browser is not answered in Korean")
 	}
 	form := url.Values{"name": {"evil"}, "group": {jobGroup}, "location": {"westeurope"}}
-	if status, _, _ := ask(http.MethodPost, "/studio/workspaces", session, form, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
+	if status, _, _ := ask(http.MethodPost, "/studio/workspaces", session, form, "Origin", "https://evil.example",
+		"Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
 		t.Errorf("another site's form: %d", status)
 	}
 	if r := s.Do(http.MethodGet, s.Workspace(jobGroup, "evil"), nil); r.Status != http.StatusNotFound {
 		t.Errorf("another site's form was acted on: %d", r.Status)
 	}
 	wrong := url.Values{"client": {s.ClientID}, "secret": {"guess"}, "next": {"https://evil.example"}}
-	if status, _, text := ask(http.MethodPost, "/studio/sign-in", "", wrong); status != http.StatusUnauthorized || !strings.Contains(text, "AADSTS") || strings.Contains(text, "guess") {
+	if status, _, text := ask(http.MethodPost, "/studio/sign-in", "", wrong); status != http.StatusUnauthorized ||
+		!strings.Contains(text, "AADSTS") || strings.Contains(text, "guess") {
 		t.Errorf("a wrong secret: %d %.300s", status, text)
 	}
 	right := url.Values{"client": {s.ClientID}, "secret": {s.ClientSecret}, "next": {"https://evil.example"}}

@@ -64,7 +64,7 @@ func TestOneOwner(t *testing.T) {
 		return won
 	}
 	connected := count(5, func(s *site, i int) *apptest.Response {
-		return s.Do(http.MethodPut, s.edge(fmt.Sprint("edge", i)), given(string(f.config)))
+		return s.Do(http.MethodPut, s.edge(fmt.Sprint("edge", i)), connecting(string(f.config)))
 	})
 	if connected[0]+connected[1] != 1 {
 		t.Fatalf("%v connections of one cluster", connected)
@@ -85,15 +85,17 @@ func TestTakeOver(t *testing.T) {
 	f := startForeign(t)
 	before := f.settled()
 	one, two := siteFor(t), siteFor(t)
-	one.put(one.edge("edge"), given(string(f.config)))
+	one.put(one.edge("edge"), connecting(string(f.config)))
 	one.put(one.compute("first"), apptest.AttachTo(one.edge("edge"), "DevTest"))
 	second := apptest.AttachTo(one.edge("edge"), "DevTest")
-	one.Refused(one.Do(http.MethodPut, one.compute("second"), second), http.StatusConflict, "ClusterAlreadyAttached", "'first'", "--force", "by '")
+	one.Refused(one.Do(http.MethodPut, one.compute("second"), second), http.StatusConflict,
+		"ClusterAlreadyAttached", "'first'", "--force", "by '")
 	one.put(one.compute("second")+"?force=true", second)
 	lost := one.get(one.compute("first"))
 	one.equal(lost, "properties.provisioningState", "Failed")
-	if why := fmt.Sprint(apptest.At(lost, "properties.provisioningErrors.0.message")); !strings.Contains(why, "taken over by compute 'second'") || !strings.Contains(why, "Detach") {
-		t.Errorf("the loser says %s", why)
+	why := fmt.Sprint(apptest.At(lost, "properties.provisioningErrors.0.message"))
+	if !strings.Contains(why, "taken over by compute 'second'") || !strings.Contains(why, "Detach") {
+		t.Errorf("the loser reports %s", why)
 	}
 	one.Succeed(one.Do(http.MethodDelete, one.compute("first")+"?underlyingResourceAction=Detach", nil))
 	one.equal(one.get(one.compute("second")), "properties.provisioningState", "Succeeded")
@@ -101,8 +103,8 @@ func TestTakeOver(t *testing.T) {
 		t.Error("the record does not name the winner")
 	}
 
-	two.Fails(two.Do(http.MethodPut, two.edge("mine"), given(string(f.config))), "Conflict", "connected already", "--force")
-	two.put(two.edge("mine")+"?force=true", given(string(f.config)))
+	two.Fails(two.Do(http.MethodPut, two.edge("mine"), connecting(string(f.config))), "Conflict", "connected already", "--force")
+	two.put(two.edge("mine")+"?force=true", connecting(string(f.config)))
 	third := apptest.AttachTo(two.edge("mine"), "DevTest")
 	two.Fails(two.Do(http.MethodPut, two.compute("third"), third), "ClusterAlreadyAttached", "'second'", "another Berth")
 	two.put(two.compute("third")+"?force=true", third)
@@ -115,7 +117,7 @@ func TestTakeOver(t *testing.T) {
 // clean waits until the cluster is byte for byte as it was.
 func (f *foreign) clean(before map[string]string) {
 	f.t.Helper()
-	f.until("Kubernetes to take the namespaces away", func() bool { return maps.Equal(f.contents(), before) || noBerth(f.contents()) })
+	f.until("Kubernetes to remove the namespaces", func() bool { return maps.Equal(f.contents(), before) || noBerth(f.contents()) })
 	after := f.contents()
 	for _, key := range slices.Sorted(maps.Keys(after)) {
 		if before[key] != after[key] {
@@ -139,8 +141,12 @@ func (f *foreign) apply(manifest string) {
 		if err != nil || json.Unmarshal(body, &o) != nil {
 			f.t.Fatalf("%v: %s", err, text)
 		}
-		path := map[string]string{"Namespace": "/api/v1/namespaces", "ServiceAccount": "/api/v1/namespaces/" + o.Metadata.Namespace + "/serviceaccounts",
-			"ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles", "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"}[o.Kind]
+		path := map[string]string{
+			"Namespace":          "/api/v1/namespaces",
+			"ServiceAccount":     "/api/v1/namespaces/" + o.Metadata.Namespace + "/serviceaccounts",
+			"ClusterRole":        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+			"ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+		}[o.Kind]
 		f.post(path, body)
 	}
 }
@@ -174,7 +180,7 @@ func (f *foreign) withToken(token string) string {
 	return string(text)
 }
 
-// TestManifest: an administrator applies the manifest by hand and gives a token; nobody gives Berth more than that.
+// TestManifest: an administrator applies the manifest by hand and sends a token; Berth gets no other credential.
 func TestManifest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
@@ -184,15 +190,16 @@ func TestManifest(t *testing.T) {
 	m := s.Want(http.StatusOK, s.Do(http.MethodPost, s.edge("edge")+"/manifest", nil)).Body["manifest"].(string)
 	f.apply(m)
 	var token struct{ Status struct{ Token string } }
-	text := f.post("/api/v1/namespaces/berth-system/serviceaccounts/berth-connection/token", []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"expirationSeconds":604800}}`))
+	text := f.post("/api/v1/namespaces/berth-system/serviceaccounts/berth-connection/token",
+		[]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"expirationSeconds":604800}}`))
 	if err := json.Unmarshal(text, &token); err != nil {
 		t.Fatal(err)
 	}
-	s.put(s.edge("edge"), given(f.withToken(token.Status.Token)))
+	s.put(s.edge("edge"), connecting(f.withToken(token.Status.Token)))
 	got := s.get(s.edge("edge"))
 	s.equal(got, "properties.connectivityStatus", "Connected")
 	if rights := fmt.Sprint(apptest.At(got, "properties.rights")); !strings.Contains(rights, "get, list nodes: How large the cluster is") {
-		t.Errorf("the rights are told as %s", rights)
+		t.Errorf("the rights are reported as %s", rights)
 	}
 	s.put(s.compute("far"), apptest.AttachTo(s.edge("edge"), "FastProd"))
 	s.Succeed(s.Do(http.MethodDelete, s.compute("far")+"?underlyingResourceAction=Detach", nil))
@@ -200,14 +207,14 @@ func TestManifest(t *testing.T) {
 	f.clean(before)
 }
 
-// TestKeptCredential: by explicit wish Berth works with what it was given and makes no account.
+// TestKeptCredential: on request Berth works with the credential itself and creates no account.
 func TestKeptCredential(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
 	f, s := startForeign(t), siteFor(t)
 	before := f.settled()
-	body := given(string(f.config))
+	body := connecting(string(f.config))
 	body["properties"].(apptest.Object)["keepCredential"] = true
 	s.put(s.edge("edge"), body)
 	if !maps.Equal(f.contents(), before) {
@@ -221,7 +228,7 @@ func TestKeptCredential(t *testing.T) {
 	f.clean(before)
 }
 
-// routerObjects puts in what Azure ML's router leaves behind, and has it found, reported and removed.
+// routerObjects creates the objects of Azure ML's router, and has them found, reported and removed.
 func (s *site) routerObjects(f *foreign) {
 	s.t.Helper()
 	object := func(path, version, kind, name, more string) {
@@ -231,9 +238,10 @@ func (s *site) routerObjects(f *foreign) {
 	object("/api/v1/namespaces/default/secrets", "v1", "Secret", "azuremlfessl", "")
 	object("/api/v1/namespaces/default/configmaps", "v1", "ConfigMap", "azuremlfeconfig", "")
 	object("/apis/rbac.authorization.k8s.io/v1/clusterroles", "rbac.authorization.k8s.io/v1", "ClusterRole", "azureml-fe-role", "")
-	checked := s.Want(http.StatusOK, s.Do(http.MethodPost, s.compute("far")+"/validate?preflight=true", apptest.AttachTo(s.edge("edge"), "FastProd"))).Text
+	checked := s.Want(http.StatusOK,
+		s.Do(http.MethodPost, s.compute("far")+"/validate?preflight=true", apptest.AttachTo(s.edge("edge"), "FastProd"))).Text
 	if !strings.Contains(checked, "configmaps/azuremlfeconfig") || !strings.Contains(checked, `"egress"`) {
-		s.t.Errorf("the pre-flight does not tell of it: %s", checked)
+		s.t.Errorf("the pre-flight does not report it: %s", checked)
 	}
 	found := s.Want(http.StatusOK, s.Do(http.MethodPost, s.edge("edge")+"/leftovers", nil)).Text
 	if !strings.Contains(found, "clusterroles/azureml-fe-role") || !strings.Contains(found, "serviceaccounts/azureml-fe") {

@@ -13,7 +13,7 @@ import (
 )
 
 // TestUnreadableRecords: a record of each kind that cannot be read, all of them due. They are shown as Failed, can be deleted,
-// and hinder nobody.
+// and delay no other work.
 func TestUnreadableRecords(t *testing.T) {
 	s := apptest.New(t)
 	workspace := s.MakeWorkspace(jobGroup, jobWorkspace)
@@ -73,7 +73,8 @@ func TestUnreadableRecords(t *testing.T) {
 		s.Refused(s.Do(http.MethodPut, id, apptest.Object{"location": "westeurope"}), http.StatusConflict, "StoredRecordUnreadable", "Delete it")
 		s.Refused(s.Do(http.MethodPatch, id, apptest.Object{"tags": apptest.Object{"a": "b"}}), http.StatusConflict, "StoredRecordUnreadable")
 	}
-	if all := s.Do(http.MethodGet, s.Group(jobGroup)+"/resources", nil).Text; strings.Count(all, `"Failed"`) != len(bad)+1 || !strings.Contains(all, unknown) {
+	if all := s.Do(http.MethodGet, s.Group(jobGroup)+"/resources", nil).Text; strings.Count(all, `"Failed"`) != len(bad)+1 ||
+		!strings.Contains(all, unknown) {
 		t.Errorf("the group's resources: %s", all)
 	}
 	if got := s.Do(http.MethodGet, "/metrics", nil); !strings.Contains(got.Text, fmt.Sprintf("berth_unreadable_records %d", len(bad)+1)) {
@@ -94,9 +95,9 @@ func TestUnreadableRecords(t *testing.T) {
 	}
 }
 
-// TestDamageIsSaid: an index that does not agree with its table hides records from lists. A server that starts on such a file
-// says so.
-func TestDamageIsSaid(t *testing.T) {
+// TestDamageIsReported: an index that does not agree with its table hides records from lists. A server that starts on such a file
+// reports it.
+func TestDamageIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s := apptest.In(t, dir)
 	s.MakeWorkspace(jobGroup, jobWorkspace)
@@ -110,7 +111,8 @@ func TestDamageIsSaid(t *testing.T) {
 	}
 	db.SetMaxOpenConns(1)
 	for _, q := range []string{
-		"PRAGMA writable_schema = ON", "UPDATE sqlite_master SET sql = replace(sql, '(group_key, type)', '(type, group_key)') WHERE name = 'resources_group'",
+		"PRAGMA writable_schema = ON",
+		"UPDATE sqlite_master SET sql = replace(sql, '(group_key, type)', '(type, group_key)') WHERE name = 'resources_group'",
 	} {
 		if _, err := db.Exec(q); err != nil {
 			t.Fatal(err)
@@ -121,15 +123,16 @@ func TestDamageIsSaid(t *testing.T) {
 	}
 	s = apptest.In(t, dir)
 	var got *apptest.Response
-	s.Until("the server says that its database is damaged", func() bool {
+	s.Until("the server reports that its database is damaged", func() bool {
 		got = s.Do(http.MethodGet, "/readyz", nil)
 		return got.Status == http.StatusServiceUnavailable
 	})
 	for text, word := range map[string]string{
-		got.Text: "berth admin restore", s.Log.String(): "the database is damaged", s.Do(http.MethodGet, "/metrics", nil).Text: "berth_database_damaged 1",
+		got.Text: "berth admin restore", s.Log.String(): "the database is damaged",
+		s.Do(http.MethodGet, "/metrics", nil).Text: "berth_database_damaged 1",
 	} {
 		if !strings.Contains(text, word) {
-			t.Errorf("%q is not said: %.300s", word, text)
+			t.Errorf("%q is missing: %.300s", word, text)
 		}
 	}
 }

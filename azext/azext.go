@@ -1,5 +1,5 @@
 // Package azext holds a small extension of the Azure CLI, `az ml computetarget`, and packs it as the wheel that
-// `az extension add --source` installs. A wheel of plain Python is a zip file, so nobody needs Python to build Berth.
+// `az extension add --source` installs. A wheel of plain Python is a zip file, so building Berth needs no Python.
 package azext
 
 import (
@@ -83,7 +83,7 @@ func write(z *zip.Writer, file string, text []byte) error {
 // Path is where a server offers the wheel.
 const Path = "/extensions/"
 
-// Handler answers what is below Path: the wheel, and a line that says how to install it from this server.
+// Handler answers what is below Path: the wheel, and a line with the command that installs it from this server.
 func Handler(endpoint string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -51,8 +51,10 @@ func TestWheel(t *testing.T) {
 			t.Errorf("RECORD has no %q", line)
 		}
 	}
-	for _, want := range []string{"azext_ml_computetarget/__init__.py", "azext_ml_computetarget/azext_metadata.json",
-		info + "METADATA", info + "WHEEL"} {
+	for _, want := range []string{
+		"azext_ml_computetarget/__init__.py", "azext_ml_computetarget/azext_metadata.json",
+		info + "METADATA", info + "WHEEL",
+	} {
 		if len(files[want]) == 0 {
 			t.Errorf("the wheel has no %s", want)
 		}

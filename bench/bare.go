@@ -87,6 +87,6 @@ func serveBare() {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	fmt.Println(s.URL, base64.StdEncoding.EncodeToString(s.Certificate().Raw))
-	_, _ = io.Copy(io.Discard, in) // until the parent lets go
+	_, _ = io.Copy(io.Discard, in) // until the parent closes it
 	s.Close()
 }

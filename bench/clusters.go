@@ -191,7 +191,7 @@ func each(n int, do func(int) error) error {
 	return nil
 }
 
-// idle lets everything rest and looks at what it costs then.
+// idle waits until nothing is under way, and measures the cost of that.
 func (b *bench) idle(ctx context.Context) error {
 	pids, err := b.server.children()
 	if err != nil {

@@ -1,5 +1,5 @@
 // Command bench measures Berth and prints ratios that were taken in one run: on a shared or noisy machine absolute times
-// say little. It starts a real `berth serve` with real clusters, and needs bin/berth and bin/berth-kube.
+// mean little. It starts a real `berth serve` with real clusters, and needs bin/berth and bin/berth-kube.
 package main
 
 import (

@@ -78,7 +78,7 @@ func (b *bench) requests(ctx context.Context) error {
 	return b.server.deleteCompute(ctx, "getme", client.ActionDelete)
 }
 
-// validate asks what every rule says to a wish that breaks many of them.
+// validate measures all rules on a request that breaks many of them.
 func (b *bench) validate(web *http.Client, token string) error {
 	c := b.server.client
 	address := c.Endpoint() + client.Path(c.ID(group, berth.TypeCompute, workspace, "no_such-1")) + "/validate?api-version=2024-04-01"
@@ -88,7 +88,7 @@ func (b *bench) validate(web *http.Client, token string) error {
 		"aksNetworkingConfiguration":{"serviceCidr":"10.0.0.0/33","dnsServiceIP":"10.1.0.1"}}}}`)
 	r, err := b.hammer(web, 1, func(int64) (*http.Request, error) { return request(http.MethodPost, address, token, body) })
 	if err == nil {
-		row("every rule on a bad wish (validate), p50 / p99", fmt.Sprintf("%.2f/%.2f ms", ms(r.p50), ms(r.p99)), "under 50 ms")
+		row("every rule on a bad request (validate), p50 / p99", fmt.Sprintf("%.2f/%.2f ms", ms(r.p50), ms(r.p99)), "under 50 ms")
 	}
 	return err
 }
@@ -225,7 +225,7 @@ func (s *server) web() (*http.Client, error) {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: trust, ForceAttemptHTTP2: true}}, nil
 }
 
-// token logs in.
+// token signs in.
 func (b *bench) token(ctx context.Context) (string, error) {
 	web, err := b.httpClient()
 	if err != nil {

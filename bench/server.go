@@ -82,7 +82,7 @@ func (s *server) login(ctx context.Context) error {
 
 // stop ends the server with its clusters and removes what it kept.
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
 	_ = s.cmd.Wait()
 	_ = os.RemoveAll(s.dir)
 }

@@ -16,7 +16,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// visitor is somebody who has signed in to the studio of a server.
+// visitor is a user who has signed in to the studio of a server.
 type visitor struct {
 	server *server
 	web    *http.Client
@@ -64,7 +64,7 @@ func (v *visitor) ask(method, path string, form url.Values) (time.Duration, []by
 	return time.Since(start), body, err
 }
 
-// studio looks at the web page of the server that the other measurements used.
+// studio measures the web pages of the server that the other measurements used.
 func (b *bench) studio(ctx context.Context) error {
 	v, err := b.server.visitor(ctx)
 	if err != nil {
@@ -148,7 +148,7 @@ func next(r *bufio.Reader, event string) error {
 	}
 }
 
-// heard is how long it takes from a change until an open page is told.
+// heard is how long it takes from a change until an open page hears of it.
 func (v *visitor) heard(ctx context.Context) (all []time.Duration, err error) {
 	r, stop, err := v.stream(ctx)
 	if err != nil {

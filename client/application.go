@@ -27,7 +27,8 @@ func keyCredentials(kept []any, certificate string) []any {
 	return append(kept, Object{"type": "AsymmetricX509Cert", "usage": "Verify", "key": certificate})
 }
 
-// Applications are the callers. With an id, which may be any of its three, only the one; none when there is no such.
+// Applications lists the callers. With an id (a client id or an object id) it lists that caller only, or none if it does not
+// exist.
 func (c *Client) Applications(ctx context.Context, id string) ([]Object, error) {
 	all, err := c.List(ctx, graphPath+"/servicePrincipals")
 	if err != nil || id == "" {
@@ -46,21 +47,24 @@ func principalPath(a Object) string {
 	return graphPath + "/servicePrincipals/" + url.PathEscape(id)
 }
 
-// AddPassword makes a secret for a caller that Applications found, good until a time, and answers it for the only time.
+// AddPassword creates a secret for a caller that Applications found, valid until a time, and returns it. The server shows it
+// only this once.
 func (c *Client) AddPassword(ctx context.Context, a Object, name string, until time.Time) (secret string, err error) {
 	var out struct {
 		SecretText string `json:"secretText"`
 	}
-	err = c.Post(ctx, principalPath(a)+"/addPassword", Object{"passwordCredential": Object{"displayName": name, "endDateTime": until.UTC().Format(time.RFC3339)}}, &out)
+	err = c.Post(ctx, principalPath(a)+"/addPassword", Object{
+		"passwordCredential": Object{"displayName": name, "endDateTime": until.UTC().Format(time.RFC3339)},
+	}, &out)
 	return out.SecretText, err
 }
 
-// RemovePassword takes a secret away.
+// RemovePassword removes a secret.
 func (c *Client) RemovePassword(ctx context.Context, a Object, keyID string) error {
 	return c.Post(ctx, principalPath(a)+"/removePassword", Object{"keyId": keyID}, nil)
 }
 
-// SetCertificates leaves a caller those of its certificates that are in kept, and gives it a new one unless that is empty.
+// SetCertificates keeps the certificates in kept, removes the others, and adds a new one unless it is empty.
 func (c *Client) SetCertificates(ctx context.Context, a Object, kept []any, certificate string) error {
 	keys := append([]any{}, kept...)
 	if certificate != "" {
@@ -70,23 +74,23 @@ func (c *Client) SetCertificates(ctx context.Context, a Object, kept []any, cert
 	return err
 }
 
-// DeleteApplication ends a caller that Applications found: its tokens stop at once.
+// DeleteApplication deletes a caller that Applications found: its tokens are refused at once.
 func (c *Client) DeleteApplication(ctx context.Context, a Object) error {
 	_, err := c.Delete(ctx, principalPath(a))
 	return err
 }
 
-// SigningKeys are the keys whose tokens are believed.
+// SigningKeys lists the keys whose tokens are accepted.
 func (c *Client) SigningKeys(ctx context.Context) ([]Object, error) {
 	return c.List(ctx, graphPath+"/berth/signingKeys")
 }
 
-// RotateSecretKey gives the secrets in the server's database a new key.
+// RotateSecretKey encrypts the secrets in the server's database with a new key.
 func (c *Client) RotateSecretKey(ctx context.Context) error {
 	return c.Post(ctx, graphPath+"/berth/rotateSecretKey", nil, nil)
 }
 
-// RotateSigningKey lets a new key sign tokens. With forgetOld those of the old keys end at once.
+// RotateSigningKey signs tokens with a new key from now on. With forgetOld, tokens of the old keys are refused at once.
 func (c *Client) RotateSigningKey(ctx context.Context, forgetOld bool) ([]Object, error) {
 	var out struct {
 		Value []Object `json:"value"`

@@ -11,18 +11,18 @@ import (
 // checkPatience is how long a check may take: two requests to a cluster that does not answer, and the pause between them.
 const checkPatience = time.Minute
 
-// checkRepeat is when to ask again: a check that was under way already does not count, and leaves the next one when it was.
+// checkRepeat is when to ask again: a check that was under way already does not count.
 const checkRepeat = 2 * time.Second
 
-// RequestCheck asks for a check of a compute or a cluster, and says since when it is asked for.
+// RequestCheck asks for a check of a compute or a cluster, and returns when the server took the request.
 func (c *Client) RequestCheck(ctx context.Context, id berth.ID) (time.Time, error) {
 	var asked struct{ RequestedAt time.Time }
 	err := c.Post(ctx, Path(id)+"/check", nil, &asked)
 	return asked.RequestedAt, err
 }
 
-// Check has a compute or a cluster checked now, and reads it when that is done. A change of a condition is confirmed by a second
-// check, some seconds later; Check waits for that too.
+// Check requests a check of a compute or a cluster, waits until it is done, and reads the resource. A second check, some
+// seconds later, confirms a transition; Check waits for that too.
 func (c *Client) Check(ctx context.Context, id berth.ID) (Object, error) {
 	asked, err := c.RequestCheck(ctx, id)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package client is a typed client of Berth's Azure Resource Manager API: what the command line, the web pages and the
-// tests talk through.
+// Package client is a typed client of Berth's Azure Resource Manager API: the command line, the web
+// pages and the tests use it.
 //
 // Resources travel as Object, the JSON as it was answered: the server's shapes are wide and change with the api-version,
 // and most callers only pass them on. What callers act on (operations, errors, credentials) is typed.
@@ -24,16 +24,16 @@ import (
 // Object is a JSON object as it travelled.
 type Object = map[string]any
 
-// Options says whom to talk to, and how.
+// Options select the server to talk to, and how.
 type Options struct {
 	Credentials Credentials
 	HTTPClient  *http.Client // nil: one that trusts Credentials.CAFile
 	UserAgent   string       // "berth" when empty
 	Trace       io.Writer    // requests and answers are written here, without their secrets; nil for none
-	Warn        func(string) // told what the server has to say to a wish that it accepted; may be nil
+	Warn        func(string) // called with each warning about a request that the server accepted; may be nil
 	Token       string       // sent as it is, instead of signing in; empty: Credentials sign in
 	TokenFile   string       // keeps the tokens between runs, mode 0600; empty: in memory only
-	// PollMax caps how long Wait sleeps between two looks; zero follows the server's Retry-After.
+	// PollMax caps how long Wait sleeps between two polls; zero follows the server's Retry-After.
 	PollMax time.Duration
 }
 
@@ -47,7 +47,7 @@ type Client struct {
 	tokens    tokens
 }
 
-// New makes a client. It talks to nobody yet.
+// New makes a client. It sends no request yet.
 func New(o Options) (*Client, error) {
 	if o.Token == "" {
 		if err := o.Credentials.check(); err != nil {
@@ -89,7 +89,7 @@ func HTTPClient(caFile string) (*http.Client, error) {
 	return &http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: noRedirect}, nil
 }
 
-// noRedirect: Berth never redirects, and a token must not follow one elsewhere.
+// noRedirect: Berth never redirects, and a token must not reach another server.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Endpoint is the address of the Berth that this client talks to.
@@ -103,7 +103,7 @@ func (c *Client) ID(group, typ string, names ...string) berth.ID {
 	return berth.NewID(c.Subscription(), group, typ, names...)
 }
 
-// Path is where a resource is found: its id, with each part escaped, so that a slash in a name cannot lead elsewhere.
+// Path is where a resource is found: its id, with each part escaped, so that a slash in a name cannot change the path.
 func Path(id berth.ID) string {
 	var b strings.Builder
 	b.WriteString("/subscriptions/" + url.PathEscape(id.Subscription))

@@ -162,7 +162,8 @@ func TestTokensAreKeptByAudience(t *testing.T) {
 	s.refuse = 1
 	both(3)
 	both(3)
-	if err := os.WriteFile(file, []byte(`{"for":"x","accessToken":"of an older version","expires":"2026-01-01T00:00:00Z"}`), 0o600); err != nil {
+	older := []byte(`{"for":"x","accessToken":"of an older version","expires":"2026-01-01T00:00:00Z"}`)
+	if err := os.WriteFile(file, older, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	both(5)
@@ -200,7 +201,8 @@ func TestRefusedTokenIsReplacedOnce(t *testing.T) {
 func TestListFollowsNextLinkButNeverToAnotherHost(t *testing.T) {
 	s := newServer(t)
 	path := "GET " + prefix + "/resourceGroups"
-	s.on(path, `{"value":[{"name":"a"}],"nextLink":"https://elsewhere.example`+prefix+`/resourceGroups?api-version=2021-04-01&$skiptoken=x"}`, `{"value":[{"name":"b"}]}`)
+	s.on(path, `{"value":[{"name":"a"}],`+
+		`"nextLink":"https://elsewhere.example`+prefix+`/resourceGroups?api-version=2021-04-01&$skiptoken=x"}`, `{"value":[{"name":"b"}]}`)
 	list, err := s.client(t).ListGroups(t.Context())
 	if err != nil || len(list) != 2 || list[1]["name"] != "b" {
 		t.Fatalf("got %v, %v", list, err)
@@ -224,7 +226,8 @@ func TestAPIVersionsAndEscaping(t *testing.T) {
 		"GET " + prefix + "/resourceGroups/a%2Fb%3Fc?api-version=2021-04-01",
 		"GET " + ml + "?api-version=2024-04-01",
 		"GET " + prefix + "/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/k?api-version=2025-02-01",
-		"GET " + prefix + "/providers/Microsoft.ContainerService/locations/westus/orchestrators?resource-type=managedClusters&api-version=2019-04-01",
+		"GET " + prefix + "/providers/Microsoft.ContainerService/locations/westus/orchestrators" +
+			"?resource-type=managedClusters&api-version=2019-04-01",
 		"DELETE " + ml + "?underlyingResourceAction=Detach&api-version=2024-04-01",
 		"GET " + prefix + "/providers/Microsoft.ContainerService/managedClusters?api-version=2025-02-01",
 	}
@@ -236,7 +239,8 @@ func TestAPIVersionsAndEscaping(t *testing.T) {
 func TestScaleClusterChangesOnlyTheCount(t *testing.T) {
 	s := newServer(t)
 	path := prefix + "/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/k"
-	s.on("GET "+path, `{"location":"westeurope","tags":{"a":"b"},"properties":{"kubernetesVersion":"1.36.0","agentPoolProfiles":[{"name":"p","count":1,"vmSize":"S"}]}}`)
+	s.on("GET "+path, `{"location":"westeurope","tags":{"a":"b"},"properties":{"kubernetesVersion":"1.36.0",`+
+		`"agentPoolProfiles":[{"name":"p","count":1,"vmSize":"S"}]}}`)
 	var sent string
 	s.handlers["PUT "+path] = func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -246,7 +250,8 @@ func TestScaleClusterChangesOnlyTheCount(t *testing.T) {
 	if _, _, err := s.client(t).ScaleCluster(t.Context(), "g", "k", client.PoolScale{Count: 5}); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"location":"westeurope","properties":{"agentPoolProfiles":[{"count":5,"name":"p","vmSize":"S"}],"kubernetesVersion":"1.36.0"},"tags":{"a":"b"}}`
+	want := `{"location":"westeurope","properties":{"agentPoolProfiles":[{"count":5,"name":"p","vmSize":"S"}],` +
+		`"kubernetesVersion":"1.36.0"},"tags":{"a":"b"}}`
 	if sent != want {
 		t.Errorf("sent %s, want %s", sent, want)
 	}

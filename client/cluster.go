@@ -24,8 +24,8 @@ func (c *Client) GetCluster(ctx context.Context, group, name string) (Object, er
 	return c.object(ctx, c.clusterPath(group, name))
 }
 
-// ConnectCluster gives Berth a cluster that lives elsewhere: the kubeconfig is used once. id says as what: a connected
-// cluster, or a managed one, which the SDK v1 finds by name.
+// ConnectCluster connects a cluster that Berth did not create; Berth uses the kubeconfig once. id is the id of a connected
+// cluster, or of a managed one, which the SDK v1 finds by name.
 func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g ConnectedCluster) (Object, *Operation, error) {
 	properties := Object{"kubeconfig": string(g.Kubeconfig)}
 	if g.KeepCredential {
@@ -42,32 +42,32 @@ func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g ConnectedClu
 	return c.put(ctx, path, body)
 }
 
-// forced takes a cluster away from whoever has it.
+// forced takes a cluster over from its present holder.
 const forced = "?force=true"
 
-// ConnectedCluster is a cluster that is given to Berth.
+// ConnectedCluster is a cluster to connect.
 type ConnectedCluster struct {
 	Kubeconfig     []byte
-	Location       string // of its group when empty
-	Force          bool   // another Berth that is connected to it loses its account there
-	KeepCredential bool   // work with the credential itself, and make nothing in the cluster
+	Location       string // default: the location of the resource group
+	Force          bool   // take it over: another Berth that is connected to it loses its account there
+	KeepCredential bool   // work with the credential itself, and create nothing in the cluster
 }
 
-// ConnectionManifest is what ConnectCluster would make in a cluster, as YAML for its administrator to apply.
+// ConnectionManifest is the objects that ConnectCluster would create in a cluster, as YAML for its administrator to apply.
 func (c *Client) ConnectionManifest(ctx context.Context, id berth.ID) (string, error) {
 	var out struct{ Manifest string }
 	err := c.Post(ctx, Path(id)+"/manifest", nil, &out)
 	return out.Manifest, err
 }
 
-// RouterObjects lists what Azure ML's own router has left in a cluster: "deployments/azureml-fe".
+// RouterObjects lists the objects of Azure ML's own router in a cluster, such as "deployments/azureml-fe".
 func (c *Client) RouterObjects(ctx context.Context, id berth.ID) (found []string, err error) {
 	var out struct{ Found []string }
 	err = c.Post(ctx, Path(id)+"/leftovers", nil, &out)
 	return out.Found, err
 }
 
-// RemoveRouterObjects begins to remove it. The operation's notes list what was there.
+// RemoveRouterObjects starts to remove the objects that RouterObjects lists. The operation's notes name each of them.
 func (c *Client) RemoveRouterObjects(ctx context.Context, id berth.ID) (*Operation, error) {
 	return c.start(ctx, http.MethodPost, Path(id)+"/leftovers?clean=true", nil, nil)
 }
@@ -79,7 +79,7 @@ func (c *Client) Nodes(ctx context.Context, id berth.ID) ([]berth.NodeFacts, err
 	return out.Value, err
 }
 
-// Cleanups lists what detaches could not remove, because a cluster did not answer.
+// Cleanups lists the cleanups that wait for a cluster to answer.
 func (c *Client) Cleanups(ctx context.Context) ([]Object, error) {
 	return c.List(ctx, "/subscriptions/"+c.Subscription()+"/residues")
 }
@@ -104,7 +104,7 @@ func (c *Client) ListClusters(ctx context.Context, group string) ([]Object, erro
 	return c.List(ctx, c.collection(group, berth.TypeCluster))
 }
 
-// PoolScale says how many nodes a pool is to have. Without a Pool the only one is meant.
+// PoolScale is the number of nodes to set for a pool. Pool may be empty if the cluster has only one.
 type PoolScale struct {
 	Pool  string
 	Count int
@@ -125,7 +125,7 @@ func (c *Client) ScaleCluster(ctx context.Context, group, name string, to PoolSc
 		}
 	}
 	if to.Pool == "" {
-		return nil, nil, fmt.Errorf("the cluster %s has %d node pools; say which one with --nodepool-name", name, len(pools))
+		return nil, nil, fmt.Errorf("the cluster %s has %d node pools; name one with --nodepool-name", name, len(pools))
 	}
 	return nil, nil, fmt.Errorf("the cluster %s has no node pool %s", name, to.Pool)
 }
@@ -160,12 +160,13 @@ func (c *Client) NodePools(ctx context.Context, group, name string) ([]Object, e
 	return c.List(ctx, c.clusterPath(group, name)+"/agentPools")
 }
 
-// UpgradeProfile says which versions a cluster can go to.
+// UpgradeProfile lists the versions that a cluster can be upgraded to.
 func (c *Client) UpgradeProfile(ctx context.Context, group, name string) (Object, error) {
 	return c.object(ctx, c.clusterPath(group, name)+"/upgradeProfiles/default")
 }
 
 // Orchestrators lists the Kubernetes versions of a location.
 func (c *Client) Orchestrators(ctx context.Context, location string) (Object, error) {
-	return c.object(ctx, Path(berth.ID{Subscription: c.Subscription()})+"/providers/Microsoft.ContainerService/locations/"+url.PathEscape(location)+"/orchestrators?resource-type=managedClusters")
+	at := Path(berth.ID{Subscription: c.Subscription()}) + "/providers/Microsoft.ContainerService/locations/" + url.PathEscape(location)
+	return c.object(ctx, at+"/orchestrators?resource-type=managedClusters")
 }

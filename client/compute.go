@@ -7,10 +7,10 @@ import (
 	"berth.dev/berth"
 )
 
-// ComputeName says which compute is meant.
+// ComputeName identifies a compute in the subscription of the client.
 type ComputeName struct{ Group, Workspace, Name string }
 
-// What becomes of the cluster when its compute goes.
+// ActionDelete deletes the cluster with its compute; ActionDetach keeps it.
 const (
 	ActionDelete = "Delete"
 	ActionDetach = "Detach"
@@ -20,13 +20,13 @@ func (c *Client) computePath(n ComputeName) string {
 	return Path(c.ID(n.Group, berth.TypeCompute, n.Workspace, n.Name))
 }
 
-// PutCompute creates or attaches a compute, or changes one: what body does not name stays as it is. The answer is what
-// the server has written down; the operation says when it is done.
+// PutCompute creates or attaches a compute, or changes one: what body does not name stays as it is. It returns the resource
+// as the server accepted it, and the operation that works on it.
 func (c *Client) PutCompute(ctx context.Context, n ComputeName, body Object) (Object, *Operation, error) {
 	return c.put(ctx, c.computePath(n), body)
 }
 
-// TakeOverCompute is PutCompute, and takes the cluster away from the compute that has it.
+// TakeOverCompute is PutCompute, and takes the cluster over from the compute that has it.
 func (c *Client) TakeOverCompute(ctx context.Context, n ComputeName, body Object) (Object, *Operation, error) {
 	return c.put(ctx, c.computePath(n)+forced, body)
 }
@@ -37,22 +37,23 @@ func (c *Client) put(ctx context.Context, path string, body Object) (Object, *Op
 	return out, op, err
 }
 
-// Validation is what a wish would be told.
+// Validation is the rules' answer to a request that is not carried out.
 type Validation struct {
 	Valid      bool          `json:"valid"`
-	Violations []berth.Error `json:"violations"` // what forbids it
-	Warnings   []berth.Error `json:"warnings"`   // what is only said
+	Violations []berth.Error `json:"violations"` // reasons to refuse the request
+	Warnings   []berth.Error `json:"warnings"`   // remarks on a request that is accepted
 	Checks     []berth.Check `json:"checks,omitempty"`
 }
 
-// ValidateCompute asks what PutCompute would be told, and does nothing. The cluster of an attach is asked too.
+// ValidateCompute reports every violation and warning of a PutCompute without changing anything. The cluster of an attach is
+// checked too.
 func (c *Client) ValidateCompute(ctx context.Context, n ComputeName, body Object) (Validation, error) {
 	var out Validation
 	err := c.Post(ctx, c.computePath(n)+"/validate?preflight=true", body, &out)
 	return out, err
 }
 
-// CheckRules asks the rules only, which takes a millisecond.
+// CheckRules is ValidateCompute without the check of the cluster: it takes a millisecond.
 func (c *Client) CheckRules(ctx context.Context, n ComputeName, body Object) (Validation, error) {
 	var out Validation
 	err := c.Post(ctx, c.computePath(n)+"/validate", body, &out)
@@ -74,7 +75,7 @@ func (c *Client) ScaleCompute(ctx context.Context, n ComputeName, count int) (Ob
 	return c.PutCompute(ctx, n, ComputeRequest{Nodes: strconv.Itoa(count)}.Body(c.Subscription()))
 }
 
-// DeleteCompute takes a compute away, and with ActionDelete its cluster too.
+// DeleteCompute deletes a compute, and with ActionDelete its cluster too.
 func (c *Client) DeleteCompute(ctx context.Context, n ComputeName, action string) (*Operation, error) {
 	return c.Delete(ctx, c.computePath(n)+"?underlyingResourceAction="+action)
 }

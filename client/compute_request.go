@@ -8,14 +8,14 @@ import (
 )
 
 // ComputeRequest is what a caller asks of an AKS compute. A field that is empty is left out of the request: on create the server
-// fills in its default, on update what is there stays. Nothing is judged here; the server's rules do that.
+// applies its default, on update it keeps the present value. Only the server's rules judge the values.
 type ComputeRequest struct {
 	ClusterID          string // the cluster to attach; empty: the compute is created with a cluster of its own
-	Location           string // of that cluster
+	Location           string // of the cluster to create
 	Description        string
 	Purpose            berth.Purpose
 	VMSize             string
-	Nodes              string // their number as it was typed
+	Nodes              string // number of nodes as the user typed it
 	LoadBalancer       string // PublicIp | InternalLoadBalancer
 	LoadBalancerSubnet string
 	TLS                *TLSRequest
@@ -50,7 +50,7 @@ func (r ComputeRequest) Body(subscription string) Object {
 	if n, err := strconv.Atoi(r.Nodes); err == nil {
 		inner["agentCount"] = n
 	} else {
-		set(inner, "agentCount", r.Nodes) // the server says that it is no number
+		set(inner, "agentCount", r.Nodes) // not a number: the rules refuse it
 	}
 	if r.TLS != nil {
 		inner["sslConfiguration"] = r.TLS.body()
@@ -65,7 +65,7 @@ func (r ComputeRequest) Body(subscription string) Object {
 	return Object{"properties": properties}
 }
 
-// body names every field of its status, even an empty one: the server then says which is missing.
+// body names every field of its status, even an empty one: the server then reports which is missing.
 func (t TLSRequest) body() Object {
 	out := Object{"status": t.Status}
 	switch t.Status {
@@ -95,7 +95,7 @@ func (n NetworkRequest) body(subscription string) Object {
 	return out
 }
 
-// set adds what is not empty.
+// set adds a field unless its value is empty.
 func set(o Object, key, value string) {
 	if value != "" {
 		o[key] = value

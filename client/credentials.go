@@ -21,7 +21,7 @@ type Credentials struct {
 	CloudName      string `json:"cloudName,omitempty"`
 }
 
-// ReadCredentials reads a credentials file: the one in Berth's data folder, or the one that a login kept.
+// ReadCredentials reads a credentials file: the one in Berth's data folder, or the one that `berth login` stored.
 func ReadCredentials(file string) (Credentials, error) {
 	var c Credentials
 	data, err := os.ReadFile(file)

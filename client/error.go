@@ -24,7 +24,7 @@ type StatusError struct {
 // Error implements error.
 func (e *StatusError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the server's error to errors.As.
+// Unwrap returns the server's error, for errors.As.
 func (e *StatusError) Unwrap() error { return e.Err }
 
 // StatusOf is the HTTP status that an error came with; 0 for an error that is not the server's.
@@ -35,10 +35,10 @@ func StatusOf(err error) int {
 	return 0
 }
 
-// IsNotFound says whether the server said that there is no such thing.
+// IsNotFound reports whether the server answered that a resource does not exist.
 func IsNotFound(err error) bool { return StatusOf(err) == http.StatusNotFound }
 
-// Refused says whether the server refused the request itself (4xx): the same request will be refused again. A 401 is not one of
+// Refused reports whether the server refused the request itself (4xx): the same request will be refused again. A 401 is not one of
 // these, because signing in helps.
 func Refused(err error) bool {
 	status := StatusOf(err)
@@ -58,7 +58,7 @@ func decodeError(res *Response) error {
 	return &StatusError{Status: res.Status, Err: e}
 }
 
-// ConnectionError means that no answer came: nothing is known of what became of the request.
+// ConnectionError means that no answer came: the server may have carried the request out, or not.
 type ConnectionError struct {
 	message string
 	err     error
@@ -67,10 +67,10 @@ type ConnectionError struct {
 // Error implements error.
 func (e *ConnectionError) Error() string { return e.message }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ConnectionError) Unwrap() error { return e.err }
 
-// connectionError turns what went wrong on the way into a sentence that says what to do.
+// connectionError turns what went wrong on the way into a sentence that names the remedy.
 func (c *Client) connectionError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -101,7 +101,7 @@ func (c *Client) explain(err error) string {
 }
 
 func (c *Client) explainCertificate(err error) string {
-	trust := "the system's certificates (give Berth's own CA with BERTH_CA_FILE or `berth login --ca-file`)"
+	trust := "the system's certificates (name Berth's own CA in BERTH_CA_FILE or `berth login --ca-file`)"
 	if file := c.options.Credentials.CAFile; file != "" {
 		trust = "the CA in " + file + " (was the data folder made anew, or is this another server?)"
 	}

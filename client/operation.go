@@ -13,14 +13,14 @@ import (
 	"berth.dev/berth"
 )
 
-// The first looks at an operation come quickly: much of what Berth does ends within a second.
+// The first polls of an operation come quickly: much of what Berth does ends within a second.
 const (
 	firstPoll    = 100 * time.Millisecond
 	defaultPoll  = time.Second
 	pollPatience = time.Minute // how long the server may be away while an operation is waited for
 )
 
-// Operation is one accepted wish on its way.
+// Operation is an accepted change that Berth works on.
 type Operation struct {
 	ID         string // a GUID
 	URL        string // path and query under which it is read
@@ -33,7 +33,7 @@ type Operation struct {
 	Raw        Object       // as it was answered
 }
 
-// Done says whether nothing more will happen.
+// Done reports whether the operation has ended.
 func (o *Operation) Done() bool {
 	return berth.State(o.Status).Terminal()
 }
@@ -44,7 +44,7 @@ func (o *Operation) Failure() error {
 		return nil
 	}
 	if o.Err == nil {
-		return berth.Errorf(berth.CodeInternal, "The operation %s is %s, and does not say why.", o.ID, o.Status)
+		return berth.Errorf(berth.CodeInternal, "The operation %s is %s, and gives no reason.", o.ID, o.Status)
 	}
 	return o.Err
 }
@@ -78,13 +78,13 @@ func (c *Client) OperationByID(id string) (*Operation, error) {
 		"/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/" + url.PathEscape(id)}, nil
 }
 
-// Operation looks at an operation once and brings it up to date.
+// Operation reads an operation once and updates op.
 func (c *Client) Operation(ctx context.Context, op *Operation) error {
-	_, err := c.look(ctx, op)
+	_, err := c.poll(ctx, op)
 	return err
 }
 
-func (c *Client) look(ctx context.Context, op *Operation) (http.Header, error) {
+func (c *Client) poll(ctx context.Context, op *Operation) (http.Header, error) {
 	res, err := c.Do(ctx, http.MethodGet, op.URL, nil)
 	if err != nil {
 		return nil, err
@@ -129,15 +129,15 @@ func (c *Client) Operations(ctx context.Context, of berth.ID, active bool) ([]Ob
 	return c.List(ctx, path)
 }
 
-// Wait polls an operation until it has ended, and returns why it failed if it did. progress is told of each look; it may
-// be nil, and so may the operation. The server may go away and come back meanwhile, as it does for a restart.
+// Wait polls an operation until it has ended, and returns why it failed if it did. progress is called after each poll; it
+// may be nil, and so may the operation. The server may go away and come back meanwhile, as it does for a restart.
 func (c *Client) Wait(ctx context.Context, op *Operation, progress func(*Operation)) error {
 	if op == nil {
 		return nil
 	}
 	pause, lastAnswer := firstPoll, time.Now()
 	for {
-		header, err := c.look(ctx, op)
+		header, err := c.poll(ctx, op)
 		switch {
 		case err == nil:
 			lastAnswer = time.Now()
@@ -161,14 +161,14 @@ func (c *Client) Wait(ctx context.Context, op *Operation, progress func(*Operati
 	}
 }
 
-// transient says whether asking again can help.
+// transient reports whether a repetition can help.
 func transient(err error) bool {
 	status := StatusOf(err)
 	_, broken := errors.AsType[*ConnectionError](err)
 	return broken || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status >= http.StatusInternalServerError
 }
 
-// pollLimit is the longest pause between two looks.
+// pollLimit is the longest pause between two polls.
 func (c *Client) pollLimit(h http.Header) time.Duration {
 	limit := defaultPoll
 	if s, err := strconv.Atoi(h.Get("Retry-After")); err == nil && s > 0 {

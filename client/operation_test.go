@@ -17,7 +17,7 @@ import (
 
 const operationPath = prefix + "/providers/Microsoft.MachineLearningServices/locations/westeurope/operationsStatuses/op-1"
 
-// start answers a PUT that begins an operation, which will tell the given states.
+// start answers a PUT that begins an operation, and then the states of that operation.
 func start(t *testing.T, s *server, states ...string) (*client.Client, *client.Operation) {
 	t.Helper()
 	path := prefix + "/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/computes/c"
@@ -44,7 +44,7 @@ func TestWaitTellsTheNewsAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Join(news, ",") != "one,two," || op.Verb != "create" || op.Notes[0] != "mind this" || op.ResourceID != "/x" {
-		t.Errorf("told %q, ended as %+v", news, op)
+		t.Errorf("progress %q, ended as %+v", news, op)
 	}
 	if again, err := c.OperationByID("https://elsewhere.example" + operationPath + "?api-version=2024-04-01"); err != nil ||
 		again.URL != op.URL {
@@ -79,7 +79,7 @@ func TestWaitOutlivesARestartOfTheServer(t *testing.T) {
 		_, _ = io.WriteString(w, `{"status":"Succeeded"}`)
 	}
 	if err := c.Wait(t.Context(), op, nil); err != nil || n != 3 {
-		t.Errorf("%v after %d looks", err, n)
+		t.Errorf("%v after %d polls", err, n)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestConnectionErrorsAreSentences(t *testing.T) {
 		change func(*client.Options)
 		want   string
 	}{
-		"nobody there": {func(o *client.Options) { o.Credentials.Endpoint = gone.URL },
+		"no server": {func(o *client.Options) { o.Credentials.Endpoint = gone.URL },
 			"Berth does not answer at " + gone.URL + "; start it with `berth serve`."},
 		"another CA": {func(o *client.Options) { o.Credentials.CAFile = other }, "it was not issued by the CA in " + other},
 		"no HTTPS": {func(o *client.Options) { o.Credentials.Endpoint = strings.Replace(plainHTTP.URL, "http", "https", 1) },

@@ -52,7 +52,7 @@ func (c *Client) Patch(ctx context.Context, path string, body, out any) (*Operat
 	return c.start(ctx, http.MethodPatch, path, body, out)
 }
 
-// Delete takes a resource away. What is not there is no error; then the operation is nil.
+// Delete deletes a resource. If it does not exist, there is no error and the operation is nil.
 func (c *Client) Delete(ctx context.Context, path string) (*Operation, error) {
 	return c.start(ctx, http.MethodDelete, path, nil, nil)
 }
@@ -172,7 +172,7 @@ func (c *Client) send(req *http.Request, data []byte) (*Response, error) {
 
 var warningText = regexp.MustCompile(`299 berth "([^"]*)"`)
 
-// warn passes on what the server says to a wish that it accepted.
+// warn passes on the warnings about a request that the server accepted.
 func (c *Client) warn(res *Response) {
 	if c.options.Warn == nil {
 		return

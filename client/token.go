@@ -15,7 +15,7 @@ import (
 	"berth.dev/berth"
 )
 
-// tokenMargin is how long before its end a token is given up: the request it goes with takes time, and clocks differ.
+// tokenMargin is how long before its expiry a token is no longer used: the request it goes with takes time, and clocks differ.
 const tokenMargin = 2 * time.Minute
 
 // token is a bearer token and whose it is. For keeps apart the tokens of other credentials in the same file.
@@ -119,7 +119,8 @@ func (c *Client) askToken(ctx context.Context, audience string) (token, error) {
 		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret},
 		"scope": {c.base + audience + "/.default"},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return token{}, err
 	}

@@ -67,7 +67,7 @@ func writeBody(b *strings.Builder, mark, body string) {
 	}
 }
 
-// shown is a body without its secrets. What is not understood is not shown: it might hold one.
+// shown is a body without its secrets. A body that cannot be parsed is not shown: it might hold one.
 func shown(contentType string, body []byte) string {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return ""

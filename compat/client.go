@@ -49,7 +49,7 @@ var clients = []client{
 	},
 }
 
-// python is a client that comes from PyPI, in a virtual environment of its own: they do not bear each other. Of its many
+// python is a client that comes from PyPI, in a virtual environment of its own: their packages conflict. Of its many
 // files few are ever used, so none is compiled until it is.
 func python(name, title, version string) client {
 	return client{
@@ -68,7 +68,7 @@ func (c client) place(root string) place {
 	return place{root: root, tests: filepath.Join(root, "compat", c.name), home: filepath.Join(root, "compat", ".clients", c.name)}
 }
 
-// install makes the client's folder once for each content of pins. What a broken-off installation left is made anew.
+// install makes the client's folder once for each content of pins. An interrupted installation is repeated.
 func (c client) install(ctx context.Context, root string) error {
 	at := c.place(root)
 	pins, err := os.ReadFile(filepath.Join(at.tests, c.pins))

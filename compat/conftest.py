@@ -25,7 +25,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def run_berth(*args):
-    """The berth command, for what a test needs to be there beforehand. Gives what it prints, as JSON."""
+    """The berth command, for the resources that a test needs. Returns its output, as JSON."""
     done = subprocess.run(["berth", *args, "-o", "json"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else None
@@ -51,7 +51,7 @@ def group(berth):
 
 @pytest.fixture(scope="session")
 def existing(berth, group):
-    """A managed cluster that somebody made: 3 nodes of 4 vCPUs."""
+    """A managed cluster: 3 nodes of 4 vCPUs."""
     return berth("aks", "create", "-n", "myexistingcluster", "-g", group, "--node-count", "3", "--node-vm-size", "Standard_D3_v2")["id"]
 
 
@@ -69,7 +69,7 @@ def certificate(berth, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def ending(berth):
-    """A caller whose secret ends in a moment: its client id and secret."""
+    """A caller whose secret is about to expire: its client id and secret."""
     import datetime
 
     made = berth("ad", "sp", "create-for-rbac", "-n", "ending")
@@ -78,9 +78,9 @@ def ending(berth):
     token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"], audience=graph)
     principal = berth("ad", "sp", "show", "--id", made["appId"])["id"]
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
-    wish = {"passwordCredential": {"displayName": "short", "endDateTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    body = {"passwordCredential": {"displayName": "short", "endDateTime": end.strftime("%Y-%m-%dT%H:%M:%SZ")}}
     url = f"{graph}/v1.0/servicePrincipals/{principal}/addPassword"
-    return made["appId"], ask(url, json.dumps(wish).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"})["secretText"]
+    return made["appId"], ask(url, json.dumps(body).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"})["secretText"]
 
 
 @pytest.fixture(scope="session")
@@ -89,14 +89,14 @@ def network(berth, subscription):
     e = os.environ
     berth("group", "create", "-n", "mygroup", "-l", "westus")
     token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"])
-    wish = {"location": "westus", "properties": {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}, "subnets": [{"name": "default", "properties": {"addressPrefix": "10.1.0.0/24"}}]}}
+    body = {"location": "westus", "properties": {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}, "subnets": [{"name": "default", "properties": {"addressPrefix": "10.1.0.0/24"}}]}}
     url = f"{e['BERTH_TEST_ENDPOINT']}/subscriptions/{subscription}/resourceGroups/mygroup/providers/Microsoft.Network/virtualNetworks/mynetwork?api-version=2024-01-01"
-    return ask(url, json.dumps(wish).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"}, method="PUT")["id"]
+    return ask(url, json.dumps(body).encode(), {"Authorization": "Bearer " + token, "Content-Type": "application/json"}, method="PUT")["id"]
 
 
 @pytest.fixture(scope="session")
 def foreign_token(tmp_path_factory):
-    """A token of another Berth: what is left when a data folder was made anew."""
+    """A token of another Berth, as a client still holds it after its data folder was replaced."""
     folder = tmp_path_factory.mktemp("elsewhere")
     line = ["berth", "serve", "--data-dir", str(folder), "--listen", "127.0.0.1:0", "--debug-listen", "off", "--log-format", "json"]
     server = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
@@ -129,7 +129,7 @@ def ask(url, body, headers, authority=None, method="POST"):
 
 
 def until(words, attempt, tries=40):
-    """Tries again until it is refused with these words, and gives the refusal; a second more is needed at most."""
+    """Repeats until it is refused with these words, and returns the refusal; that takes at most one more second."""
     for _ in range(tries):
         try:
             attempt()
@@ -146,7 +146,7 @@ def refused_in_the_end():
 
 @pytest.fixture(scope="session")
 def kubectl():
-    """The real kubectl, with the file that a client gave and nothing else. Gives what it reads."""
+    """The real kubectl, with the kubeconfig that a client wrote and nothing else. Returns its output."""
     return run_kubectl
 
 

@@ -47,14 +47,14 @@ func names() string {
 	return strings.Join(all, ", ")
 }
 
-// run tests each client against a server of its own, so that none finds what another has left.
+// run tests each client against a server of its own, so that none meets the resources of another.
 func run(ctx context.Context, only string, write bool) error {
 	root, err := filepath.Abs(".")
 	if err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(root, "bin", "berth")); err != nil {
-		return errors.New("bin/berth is not there: run 'make build' first, and this in the root of the repository")
+		return errors.New("bin/berth does not exist: run 'make build' in the root of the repository, then this command there")
 	}
 	var reports []report
 	var failed []string
@@ -81,7 +81,7 @@ func run(ctx context.Context, only string, write bool) error {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	if only != "" {
-		return nil // the document tells of all of them
+		return nil // the document lists all of them
 	}
 	return document(filepath.Join(root, "docs", "compatibility.md"), reports, write)
 }

@@ -22,7 +22,7 @@ type operation struct {
 	Name    string  `json:"operation"`
 	OK      bool    `json:"ok"`
 	Seconds float64 `json:"seconds"`
-	Note    string  `json:"note,omitempty"` // an honest gap
+	Note    string  `json:"note,omitempty"` // a known limitation
 }
 
 func readReport(file string) (all []operation, err error) {
@@ -73,8 +73,8 @@ func document(path string, reports []report, write bool) error {
 	}
 	text, _, _ := strings.Cut(string(have), "\nLast written on ")
 	if text != b.String() {
-		return errors.New("docs/compatibility.md does not say what the clients can do today; " +
-			"write it anew with 'make compat-write' and look at the difference")
+		return errors.New("docs/compatibility.md differs from what the clients can do today; " +
+			"write it anew with 'make compat-write' and read the difference")
 	}
 	return nil
 }

@@ -60,8 +60,8 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// environment waits for the server and asks for what a user would eval. Nothing of the caller's own Azure settings comes
-// through, and the clients' own files go to a home of their own.
+// environment waits for the server and asks for the environment that a user would eval. The caller's own Azure settings
+// are left out, and the clients write their files into a home folder of their own.
 func (s *server) environment(ctx context.Context, data string) error {
 	home := filepath.Join(s.dir, "home")
 	if err := os.MkdirAll(home, 0o755); err != nil {
@@ -111,7 +111,7 @@ func (s *server) tail() string {
 
 // stop ends the server with its clusters and removes everything it kept.
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // an error means that it has ended
 	_ = s.cmd.Wait()
 	_ = os.RemoveAll(s.dir)
 }

@@ -35,7 +35,7 @@ type Credentials struct {
 	ClientSecret   string `json:"clientSecret"`
 }
 
-// Server is a running server and somebody with a token for it.
+// Server is a running server, and a caller with a token for it.
 type Server struct {
 	Credentials
 	Info  app.Info
@@ -58,7 +58,8 @@ func New(t testing.TB, change ...func(*app.Config)) *Server {
 func In(t testing.TB, dir string, change ...func(*app.Config)) *Server {
 	t.Helper()
 	c := app.DefaultConfig()
-	c.DataDir, c.Listen, c.DebugListen, c.KubeBinary = dir, "127.0.0.1:0", "off", KubeBinary(t)
+	c.DataDir, c.KubeBinary = dir, KubeBinary(t)
+	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
 	for _, f := range change {
 		f(&c)
 	}
@@ -87,7 +88,7 @@ func In(t testing.TB, dir string, change ...func(*app.Config)) *Server {
 // Stop stops the server and waits until it has: clusters too.
 func (s *Server) Stop() { s.stop() }
 
-// As is the same server for another test, such as a subtest: what fails there is that one's failure.
+// As is the same server for another test, such as a subtest: a failure counts for that test.
 func (s *Server) As(t testing.TB) *Server {
 	other := *s
 	other.t = t
@@ -107,7 +108,7 @@ func KubeBinary(t testing.TB) string {
 	return path
 }
 
-// upwards looks for a file from the working folder up to the root of the repository.
+// upwards searches for a file from the working folder up to the root of the repository.
 func upwards(parts ...string) string {
 	dir, err := os.Getwd()
 	for err == nil && dir != filepath.Dir(dir) {
@@ -119,7 +120,7 @@ func upwards(parts ...string) string {
 	return filepath.Join(append([]string{dir}, parts...)...)
 }
 
-// trust makes a client that trusts the server's own authority, and reads who it is.
+// trust makes a client that trusts the server's own authority, and reads its credentials.
 func (s *Server) trust() {
 	s.t.Helper()
 	text, err := os.ReadFile(s.Info.CredentialsFile)
@@ -131,13 +132,16 @@ func (s *Server) trust() {
 	roots.AppendCertsFromPEM(ca)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 32}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	s.http = &http.Client{Transport: transport, Timeout: Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.http = &http.Client{
+		Transport: transport, Timeout: Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Plain is a client that trusts the server and has no token.
 func (s *Server) Plain() *http.Client { return s.http }
 
-// NewToken takes a token for a scope.
+// NewToken requests a token for a scope.
 func (s *Server) NewToken(scope string) string {
 	s.t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {s.ClientID}, "client_secret": {s.ClientSecret}, "scope": {scope}}

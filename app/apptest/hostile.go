@@ -18,21 +18,22 @@ import (
 	"time"
 )
 
-// Hostile is something that says it is a cluster, and behaves as a test tells it to.
+// Hostile is a server that pretends to be a cluster, and behaves as a test sets it to.
 type Hostile struct {
 	*httptest.Server
 	behave atomic.Value // func(http.ResponseWriter, *http.Request)
 }
 
-// StartHostile starts one whose certificate ends then and whose one node has that name, and gives a kubeconfig for it.
+// StartHostile starts one and returns a kubeconfig for it. Its certificate expires at ends, and it has one node of that name.
 func StartHostile(t testing.TB, ends time.Time, node string) (h *Hostile, kubeconfig string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: ends, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: ends,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -48,13 +49,14 @@ func StartHostile(t testing.TB, ends time.Time, node string) (h *Hostile, kubeco
 	t.Cleanup(h.CloseClientConnections)
 	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	return h, "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
-		"clusters: [{name: c, cluster: {server: '" + h.URL + "', certificate-authority-data: " + ca + "}}]\nusers: [{name: c, user: {token: s3cr3t-token}}]\n"
+		"clusters: [{name: c, cluster: {server: '" + h.URL + "', certificate-authority-data: " + ca +
+		"}}]\nusers: [{name: c, user: {token: s3cr3t-token}}]\n"
 }
 
-// Be lets it behave so from now on.
+// Be sets how it behaves from now on.
 func (h *Hostile) Be(f func(http.ResponseWriter, *http.Request)) { h.behave.Store(f) }
 
-// PretendCluster answers as much as a look at a cluster wants to know.
+// PretendCluster answers every request that a check of a cluster sends.
 func PretendCluster(uid, node string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -11,7 +11,7 @@ import (
 // Object is a JSON object.
 type Object = map[string]any
 
-// Request is one request, told in full. What is left out is as a good client would send it.
+// Request is one request in full. An empty field is sent as a good client would send it.
 type Request struct {
 	Method string
 	Path   string            // or a whole address of this server; api-version is added unless one is there
@@ -34,7 +34,7 @@ func (s *Server) Do(method, path string, body any) *Response {
 	return s.Send(Request{Method: method, Path: path, Body: body})
 }
 
-// Send sends a request told in full.
+// Send sends a request.
 func (s *Server) Send(q Request) *Response {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), q.Method, s.address(q), body(q.Body))

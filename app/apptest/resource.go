@@ -40,14 +40,20 @@ func AKS(inner Object) Object {
 	return Object{"location": Location, "properties": Object{"computeType": "AKS", "properties": inner}}
 }
 
-// AttachTo is the body of a compute that takes up a cluster.
+// AttachTo is the body of a compute that attaches a cluster.
 func AttachTo(cluster, purpose string) Object {
-	return Object{"location": Location, "properties": Object{"computeType": "AKS", "resourceId": cluster, "properties": Object{"clusterPurpose": purpose}}}
+	return Object{
+		"location":   Location,
+		"properties": Object{"computeType": "AKS", "resourceId": cluster, "properties": Object{"clusterPurpose": purpose}},
+	}
 }
 
 // ClusterOf is the body of a managed cluster with one pool.
 func ClusterOf(count int, size string) Object {
-	return Object{"location": Location, "properties": Object{"agentPoolProfiles": []Object{{"name": "pool", "count": count, "vmSize": size, "mode": "System"}}}}
+	return Object{
+		"location":   Location,
+		"properties": Object{"agentPoolProfiles": []Object{{"name": "pool", "count": count, "vmSize": size, "mode": "System"}}},
+	}
 }
 
 // Keys are the credentials of a compute's cluster: kubeconfig YAML.

@@ -4,7 +4,7 @@ from knack.help_files import helps
 
 helps["ml computetarget"] = """
 type: group
-short-summary: Create, attach, watch and let go of inference clusters.
+short-summary: Create, attach, show, update, detach and delete inference clusters.
 """
 helps["ml computetarget create"] = """
 type: group
@@ -21,7 +21,7 @@ examples:
 """
 helps["ml computetarget attach"] = """
 type: group
-short-summary: Attach what exists as a compute target.
+short-summary: Attach an existing cluster as a compute target.
 """
 helps["ml computetarget attach aks"] = """
 type: command
@@ -48,7 +48,7 @@ short-summary: List the compute targets of a workspace.
 """
 helps["ml computetarget detach"] = """
 type: command
-short-summary: Detach a cluster from the workspace. The cluster itself goes on running.
+short-summary: Detach a cluster from the workspace. The cluster itself keeps running.
 """
 helps["ml computetarget delete"] = """
 type: command

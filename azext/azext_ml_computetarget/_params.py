@@ -24,12 +24,12 @@ def load_arguments(loader, _):
             c.argument("ssl_overwrite_domain", arg_type=get_three_state_flag(), help="Take over a domain label that is in use.")
     for verb in ("create", "attach"):
         with loader.argument_context(f"ml computetarget {verb} aks") as c:
-            c.argument("cluster_purpose", arg_type=get_enum_type(PURPOSES), help="FastProd wants at least 12 vCPUs; DevTest is for development and testing.")
+            c.argument("cluster_purpose", arg_type=get_enum_type(PURPOSES), help="FastProd needs at least 12 vCPUs; DevTest is for development and testing.")
     with loader.argument_context("ml computetarget create aks") as c:
         c.argument("agent_count", options_list=["--agent-count", "-a"], type=int, help="Number of nodes. Default: 3; 1 for DevTest.")
         c.argument("vm_size", options_list=["--vm-size", "-s"], help="Size of the nodes. Default: Standard_D3_v2.")
         c.argument("location", get_location_type(loader.cli_ctx), configured_default=None, validator=None, help="Region of the cluster. Default: the workspace's.")
-        c.argument("vnet_name", help="Virtual network to place the cluster in; takes all six network options.")
+        c.argument("vnet_name", help="Virtual network to place the cluster in; needs all six network options.")
         c.argument("vnet_resourcegroup_name", help="Resource group of the virtual network.")
         c.argument("subnet_name", help="Subnet in the virtual network.")
         c.argument("service_cidr", help="Addresses for services, such as 10.0.0.0/16.")

@@ -1,4 +1,4 @@
-"""The commands. Each is a request to Azure Resource Manager and, unless --no-wait is given, the wait for its operation."""
+"""The commands. Each is a request to Azure Resource Manager and, without --no-wait, the wait for its operation."""
 
 import json
 import os
@@ -32,11 +32,11 @@ def _send(cmd, method, path, body=None, query=""):
         return send_raw_request(cmd.cli_ctx, method, url, body=json.dumps(body) if body is not None else None)
     except HTTPError as e:
         refused = ResourceNotFoundError if e.response.status_code == 404 else AzureResponseError
-        raise refused(_told(e)) from e
+        raise refused(_refusal(e)) from e
 
 
-def _told(e):
-    """What a refusal says: every violation on a line of its own."""
+def _refusal(e):
+    """The text of a refusal: every violation on a line of its own."""
     try:
         error = e.response.json()["error"]
         lines = [f"({error['code']}) {error['message']}"]
@@ -89,7 +89,7 @@ def _read(path, what):
 
 
 def _ssl(cname, cert_file, key_file, label, overwrite, disable=False):
-    """sslConfiguration; None when nothing was said."""
+    """sslConfiguration; None when no option asks for it."""
     own = [cname, cert_file, key_file]
     if disable:
         if any(own) or label:
@@ -106,7 +106,7 @@ def _ssl(cname, cert_file, key_file, label, overwrite, disable=False):
     return None
 
 
-def _given(**values):
+def _set(**values):
     return {k: v for k, v in values.items() if v is not None}
 
 
@@ -125,11 +125,11 @@ def create_aks(
     cmd, name, resource_group_name, workspace_name, agent_count=None, vm_size=None, cluster_purpose=None, location=None, load_balancer_type=None, load_balancer_subnet=None,
     ssl_cname=None, ssl_cert_file=None, ssl_key_file=None, ssl_leaf_domain_label=None, ssl_overwrite_domain=None, vnet_name=None, vnet_resourcegroup_name=None,
     subnet_name=None, service_cidr=None, dns_service_ip=None, docker_bridge_cidr=None, no_wait=False):
-    inner = _given(
+    inner = _set(
         agentCount=agent_count, agentVmSize=vm_size, clusterPurpose=cluster_purpose, loadBalancerType=load_balancer_type, loadBalancerSubnet=load_balancer_subnet,
         sslConfiguration=_ssl(ssl_cname, ssl_cert_file, ssl_key_file, ssl_leaf_domain_label, ssl_overwrite_domain),
         aksNetworkingConfiguration=_network(cmd, vnet_name, vnet_resourcegroup_name, subnet_name, service_cidr, dns_service_ip, docker_bridge_cidr))
-    properties = {"computeType": "AKS", **_given(computeLocation=location)}
+    properties = {"computeType": "AKS", **_set(computeLocation=location)}
     if inner:
         properties["properties"] = inner
     logger.warning("Provisioning compute resources...")
@@ -139,7 +139,7 @@ def create_aks(
 def attach_aks(
     cmd, name, compute_resource_id, resource_group_name, workspace_name, cluster_purpose=None, load_balancer_type=None, load_balancer_subnet=None, ssl_cname=None,
     ssl_cert_file=None, ssl_key_file=None, ssl_leaf_domain_label=None, ssl_overwrite_domain=None, no_wait=False):
-    inner = _given(
+    inner = _set(
         clusterPurpose=cluster_purpose, loadBalancerType=load_balancer_type, loadBalancerSubnet=load_balancer_subnet,
         sslConfiguration=_ssl(ssl_cname, ssl_cert_file, ssl_key_file, ssl_leaf_domain_label, ssl_overwrite_domain))
     # `az aks show --query id` prints the id in quotation marks, and they are often pasted along
@@ -153,7 +153,7 @@ def attach_aks(
 def update_aks(
     cmd, name, resource_group_name, workspace_name, load_balancer_type=None, load_balancer_subnet=None, ssl_cname=None, ssl_cert_file=None, ssl_key_file=None,
     ssl_leaf_domain_label=None, ssl_overwrite_domain=None, ssl_disable=None, ssl_renew=None, no_wait=False):
-    inner = _given(
+    inner = _set(
         loadBalancerType=load_balancer_type, loadBalancerSubnet=load_balancer_subnet,
         sslConfiguration=_ssl(ssl_cname, ssl_cert_file, ssl_key_file, ssl_leaf_domain_label, ssl_overwrite_domain, ssl_disable))
     if not inner and not ssl_renew:
@@ -205,7 +205,7 @@ def get_credentials(cmd, name, resource_group_name, workspace_name, admin=False,
 
 
 def _merge(path, config, overwrite):
-    """Merges as `az aks get-credentials` does, by its own function. Both files hold a key: nobody else may read them."""
+    """Merges as `az aks get-credentials` does, by its own function. Both files hold a key: no other user may read them."""
     from azure.cli.command_modules.acs.custom import merge_kubernetes_configurations
 
     os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)

@@ -12,7 +12,7 @@ import (
 func (c *cli) adCommand() *cobra.Command {
 	sp := family("sp", "Service principals: programs that may sign in", c.spCreate(), c.spList(), c.spShow(), c.spReset(), c.spDelete())
 	keys := family("signing-key", "The keys that sign access tokens", c.keyList(), c.keyRotate())
-	return family("ad", "Callers: who may sign in, and with what", sp, keys)
+	return family("ad", "Callers: the programs that may sign in, and their credentials", sp, keys)
 }
 
 func (c *cli) spList() *cobra.Command {
@@ -34,7 +34,7 @@ func (c *cli) spList() *cobra.Command {
 		}
 		return c.emit(shown, spTable)
 	})
-	cmd.Flags().StringVar(&name, "display-name", "", "only those whose name begins with this")
+	cmd.Flags().StringVar(&name, "display-name", "", "only callers whose name begins with this")
 	return cmd
 }
 
@@ -43,12 +43,13 @@ func spTable(v any) []row {
 		secrets, _ := at(o, "passwordCredentials").([]any)
 		certificates, _ := at(o, "keyCredentials").([]any)
 		return row{
-			{"Name", str(o, "displayName")}, {"AppId", str(o, "appId")}, {"Secrets", ends(secrets)}, {"Certificates", ends(certificates)}, {"Created", str(o, "createdDateTime")},
+			{"Name", str(o, "displayName")}, {"AppId", str(o, "appId")}, {"Secrets", ends(secrets)},
+			{"Certificates", ends(certificates)}, {"Created", str(o, "createdDateTime")},
 		}
 	})
 }
 
-// ends says until when credentials are good.
+// ends lists the days on which credentials expire.
 func ends(list []any) string {
 	var out []string
 	for _, item := range list {
@@ -77,7 +78,7 @@ func (c *cli) spShow() *cobra.Command {
 
 func (c *cli) spDelete() *cobra.Command {
 	w := &where{}
-	cmd := command("delete", "Delete a caller: its tokens stop at once", func(ctx context.Context) error {
+	cmd := command("delete", "Delete a caller; its tokens are refused at once", func(ctx context.Context) error {
 		cl, a, err := c.principal(ctx, w.name)
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func (c *cli) principal(ctx context.Context, id string) (*client.Client, client.
 }
 
 func (c *cli) keyList() *cobra.Command {
-	return command("list", "List the keys whose tokens are believed", func(ctx context.Context) error {
+	return command("list", "List the keys whose tokens are accepted", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
@@ -125,7 +126,7 @@ func (c *cli) keyList() *cobra.Command {
 
 func (c *cli) keyRotate() *cobra.Command {
 	var forget bool
-	cmd := command("rotate", "Let a new key sign tokens from now on", func(ctx context.Context) error {
+	cmd := command("rotate", "Sign tokens with a new key from now on", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
@@ -136,9 +137,10 @@ func (c *cli) keyRotate() *cobra.Command {
 		}
 		return c.emit(keys, keyTable)
 	})
-	cmd.Long = "Let a new key sign tokens from now on. It happens by itself every 30 days. Tokens of the old key are good until they end,\n" +
-		"within the hour; with --forget-old they end at once, and every caller signs in again: for a key that became known."
-	cmd.Flags().BoolVar(&forget, "forget-old", false, "end the tokens of the old keys at once")
+	cmd.Long = "Sign tokens with a new key from now on. Berth does this by itself every 30 days. Tokens of the old key stay valid\n" +
+		"until they expire, within the hour; with --forget-old they are refused at once, and every caller signs in again. Use that for\n" +
+		"a key that was disclosed."
+	cmd.Flags().BoolVar(&forget, "forget-old", false, "refuse the tokens of the old keys at once")
 	return cmd
 }
 

@@ -20,7 +20,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// proofOptions is how a caller shall prove itself: by a new secret, or by a certificate.
+// proofOptions select how a caller proves its identity: by a new secret, or by a certificate.
 type proofOptions struct {
 	cert       string // "@file" or PEM text
 	createCert bool
@@ -29,17 +29,17 @@ type proofOptions struct {
 
 func (p *proofOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&p.years, "years", 1, "years until the secret or the certificate ends")
+	f.IntVar(&p.years, "years", 1, "years until the secret or the certificate expires")
 	f.StringVar(&p.cert, "cert", "", "certificate to sign in with instead of a secret: @FILE in PEM or DER; the key stays with you")
-	f.BoolVar(&p.createCert, "create-cert", false, "make a key and a certificate to sign in with, in a file of this folder")
+	f.BoolVar(&p.createCert, "create-cert", false, "create a key and a certificate to sign in with, in a file in this folder")
 }
 
 func (p *proofOptions) check() error {
 	switch {
 	case p.cert != "" && p.createCert:
-		return usage("--cert brings a certificate and --create-cert makes one: give one of them")
+		return usage("--cert and --create-cert exclude each other: name a certificate, or have one created")
 	case p.years < 1 || p.years > 30:
-		return usage("--years is from 1 to 30, not %d", p.years)
+		return usage("--years must be from 1 to 30, not %d", p.years)
 	}
 	return nil
 }
@@ -50,24 +50,24 @@ func (c *cli) spCreate() *cobra.Command {
 	var name, role string
 	var scopes []string
 	p := &proofOptions{}
-	cmd := command("create-for-rbac", "Make a caller and a secret or certificate to sign in with", func(ctx context.Context) error {
+	cmd := command("create-for-rbac", "Create a caller, with a secret or a certificate to sign in with", func(ctx context.Context) error {
 		if err := p.check(); err != nil {
 			return err
 		}
 		if role != "" || len(scopes) > 0 {
-			return usage("Berth has no roles: every caller may do everything. Leave --role and --scopes away if that is what you want")
+			return usage("Berth has no roles: every caller may do everything. Leave out --role and --scopes to accept that")
 		}
 		if name == "" {
 			name = "berth-cli-" + time.Now().UTC().Format("2006-01-02-15-04-05")
 		}
 		return c.createCaller(ctx, name, p)
 	})
-	cmd.Long = "Make a caller and a secret or certificate to sign in with. The secret is shown once; Berth keeps a slow hash of it.\n" +
+	cmd.Long = "Create a caller, with a secret or a certificate to sign in with. The secret is shown once; Berth stores a slow hash of it.\n" +
 		"Every caller may do everything: Berth has no roles."
 	cmd.Example = "  berth ad sp create-for-rbac -n ci\n  berth ad sp create-for-rbac -n ci --create-cert"
 	p.flags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&name, "name", "n", "", "name of the caller; made up when not given")
+	f.StringVarP(&name, "name", "n", "", "name of the caller (default: berth-cli- and the time)")
 	f.StringVar(&name, "display-name", "", "the same as --name")
 	f.StringVar(&role, "role", "", "refused: Berth has no roles")
 	f.StringSliceVar(&scopes, "scopes", nil, "refused: Berth has no roles")
@@ -103,7 +103,7 @@ func (c *cli) createCaller(ctx context.Context, name string, p *proofOptions) er
 	return c.showProof(found[0], secret, file)
 }
 
-// showProof prints what the caller needs, in az's words.
+// showProof prints the new credential with the field names of az.
 func (c *cli) showProof(a client.Object, secret, file string) error {
 	out := client.Object{"appId": a["appId"], "displayName": a["displayName"], "tenant": a["appOwnerOrganizationId"]}
 	switch {
@@ -120,7 +120,7 @@ func (c *cli) showProof(a client.Object, secret, file string) error {
 func (c *cli) spReset() *cobra.Command {
 	w, p := &where{}, &proofOptions{}
 	var appendTo bool
-	cmd := command("reset", "Give a caller a new secret or certificate; the old ones end", func(ctx context.Context) error {
+	cmd := command("reset", "Replace the secret or the certificate of a caller", func(ctx context.Context) error {
 		if err := p.check(); err != nil {
 			return err
 		}
@@ -130,16 +130,16 @@ func (c *cli) spReset() *cobra.Command {
 		}
 		return c.resetCaller(ctx, cl, a, p, appendTo)
 	})
-	cmd.Long = "Give a caller a new secret or certificate. The old secrets, or with --cert and --create-cert the old certificates, end once\n" +
-		"the new one is there; with --append they stay. When it is the caller of the data folder's credentials.json, the new secret\n" +
-		"is written there."
+	cmd.Long = "Replace the secret or the certificate of a caller. The old secrets, or with --cert and --create-cert the old certificates,\n" +
+		"are removed after the new one is stored; with --append they stay. If the caller is the one of the data folder's\n" +
+		"credentials.json, the new secret is written there."
 	w.principalFlag(cmd)
 	p.flags(cmd)
-	cmd.Flags().BoolVar(&appendTo, "append", false, "keep the old ones")
+	cmd.Flags().BoolVar(&appendTo, "append", false, "keep the old secrets or certificates")
 	return w.on(c, cmd)
 }
 
-// resetCaller adds the new before it takes away the old: whatever happens in between, somebody can sign in.
+// resetCaller adds the new credential before it removes the old ones: a failure in between locks no caller out.
 func (c *cli) resetCaller(ctx context.Context, cl *client.Client, a client.Object, p *proofOptions, appendTo bool) error {
 	cert, file, err := p.certificate(str(a, "displayName"))
 	if err != nil {
@@ -200,8 +200,7 @@ func (c *cli) keepOwnSecret(a client.Object, secret string) error {
 	return nil
 }
 
-// certificate is the one to register, in base64, and the file where its key is if it was made here. Both are empty when a
-// secret is wanted.
+// certificate is the one to register, in base64, and the file of its key if it was created here. Both are empty for a secret.
 func (p *proofOptions) certificate(name string) (text, file string, err error) {
 	switch {
 	case p.createCert:
@@ -221,7 +220,7 @@ func (p *proofOptions) certificate(name string) (text, file string, err error) {
 		}
 	}
 	if _, err := x509.ParseCertificate(data); err != nil {
-		return "", "", usage("--cert is no certificate: %v", err)
+		return "", "", usage("--cert is not a certificate: %v", err)
 	}
 	return base64.StdEncoding.EncodeToString(data), "", nil
 }
@@ -238,7 +237,10 @@ func makeCertificate(name string, until time.Time) (text, file string, err error
 	if err != nil {
 		return "", "", err
 	}
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Minute), NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Minute),
+		NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return "", "", err
@@ -247,7 +249,8 @@ func makeCertificate(name string, until time.Time) (text, file string, err error
 	if err != nil {
 		return "", "", err
 	}
-	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	f, err := os.CreateTemp(".", "berth-*.pem") // mode 0600, and no other file is overwritten
 	if err != nil {
 		return "", "", err

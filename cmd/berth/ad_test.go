@@ -43,7 +43,8 @@ func TestCallers(t *testing.T) {
 	id := made["appId"].(string)
 	first := do("sp", "show", "--id", id)["passwordCredentials"].([]any)[0].(map[string]any)["keyId"]
 	again := do("sp", "reset", "--id", id)
-	if list := do("sp", "show", "--id", id)["passwordCredentials"].([]any); len(list) != 1 || list[0].(map[string]any)["keyId"] == first || again["password"] == made["password"] {
+	if list := do("sp", "show", "--id", id)["passwordCredentials"].([]any); len(list) != 1 ||
+		list[0].(map[string]any)["keyId"] == first || again["password"] == made["password"] {
 		t.Errorf("after a reset: %v", list)
 	}
 	do("sp", "reset", "--id", id, "--append")
@@ -64,7 +65,8 @@ func TestCallers(t *testing.T) {
 	// Its own secret is kept where it was read.
 	before, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json"))
 	do("sp", "reset", "--id", server.ClientID)
-	if after, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json")); string(after) == string(before) || !strings.Contains(string(after), server.ClientID) {
+	if after, _ := os.ReadFile(filepath.Join(server.Dir, "credentials.json")); string(after) == string(before) ||
+		!strings.Contains(string(after), server.ClientID) {
 		t.Error("credentials.json has not the new secret")
 	}
 	if r := offTerminal("admin", "rotate-key"); r.code != 0 || !strings.Contains(r.err, "new key") {
@@ -76,7 +78,7 @@ func TestCallers(t *testing.T) {
 	fails(exitNotFound, "no caller has the id", "ad", "sp", "show", "--id", id)
 	fails(exitFailed, "an application cannot delete itself", "ad", "sp", "delete", "--id", server.ClientID)
 	fails(exitUsage, "has no roles", "ad", "sp", "create-for-rbac", "--role", "Reader", "--scopes", "/")
-	fails(exitUsage, "give one of them", "ad", "sp", "create-for-rbac", "--cert", "x", "--create-cert")
-	fails(exitUsage, "is no certificate", "ad", "sp", "create-for-rbac", "--cert", "x")
+	fails(exitUsage, "exclude each other", "ad", "sp", "create-for-rbac", "--cert", "x", "--create-cert")
+	fails(exitUsage, "is not a certificate", "ad", "sp", "create-for-rbac", "--cert", "x")
 	fails(exitUsage, "from 1 to 30", "ad", "sp", "reset", "--id", server.ClientID, "--years", "0")
 }

@@ -10,9 +10,9 @@ import (
 	"berth.dev/berth/app"
 )
 
-// adminCommand looks after a server: rotate-key talks to it, the others work with its data folder on this machine.
+// adminCommand administers a server: rotate-key sends it a request, the others work with its data folder on this machine.
 func (c *cli) adminCommand() *cobra.Command {
-	rotate := command("rotate-key", "Give the secrets in the server's database a new key", func(ctx context.Context) error {
+	rotate := command("rotate-key", "Encrypt the secrets in the server's database with a new key", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
@@ -20,11 +20,11 @@ func (c *cli) adminCommand() *cobra.Command {
 		if err := cl.RotateSecretKey(ctx); err != nil {
 			return err
 		}
-		c.note("Every secret is sealed with a new key, and the old one is forgotten. " +
-			"Copies of secrets-key.txt that you keep open old copies of the database only.")
+		c.note("Every secret is encrypted with a new key, and the old key is deleted. " +
+			"Old copies of secrets-key.txt open only old copies of the database.")
 		return nil
 	})
-	return family("admin", "Look after a server", c.adminBackup(), c.adminRestore(), rotate, c.adminVerify())
+	return family("admin", "Administer a server", c.adminBackup(), c.adminRestore(), rotate, c.adminVerify())
 }
 
 // dataFolder is the folder of the server on this machine, as berth serve finds it.

@@ -35,7 +35,9 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	s.MakeWorkspace("before", "kept")
 	vault := s.Group("before") + "/providers/Microsoft.KeyVault/vaults/v"
-	s.Want(http.StatusCreated, s.Do(http.MethodPut, vault, apptest.Object{"location": "westeurope", "properties": apptest.Object{"word": "first"}}))
+	s.Want(http.StatusCreated, s.Do(http.MethodPut, vault, apptest.Object{
+		"location": "westeurope", "properties": apptest.Object{"word": "first"},
+	}))
 
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // writes all through the backup
@@ -52,14 +54,16 @@ func TestBackupAndRestore(t *testing.T) {
 	want(admin("backup", file), 0, "contains secrets", file)
 	close(stop)
 	<-stopped
-	want(admin("backup", file), 1, "there already")
+	want(admin("backup", file), 1, "exists already")
 	want(admin("verify", file), 0, "is sound")
 	want(admin("verify"), 0, "is sound")
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the backup has mode %v, %v", info.Mode(), err)
 	}
 
-	s.Want(http.StatusOK, s.Do(http.MethodPut, vault, apptest.Object{"location": "westeurope", "properties": apptest.Object{"word": "second"}}))
+	s.Want(http.StatusOK, s.Do(http.MethodPut, vault, apptest.Object{
+		"location": "westeurope", "properties": apptest.Object{"word": "second"},
+	}))
 	s.MakeWorkspace("after", "lost")
 	want(admin("restore", file), 1, "another berth serves the data folder", "stop it")
 	s.Stop()
@@ -68,7 +72,7 @@ func TestBackupAndRestore(t *testing.T) {
 	harm(t, file, broken)
 	want(admin("verify", broken), 1)
 	want(admin("restore", broken), 1, "nothing was restored")
-	want(admin("restore", filepath.Join(dir, "ca.pem")), 1, "no backup")
+	want(admin("restore", filepath.Join(dir, "ca.pem")), 1, "is not a backup")
 
 	want(admin("restore", file), 0, "before-restore-")
 	aside, err := filepath.Glob(filepath.Join(dir, "before-restore-*", "berth.db"))
@@ -77,7 +81,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	s = apptest.In(t, dir) // signs in with the client secret of before
 	if got := apptest.At(s.Want(http.StatusOK, s.Do(http.MethodGet, vault, nil)).Body, "properties.word"); got != "first" {
-		t.Errorf("the restored record says %v", got)
+		t.Errorf("the restored record contains %v", got)
 	}
 	s.Want(http.StatusNotFound, s.Do(http.MethodGet, s.Group("after"), nil))
 	s.Want(http.StatusOK, s.Do(http.MethodGet, s.Workspace("before", "kept"), nil))

@@ -9,7 +9,8 @@ import (
 
 func (c *cli) aksCommand() *cobra.Command {
 	return family("aks", "Kubernetes clusters",
-		c.aksCreate(), c.aksImport(), c.aksShow(), c.aksList(), c.clusterCheck(berth.TypeCluster, "aks"), c.aksScale(), c.aksDelete(), c.aksCredentials(), c.aksVersions(), c.aksUpgrades(),
+		c.aksCreate(), c.aksImport(), c.aksShow(), c.aksList(), c.clusterCheck(berth.TypeCluster, "aks"),
+		c.aksScale(), c.aksDelete(), c.aksCredentials(), c.aksVersions(), c.aksUpgrades(),
 		family("nodepool", "Node pools of a cluster", c.nodepoolList()))
 }
 
@@ -22,8 +23,10 @@ func (w *where) clusterFlags(cmd *cobra.Command) {
 func clusterTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
-			{"Name", str(o, "name")}, {"Location", str(o, "location")}, {"ResourceGroup", groupOf(o)}, {"KubernetesVersion", str(o, "kubernetesVersion")},
-			{"CurrentKubernetesVersion", str(o, "currentKubernetesVersion")}, {"ProvisioningState", str(o, "provisioningState")}, {"Fqdn", str(o, "fqdn")}, {"Health", healthText(o)},
+			{"Name", str(o, "name")}, {"Location", str(o, "location")}, {"ResourceGroup", groupOf(o)},
+			{"KubernetesVersion", str(o, "kubernetesVersion")},
+			{"CurrentKubernetesVersion", str(o, "currentKubernetesVersion")},
+			{"ProvisioningState", str(o, "provisioningState")}, {"Fqdn", str(o, "fqdn")}, {"Health", healthText(o)},
 		}
 	})
 }

@@ -64,7 +64,7 @@ func (o *clusterOptions) body(countSet bool) (client.Object, error) {
 	return body, err
 }
 
-// settleCluster waits for an operation on a cluster and shows what came of it.
+// settleCluster waits for an operation on a cluster and shows the result.
 func (c *cli) settleCluster(ctx context.Context, cl *client.Client, w *where, s settling) error {
 	if err := c.wait(ctx, cl, s.op, s.doing); err != nil {
 		return err

@@ -21,7 +21,8 @@ func (c *cli) aksCredentials() *cobra.Command {
 		}
 		return c.mergeKubeconfig(config, kubeNames(w.group, w.name, admin), merge)
 	})
-	cmd.Example = "  berth aks get-credentials -n mycluster -g myresourcegroup\n  berth aks get-credentials -n mycluster -g myresourcegroup --file - > mycluster.kubeconfig"
+	cmd.Example = "  berth aks get-credentials -n mycluster -g myresourcegroup\n" +
+		"  berth aks get-credentials -n mycluster -g myresourcegroup --file - > mycluster.kubeconfig"
 	w.clusterFlags(cmd)
 	cmd.Flags().BoolVarP(&admin, "admin", "a", false, "the administrator's credentials")
 	merge.flags(cmd)

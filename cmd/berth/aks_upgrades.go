@@ -10,7 +10,7 @@ import (
 
 func (c *cli) aksUpgrades() *cobra.Command {
 	w := &where{}
-	cmd := command("get-upgrades", "List the versions a cluster can go to", func(ctx context.Context) error {
+	cmd := command("get-upgrades", "List the versions that a cluster can be upgraded to", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
@@ -38,6 +38,9 @@ func upgradeTable(v any) []row {
 			}
 			return version
 		})
-		return row{{"Name", str(o, "name")}, {"ResourceGroup", str(o, "resourceGroup")}, {"MasterVersion", str(o, "controlPlaneProfile", "kubernetesVersion")}, {"Upgrades", text}}
+		return row{
+			{"Name", str(o, "name")}, {"ResourceGroup", str(o, "resourceGroup")},
+			{"MasterVersion", str(o, "controlPlaneProfile", "kubernetesVersion")}, {"Upgrades", text},
+		}
 	})
 }

@@ -25,7 +25,8 @@ func (c *cli) aksVersions() *cobra.Command {
 		}
 		return c.emit(flat(versions), versionTable)
 	})
-	cmd.Example = "  berth aks get-versions -l westus -o table\n  berth aks get-versions -l westus --query \"orchestrators[?default == \\`true\\`].orchestratorVersion\" -o table"
+	cmd.Example = "  berth aks get-versions -l westus -o table\n" +
+		"  berth aks get-versions -l westus --query \"orchestrators[?default == \\`true\\`].orchestratorVersion\" -o table"
 	w.locationFlag(cmd, true)
 	return w.on(c, cmd)
 }
@@ -50,7 +51,10 @@ func versionTable(v any) []row {
 	})
 	rows := []row{}
 	for _, o := range sorted {
-		rows = append(rows, row{{"KubernetesVersion", mark(str(o, "orchestratorVersion"))}, {"Upgrades", upgradeText(o["upgrades"], "orchestratorVersion", mark)}})
+		rows = append(rows, row{
+			{"KubernetesVersion", mark(str(o, "orchestratorVersion"))},
+			{"Upgrades", upgradeText(o["upgrades"], "orchestratorVersion", mark)},
+		})
 	}
 	return rows
 }
@@ -86,7 +90,7 @@ func objects(list []any) []client.Object {
 func compareVersions(a, b string) int {
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range min(len(x), len(y)) {
-		m, _ := strconv.Atoi(x[i]) // what is no number counts as 0
+		m, _ := strconv.Atoi(x[i]) // a part that is not a number counts as 0
 		n, _ := strconv.Atoi(y[i])
 		if m != n {
 			return cmp.Compare(m, n)

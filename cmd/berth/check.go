@@ -40,7 +40,7 @@ func conditionTable(v any) []row {
 	})
 }
 
-const checkLong = "Check it now, instead of at the next periodic check, and show what was found.\n" +
+const checkLong = "Check it now, instead of at the next periodic check, and show the result.\n" +
 	"The exit code is 0 when all conditions are met, and 1 when they are not."
 
 func (c *cli) computeCheck() *cobra.Command {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestCheck: the command waits for a check that began after the request and needs no confirmation, and its exit code tells the result.
+// TestCheck: the command waits for a check that began after the request and needs no confirmation, and its exit code shows
+// the result.
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		state, shown string

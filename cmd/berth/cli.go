@@ -25,7 +25,10 @@ type cli struct {
 }
 
 func newCLI(stdin io.Reader, stdout, stderr io.Writer) *cli {
-	return &cli{in: stdin, out: stdout, err: stderr, inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr)}
+	return &cli{
+		in: stdin, out: stdout, err: stderr, inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout),
+		errTerminal: isTerminal(stderr),
+	}
 }
 
 func isTerminal(stream any) bool {
@@ -64,13 +67,14 @@ func (c *cli) root() *cobra.Command {
 	root.SetGlobalNormalizationFunc(oldNames)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
-	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(), c.adCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(), c.configureCommand(),
+	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(),
+		c.adCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(), c.configureCommand(),
 		c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand())
 	strict(root)
 	return root
 }
 
-// strict makes every command refuse words it does not know; cobra lets them pass by.
+// strict makes every command refuse arguments that it does not know; cobra ignores them.
 func strict(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		if sub.HasSubCommands() {
@@ -99,7 +103,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usage("%s", message)
 }
 
-// oldNames lets options of the CLI v1 be written as they were.
+// oldNames accepts the option names of the CLI v1.
 func oldNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 	if name == "subscription-id" {
 		name = "subscription"
@@ -133,12 +137,12 @@ func family(use, short string, of ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// flagAlias lets a flag be given by the name that it had in earlier versions.
+// flagAlias accepts the name that a flag had in earlier versions.
 func flagAlias(cmd *cobra.Command, old, name string) {
-	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, given string) pflag.NormalizedName {
-		if given == old {
-			given = name
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, typed string) pflag.NormalizedName {
+		if typed == old {
+			typed = name
 		}
-		return pflag.NormalizedName(given)
+		return pflag.NormalizedName(typed)
 	})
 }

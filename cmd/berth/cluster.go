@@ -18,10 +18,12 @@ import (
 )
 
 func (c *cli) clusterCommand() *cobra.Command {
-	return family("cluster", "Clusters that live elsewhere, connected by a kubeconfig", c.clusterConnect(), c.clusterShow(), c.clusterList(), c.clusterCheck(berth.TypeConnected, "cluster"), c.clusterDisconnect(), c.clusterRouter(), c.clusterCleanups())
+	return family("cluster", "Connected clusters: clusters that Berth did not create, reached by a kubeconfig", c.clusterConnect(),
+		c.clusterShow(), c.clusterList(), c.clusterCheck(berth.TypeConnected, "cluster"), c.clusterDisconnect(),
+		c.clusterRouter(), c.clusterCleanups())
 }
 
-// connectOptions say which cluster of which kubeconfig is given.
+// connectOptions select the cluster to connect, from a kubeconfig.
 type connectOptions struct {
 	where
 	file, context, token string
@@ -33,23 +35,25 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 	o.clusterFlags(cmd)
 	o.locationFlag(cmd, false)
 	f := cmd.Flags()
-	f.StringVar(&o.file, "kubeconfig", "", "kubeconfig to take it from (default $KUBECONFIG, else ~/.kube/config)")
-	f.StringVar(&o.context, "context", "", "context in it (default: its current one)")
-	f.StringVar(&o.token, "token-file", "", "file with a token of berth-connection, when its manifest was applied by hand")
-	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be made in the cluster, for its administrator to apply by hand")
+	f.StringVar(&o.file, "kubeconfig", "", "kubeconfig of the cluster (default $KUBECONFIG, else ~/.kube/config)")
+	f.StringVar(&o.context, "context", "", "context in the kubeconfig (default: its current context)")
+	f.StringVar(&o.token, "token-file", "", "file with a token of berth-connection, if its manifest was applied by hand")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the manifest that an administrator can apply by hand, and change nothing")
 	f.BoolVar(&o.force, "force", false, "take the cluster over from another Berth that is connected to it")
-	f.BoolVar(&o.keep, "keep-credential", false, "keep the credential and work with it, instead of an account of Berth's own")
+	f.BoolVar(&o.keep, "keep-credential", false, "keep the credential and work with it instead of an account of Berth's own")
 	noWaitFlag(cmd, &o.noWait)
 }
 
-const connectLong = "\n\nThe credential is used once, to make a service account with few rights (berth-connection in the namespace berth-system); Berth\n" +
-	"works with its short-lived tokens and forgets yours. It takes an administrator of the cluster. A kubeconfig that runs a command\n" +
-	"to sign in (exec) cannot be given: make a token for it (kubectl create token) or use a client certificate."
+const connectLong = "\n\nBerth uses the credential once, to create a service account with few rights " +
+	"(berth-connection in the namespace\nberth-system), and keeps only short-lived tokens of that account. " +
+	"The credential must be an administrator's. A kubeconfig\nthat runs a command to sign in (exec) is refused: " +
+	"use one with a token (kubectl create token) or a client certificate."
 
 func (c *cli) clusterConnect() *cobra.Command {
 	o := &connectOptions{}
-	cmd := command("connect", "Connect a Kubernetes cluster that lives elsewhere", func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeConnected) })
-	cmd.Long = "Connect a Kubernetes cluster that lives elsewhere, so that it can be attached to workspaces." + connectLong
+	cmd := command("connect", "Connect a Kubernetes cluster that Berth did not create",
+		func(ctx context.Context) error { return c.connectCluster(ctx, o, berth.TypeConnected) })
+	cmd.Long = "Connect a Kubernetes cluster that Berth did not create, so that it can be attached to workspaces." + connectLong
 	cmd.Example = "  berth cluster connect -n edge -g myresourcegroup --context kind-edge"
 	o.flags(cmd)
 	return o.on(c, cmd)
@@ -57,14 +61,16 @@ func (c *cli) clusterConnect() *cobra.Command {
 
 func (c *cli) aksImport() *cobra.Command {
 	o := &connectOptions{}
-	cmd := command("import", "Take in a Kubernetes cluster that lives elsewhere as a managed one", func(ctx context.Context) error { return c.giveCluster(ctx, o, berth.TypeCluster) })
-	cmd.Long = "Take in a Kubernetes cluster that lives elsewhere as a managed one: az aks show, and attach_configuration(resource_group,\ncluster_name) of the SDK v1, find it by its name. To delete it here leaves the cluster as it is." + connectLong
+	cmd := command("import", "Connect a Kubernetes cluster as a managed cluster",
+		func(ctx context.Context) error { return c.connectCluster(ctx, o, berth.TypeCluster) })
+	cmd.Long = "Connect a Kubernetes cluster as a managed cluster, so that az aks show, and attach_configuration(resource_group,\n" +
+		"cluster_name) of the SDK v1, find it by its name. `berth aks delete` then removes only the connection." + connectLong
 	cmd.Example = "  berth aks import -n myexistingcluster -g myresourcegroup --kubeconfig edge.yaml"
 	o.flags(cmd)
 	return o.on(c, cmd)
 }
 
-func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) error {
+func (c *cli) connectCluster(ctx context.Context, o *connectOptions, typ string) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
@@ -77,7 +83,9 @@ func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) er
 	if err != nil {
 		return err
 	}
-	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep})
+	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{
+		Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep,
+	})
 	if err != nil || o.noWait {
 		return err
 	}
@@ -89,11 +97,11 @@ func (c *cli) giveCluster(ctx context.Context, o *connectOptions, typ string) er
 		return err
 	}
 	shown := flat(got)
-	delete(shown, "rights") // `show` tells them
+	delete(shown, "rights") // long; `show` has them
 	return c.emit(shown, connectedTable)
 }
 
-// printManifest shows everything that a connection makes and may do, and how to go on when someone else applies it.
+// printManifest prints every object and right of a connection, and how to go on once an administrator has applied it.
 func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID) error {
 	text, err := cl.ConnectionManifest(ctx, id)
 	if err != nil {
@@ -102,9 +110,10 @@ func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID)
 	if _, err := fmt.Fprint(c.out, text); err != nil {
 		return err
 	}
-	c.note("Nothing was made. Who administers the cluster can apply this (kubectl apply -f -) and give you a token:\n"+
+	c.note("Nothing was changed. Ask the administrator of the cluster to apply this manifest (kubectl apply -f -) and to send you a token:\n"+
 		"  kubectl -n berth-system create token berth-connection --duration 168h > token\n"+
-		"  berth %s -n %s -g %s --token-file token   # the address and authority are taken from the kubeconfig", map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)], id.Name(), id.Group)
+		"  berth %s -n %s -g %s --token-file token   # the kubeconfig supplies the address and the authority",
+		map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)], id.Name(), id.Group)
 	return nil
 }
 
@@ -153,9 +162,9 @@ func (o *connectOptions) read() ([]byte, error) {
 		}
 	}
 	return yaml.Marshal(client.Object{
-		"apiVersion": "v1", "kind": "Config", "current-context": "given",
-		"clusters": []any{client.Object{"name": "given", "cluster": cluster}}, "users": []any{client.Object{"name": "given", "user": user}},
-		"contexts": []any{client.Object{"name": "given", "context": client.Object{"cluster": "given", "user": "given"}}},
+		"apiVersion": "v1", "kind": "Config", "current-context": "cluster",
+		"clusters": []any{client.Object{"name": "cluster", "cluster": cluster}}, "users": []any{client.Object{"name": "cluster", "user": user}},
+		"contexts": []any{client.Object{"name": "cluster", "context": client.Object{"cluster": "cluster", "user": "cluster"}}},
 	})
 }
 
@@ -171,7 +180,7 @@ func entry(config client.Object, list, kind, name string) client.Object {
 	return nil
 }
 
-// embed replaces the name of a file by what is in it.
+// embed replaces the name of a file by its content.
 func embed(o client.Object, field, dir string) error {
 	path, _ := o[field].(string)
 	if path == "" {
@@ -226,7 +235,7 @@ func (c *cli) clusterList() *cobra.Command {
 func (c *cli) clusterDisconnect() *cobra.Command {
 	w := &where{}
 	var yes, noWait bool
-	cmd := command("disconnect", "Take Berth out of a cluster; the cluster stays as it is", func(ctx context.Context) error {
+	cmd := command("disconnect", "Disconnect a cluster; the cluster itself is not changed", func(ctx context.Context) error {
 		if err := c.confirm(yes, "disconnect the cluster "+w.name); err != nil {
 			return err
 		}
@@ -249,8 +258,10 @@ func (c *cli) clusterDisconnect() *cobra.Command {
 func connectedTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
-			{"Name", str(o, "name")}, {"ResourceGroup", groupOf(o)}, {"State", str(o, "provisioningState")}, {"Status", str(o, "connectivityStatus")},
-			{"Version", str(o, "kubernetesVersion")}, {"Nodes", str(o, "totalNodeCount")}, {"VCpus", str(o, "totalCoreCount")}, {"Endpoint", str(o, "kubernetesEndpoint")},
+			{"Name", str(o, "name")}, {"ResourceGroup", groupOf(o)}, {"State", str(o, "provisioningState")},
+			{"Status", str(o, "connectivityStatus")},
+			{"Version", str(o, "kubernetesVersion")}, {"Nodes", str(o, "totalNodeCount")},
+			{"VCpus", str(o, "totalCoreCount")}, {"Endpoint", str(o, "kubernetesEndpoint")},
 			{"Health", healthText(o)},
 		}
 	})

@@ -12,7 +12,7 @@ import (
 
 func (c *cli) clusterCleanups() *cobra.Command {
 	w := &where{}
-	cmd := command("cleanups", "List what detaches could not remove from clusters that did not answer", func(ctx context.Context) error {
+	cmd := command("cleanups", "List the cleanups that wait for a cluster to answer", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
@@ -24,7 +24,8 @@ func (c *cli) clusterCleanups() *cobra.Command {
 		return c.emit(all, cleanupTable)
 	})
 	cmd.Aliases = []string{"residue"} // its name in earlier versions
-	cmd.Long = "List what detaches could not remove from clusters that did not answer. Berth removes it when the cluster answers again."
+	cmd.Long = "List the cleanups that wait for a cluster to answer: objects that a detach could not remove. Berth removes them when the\n" +
+		"cluster answers again."
 	return w.on(c, cmd)
 }
 

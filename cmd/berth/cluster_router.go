@@ -14,7 +14,7 @@ func (c *cli) clusterRouter() *cobra.Command {
 	w := &where{}
 	var id string
 	var remove bool
-	cmd := command("router", "List or remove what Azure ML's own router has left in a cluster", func(ctx context.Context) error {
+	cmd := command("router", "List or remove the objects of Azure ML's own router in a cluster", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
@@ -25,8 +25,9 @@ func (c *cli) clusterRouter() *cobra.Command {
 		return c.listRouterObjects(ctx, cl, unquoted(id))
 	})
 	cmd.Aliases = []string{"leftovers"} // its name in earlier versions
-	cmd.Long = "Azure ML's own router (azureml-fe and seven companions) stays in a cluster after a detach, and the next attach to Azure ML fails\n" +
-		"because of it. List what is there, or remove it with --remove."
+	cmd.Long = "Azure ML's own router (azureml-fe and seven companions) stays in a cluster after a detach, and the " +
+		"next attach to Azure ML fails\n" +
+		"because of it. List its objects, or remove them with --remove."
 	cmd.Example = "  berth cluster router --remove --id $(berth cluster show -n edge -g myresourcegroup --query id -o tsv)"
 	cmd.Flags().StringVar(&id, "id", "", "resource id of the cluster")
 	cmd.Flags().BoolVar(&remove, "remove", false, "remove the router's objects")
@@ -45,9 +46,9 @@ func (c *cli) listRouterObjects(ctx context.Context, cl *client.Client, cluster 
 	case err != nil:
 		return err
 	case len(found) == 0:
-		c.note("Azure ML's router has left nothing in the cluster '%s'.", id.Name())
+		c.note("The cluster '%s' has no objects of Azure ML's router.", id.Name())
 	default:
-		c.note("Azure ML's router has left in the cluster '%s': %s. Remove it with --remove.", id.Name(), strings.Join(found, ", "))
+		c.note("The cluster '%s' has objects of Azure ML's router: %s. Remove them with --remove.", id.Name(), strings.Join(found, ", "))
 	}
 	return nil
 }

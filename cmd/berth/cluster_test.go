@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestGivenKubeconfig: one context goes to the server, with the files that it names put into it.
-func TestGivenKubeconfig(t *testing.T) {
+// TestKubeconfigToConnect: one context is sent to the server, with the content of the files that it names.
+func TestKubeconfigToConnect(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -26,7 +26,8 @@ apiVersion: v1
 kind: Config
 current-context: other
 contexts: [{name: edge, context: {cluster: e, user: admin}}, {name: other, context: {cluster: o, user: them}}]
-clusters: [{name: e, cluster: {server: "https://203.0.113.1", certificate-authority: ca.crt}}, {name: o, cluster: {server: "https://203.0.113.2"}}]
+clusters: [{name: e, cluster: {server: "https://203.0.113.1", certificate-authority: ca.crt}}, {name: o,`+
+		` cluster: {server: "https://203.0.113.2"}}]
 users: [{name: admin, user: {client-certificate-data: Q0VSVA==, client-key: `+key+`}}, {name: them, user: {token: theirs}}]
 `)
 	text, err := (&connectOptions{file: file, context: "edge"}).read()
@@ -37,7 +38,10 @@ users: [{name: admin, user: {client-certificate-data: Q0VSVA==, client-key: `+ke
 	if err := yaml.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"certificate-authority-data: Q0E=", "client-key-data: S0VZ", "client-certificate-data: Q0VSVA==", "203.0.113.1"} {
+	for _, want := range []string{
+		"certificate-authority-data: Q0E=", "client-key-data: S0VZ",
+		"client-certificate-data: Q0VSVA==", "203.0.113.1",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
@@ -50,7 +54,10 @@ users: [{name: admin, user: {client-certificate-data: Q0VSVA==, client-key: `+ke
 	if text, err = (&connectOptions{file: file}).read(); err != nil || !strings.Contains(string(text), "theirs") {
 		t.Errorf("the current context: %v\n%s", err, text)
 	}
-	for name, o := range map[string]connectOptions{"no context 'nope'": {file: file, context: "nope"}, "there is no kubeconfig": {file: filepath.Join(dir, "nothing")}, "is not a kubeconfig": {file: write("bad", "{")}} {
+	for name, o := range map[string]connectOptions{
+		"no context 'nope'":      {file: file, context: "nope"},
+		"there is no kubeconfig": {file: filepath.Join(dir, "nothing")}, "is not a kubeconfig": {file: write("bad", "{")},
+	} {
 		if _, err := o.read(); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -58,7 +65,8 @@ users: [{name: admin, user: {client-certificate-data: Q0VSVA==, client-key: `+ke
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&connectOptions{file: file, context: "edge"}).read(); err == nil || !strings.Contains(err.Error(), "client-key cannot be read") {
+	if _, err := (&connectOptions{file: file, context: "edge"}).read(); err == nil ||
+		!strings.Contains(err.Error(), "client-key cannot be read") {
 		t.Errorf("%v", err)
 	}
 }

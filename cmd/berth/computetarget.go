@@ -23,7 +23,7 @@ func (w *where) computeName() client.ComputeName {
 func serialized(compute client.Object) client.Object {
 	properties := pick(at(compute, "properties"), "computeType", "computeLocation", "description", "resourceId", "isAttachedCompute",
 		"provisioningState", "provisioningErrors", "properties")
-	for _, key := range []string{"warnings", "health", "conditions", "conditionHistory"} { // these the service did not have
+	for _, key := range []string{"warnings", "health", "conditions", "conditionHistory"} { // the Azure service does not have these
 		if v := at(compute, "properties", key); v != nil {
 			properties[key] = v
 		}
@@ -51,16 +51,19 @@ func computeTable(v any) []row {
 		}
 		inner := func(key string) string { return str(o, "properties", "properties", key) }
 		return row{
-			{"Name", str(o, "name")}, {"Type", str(o, "properties", "computeType")}, {"Kind", kind}, {"State", str(o, "properties", "provisioningState")},
-			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")}, {"Location", str(o, "properties", "computeLocation")}, {"Health", healthText(o["properties"])},
+			{"Name", str(o, "name")}, {"Type", str(o, "properties", "computeType")}, {"Kind", kind},
+			{"State", str(o, "properties", "provisioningState")},
+			{"Purpose", inner("clusterPurpose")}, {"Nodes", inner("agentCount")}, {"VmSize", inner("agentVmSize")},
+			{"Location", str(o, "properties", "computeLocation")}, {"Health", healthText(o["properties"])},
 		}
 	})
 }
 
-// settleCompute waits for an operation on a compute and shows what came of it.
+// settleCompute waits for an operation on a compute and shows the result.
 func (c *cli) settleCompute(ctx context.Context, cl *client.Client, n client.ComputeName, s settling) error {
 	if s.noWait {
-		c.note("To see if your compute target is ready to use, run:\n  berth ml computetarget show -n %s -w %s -g %s", n.Name, n.Workspace, n.Group)
+		c.note("To see if your compute target is ready to use, run:\n  berth ml computetarget show -n %s -w %s -g %s",
+			n.Name, n.Workspace, n.Group)
 		return nil
 	}
 	if err := c.wait(ctx, cl, s.op, s.doing); err != nil {
@@ -73,7 +76,7 @@ func (c *cli) settleCompute(ctx context.Context, cl *client.Client, n client.Com
 	return c.emit(serialized(compute), computeTable)
 }
 
-// settling is an operation, and what it does in words.
+// settling is an operation, and a text for its progress.
 type settling struct {
 	op     *client.Operation
 	doing  string

@@ -59,6 +59,6 @@ func (c *cli) computeAttach() *cobra.Command {
 	o.tls.flags(cmd)
 	noWaitFlag(cmd, &o.noWait)
 	dryRunFlag(cmd, &o.dryRun)
-	cmd.Flags().BoolVar(&o.force, "force", false, "take the cluster over from the compute that has it; that one fails, and says why")
+	cmd.Flags().BoolVar(&o.force, "force", false, "take the cluster over from the compute that has it; that compute becomes Failed")
 	return o.on(c, cmd)
 }

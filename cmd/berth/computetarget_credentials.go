@@ -13,21 +13,22 @@ func (c *cli) computeCredentials() *cobra.Command {
 	var admin bool
 	merge := mergeOptions{}
 	var cmd *cobra.Command
-	cmd = command("get-credentials", "Show the credentials of a compute's cluster, or merge them into a kubeconfig with --file", func(ctx context.Context) error {
-		cl, err := c.connect()
-		if err != nil {
-			return err
-		}
-		keys, err := cl.ComputeKeys(ctx, w.computeName())
-		if err != nil || !cmd.Flags().Changed("file") {
-			return c.emitOr(err, keys)
-		}
-		config := str(keys, "userKubeConfig")
-		if admin {
-			config = str(keys, "adminKubeConfig")
-		}
-		return c.mergeKubeconfig([]byte(config), kubeNames(w.group, w.name, admin), merge)
-	})
+	cmd = command("get-credentials",
+		"Show the credentials of a compute's cluster, or merge them into a kubeconfig with --file", func(ctx context.Context) error {
+			cl, err := c.connect()
+			if err != nil {
+				return err
+			}
+			keys, err := cl.ComputeKeys(ctx, w.computeName())
+			if err != nil || !cmd.Flags().Changed("file") {
+				return c.emitOr(err, keys)
+			}
+			config := str(keys, "userKubeConfig")
+			if admin {
+				config = str(keys, "adminKubeConfig")
+			}
+			return c.mergeKubeconfig([]byte(config), kubeNames(w.group, w.name, admin), merge)
+		})
 	w.computeFlags(cmd)
 	cmd.Flags().BoolVarP(&admin, "admin", "a", false, "the administrator's credentials (with --file)")
 	merge.flags(cmd)

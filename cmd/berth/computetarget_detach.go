@@ -11,12 +11,12 @@ import (
 func (c *cli) computeDetach() *cobra.Command {
 	w := &where{}
 	var noWait, clean bool
-	cmd := command("detach", "Detach a compute; its cluster goes on running", func(ctx context.Context) error {
+	cmd := command("detach", "Detach a compute; its cluster keeps running", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err
 		}
-		if clean { // before, while it is known which cluster it is
+		if clean { // before the detach, because only the compute names its cluster
 			compute, err := cl.GetCompute(ctx, w.computeName())
 			if err != nil {
 				return err
@@ -30,19 +30,20 @@ func (c *cli) computeDetach() *cobra.Command {
 	cmd.Example = "  berth ml computetarget detach -n myaks -g myresourcegroup -w myworkspace"
 	w.computeFlags(cmd)
 	noWaitFlag(cmd, &noWait)
-	cmd.Flags().BoolVar(&clean, "remove-router", false, "also remove what Azure ML's own router has left in the cluster (azureml-fe and its companions)")
+	cmd.Flags().BoolVar(&clean, "remove-router", false,
+		"also remove the objects of Azure ML's own router from the cluster (azureml-fe and its companions)")
 	flagAlias(cmd, "clean-leftovers", "remove-router")
 	return w.on(c, cmd)
 }
 
-// removal is how a compute goes.
+// removal is how a compute is deleted or detached.
 type removal struct {
 	action, doing string
 	noWait        bool
 }
 
-// removeCompute looks first whether the compute is there: a DELETE of what is not there succeeds, and would hide a typing
-// mistake.
+// removeCompute first checks that the compute exists: a DELETE of a compute that does not exist succeeds, and would hide a
+// typing mistake.
 func (c *cli) removeCompute(ctx context.Context, cl *client.Client, w *where, how removal) error {
 	if _, err := cl.GetCompute(ctx, w.computeName()); err != nil {
 		return err

@@ -30,14 +30,14 @@ func (o *tlsOptions) request() (*client.TLSRequest, error) {
 	own := o.cname != "" || o.certFile != "" || o.keyFile != ""
 	switch {
 	case o.disable && (own || o.label != ""):
-		return nil, usage("--ssl-disable goes with no other --ssl option")
+		return nil, usage("--ssl-disable excludes every other --ssl option")
 	case o.disable:
 		return &client.TLSRequest{Status: "Disabled"}, nil
 	case own && (o.label != "" || o.overwrite):
-		return nil, usage("give either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) " +
+		return nil, usage("use either a certificate (--ssl-cname, --ssl-cert-file, --ssl-key-file) " +
 			"or --ssl-leaf-domain-label, not both")
 	case own && (o.cname == "" || o.certFile == "" || o.keyFile == ""):
-		return nil, usage("a certificate of your own takes all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
+		return nil, usage("a certificate of your own needs all three of --ssl-cname, --ssl-cert-file and --ssl-key-file")
 	case o.label != "":
 		return &client.TLSRequest{Status: "Auto", Label: o.label, Overwrite: o.overwrite}, nil
 	case !own:
@@ -80,7 +80,7 @@ func (o *networkOptions) request() (client.NetworkRequest, error) {
 	all := []string{o.vnet, o.group, o.subnet, o.serviceCIDR, o.dnsIP, o.bridgeCIDR}
 	set := len(slices.DeleteFunc(all, func(v string) bool { return v == "" }))
 	if set > 0 && set < len(all) {
-		return client.NetworkRequest{}, usage("a virtual network takes all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
+		return client.NetworkRequest{}, usage("a virtual network needs all six of --vnet-name, --vnet-resourcegroup-name, --subnet-name, " +
 			"--service-cidr, --dns-service-ip and --docker-bridge-cidr")
 	}
 	return client.NetworkRequest{

@@ -23,7 +23,7 @@ func (c *cli) computeUpdate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		changes, err := o.changes(ctx, cl)
+		changes, err := o.request(ctx, cl)
 		if err != nil {
 			return err
 		}
@@ -42,16 +42,16 @@ func (c *cli) computeUpdate() *cobra.Command {
 	return o.on(c, cmd)
 }
 
-// changes is only what is to change: what a PUT does not name stays. It reads the compute first, since a PUT of a name
+// request has only the options that are set: a PUT keeps everything else. It reads the compute first, because a PUT of a name
 // that does not exist would create one.
-func (o *updateOptions) changes(ctx context.Context, cl *client.Client) (client.ComputeRequest, error) {
+func (o *updateOptions) request(ctx context.Context, cl *client.Client) (client.ComputeRequest, error) {
 	tls, err := o.tls.request()
 	if err != nil {
 		return client.ComputeRequest{}, err
 	}
 	r := client.ComputeRequest{LoadBalancer: o.balancer.kind, LoadBalancerSubnet: o.balancer.subnet, TLS: tls}
 	if r == (client.ComputeRequest{}) && !o.tls.renew {
-		return r, usage("nothing to change: give --load-balancer-… or --ssl-… options")
+		return r, usage("nothing to change: add --load-balancer-… or --ssl-… options")
 	}
 	compute, err := cl.GetCompute(ctx, o.computeName())
 	if err != nil || !o.tls.renew {

@@ -27,7 +27,7 @@ func defaultsFile() (string, error) {
 	return filepath.Join(dir, "defaults.json"), err
 }
 
-// readDefaults reads what `berth configure --defaults` kept; nothing when nothing was.
+// readDefaults reads the defaults that `berth configure --defaults` stored; an empty map when there are none.
 func readDefaults() (map[string]string, error) {
 	defaults := map[string]string{}
 	file, err := defaultsFile()
@@ -42,7 +42,7 @@ func readDefaults() (map[string]string, error) {
 		return nil, fmt.Errorf("the defaults cannot be read: %w", err)
 	}
 	if err := json.Unmarshal(data, &defaults); err != nil {
-		return nil, fmt.Errorf("the defaults in %s cannot be read (%w); mend or remove the file", file, err)
+		return nil, fmt.Errorf("the defaults in %s cannot be read (%w); repair or remove the file", file, err)
 	}
 	return defaults, nil
 }
@@ -86,9 +86,12 @@ func replaceFile(file string, data []byte, mode os.FileMode) error {
 }
 
 // defaultKeys maps what az calls a default to what it is called here.
-var defaultKeys = map[string]string{"group": "group", "workspace": "workspace", "workspace_name": "workspace", "location": "location", "compute": "compute"}
+var defaultKeys = map[string]string{
+	"group": "group", "workspace": "workspace", "workspace_name": "workspace", "location": "location",
+	"compute": "compute",
+}
 
-// parseDefault reads "group=demo". An empty value takes the default away.
+// parseDefault reads "group=demo". An empty value removes the default.
 func parseDefault(s string) (key, value string, err error) {
 	name, value, found := strings.Cut(s, "=")
 	key, known := defaultKeys[name]

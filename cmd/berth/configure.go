@@ -11,8 +11,9 @@ import (
 func (c *cli) configureCommand() *cobra.Command {
 	var list bool
 	var pairs []string
-	cmd := command("configure", "Keep default values for options", func(context.Context) error { return c.configure(pairs, list) })
-	cmd.Long = "Keep default values for options: group, workspace (or workspace_name), location, compute.\nAn empty value takes a default away."
+	cmd := command("configure", "Store default values for options", func(context.Context) error { return c.configure(pairs, list) })
+	cmd.Long = "Store default values for options: group, workspace (or workspace_name), location, compute.\n" +
+		"An empty value removes a default."
 	cmd.Example = "  berth configure --defaults group=myresourcegroup workspace=myworkspace location=westeurope"
 	cmd.Flags().StringArrayVarP(&pairs, "defaults", "d", nil, "defaults as key=value key=value …")
 	cmd.Flags().BoolVarP(&list, "list-defaults", "l", false, "list the defaults")
@@ -26,7 +27,7 @@ func (c *cli) configure(pairs []string, list bool) error {
 		return err
 	}
 	if len(pairs) == 0 && !list {
-		return usage("give --defaults key=value, or --list-defaults")
+		return usage("use --defaults key=value or --list-defaults")
 	}
 	for _, p := range pairs {
 		key, value, err := parseDefault(p)

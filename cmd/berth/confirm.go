@@ -11,13 +11,13 @@ func yesFlag(cmd *cobra.Command, yes *bool) {
 	cmd.Flags().BoolVarP(yes, "yes", "y", false, "do not ask for confirmation")
 }
 
-// confirm asks before something is deleted. Where nobody can be asked, the answer must be on the command line.
+// confirm asks before a deletion. Without a terminal, the user confirms with --yes.
 func (c *cli) confirm(yes bool, what string) error {
 	if yes {
 		return nil
 	}
 	if !c.inTerminal {
-		return usage("nobody can be asked whether to %s: standard input is no terminal. Add --yes (-y) if you are sure", what)
+		return usage("cannot ask for confirmation to %s, because standard input is not a terminal. Add --yes (-y) to confirm", what)
 	}
 	answers := bufio.NewScanner(c.in)
 	for {

@@ -12,13 +12,13 @@ import (
 	"berth.dev/berth/client"
 )
 
-// session is whom to talk to, and how that was found out.
+// session is the server to talk to, and where its credentials come from.
 type session struct {
 	client.Credentials
 	dataDir string // of the server, when the credentials come from there
 }
 
-// session finds credentials, the most outspoken source first: --data-dir, BERTH_ENDPOINT and its companions,
+// session finds credentials, the most explicit source first: --data-dir, BERTH_ENDPOINT and its companions,
 // BERTH_DATA_DIR, `berth login`, the default data folder.
 func (c *cli) session() (*session, error) {
 	s, err := c.findSession()
@@ -26,7 +26,7 @@ func (c *cli) session() (*session, error) {
 		return nil, err
 	}
 	id := c.subscription
-	if id == "" && c.dataDir == "" { // a folder named on the command line says it all
+	if id == "" && c.dataDir == "" { // a folder named on the command line overrides the environment
 		id = os.Getenv("BERTH_SUBSCRIPTION_ID")
 	}
 	if id != "" {
@@ -61,7 +61,8 @@ func sessionIn(dir string) (*session, error) {
 	}
 	cr, err := client.CredentialsIn(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there are no credentials in %s. Start Berth there with `berth serve`, name its data folder with --data-dir, or log in with `berth login`", dir)
+		return nil, fmt.Errorf("there are no credentials in %s. Start Berth there with `berth serve`, name its data "+
+			"folder with --data-dir, or log in with `berth login`", dir)
 	}
 	return &session{Credentials: cr, dataDir: dir}, err
 }
@@ -82,16 +83,19 @@ func (c *cli) connect() (*client.Client, error) {
 
 func (c *cli) clientFor(cr client.Credentials) (*client.Client, error) {
 	if cr.SubscriptionID == "" {
-		return nil, errors.New("the credentials name no subscription; give one with --subscription or BERTH_SUBSCRIPTION_ID")
+		return nil, errors.New("the credentials name no subscription; name one with --subscription or BERTH_SUBSCRIPTION_ID")
 	}
-	o := client.Options{Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID), Warn: func(text string) { c.warn("%s", text) }}
+	o := client.Options{
+		Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID),
+		Warn: func(text string) { c.warn("%s", text) },
+	}
 	if c.debug {
 		o.Trace = c.err
 	}
 	return client.New(o)
 }
 
-// tokenFile is where a client's token is kept between commands; empty, for nowhere, when there is no place.
+// tokenFile is where a client's token is kept between commands; empty, for nowhere, without a settings folder.
 func tokenFile(clientID string) string {
 	dir, err := configDir()
 	if err != nil {

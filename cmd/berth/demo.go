@@ -16,7 +16,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// demo is one run of `berth demo`: a control plane in this process, and the main job done before the user's eyes.
+// demo is one run of `berth demo`: a control plane in this process, and each step printed as it is done.
 type demo struct {
 	c     *cli
 	start time.Time
@@ -28,7 +28,7 @@ type demo struct {
 func (c *cli) demoCommand() *cobra.Command {
 	var exit bool
 	var cmd *cobra.Command
-	cmd = command("demo", "Start a control plane and do the main job before your eyes", func(ctx context.Context) error {
+	cmd = command("demo", "Start a control plane, and create, attach, scale and detach clusters", func(ctx context.Context) error {
 		config, err := app.LoadConfig(cmd.Flags(), os.Getenv)
 		if err != nil {
 			return usageError{err}
@@ -40,13 +40,18 @@ func (c *cli) demoCommand() *cobra.Command {
 		}
 		return c.demo(ctx, config, exit)
 	})
-	cmd.Long = "Start a control plane in a data folder of its own, and do the main job: create a compute, attach an existing cluster,\n" +
-		"scale, list, detach. Then keep serving until Ctrl-C; its clusters stop too."
+	cmd.Long = "Start a control plane in a data folder of its own, and create, attach, scale and detach clusters there: a compute and\n" +
+		"an existing cluster. Then keep serving until Ctrl-C, which also stops the clusters."
 	app.AddFlags(cmd.Flags())
-	for name, text := range map[string]string{"data-dir": "berth-demo beside the usual one", "listen": "127.0.0.1:8443, or a free port", "debug-listen": "127.0.0.1:8444, or off"} {
+	defaults := map[string]string{
+		"data-dir":     "berth-demo beside the usual one",
+		"listen":       "127.0.0.1:8443, or a free port",
+		"debug-listen": "127.0.0.1:8444, or off",
+	}
+	for name, text := range defaults {
 		cmd.Flags().Lookup(name).DefValue = text
 	}
-	cmd.Flags().BoolVar(&exit, "exit", false, "end after the main job, and leave nothing behind")
+	cmd.Flags().BoolVar(&exit, "exit", false, "stop after the main job, and remove everything that it created")
 	return cmd
 }
 
@@ -61,13 +66,14 @@ func demoDefault(config *app.Config, name string, exit bool) {
 			config.DataDir = "" // made in demo
 		}
 	case "listen":
-		config.Listen, config.PublicURL, config.Hosts = freeOr(d.Listen, "127.0.0.1:0", exit), "", nil
+		config.Listen = freeOr(d.Listen, "127.0.0.1:0", exit)
+		config.PublicURL, config.Hosts = "", nil
 	case "debug-listen":
 		config.DebugListen = freeOr(d.DebugListen, "off", exit)
 	}
 }
 
-// freeOr is the address if nobody listens there, else the other one.
+// freeOr is the address if it is free, else the other one.
 func freeOr(address, otherwise string, exit bool) string {
 	l, err := net.Listen("tcp", address)
 	if exit || err != nil {
@@ -87,7 +93,7 @@ func (c *cli) demo(ctx context.Context, config app.Config, exit bool) error {
 	if err != nil {
 		return err
 	}
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // stopped below, after the last step has let go
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // stopped below, after the last step has returned
 	ready, ended := make(chan app.Info, 1), make(chan error, 1)
 	go func() { ended <- app.Serve(serving, config, logFile, func(i app.Info) { ready <- i }) }()
 	err = d.run(ctx, ready, ended)
@@ -97,7 +103,7 @@ func (c *cli) demo(ctx context.Context, config app.Config, exit bool) error {
 		case <-ctx.Done():
 			c.note("\nStopping the control plane and its clusters…")
 		case err = <-ended:
-			ended <- nil // it has ended: nobody need wait for it
+			ended <- nil // it has ended: the next receive must not wait
 		}
 	}
 	stop()
@@ -106,8 +112,7 @@ func (c *cli) demo(ctx context.Context, config app.Config, exit bool) error {
 	return d.verdict(err)
 }
 
-// prepare makes the data folder and the log. The log of a demo that leaves nothing behind lies outside of the folder: it
-// must survive a failure.
+// prepare creates the data folder and the log. With --exit the log lies outside of the folder, so that it survives a failure.
 func (d *demo) prepare(config *app.Config) (log io.WriteCloser, remove func(all bool) error, err error) {
 	remove = func(bool) error { return nil }
 	if config.DataDir != "" {
@@ -143,7 +148,7 @@ func (d *demo) run(ctx context.Context, ready <-chan app.Info, ended chan error)
 		select {
 		case d.info = <-ready:
 		case err := <-ended:
-			ended <- nil // it has ended: nobody need wait for it
+			ended <- nil // it has ended: the next receive must not wait
 			return "", errors.Join(err, ctx.Err())
 		case <-ctx.Done():
 			return "", ctx.Err()
@@ -181,7 +186,7 @@ func (d *demo) step(name string, do func() (string, error)) error {
 	return err
 }
 
-// verdict says where to look when the demo failed.
+// verdict names the server's log when the demo failed.
 func (d *demo) verdict(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
@@ -191,7 +196,7 @@ func (d *demo) verdict(err error) error {
 	return errSilent
 }
 
-// goOn says what can be done now.
+// goOn prints what the user can do now.
 func (d *demo) goOn() {
 	berth := program()
 	_, _ = fmt.Fprintf(d.c.out, `
@@ -202,7 +207,7 @@ Berth serves at %s (debug pages: %s); Ctrl-C stops it with all its clusters.
 In another terminal, let az, azureml-core, the SDKs and Terraform talk to it:
   eval "$(%[5]s env --data-dir %[6]s)"
 
-To look at it in a browser, signed in (or: %[5]s studio --data-dir %[6]s):
+To open it in a browser, signed in (or: %[5]s studio --data-dir %[6]s):
   %[7]s
 
 Then, for example:
@@ -213,7 +218,7 @@ Then, for example:
 `, d.info.Endpoint, orNone(d.info.DebugAddress), d.info.DataDir, d.log, berth, shellWord(d.info.DataDir), d.studioLink())
 }
 
-// studioLink is a one-time way into the web page; its plain address when there is none to be had.
+// studioLink is a link that signs in once; the plain address of the web page when the server refuses one.
 func (d *demo) studioLink() string {
 	if link, err := d.cl.StudioLink(context.Background()); err == nil {
 		return link

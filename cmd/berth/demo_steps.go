@@ -12,7 +12,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// What the demo makes.
+// The resources that the demo creates.
 const (
 	demoGroup     = "demo-rg"
 	demoWorkspace = "demo-ws"
@@ -24,7 +24,7 @@ type demoStep struct {
 	do   func() (string, error)
 }
 
-// steps are the main job. Each can be done again over what an earlier demo left.
+// steps create, attach, scale and detach. Each can be repeated over the resources of an earlier demo.
 func (d *demo) steps(ctx context.Context) []demoStep {
 	myaks := client.ComputeName{Group: demoGroup, Workspace: demoWorkspace, Name: "myaks"}
 	attached := client.ComputeName{Group: demoGroup, Workspace: demoWorkspace, Name: "attached"}
@@ -77,7 +77,7 @@ func nodes(count string) string {
 // stepPatience is how long a step of the demo may take. The server tries for longer; a person watching should not.
 const stepPatience = 3 * time.Minute
 
-// wait follows an operation on what. Ctrl-C is plain here: everything stops together, so there is nothing to follow later.
+// wait follows an operation on what. Ctrl-C ends it without advice: the server stops too, so no operation is left to follow.
 func (d *demo) wait(ctx context.Context, op *client.Operation, what string) error {
 	limited, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
@@ -95,7 +95,9 @@ func (d *demo) wait(ctx context.Context, op *client.Operation, what string) erro
 
 func (d *demo) cluster(ctx context.Context) (string, error) {
 	pool := client.Object{"name": "nodepool1", "mode": "System", "count": 1, "vmSize": "Standard_D3_v2"}
-	_, op, err := d.cl.PutCluster(ctx, demoGroup, "existing", client.Object{"location": demoLocation, "properties": client.Object{"agentPoolProfiles": []any{pool}}})
+	_, op, err := d.cl.PutCluster(ctx, demoGroup, "existing", client.Object{
+		"location": demoLocation, "properties": client.Object{"agentPoolProfiles": []any{pool}},
+	})
 	if err != nil {
 		return "", err
 	}
@@ -182,7 +184,7 @@ func program() string {
 	if dir, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(dir, exe); err == nil && !strings.HasPrefix(short, "..") {
 			if !strings.ContainsRune(short, filepath.Separator) {
-				short = "." + string(filepath.Separator) + short // a bare name would be looked for in PATH
+				short = "." + string(filepath.Separator) + short // the shell searches PATH for a bare name
 			}
 			return shellWord(short)
 		}

@@ -20,7 +20,7 @@ func TestDryRun(t *testing.T) {
 		return offTerminal(strings.Fields("ml computetarget " + line + " -g g -w work --dry-run -o table")...)
 	}
 	good := ask("create aks -n myaks")
-	if good.code != 0 || !strings.Contains(good.out, "Nothing forbids it.") {
+	if good.code != 0 || !strings.Contains(good.out, "No rule is violated.") {
 		t.Errorf("%+v", good)
 	}
 	warned := ask("create aks -n myaks-9 -a 2 -s Standard_D13_v2")
@@ -29,7 +29,7 @@ func TestDryRun(t *testing.T) {
 	}
 	bad := ask("create aks -n 1x -a 2 -s Standard_D3_v2 -l moon")
 	for _, field := range []string{"name", "agentCount", "computeLocation"} {
-		if bad.code != exitFailed || !strings.Contains(bad.out, field) || !strings.Contains(bad.err, "nothing was made") {
+		if bad.code != exitFailed || !strings.Contains(bad.out, field) || !strings.Contains(bad.err, "Nothing was changed") {
 			t.Errorf("%s: %+v", field, bad)
 		}
 	}

@@ -30,10 +30,11 @@ func (c *cli) envCommand() *cobra.Command {
 		}
 		return c.env(shell)
 	})
-	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\nIt holds the client secret: do not show it around."
+	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\n" +
+		"The output contains the client secret: keep it private."
 	cmd.Example = "  eval \"$(berth env)\"\n  berth env --shell fish | source\n  berth env --shell powershell | Out-String | Invoke-Expression"
 	cmd.Flags().StringVar(&shell, "shell", shell, strings.Join(shells, ", "))
-	cmd.Flags().BoolVar(&check, "check", false, "print nothing, but say what keeps a client in this shell from connecting")
+	cmd.Flags().BoolVar(&check, "check", false, "instead of printing, report what keeps a client in this shell from connecting")
 	cmd.Flags().Lookup("shell").DefValue = "bash; powershell on Windows"
 	return cmd
 }
@@ -55,7 +56,7 @@ func (c *cli) env(shell string) error {
 	return err
 }
 
-// variables are what the clients look at. Each line is one that a client was seen to need.
+// variables are those that the clients read. Each line is there because a client needs it.
 func variables(s *session) ([]variable, error) {
 	u, err := url.Parse(s.Endpoint)
 	if err != nil {
@@ -83,7 +84,8 @@ func variables(s *session) ([]variable, error) {
 	if s.dataDir != "" {
 		return append(vars, variable{"BERTH_DATA_DIR", s.dataDir}), nil
 	}
-	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID}, variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
+	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID},
+		variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
 		variable{"BERTH_CLIENT_ID", s.ClientID}, variable{"BERTH_CLIENT_SECRET", s.ClientSecret}, variable{"BERTH_CA_FILE", s.CAFile}), nil
 }
 

@@ -21,13 +21,13 @@ import (
 // clockLimit is how far this machine's clock may be from the server's: clients refuse tokens beyond five minutes or so.
 const clockLimit = time.Minute
 
-// finding is one thing that env --check looked at.
+// finding is the result of one check of env --check.
 type finding struct {
 	what string // what is right, or what is wrong
 	hint string // what to do about it; empty when it is right
 }
 
-// checkEnv looks, in the order in which a client would stumble, at everything between this shell and a resource.
+// checkEnv checks everything between this shell and a resource, in the order in which a client needs it.
 func (c *cli) checkEnv(ctx context.Context) error {
 	s, err := c.session()
 	if err != nil {
@@ -49,13 +49,19 @@ func (c *cli) checkEnv(ctx context.Context) error {
 	return nil
 }
 
-// checkServer goes from the name to a token; what comes after a failure could only fail too.
+// checkServer checks everything from the name to a token, and stops at the first failure, since the rest could only fail too.
 func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
 	u, err := url.Parse(s.Endpoint)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return append(all, finding{fmt.Sprintf("the endpoint %q is not an https address", s.Endpoint), "look at credentials.json in the data folder, or at BERTH_ENDPOINT"})
+		return append(all, finding{
+			fmt.Sprintf("the endpoint %q is not an https address", s.Endpoint),
+			"check credentials.json in the data folder, or BERTH_ENDPOINT",
+		})
 	}
-	for _, check := range []func(context.Context, *session, *url.URL) finding{checkName, checkConnection, c.checkCertificate, c.checkMetadata, c.checkToken} {
+	checks := []func(context.Context, *session, *url.URL) finding{
+		checkName, checkConnection, c.checkCertificate, c.checkMetadata, c.checkToken,
+	}
+	for _, check := range checks {
 		f := check(ctx, s, u)
 		all = append(all, f)
 		if f.hint != "" {
@@ -68,7 +74,10 @@ func (c *cli) checkServer(ctx context.Context, s *session) (all []finding) {
 func checkName(ctx context.Context, _ *session, u *url.URL) finding {
 	found, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
 	if err != nil {
-		return finding{fmt.Sprintf("the name %s is not known here: %v", u.Hostname(), err), "put it into DNS or /etc/hosts, or start the server with a --public-url that this machine can resolve"}
+		return finding{
+			fmt.Sprintf("the name %s is not known here: %v", u.Hostname(), err),
+			"put it into DNS or /etc/hosts, or start the server with a --public-url that this machine can resolve",
+		}
 	}
 	return finding{what: fmt.Sprintf("the name %s means %s", u.Hostname(), strings.Join(found, ", "))}
 }
@@ -83,7 +92,10 @@ func hostPort(u *url.URL) string {
 func checkConnection(ctx context.Context, _ *session, u *url.URL) finding {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", hostPort(u))
 	if err != nil {
-		return finding{fmt.Sprintf("nothing answers at %s: %v", hostPort(u), err), "start it with 'berth serve', or name another data folder with --data-dir"}
+		return finding{
+			fmt.Sprintf("nothing answers at %s: %v", hostPort(u), err),
+			"start it with 'berth serve', or name another data folder with --data-dir",
+		}
 	}
 	_ = conn.Close()
 	return finding{what: "something listens at " + hostPort(u)}
@@ -95,7 +107,10 @@ func (c *cli) checkCertificate(ctx context.Context, s *session, u *url.URL) find
 	if s.CAFile != "" {
 		text, err := os.ReadFile(s.CAFile)
 		if err != nil {
-			return finding{fmt.Sprintf("the certificate authority's file cannot be read: %v", err), "copy ca.pem from the server's data folder and name it in BERTH_CA_FILE"}
+			return finding{
+				fmt.Sprintf("the certificate authority's file cannot be read: %v", err),
+				"copy ca.pem from the server's data folder and name it in BERTH_CA_FILE",
+			}
 		}
 		config.RootCAs = x509.NewCertPool()
 		config.RootCAs.AppendCertsFromPEM(text)
@@ -112,7 +127,7 @@ func (c *cli) checkCertificate(ctx context.Context, s *session, u *url.URL) find
 	} else if _, bad := errors.AsType[x509.UnknownAuthorityError](err); bad {
 		hint = "the file " + s.CAFile + " is another server's: copy ca.pem from this server's data folder"
 	} else if e, bad := errors.AsType[x509.CertificateInvalidError](err); bad && e.Reason == x509.Expired {
-		hint = "one of the two clocks is wrong, or the server has run for too long: look at the time here and there, then start it again"
+		hint = "one of the two clocks is wrong, or the server has run for too long: compare the time on both machines, then restart the server"
 	}
 	return finding{fmt.Sprintf("its certificate is refused: %v", err), hint}
 }
@@ -125,20 +140,29 @@ func (c *cli) checkMetadata(ctx context.Context, s *session, _ *url.URL) finding
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metadataURL(s), nil)
 	if err != nil {
-		return finding{err.Error(), "look at the endpoint"}
+		return finding{err.Error(), "check the endpoint"}
 	}
 	resp, err := web.Do(req)
 	if err != nil {
-		return finding{fmt.Sprintf("the cloud's metadata cannot be read: %v", err), "is a proxy set in this shell? Put the server's host into NO_PROXY"}
+		return finding{
+			fmt.Sprintf("the cloud's metadata cannot be read: %v", err),
+			"is a proxy set in this shell? Put the server's host into NO_PROXY",
+		}
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), s.Endpoint) {
-		return finding{fmt.Sprintf("%s answers %s and is not the metadata of this Berth", metadataURL(s), resp.Status), "another server has this address: start Berth there, or look for it elsewhere"}
+		return finding{
+			fmt.Sprintf("%s answers %s and is not the metadata of this Berth", metadataURL(s), resp.Status),
+			"another server has this address: start Berth there, or name another endpoint",
+		}
 	}
 	if theirs, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		if off := time.Since(theirs).Round(time.Second); off.Abs() > clockLimit {
-			return finding{fmt.Sprintf("this machine's clock is %v away from the server's", off), "set the clocks, for example with NTP: tokens are refused otherwise"}
+			return finding{
+				fmt.Sprintf("this machine's clock is %v away from the server's", off),
+				"set the clocks, for example with NTP: tokens are refused otherwise",
+			}
 		}
 	}
 	return finding{what: "the cloud's metadata is there, and the clocks agree"}
@@ -150,12 +174,15 @@ func (c *cli) checkToken(ctx context.Context, s *session, _ *url.URL) finding {
 		_, err = api.ListGroups(ctx)
 	}
 	if err != nil {
-		return finding{fmt.Sprintf("signing in fails: %v", err), "the client id and secret must be those of this server: see credentials.json in its data folder"}
+		return finding{
+			fmt.Sprintf("signing in fails: %v", err),
+			"the client id and secret must be those of this server: see credentials.json in its data folder",
+		}
 	}
 	return finding{what: "signing in works, and so does a first request"}
 }
 
-// checkShell compares what this shell has with what `berth env` would set, and looks at what az remembers.
+// checkShell compares the environment of this shell with the output of `berth env`, and checks what az has stored.
 func (c *cli) checkShell(s *session) []finding {
 	vars, err := variables(s)
 	if err != nil {

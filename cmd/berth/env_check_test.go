@@ -18,7 +18,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// TestEnvCheck: each thing that keeps a client from connecting is found, and what to do about it is said.
+// TestEnvCheck: each thing that keeps a client from connecting is found, and reported with a remedy.
 func TestEnvCheck(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(w.dataDir, "credentials.json")
@@ -53,7 +53,10 @@ func TestEnvCheck(t *testing.T) {
 		{func(cr *client.Credentials) { cr.Endpoint = other.URL }, "nothing answers at", "berth serve"},
 		{func(cr *client.Credentials) { cr.Endpoint = "https://no-such-host.invalid:1" }, "is not known here", "--public-url"},
 		{func(cr *client.Credentials) { cr.CAFile = foreign }, "its certificate is refused", "another server's"},
-		{func(cr *client.Credentials) { cr.Endpoint = strings.Replace(cr.Endpoint, "127.0.0.1", "localhost", 1) }, "its certificate is refused", "--host localhost"},
+		{
+			func(cr *client.Credentials) { cr.Endpoint = strings.Replace(cr.Endpoint, "127.0.0.1", "localhost", 1) },
+			"its certificate is refused", "--host localhost",
+		},
 	} {
 		cr := good
 		c.change(&cr)
@@ -72,7 +75,8 @@ func TestEnvCheck(t *testing.T) {
 func check(t *testing.T, says, hint string) {
 	t.Helper()
 	r := offTerminal("env", "--check")
-	if r.code == 0 || !strings.Contains(r.out, "✗ ") || !strings.Contains(r.out, says) || !strings.Contains(r.out, hint) || !strings.Contains(r.err, "checks failed") {
+	if r.code == 0 || !strings.Contains(r.out, "✗ ") || !strings.Contains(r.out, says) ||
+		!strings.Contains(r.out, hint) || !strings.Contains(r.err, "checks failed") {
 		t.Errorf("want %q and %q; exit %d:\n%s%s", says, hint, r.code, r.out, r.err)
 	}
 	if strings.Contains(r.out+r.err, testSecret) {
@@ -87,7 +91,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// strangerCertificate is an authority's that nobody here knows.
+// strangerCertificate is from an authority that no client here knows.
 func strangerCertificate(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

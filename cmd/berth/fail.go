@@ -23,7 +23,7 @@ type usageError struct{ error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// notFoundError is a thing that the command looked for in vain.
+// notFoundError names a thing that does not exist.
 type notFoundError struct{ error }
 
 func notFound(format string, args ...any) error { return notFoundError{fmt.Errorf(format, args...)} }
@@ -33,7 +33,7 @@ type interruptedError struct{ operation string }
 
 func (e *interruptedError) Error() string { return "interrupted" }
 
-// errSilent ends a command with exit code 1 when everything has been said already.
+// errSilent ends a command with exit code 1 when the reason is already printed.
 var errSilent = errors.New("failed")
 
 // exitCode reports an error and answers the code that stands for it.
@@ -42,7 +42,7 @@ func (c *cli) exitCode(err error) int {
 		return 0
 	}
 	if e, ok := errors.AsType[*interruptedError](err); ok {
-		c.say("\nInterrupted. The operation goes on; follow it with:\n  berth operation wait --id %s\n", e.operation)
+		c.say("\nInterrupted. The operation continues; follow it with:\n  berth operation wait --id %s\n", e.operation)
 		return exitInterrupted
 	}
 	if errors.Is(err, context.Canceled) {
@@ -53,7 +53,7 @@ func (c *cli) exitCode(err error) int {
 	}
 	c.report(err)
 	if _, ok := errors.AsType[usageError](err); ok {
-		c.say("Add --help to see what the command takes.\n")
+		c.say("Add --help to see the options of the command.\n")
 		return exitUsage
 	}
 	if _, ok := errors.AsType[notFoundError](err); ok || client.IsNotFound(err) {
@@ -83,7 +83,7 @@ func (c *cli) details(of *berth.Error, indent string) {
 		if where == "" {
 			where = string(d.Code)
 		}
-		if d.Message != of.Message { // an only detail says the same as the whole
+		if d.Message != of.Message { // a single detail repeats the whole
 			where += ": " + d.Message
 		}
 		c.say("%s- %s\n", indent, where)
@@ -91,21 +91,21 @@ func (c *cli) details(of *berth.Error, indent string) {
 	}
 }
 
-// warn says what the user should know and need not act on.
+// warn prints what the user should know and need not act on.
 func (c *cli) warn(format string, args ...any) {
 	if !c.onlyErrors {
 		c.say("%s\n", c.paint(yellow, "WARNING: "+fmt.Sprintf(format, args...)))
 	}
 }
 
-// note says how things go.
+// note prints progress.
 func (c *cli) note(format string, args ...any) {
 	if !c.onlyErrors {
 		c.say(format+"\n", args...)
 	}
 }
 
-// say writes to standard error. When even that is gone there is nobody left to tell.
+// say writes to standard error. An error of that write has no place to be reported.
 func (c *cli) say(format string, args ...any) { _, _ = fmt.Fprintf(c.err, format, args...) }
 
 // The colours, as terminals know them.
@@ -116,7 +116,7 @@ const (
 	blue   = "34"
 )
 
-// paint colours text for standard error, when that is a terminal and nobody minds.
+// paint colours text for standard error, when that is a terminal and NO_COLOR is not set.
 func (c *cli) paint(colour, text string) string {
 	if !c.errTerminal || os.Getenv("NO_COLOR") != "" {
 		return text

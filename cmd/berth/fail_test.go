@@ -18,9 +18,11 @@ func TestErrorsOnStandardError(t *testing.T) {
 	}
 	create := []string{"ml", "computetarget", "create", "aks", "-n", "c", "-g", "g", "-w", "w"}
 	w.on("PUT "+computePath, `400 {"error":{"code":"BadRequest","message":"The request breaks 2 rules.","details":[
-		{"code":"BadRequest","message":"Too few vCPUs.","target":"properties.properties.agentCount"},{"code":"InvalidResourceName","message":"Too short."}]}}`)
+		{"code":"BadRequest","message":"Too few vCPUs.","target":"properties.properties.agentCount"},`+
+		`{"code":"InvalidResourceName","message":"Too short."}]}}`)
 	try("several violations", exitFailed, create...)
-	w.on("PUT "+computePath, `400 {"error":{"code":"BadRequest","message":"Too few vCPUs.","details":[{"code":"BadRequest","message":"Too few vCPUs.","target":"agentCount"}]}}`)
+	w.on("PUT "+computePath, `400 {"error":{"code":"BadRequest","message":"Too few vCPUs.","details":[{"code":"BadRequest",`+
+		`"message":"Too few vCPUs.","target":"agentCount"}]}}`)
 	try("one violation", exitFailed, create...)
 	w.on("PUT "+computePath, "201 {}")
 	w.on("GET "+operationPath, `{"status":"Failed","error":{"code":"OperationTimedOut","message":"It took too long."}}`)

@@ -7,7 +7,7 @@ import (
 )
 
 func (c *cli) groupCommand() *cobra.Command {
-	return family("group", "Resource groups: what holds everything else",
+	return family("group", "Resource groups: they contain every other resource",
 		c.groupCreate(), c.groupShow(), c.groupList(), c.groupDelete(), c.groupExists())
 }
 

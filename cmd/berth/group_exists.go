@@ -10,7 +10,7 @@ import (
 
 func (c *cli) groupExists() *cobra.Command {
 	w := &where{}
-	cmd := command("exists", "Say whether a resource group exists: true or false", func(ctx context.Context) error {
+	cmd := command("exists", "Print whether a resource group exists: true or false", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
 			return err

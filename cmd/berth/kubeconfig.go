@@ -14,7 +14,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// mergeOptions say where credentials go.
+// mergeOptions are where credentials are written.
 type mergeOptions struct {
 	file, context string
 	overwrite     bool
@@ -78,9 +78,9 @@ func (c *cli) mergeKubeconfig(config []byte, names entryNames, o mergeOptions) e
 }
 
 // kubeconfigFile is the file that kubectl would write to.
-func kubeconfigFile(given string) (string, error) {
-	if given != "" {
-		return filepath.Abs(given)
+func kubeconfigFile(option string) (string, error) {
+	if option != "" {
+		return filepath.Abs(option)
 	}
 	for _, f := range filepath.SplitList(os.Getenv("KUBECONFIG")) {
 		if f != "" {
@@ -122,7 +122,7 @@ func readKubeconfig(file string) (client.Object, os.FileMode, error) {
 // sections are the lists of a kubeconfig, and what an entry of each holds.
 var sections = []struct{ list, entry string }{{"clusters", "cluster"}, {"users", "user"}, {"contexts", "context"}}
 
-// renamed is the kubeconfig with its one cluster, user and context under the given names.
+// renamed is the kubeconfig with its one cluster, user and context under other names.
 func renamed(config []byte, n entryNames) (client.Object, error) {
 	var in client.Object
 	if err := yaml.Unmarshal(config, &in); err != nil {
@@ -161,7 +161,8 @@ func merge(old, fresh client.Object, file string, overwrite bool) error {
 				continue
 			}
 			if !overwrite && !reflect.DeepEqual(o, entry) {
-				return fmt.Errorf("a different entry named %v already exists under %s in %s; add --overwrite-existing to replace it, or write elsewhere with --file", entry["name"], s.list, file)
+				return fmt.Errorf("a different entry named %v already exists under %s in %s; "+
+					"add --overwrite-existing to replace it, or name another file with --file", entry["name"], s.list, file)
 			}
 		}
 		old[s.list] = append(kept, entry)

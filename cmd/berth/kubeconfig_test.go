@@ -64,16 +64,18 @@ func TestGetCredentialsMerges(t *testing.T) {
 		t.Errorf("a refused merge changed the file: %v", err)
 	}
 	w.ok(append(args, "--overwrite-existing")...)
-	if now, err := os.ReadFile(file); err != nil || !strings.Contains(string(now), "https://two") || !strings.Contains(string(now), "https://other") {
+	if now, err := os.ReadFile(file); err != nil || !strings.Contains(string(now), "https://two") ||
+		!strings.Contains(string(now), "https://other") {
 		t.Errorf("after overwriting: %s, %v", now, err)
 	}
 }
 
-func TestGetCredentialsElsewhere(t *testing.T) {
+func TestGetCredentialsIntoAnotherFile(t *testing.T) {
 	w := newWorld(t)
 	w.credentials("https://one")
 	args := []string{"aks", "get-credentials", "-n", "k", "-g", "g"}
-	if out := w.ok(append(args, "--file", "-", "--context", "mine")...); !strings.Contains(out, "current-context: mine\n") || !strings.Contains(out, "clusterUser_g_k") {
+	if out := w.ok(append(args, "--file", "-", "--context", "mine")...); !strings.Contains(out, "current-context: mine\n") ||
+		!strings.Contains(out, "clusterUser_g_k") {
 		t.Errorf("printed %s", out)
 	}
 	w.ok(args...)
@@ -87,7 +89,8 @@ func TestGetCredentialsElsewhere(t *testing.T) {
 	if r := offTerminal(append(args, "-f", broken)...); r.code != exitFailed || !strings.Contains(r.err, "nothing was changed") {
 		t.Errorf("a broken file: exit %d, %s", r.code, r.err)
 	}
-	w.on("POST "+computePath+"/listKeys", `{"computeType":"AKS","userKubeConfig":"`+strings.ReplaceAll(kubeconfig("https://c"), "\n", `\n`)+`"}`)
+	w.on("POST "+computePath+"/listKeys",
+		`{"computeType":"AKS","userKubeConfig":"`+strings.ReplaceAll(kubeconfig("https://c"), "\n", `\n`)+`"}`)
 	target := []string{"ml", "computetarget", "get-credentials", "-n", "c", "-g", "g", "-w", "w"}
 	if out := w.ok(append(target, "--query", "computeType", "-o", "tsv")...); out != "AKS\n" {
 		t.Errorf("printed %q", out)
@@ -99,7 +102,8 @@ func TestGetCredentialsElsewhere(t *testing.T) {
 
 func TestReadNodes(t *testing.T) {
 	list, err := decodeNodes([]byte(`{"items":[{"metadata":{"name":"n","labels":{"node.kubernetes.io/instance-type":"S"}},
-		"status":{"capacity":{"cpu":"4","memory":"14Gi"},"conditions":[{"type":"Ready","status":"True"}],"nodeInfo":{"kubeletVersion":"v1.36.0"}}}]}`))
+		"status":{"capacity":{"cpu":"4","memory":"14Gi"},"conditions":[{"type":"Ready","status":"True"}],` +
+		`"nodeInfo":{"kubeletVersion":"v1.36.0"}}}]}`))
 	if err != nil || len(list) != 1 || list[0] != (node{name: "n", size: "S", cpu: "4", memory: "14Gi", version: "v1.36.0", ready: true}) {
 		t.Errorf("got %+v, %v", list, err)
 	}

@@ -38,8 +38,8 @@ type miniConfig struct {
 	} `json:"users"`
 }
 
-// readNodes lists the nodes of a cluster with one plain HTTPS request: it shows that what Berth hands out works, without
-// Berth having a hand in it.
+// readNodes lists the nodes of a cluster with one plain HTTPS request: it shows that the credentials work without
+// any code of Berth.
 func readNodes(ctx context.Context, kubeconfig []byte) ([]node, error) {
 	var config miniConfig
 	if err := yaml.Unmarshal(kubeconfig, &config); err != nil {

@@ -17,9 +17,9 @@ import (
 
 func (c *cli) loginCommand() *cobra.Command {
 	cr := client.Credentials{CloudName: "Berth"}
-	cmd := command("login", "Keep credentials for a Berth elsewhere", func(ctx context.Context) error { return c.login(ctx, cr) })
-	cmd.Long = "Keep credentials for a Berth elsewhere. The secret is read from standard input or from BERTH_CLIENT_SECRET, never from an\n" +
-		"argument: arguments show in process lists. They are kept in the settings folder, readable by you only."
+	cmd := command("login", "Store credentials for a Berth on another machine", func(ctx context.Context) error { return c.login(ctx, cr) })
+	cmd.Long = "Store credentials for a Berth on another machine in the settings folder, readable by you only. The secret is read from\n" +
+		"standard input or from BERTH_CLIENT_SECRET, never from an argument, because process lists show arguments."
 	cmd.Example = "  berth login --endpoint https://berth.example:8443 --tenant TENANT --client-id CLIENT --ca-file ca.pem < secret.txt"
 	f := cmd.Flags()
 	f.StringVar(&cr.Endpoint, "endpoint", os.Getenv("BERTH_ENDPOINT"), "https address of the Berth [$BERTH_ENDPOINT]")
@@ -29,7 +29,12 @@ func (c *cli) loginCommand() *cobra.Command {
 	for _, name := range []string{"endpoint", "tenant", "client-id", "ca-file"} {
 		f.Lookup(name).DefValue = "" // help must read the same everywhere
 	}
-	w := &where{wants: []want{{value: &cr.Endpoint, options: "--endpoint"}, {value: &cr.TenantID, options: "--tenant"}, {value: &cr.ClientID, options: "--client-id"}}}
+	w := &where{
+		wants: []want{
+			{value: &cr.Endpoint, options: "--endpoint"}, {value: &cr.TenantID, options: "--tenant"},
+			{value: &cr.ClientID, options: "--client-id"},
+		},
+	}
 	return w.on(c, cmd)
 }
 
@@ -63,9 +68,9 @@ func (c *cli) login(ctx context.Context, cr client.Credentials) error {
 		return err
 	}
 	if err := cr.Write(file); err != nil {
-		return fmt.Errorf("the login cannot be kept: %w", err)
+		return fmt.Errorf("the login cannot be stored: %w", err)
 	}
-	c.note("Logged in to %s. The credentials are kept in %s.", cr.Endpoint, file)
+	c.note("Logged in to %s. The credentials are stored in %s.", cr.Endpoint, file)
 	return c.emit(list, nil)
 }
 
@@ -98,5 +103,5 @@ func (c *cli) readSecret() (string, error) {
 	if s := strings.TrimSpace(lines.Text()); s != "" {
 		return s, nil
 	}
-	return "", usage("there is no client secret: give it on standard input or in BERTH_CLIENT_SECRET")
+	return "", usage("the client secret is missing: pass it on standard input or in BERTH_CLIENT_SECRET")
 }

@@ -4,8 +4,8 @@ import "github.com/spf13/cobra"
 
 func (c *cli) mlCommand() *cobra.Command {
 	return family("ml", "Machine learning: workspaces and the computes in them",
-		family("workspace", "Workspaces: the home of computes", c.workspaceCreate(), c.workspaceShow(), c.workspaceList(), c.workspaceDelete()),
-		family("computetarget", "Compute targets: clusters taken up by a workspace",
+		family("workspace", "Workspaces: they contain computes", c.workspaceCreate(), c.workspaceShow(), c.workspaceList(), c.workspaceDelete()),
+		family("computetarget", "Compute targets: clusters attached to a workspace",
 			family("create", "Create a compute, with a cluster of its own", c.computeCreate()),
 			family("attach", "Attach an existing cluster as a compute", c.computeAttach()),
 			family("update", "Change a compute's TLS or load balancer", c.computeUpdate()),

@@ -30,7 +30,9 @@ func (c *cli) nodepoolList() *cobra.Command {
 func nodepoolTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
-			{"Name", str(o, "name")}, {"OsType", str(o, "osType")}, {"KubernetesVersion", str(o, "orchestratorVersion")}, {"VmSize", str(o, "vmSize")},
+			{"Name", str(o, "name")}, {"OsType", str(o, "osType")}, {
+				"KubernetesVersion", str(o, "orchestratorVersion"),
+			}, {"VmSize", str(o, "vmSize")},
 			{"Count", str(o, "count")}, {"MaxPods", str(o, "maxPods")}, {"ProvisioningState", str(o, "provisioningState")}, {"Mode", str(o, "mode")},
 		}
 	})

@@ -7,7 +7,7 @@ import (
 )
 
 func (c *cli) operationCommand() *cobra.Command {
-	return family("operation", "Operations: accepted wishes on their way", c.operationShow(), c.operationWait())
+	return family("operation", "Operations: changes that Berth is working on", c.operationShow(), c.operationWait())
 }
 
 // idFlag adds --id: a GUID, or the address that Azure-AsyncOperation named.
@@ -19,7 +19,8 @@ func (w *where) idFlag(cmd *cobra.Command) {
 func operationTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		return row{
-			{"Id", str(o, "name")}, {"Verb", str(o, "properties", "verb")}, {"Status", str(o, "status")}, {"Resource", lastWord(str(o, "resourceId"))},
+			{"Id", str(o, "name")}, {"Verb", str(o, "properties", "verb")}, {"Status", str(o, "status")},
+			{"Resource", lastWord(str(o, "resourceId"))},
 			{"Message", str(o, "properties", "message") + str(o, "error", "message")},
 		}
 	})

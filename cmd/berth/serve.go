@@ -12,7 +12,8 @@ import (
 func (*cli) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the control plane",
-		Long: "Run the control plane: Azure Resource Manager over HTTPS, with a real Kubernetes cluster behind each cluster resource.\nThe first start makes a certificate authority and credentials in the data folder.",
+		Long: "Run the control plane: Azure Resource Manager over HTTPS, with a real Kubernetes cluster behind each " +
+			"cluster resource.\nThe first start makes a certificate authority and credentials in the data folder.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := app.LoadConfig(cmd.Flags(), os.Getenv)
 			if err != nil {
@@ -20,7 +21,8 @@ func (*cli) serveCommand() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			return app.Serve(cmd.Context(), config, cmd.ErrOrStderr(), func(i app.Info) {
-				_, _ = fmt.Fprintf(out, "Berth is ready at %s\n  data folder  %s\n  credentials  %s\n  first step   berth group create -n demo -l westeurope%s\nStop it with Ctrl-C; its clusters stop too, and come back at the next start.\n",
+				_, _ = fmt.Fprintf(out, "Berth is ready at %s\n  data folder  %s\n  credentials  %s\n  first step   berth group "+
+					"create -n demo -l westeurope%s\nStop it with Ctrl-C; its clusters stop too, and come back at the next start.\n",
 					i.Endpoint, i.DataDir, i.CredentialsFile, dataDirHint(i.DataDir))
 			})
 		},

@@ -90,10 +90,14 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the login: %v, %v", info, err)
 	}
-	for name, value := range map[string]string{"BERTH_ENDPOINT": "https://127.0.0.1:1", "BERTH_TENANT_ID": "t", "BERTH_CLIENT_ID": "c", "BERTH_CLIENT_SECRET": "s", "BERTH_SUBSCRIPTION_ID": "x"} {
+	for name, value := range map[string]string{
+		"BERTH_ENDPOINT": "https://127.0.0.1:1", "BERTH_TENANT_ID": "t",
+		"BERTH_CLIENT_ID": "c", "BERTH_CLIENT_SECRET": "s", "BERTH_SUBSCRIPTION_ID": "x",
+	} {
 		t.Setenv(name, value)
 	}
-	if r := offTerminal("group", "list"); !strings.Contains(r.err, "Berth does not answer at https://127.0.0.1:1; start it with `berth serve`.") {
+	if r := offTerminal("group", "list"); !strings.Contains(r.err,
+		"Berth does not answer at https://127.0.0.1:1; start it with `berth serve`.") {
 		t.Errorf("the environment does not come first: %s", r.err)
 	}
 }

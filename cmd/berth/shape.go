@@ -46,7 +46,7 @@ func each(v any, make func(client.Object) row) []row {
 	return rows
 }
 
-// flat lifts what is in properties to the top, and names the resource group: what az shows of most resources.
+// flat moves the properties to the top, and names the resource group, as az shows most resources.
 func flat(o client.Object) client.Object {
 	out := client.Object{}
 	maps.Copy(out, o)
@@ -78,5 +78,5 @@ func groupOf(o client.Object) string {
 	return id.Group
 }
 
-// unquoted takes away the quotes that `--query id` puts around an id, so that its output can be pasted.
+// unquoted removes the quotes that `--query id` puts around an id, so that its output can be pasted.
 func unquoted(s string) string { return strings.Trim(strings.TrimSpace(s), `"'`) }

@@ -27,7 +27,8 @@ func (c *cli) studioCommand() *cobra.Command {
 		_, err = fmt.Fprintln(c.out, link)
 		return err
 	})
-	cmd.Long = "Open the web page, signed in. The link that is printed is good once, for ten minutes. A browser that does not trust Berth's authority warns:\nimport the ca.pem of the data folder, or run the server with a certificate of your own (--tls-cert)."
+	cmd.Long = "Open the web page, signed in. The printed link is valid once, for ten minutes. If your browser does not trust Berth's\n" +
+		"authority, import the ca.pem of the data folder, or run the server with a certificate of your own (--tls-cert)."
 	cmd.Flags().BoolVar(&noBrowser, "no-browser", false, "only print the link")
 	return cmd
 }

@@ -66,7 +66,7 @@ func columnNames(rows []row) []string {
 	return names
 }
 
-// hidden are columns that az leaves out of tables that nobody designed.
+// hidden are columns that az leaves out of tables without a layout of their own.
 var hidden = []string{"id", "type", "etag", "revision"}
 
 // autoTable makes rows of any result: the scalars of each object, or a column Result.
@@ -191,7 +191,7 @@ func (c *cli) columnOrder() []string {
 	return order
 }
 
-// sortedKeys are the keys in the given order, then the rest by name.
+// sortedKeys are the keys of an order, then the rest by name.
 func sortedKeys(o map[string]any, order []string) []string {
 	keys := make([]string, 0, len(o))
 	for k := range o {

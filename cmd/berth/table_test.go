@@ -8,19 +8,32 @@ import (
 
 const (
 	orchestrators = `{"id":"/o","name":"default","type":"t","properties":{"orchestrators":[
-		{"orchestratorType":"Kubernetes","orchestratorVersion":"1.36.0","default":true,"isPreview":null,"upgrades":[{"orchestratorVersion":"1.37.2","isPreview":true}]},
+		{"orchestratorType":"Kubernetes","orchestratorVersion":"1.36.0","default":true,"isPreview":null,` +
+		`"upgrades":[{"orchestratorVersion":"1.37.2","isPreview":true}]},
 		{"orchestratorType":"Kubernetes","orchestratorVersion":"1.37.2","default":null,"isPreview":true,"upgrades":null},
-		{"orchestratorType":"Kubernetes","orchestratorVersion":"1.9.0","default":null,"isPreview":null,"upgrades":[{"orchestratorVersion":"1.36.0"},{"orchestratorVersion":"1.10.0"}]}]}}`
-	compute = `{"id":"` + computePath + `","name":"c","location":"westeurope","tags":{},"etag":"x","systemData":{},"properties":{"computeType":"AKS","computeLocation":"westeurope",
-		"description":null,"createdOn":"2026-01-01","resourceId":"` + clusterPath + `","isAttachedCompute":true,"provisioningState":"Succeeded","provisioningErrors":null,
-		"properties":{"agentCount":3,"agentVmSize":"Standard_D3_v2","clusterPurpose":"FastProd","clusterFqdn":"c.example","systemServices":null,"sslConfiguration":null,"loadBalancerType":"PublicIp","loadBalancerSubnet":null}}}`
+		{"orchestratorType":"Kubernetes","orchestratorVersion":"1.9.0","default":null,"isPreview":null,` +
+		`"upgrades":[{"orchestratorVersion":"1.36.0"},{"orchestratorVersion":"1.10.0"}]}]}}`
+	compute = `{"id":"` + computePath + `","name":"c","location":"westeurope","tags":{},"etag":"x","systemData":{},` +
+		`"properties":{"computeType":"AKS","computeLocation":"westeurope",
+		"description":null,"createdOn":"2026-01-01","resourceId":"` + clusterPath + `","isAttachedCompute":true,` +
+		`"provisioningState":"Succeeded","provisioningErrors":null,
+		"properties":{"agentCount":3,"agentVmSize":"Standard_D3_v2","clusterPurpose":"FastProd","clusterFqdn":"c.example",` +
+		`"systemServices":null,"sslConfiguration":null,"loadBalancerType":"PublicIp","loadBalancerSubnet":null}}}`
 	cluster = `{"id":"` + clusterPath + `","name":"k","type":"Microsoft.ContainerService/managedClusters","location":"westeurope","tags":{},
-		"properties":{"provisioningState":"Succeeded","kubernetesVersion":"1.36.0","currentKubernetesVersion":"1.36.0","fqdn":"k.example","agentPoolProfiles":[{"name":"nodepool1","count":1}]}}`
-	pool    = `{"id":"` + clusterPath + `/agentPools/nodepool1","name":"nodepool1","properties":{"count":1,"vmSize":"S","mode":"System","osType":"Linux","maxPods":110,"orchestratorVersion":"1.36.0","provisioningState":"Succeeded"}}`
-	upgrade = `{"id":"` + clusterPath + `/upgradeProfiles/default","name":"default","properties":{"controlPlaneProfile":{"kubernetesVersion":"1.36.0","upgrades":[{"kubernetesVersion":"1.37.2","isPreview":true}]},"agentPoolProfiles":[]}}`
-	group   = `{"id":"/subscriptions/s/resourceGroups/g","name":"g","type":"Microsoft.Resources/resourceGroups","location":"westeurope","tags":{},"properties":{"provisioningState":"Succeeded"}}`
-	space   = `{"id":"` + inGroup + `Microsoft.MachineLearningServices/workspaces/w","name":"w","location":"westeurope","properties":{"provisioningState":"Succeeded","friendlyName":"w"}}`
-	ended   = `{"id":"/op","name":"op-1","status":"Succeeded","resourceId":"` + computePath + `","properties":{"verb":"create"}}`
+		"properties":{"provisioningState":"Succeeded","kubernetesVersion":"1.36.0","currentKubernetesVersion":"1.36.0",` +
+		`"fqdn":"k.example","agentPoolProfiles":[{"name":"nodepool1","count":1}]}}`
+	pool = `{"id":"` + clusterPath +
+		`/agentPools/nodepool1","name":"nodepool1","properties":{"count":1,"vmSize":"S","mode":"System","osType":"Linux",` +
+		`"maxPods":110,"orchestratorVersion":"1.36.0","provisioningState":"Succeeded"}}`
+	upgrade = `{"id":"` + clusterPath +
+		`/upgradeProfiles/default","name":"default","properties":{"controlPlaneProfile":{"kubernetesVersion":"1.36.0",` +
+		`"upgrades":[{"kubernetesVersion":"1.37.2","isPreview":true}]},"agentPoolProfiles":[]}}`
+	group = `{"id":"/subscriptions/s/resourceGroups/g","name":"g","type":"Microsoft.Resources/resourceGroups",` +
+		`"location":"westeurope","tags":{},"properties":{"provisioningState":"Succeeded"}}`
+	space = `{"id":"` + inGroup +
+		`Microsoft.MachineLearningServices/workspaces/w","name":"w","location":"westeurope",` +
+		`"properties":{"provisioningState":"Succeeded","friendlyName":"w"}}`
+	ended = `{"id":"/op","name":"op-1","status":"Succeeded","resourceId":"` + computePath + `","properties":{"verb":"create"}}`
 )
 
 // fill puts one of each into the world.
@@ -48,7 +61,9 @@ func TestListings(t *testing.T) {
 		{"ml", "workspace", "list", "-g", "g"}, {"ml", "workspace", "show", "-g", "g", "-w", "w"},
 		{"ml", "computetarget", "list", "-g", "g", "-w", "w"}, {"ml", "computetarget", "show", "-n", "c", "-g", "g", "-w", "w"},
 		{"aks", "list", "-g", "g"}, {"aks", "show", "-n", "k", "-g", "g"}, {"aks", "get-versions", "-l", "westus"},
-		{"aks", "get-upgrades", "-n", "k", "-g", "g"}, {"aks", "nodepool", "list", "--cluster-name", "k", "-g", "g"}, {"operation", "show", "--id", "op-1"},
+		{"aks", "get-upgrades", "-n", "k", "-g", "g"}, {
+			"aks", "nodepool", "list", "--cluster-name", "k", "-g", "g",
+		}, {"operation", "show", "--id", "op-1"},
 	} {
 		for _, format := range []string{"table", "json"} {
 			all.WriteString("$ berth " + strings.Join(args, " ") + " -o " + format + "\n" + w.ok(append(args, "-o", format)...) + "\n")
@@ -68,9 +83,12 @@ func TestQueriesAndFormats(t *testing.T) {
 		query, format string
 	}{
 		{versions, "orchestrators[?default == `true`].orchestratorVersion", "table"}, {versions, "orchestrators[].orchestratorVersion", "tsv"},
-		{show, "id", "json"}, {show, "id", "tsv"}, {show, "agentPoolProfiles[0]", "table"}, {show, "nothing", "json"}, {show, "{fqdn:fqdn, a:tags, none:nope}", "tsv"},
+		{show, "id", "json"}, {show, "id", "tsv"}, {show, "agentPoolProfiles[0]", "table"}, {show, "nothing", "json"},
+		{show, "{fqdn:fqdn, a:tags, none:nope}", "tsv"},
 		{list, "[].{State:properties.provisioningState, Name:name, Attached:properties.isAttachedCompute}", "table"},
-		{list, "[].[name, properties.isAttachedCompute]", "tsv"}, {list, "[].[name, location]", "table"}, {list, "[0].properties.properties", "yaml"}, {list, "[]", "none"},
+		{
+			list, "[].[name, properties.isAttachedCompute]", "tsv",
+		}, {list, "[].[name, location]", "table"}, {list, "[0].properties.properties", "yaml"}, {list, "[]", "none"},
 	} {
 		args := append(append([]string{}, c.args...), c.query, "-o", c.format)
 		all.WriteString("$ berth " + strings.Join(args, " ") + "\n" + w.ok(args...) + "\n")

@@ -12,7 +12,7 @@ import (
 	"berth.dev/berth/client"
 )
 
-// wait follows an operation to its end. doing says what is going on ("Creating compute myaks").
+// wait follows an operation to its end. doing names the work ("Creating compute myaks").
 func (c *cli) wait(ctx context.Context, cl *client.Client, op *client.Operation, doing string) error {
 	if op == nil {
 		return nil
@@ -29,7 +29,7 @@ func (c *cli) wait(ctx context.Context, cl *client.Client, op *client.Operation,
 	return err
 }
 
-// progress shows that something is under way: a spinner on a terminal, a line per news elsewhere.
+// progress shows that something is under way: a spinner on a terminal, else a line for each new message.
 type progress struct {
 	c       *cli
 	doing   string
@@ -47,7 +47,7 @@ func (c *cli) progress(doing string) *progress {
 	return p
 }
 
-// message tells the news.
+// message shows a new message.
 func (p *progress) message(text string) {
 	if text == "" || text == p.last {
 		return

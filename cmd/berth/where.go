@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// where says which resource is meant: the options that nearly every command has. What is not given comes from the
-// defaults that `berth configure` keeps.
+// where selects a resource: the options that nearly every command has. An option that is left out comes from the
+// defaults that `berth configure` stores.
 type where struct {
 	name, group, workspace, location string
 
@@ -22,7 +22,7 @@ type want struct {
 	spare   bool   // may stay empty
 }
 
-// on lets a command check, before it runs, that all is said.
+// on lets a command check, before it runs, that every required option has a value.
 func (w *where) on(c *cli, cmd *cobra.Command) *cobra.Command {
 	cmd.PreRunE = func(*cobra.Command, []string) error { return w.resolve(c) }
 	return cmd

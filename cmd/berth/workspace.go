@@ -14,6 +14,9 @@ func (w *where) workspaceName(cmd *cobra.Command) {
 
 func workspaceTable(v any) []row {
 	return each(v, func(w client.Object) row {
-		return row{{"Name", str(w, "name")}, {"ResourceGroup", groupOf(w)}, {"Location", str(w, "location")}, {"State", str(w, "properties", "provisioningState") + str(w, "provisioningState")}}
+		return row{
+			{"Name", str(w, "name")}, {"ResourceGroup", groupOf(w)}, {"Location", str(w, "location")},
+			{"State", str(w, "properties", "provisioningState") + str(w, "provisioningState")},
+		}
 	})
 }

@@ -51,7 +51,7 @@ func (c *cli) workspaceCreate() *cobra.Command {
 	return w.on(c, cmd)
 }
 
-// put sets a key when there is something to set.
+// put adds a field unless its value is empty.
 func put(o client.Object, key, value string) {
 	if value != "" {
 		o[key] = value

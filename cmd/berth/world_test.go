@@ -26,7 +26,8 @@ const (
 	inGroup          = "/subscriptions/" + testSubscription + "/resourceGroups/g/providers/"
 	computePath      = inGroup + "Microsoft.MachineLearningServices/workspaces/w/computes/c"
 	clusterPath      = inGroup + "Microsoft.ContainerService/managedClusters/k"
-	operationPath    = "/subscriptions/" + testSubscription + "/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/op-1"
+	operationPath    = "/subscriptions/" + testSubscription +
+		"/providers/Microsoft.MachineLearningServices/locations/global/operationsStatuses/op-1"
 )
 
 // world is a scripted server, and a user's settings that point at it.
@@ -49,7 +50,10 @@ func newWorld(t *testing.T) *world {
 	if err := os.WriteFile(ca, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cr := client.Credentials{Endpoint: server.URL, TenantID: "tenant", SubscriptionID: testSubscription, ClientID: "me", ClientSecret: testSecret, CAFile: ca, CloudName: "Berth"}
+	cr := client.Credentials{
+		Endpoint: server.URL, TenantID: "tenant", SubscriptionID: testSubscription, ClientID: "me",
+		ClientSecret: testSecret, CAFile: ca, CloudName: "Berth",
+	}
 	if err := cr.Write(filepath.Join(w.dataDir, "credentials.json")); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +66,10 @@ func newWorld(t *testing.T) *world {
 func emptyEnvironment(t *testing.T) {
 	t.Helper()
 	home := t.TempDir()
-	for _, name := range []string{"BERTH_ENDPOINT", "BERTH_TENANT_ID", "BERTH_SUBSCRIPTION_ID", "BERTH_CLIENT_ID", "BERTH_CLIENT_SECRET", "BERTH_CA_FILE", "BERTH_DATA_DIR", "KUBECONFIG", "XDG_DATA_HOME", "NO_COLOR"} {
+	for _, name := range []string{
+		"BERTH_ENDPOINT", "BERTH_TENANT_ID", "BERTH_SUBSCRIPTION_ID", "BERTH_CLIENT_ID",
+		"BERTH_CLIENT_SECRET", "BERTH_CA_FILE", "BERTH_DATA_DIR", "KUBECONFIG", "XDG_DATA_HOME", "NO_COLOR",
+	} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("HOME", home)
@@ -141,7 +148,8 @@ func offTerminal(args ...string) result {
 func atTerminal(ctx context.Context, answers string, args ...string) result {
 	var out, err bytes.Buffer
 	c := newCLI(strings.NewReader(answers), &out, &err)
-	c.inTerminal, c.outTerminal, c.errTerminal = true, true, true
+	c.inTerminal = true
+	c.outTerminal, c.errTerminal = true, true
 	code := c.execute(ctx, args)
 	return result{code, out.String(), err.String()}
 }

@@ -1,4 +1,4 @@
-"""The Azure CLI, run as a person does: one process a command, with what `berth env` sets and nothing else."""
+"""The Azure CLI, run as a user runs it: one process a command, in the environment that `berth env` sets and no other."""
 
 import json
 import os
@@ -9,11 +9,11 @@ AZ = str(Path(os.environ["COMPAT_CLIENT"]) / "bin" / "az")
 
 
 class Refused(Exception):
-    """What az printed when it ended with an error."""
+    """The output of az when it ended with an error."""
 
 
 def run_az(*args, env=None, parse=True):
-    """env changes the environment; a variable that is None is taken out of it."""
+    """env changes the environment; a variable that is None is removed."""
     variables = {k: v for k, v in {**os.environ, **(env or {})}.items() if v is not None}
     done = subprocess.run([AZ, *args], capture_output=True, text=True, check=False, env=variables)
     if done.returncode != 0:

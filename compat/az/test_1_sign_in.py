@@ -26,7 +26,7 @@ def test_cloud(az):
 
 @operation("az cloud register, set, login: without the metadata variable")
 def test_register(tmp_path):
-    """The other way: the cloud's addresses are given by hand, in a configuration folder of its own."""
+    """The other way: the cloud's addresses are entered by hand, in a configuration folder of its own."""
     host = os.environ["BERTH_TEST_ENDPOINT"]
     env = {"AZURE_CONFIG_DIR": str(tmp_path), "ARM_CLOUD_METADATA_URL": None}
     run_az("cloud", "register", "-n", "ByHand", "--endpoint-resource-manager", host, "--endpoint-active-directory", host, "--endpoint-active-directory-resource-id", host + "/", env=env)
@@ -44,7 +44,7 @@ def refused(*words, env=None, secret=None, client=None, tenant=None):
         assert word in str(got.value), str(got.value)
 
 
-@operation("refusals: a wrong secret, an unknown client, an unknown tenant are told as such")
+@operation("refusals: a wrong secret, an unknown client, an unknown tenant")
 def test_refused(tmp_path):
     env = {"AZURE_CONFIG_DIR": str(tmp_path)}
     refused("AADSTS7000215", secret="not-the-secret", env=env)

@@ -36,7 +36,7 @@ def test_resources(az, group, subscription):
         az("resource", "show", *kind)
 
 
-@operation("refusals: a group that is not there")
+@operation("refusals: a group that does not exist")
 def test_missing(az):
     with pytest.raises(Refused, match="ResourceGroupNotFound.*nothing"):
         az("group", "show", "-n", "nothing")

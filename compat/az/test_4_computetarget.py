@@ -1,4 +1,4 @@
-"""The document's own CLI words, which the CLI v1 had: by the extension that Berth hands out."""
+"""The document's CLI commands, which the CLI v1 had: with the extension that Berth serves."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ def listing(name):
 
 @pytest.fixture(scope="module")
 def extended(az, existing):
-    """az with the extension, and with the defaults that the document's lines take for granted."""
+    """az with the extension, and with the defaults that the document's lines assume."""
     az("extension", "add", "--yes", "--source", os.environ["BERTH_TEST_ENDPOINT"] + "/extensions/ml_computetarget-0.1.0-py3-none-any.whl", parse=False)
     az("configure", "--defaults", "group=myresourcegroup", "workspace_name=myworkspace", parse=False)
     return az

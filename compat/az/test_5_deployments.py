@@ -18,11 +18,11 @@ def outputs(deployment):
     return {k: v.get("value") for k, v in deployment["properties"]["outputs"].items()}
 
 
-@operation("az deployment group validate; what-if before anything is there")
+@operation("az deployment group validate; what-if before any resource exists")
 def test_validate(az, existing):
-    given = ("--parameters", "clusterName=fromtemplate")
-    assert len(az("deployment", "group", "validate", *GROUP, *file("cluster.json"), *given)["properties"]["validatedResources"]) == 2
-    changes = az("deployment", "group", "what-if", *GROUP, *file("cluster.json"), *given, "--no-pretty-print")["changes"]
+    parameters = ("--parameters", "clusterName=fromtemplate")
+    assert len(az("deployment", "group", "validate", *GROUP, *file("cluster.json"), *parameters)["properties"]["validatedResources"]) == 2
+    changes = az("deployment", "group", "what-if", *GROUP, *file("cluster.json"), *parameters, "--no-pretty-print")["changes"]
     assert [c["changeType"] for c in changes] == ["Create", "Create"]
     assert "fromtemplate" not in az("aks", "list", "--query", "[].name")
 
@@ -34,12 +34,12 @@ def test_cluster(az):
     assert az("aks", "nodepool", "list", *GROUP, "--cluster-name", "fromtemplate", "--query", "[].count") == [2]
 
 
-@operation("az deployment group create again: nothing changes; what-if says so")
+@operation("az deployment group create again: nothing changes, and what-if reports no change")
 def test_again(az):
-    given = ("--parameters", "clusterName=fromtemplate", "count=2")
-    changes = az("deployment", "group", "what-if", *GROUP, *file("cluster.json"), *given, "--no-pretty-print")["changes"]
+    parameters = ("--parameters", "clusterName=fromtemplate", "count=2")
+    changes = az("deployment", "group", "what-if", *GROUP, *file("cluster.json"), *parameters, "--no-pretty-print")["changes"]
     assert changes[1]["changeType"] == "NoChange", changes[1]
-    made = az("deployment", "group", "create", *GROUP, "-n", "first", *file("cluster.json"), *given)
+    made = az("deployment", "group", "create", *GROUP, "-n", "first", *file("cluster.json"), *parameters)
     assert made["properties"]["provisioningState"] == "Succeeded"
 
 
@@ -72,7 +72,7 @@ def test_failed(az, existing):
     assert "DeploymentFailed" in str(e.value) and "already attached" in str(e.value), str(e.value)
 
 
-@operation("az deployment group create: what is wrong with a template is told at once, before anything is made")
+@operation("az deployment group create: reports an invalid template at once, before it creates anything")
 def test_invalid(az):
     with pytest.raises(Refused) as e:
         az("deployment", "group", "create", *GROUP, "-n", "wrong", *file("cluster.json"), "--parameters", "clusterName=wrong", "count=0", "location=here")
@@ -97,10 +97,10 @@ def test_network(az):
 
 @operation("az deployment sub validate, what-if, create, show, list, delete; operation sub list")
 def test_subscription(az):
-    given = ("-l", "westus", *file("subscription.json"), "--parameters", "group=madebytemplate", "workspace=inside")
-    assert az("deployment", "sub", "validate", *given)["error"] is None
-    assert [c["changeType"] for c in az("deployment", "sub", "what-if", *given, "--no-pretty-print")["changes"]] == ["Create", "Create"]
-    made = az("deployment", "sub", "create", "-n", "whole", *given)
+    parameters = ("-l", "westus", *file("subscription.json"), "--parameters", "group=madebytemplate", "workspace=inside")
+    assert az("deployment", "sub", "validate", *parameters)["error"] is None
+    assert [c["changeType"] for c in az("deployment", "sub", "what-if", *parameters, "--no-pretty-print")["changes"]] == ["Create", "Create"]
+    made = az("deployment", "sub", "create", "-n", "whole", *parameters)
     assert made["location"] == "westus" and outputs(made)["workspace"].endswith("/resourceGroups/madebytemplate/providers/Microsoft.MachineLearningServices/workspaces/inside")
     assert az("deployment", "sub", "show", "-n", "whole", "--query", "properties.provisioningState") == "Succeeded"
     assert az("deployment", "sub", "list", "--query", "[].name") == ["whole"]

@@ -1,4 +1,4 @@
-"""Who may sign in: az ad sp, certificates, and what a user reads when it does not work."""
+"""Callers: az ad sp, certificates, and the messages of failed sign-ins."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def test_manage(az, tmp_path):
     assert sign_in(tmp_path, found["appId"], "-p", fresh["password"]) is not None
 
 
-@operation("az ad sp delete: its token ends at once")
+@operation("az ad sp delete: its token is refused at once")
 def test_delete(az, tmp_path):
     made = az("ad", "sp", "create-for-rbac", "-n", "short")
     sign_in(tmp_path, made["appId"], "-p", made["password"])
@@ -46,12 +46,12 @@ def test_certificate(az, tmp_path):
     assert sign_in(tmp_path, made["appId"], "--certificate", made["fileWithCertAndPrivateKey"]) is not None
 
 
-@operation("refusals: a secret that has ended")
+@operation("refusals: an expired secret")
 def test_ended(ending, tmp_path, refused_in_the_end):
     client, secret = ending
     folders = iter(range(100))  # in a folder that it knows az takes the token from there
-    told = refused_in_the_end("AADSTS7000222", lambda: sign_in(tmp_path / str(next(folders)), client, "-p", secret))
-    assert "expired" in told
+    message = refused_in_the_end("AADSTS7000222", lambda: sign_in(tmp_path / str(next(folders)), client, "-p", secret))
+    assert "expired" in message
 
 
 @operation("refusals: a clock that is two hours slow, at a login with a certificate")

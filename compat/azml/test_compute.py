@@ -25,7 +25,7 @@ def test_workspaces(ml):
     assert "myworkspace" in [w.name for w in ml.workspaces.list()]
 
 
-@operation("workspaces.get of one that is not there")
+@operation("workspaces.get of a workspace that does not exist")
 def test_missing(ml):
     with pytest.raises(ResourceNotFoundError, match="nothing"):
         ml.workspaces.get("nothing")
@@ -43,7 +43,7 @@ def test_read(ml):
     assert [c.name for c in ml.compute.list()] == ["k8s"]
 
 
-@operation("compute.begin_create_or_update of an attached cluster: the conflict is told")
+@operation("compute.begin_create_or_update of an attached cluster: reports the conflict")
 def test_twice(ml, existing):
     with pytest.raises(HttpResponseError, match="already attached"):
         ml.compute.begin_create_or_update(KubernetesCompute(name="again", resource_id=existing, namespace="ml")).result()
@@ -55,7 +55,7 @@ def test_detach(ml):
     assert [c.name for c in ml.compute.list()] == []
 
 
-@operation("a wrong secret is told as such")
+@operation("reports a wrong secret")
 def test_wrong_secret(group, subscription):
     with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
         MLClient(credential("not-the-secret"), subscription, group, "myworkspace", cloud="Berth").workspaces.get("myworkspace")
@@ -72,7 +72,7 @@ def test_certificate(certificate, group, subscription):
     assert by_certificate(certificate, group, subscription).workspaces.get("myworkspace").name == "myworkspace"
 
 
-@operation("a clock that is two hours slow is told as such, at a sign-in with a certificate")
+@operation("reports a clock that is two hours slow, at a sign-in with a certificate")
 def test_clock(certificate, group, subscription, monkeypatch):
     import time
 

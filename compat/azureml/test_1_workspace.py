@@ -26,7 +26,7 @@ def test_details(ws):
     assert details["location"] == "westus" and details["workspaceid"]
 
 
-@operation("a workspace that is not there is told as such")
+@operation("reports a workspace that does not exist")
 def test_missing(auth, group, subscription):
     with pytest.raises(ProjectSystemException, match="Workspace not found"):
         Workspace(subscription, group, "nosuchworkspace", auth=auth)

@@ -1,4 +1,4 @@
-"""The document's Python listings, word for word; `ws` is what they take for granted."""
+"""The document's Python listings, word for word; `ws` is the workspace that they assume."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from azureml.core.compute import AksCompute, ComputeTarget
 operation = pytest.mark.operation
 
 
-def listing(name, **given):
+def listing(name, **names):
     text = (Path(__file__).parent / "listings" / name).read_text(encoding="utf-8")
-    exec(compile(text, name, "exec"), given)  # the document's own words
-    return given
+    exec(compile(text, name, "exec"), names)  # the document's own words
+    return names
 
 
 @operation("the document: create a new AKS cluster")

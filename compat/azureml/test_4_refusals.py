@@ -1,4 +1,4 @@
-"""What a user of azureml-core reads when something is refused."""
+"""The messages that a user of azureml-core reads about a refusal."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def refused(ws, name, config, *words):
         assert word in str(e.value), str(e.value)
 
 
-@operation("refusals: too few vCPUs, said with the numbers and what to do")
+@operation("refusals: too few vCPUs, with the numbers and the remedy")
 def test_too_small(ws):
     refused(ws, "small", AksCompute.provisioning_configuration(agent_count=2), "12", "DevTest")
 
@@ -41,25 +41,25 @@ def test_twice(ws, existing):
     first.wait_for_completion(show_output=False, is_delete_operation=True)
 
 
-@operation("refusals: a cluster that is not there")
+@operation("refusals: a cluster that does not exist")
 def test_no_cluster(ws):
     with pytest.raises(ComputeTargetException, match="nosuchcluster"):
         ComputeTarget.attach(ws, "nothing", AksCompute.attach_configuration(resource_group="myresourcegroup", cluster_name="nosuchcluster")).wait_for_completion(show_output=False)
 
 
-@operation("sign-in: a wrong secret is told as such")
+@operation("sign-in: reports a wrong secret")
 def test_wrong_secret(sign_in):
     with pytest.raises(Exception, match="AADSTS7000215"):
         sign_in(secret="not-the-secret").get_token()
 
 
-@operation("sign-in: an unknown client is told as such")
+@operation("sign-in: reports an unknown client")
 def test_unknown_client(sign_in):
     with pytest.raises(Exception, match="AADSTS700016"):
         sign_in(client="00000000-0000-0000-0000-000000000001").get_token()
 
 
-@operation("sign-in: an unknown tenant is told as such")
+@operation("sign-in: reports an unknown tenant")
 def test_unknown_tenant():
     from azureml.core.authentication import ServicePrincipalAuthentication
 
@@ -68,13 +68,13 @@ def test_unknown_tenant():
         ServicePrincipalAuthentication("00000000-0000-0000-0000-000000000002", e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"], cloud="Berth").get_token()
 
 
-@operation("sign-in: a secret that has ended is told as such")
+@operation("sign-in: reports an expired secret")
 def test_ended(sign_in, ending, refused_in_the_end):
     client, secret = ending
     assert "expired" in refused_in_the_end("AADSTS7000222", lambda: sign_in(client=client, secret=secret).get_token())
 
 
-@operation("a token of another server is told as such")
+@operation("reports a token of another server")
 def test_foreign(subscription, group, foreign_token):
     with pytest.raises(Exception, match="not of this server"):
         Workspace(subscription, group, "myworkspace", auth=TokenAuthentication(lambda audience: foreign_token, cloud="Berth"))
@@ -88,18 +88,18 @@ ServicePrincipalAuthentication("adfs", os.environ["AZURE_CLIENT_ID"], os.environ
 
 
 def run_script(folder, **env):
-    """Settings that are read at import want a process of their own."""
+    """Settings that are read at import need a process of their own."""
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(folder), "AZURE_CONFIG_DIR": str(folder), **env})
     assert done.returncode != 0
     return done.stderr + done.stdout
 
 
-@operation("a certificate that is not trusted is told as such")
+@operation("reports a certificate that is not trusted")
 def test_untrusted(tmp_path):
     assert "CERTIFICATE_VERIFY_FAILED" in run_script(tmp_path, SSL_CERT_FILE="/dev/null", REQUESTS_CA_BUNDLE="/dev/null")
 
 
-@operation("a metadata address with a wrong port is told as such")
+@operation("reports a metadata address with a wrong port")
 def test_wrong_port(tmp_path):
     assert "refused" in run_script(tmp_path, ARM_CLOUD_METADATA_URL="https://127.0.0.1:1/metadata/endpoints?api-version=2019-05-01")
 

@@ -116,7 +116,7 @@ func TestGo(t *testing.T) {
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): attach; a second attach is refused; BeginDelete (Detach)", a.attach)
 	operation(t, "ManagedClustersClient.BeginDelete", a.removeCluster)
 	operation(t, "ClientCertificateCredential: a sign-in with a certificate", byCertificate)
-	operation(t, "a wrong secret is told as such", func(t *testing.T, ctx context.Context) {
+	operation(t, "reports a wrong secret", func(t *testing.T, ctx context.Context) {
 		_, err := sign(t, "not-the-secret").GetToken(ctx,
 			policy.TokenRequestOptions{Scopes: []string{os.Getenv("AZURE_AUTHORITY_HOST") + "/.default"}})
 		if err == nil || !strings.Contains(err.Error(), "AADSTS7000215") {

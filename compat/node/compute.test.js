@@ -98,7 +98,7 @@ operation("managedClusters.delete", async () => {
   await assert.rejects(aks.managedClusters.get(group, "mine"), (err) => err.statusCode === 404 && err.code === "ResourceNotFound");
 });
 
-operation("a wrong secret is told as such", async () => {
+operation("reports a wrong secret", async () => {
   await assert.rejects(sign("not-the-secret").getToken(e.AZURE_AUTHORITY_HOST + "/.default"), /AADSTS7000215/);
 });
 

@@ -21,8 +21,12 @@ func TestWhatCommandsSend(t *testing.T) {
 	var all strings.Builder
 	for _, line := range []string{
 		"ml computetarget create aks" + target,
-		"ml computetarget create aks" + target + " -a 4 -s Standard_D4_v2 --cluster-purpose DevTest -l eastus --load-balancer-type InternalLoadBalancer --load-balancer-subnet s --ssl-leaf-domain-label contoso --ssl-overwrite-domain --no-wait",
-		"ml computetarget create aks" + target + " --vnet-name v --vnet-resourcegroup-name r --subnet-name s --service-cidr 10.0.0.0/16 --dns-service-ip 10.0.0.10 --docker-bridge-cidr 172.17.0.1/16 --ssl-cname a.b --ssl-cert-file " + cert + " --ssl-key-file " + key,
+		"ml computetarget create aks" + target +
+			" -a 4 -s Standard_D4_v2 --cluster-purpose DevTest -l eastus --load-balancer-type InternalLoadBalancer " +
+			"--load-balancer-subnet s --ssl-leaf-domain-label contoso --ssl-overwrite-domain --no-wait",
+		"ml computetarget create aks" + target +
+			" --vnet-name v --vnet-resourcegroup-name r --subnet-name s --service-cidr 10.0.0.0/16 --dns-service-ip " +
+			"10.0.0.10 --docker-bridge-cidr 172.17.0.1/16 --ssl-cname a.b --ssl-cert-file " + cert + " --ssl-key-file " + key,
 		"ml computetarget attach aks" + target + ` -i "` + clusterPath + `" --cluster-purpose DevTest`,
 		"ml computetarget update aks" + target + " --ssl-disable",
 		"ml computetarget scale" + target + " -a 4",
@@ -46,7 +50,7 @@ func TestWhatCommandsSend(t *testing.T) {
 		w.ok(strings.Fields(line)...)
 		all.WriteString("$ berth " + strings.ReplaceAll(line, dir, "DIR") + "\n" + w.requests("PUT") + w.requests("DELETE") + "\n")
 	}
-	golden(t, "wishes.txt", all.String())
+	golden(t, "requests.txt", all.String())
 }
 
 func TestDeleteAsks(t *testing.T) {
@@ -70,21 +74,24 @@ func TestDeleteAsks(t *testing.T) {
 func TestProgressAndNotes(t *testing.T) {
 	w := newWorld(t).fill()
 	w.on("PUT "+computePath, "201 {}")
-	script := []string{`{"status":"InProgress","properties":{"message":"starting"}}`, `{"status":"InProgress","properties":{"message":"starting"}}`,
+	script := []string{`{"status":"InProgress","properties":{"message":"starting"}}`,
+		`{"status":"InProgress","properties":{"message":"starting"}}`,
 		`{"status":"Succeeded","properties":{"notes":["The cluster did not answer."]}}`}
 	w.on("GET "+operationPath, script...)
 	args := []string{"ml", "computetarget", "create", "aks", "-n", "c", "-g", "g", "-w", "w", "-o", "none"}
 	r := offTerminal(args...)
-	want := "Provisioning compute resources...\nResource creation submitted successfully.\nCreating compute c: starting\nWARNING: The cluster did not answer.\n"
+	want := "Provisioning compute resources...\nResource creation submitted successfully.\nCreating compute c: " +
+		"starting\nWARNING: The cluster did not answer.\n"
 	if r.code != 0 || r.err != want {
-		t.Errorf("exit %d, said %q, want %q", r.code, r.err, want)
+		t.Errorf("exit %d, printed %q, want %q", r.code, r.err, want)
 	}
 	w.on("GET "+operationPath, script...)
 	if r := offTerminal(append(args, "--only-show-errors")...); r.err != "" {
 		t.Errorf("--only-show-errors says %q", r.err)
 	}
 	w.on("GET "+operationPath, script...)
-	if r := atTerminal(t.Context(), "", args...); !strings.Contains(r.err, "⠋ Creating compute c") && !strings.Contains(r.err, "⠙ Creating compute c") || !strings.Contains(r.err, "\x1b[33mWARNING") {
+	if r := atTerminal(t.Context(), "", args...); !strings.Contains(r.err, "⠋ Creating compute c") &&
+		!strings.Contains(r.err, "⠙ Creating compute c") || !strings.Contains(r.err, "\x1b[33mWARNING") {
 		t.Errorf("at a terminal: %q", r.err)
 	}
 }
