@@ -27,9 +27,9 @@ const mostMemory = 32 << 20
 
 // attack is how a hostile cluster answers, and what Berth reports of it then.
 type attack struct {
-	answer  http.HandlerFunc
-	ask     string // what the child asks for: nodes when empty
-	reports string
+	answer http.HandlerFunc
+	ask    string // what the child asks for: nodes when empty
+	says   string
 }
 
 // endlessly writes a text again and again until the client disconnects.
@@ -81,38 +81,38 @@ func protobuf(w http.ResponseWriter, _ *http.Request) {
 
 var attacks = map[string]attack{
 	"a huge value": {answer: endlessly(`{"kind":"NodeList","items":[{"metadata":{"name":"`, "a"),
-		reports: "more than 2 MiB in one value"},
-	"an endless list": {answer: endlessly(`{"kind":"NodeList","items":[`, aNode), reports: "more than 5000 nodes in one list"},
-	"an endless text": {answer: endlessly(``, " \n"), reports: "more than 2 MiB in one value"},
+		says: "more than 2 MiB in one value"},
+	"an endless list": {answer: endlessly(`{"kind":"NodeList","items":[`, aNode), says: "more than 5000 nodes in one list"},
+	"an endless text": {answer: endlessly(``, " \n"), says: "more than 2 MiB in one value"},
 	"large nodes": {answer: endlessly(`{"items":[`, `{"a":"`+strings.Repeat("x", 1<<20)+`"},`),
-		reports: "more than 128 MiB in one list of nodes"},
-	"endless full pages":  {answer: page(250), reports: "more than 5000 nodes in one list"},
-	"endless empty pages": {answer: page(0), reports: "more than 40 pages in one list of nodes"},
-	"many small values":   {answer: endlessly(`{"items":[{"status":{"conditions":[`, `{},`), reports: "more than"},
-	"many labels":         {answer: endlessly(`{"items":[{"metadata":{"labels":{`, `"a":"",`), reports: "more than 2 MiB in one value"},
-	"deep values":         {answer: endlessly(`{"items":[`, `[`), reports: "exceeded max depth"},
-	"a bomb":              {answer: bomb, reports: "more than 2 MiB in one value"},
-	"protobuf":            {answer: protobuf, reports: `content type "application/vnd.kubernetes.protobuf"`},
-	"large amounts":       {answer: endlessly(`{"items":[{"status":{"capacity":{"cpu":"1e2147483647"}}}`, " "), reports: "the quantity"},
+		says: "more than 128 MiB in one list of nodes"},
+	"endless full pages":  {answer: page(250), says: "more than 5000 nodes in one list"},
+	"endless empty pages": {answer: page(0), says: "more than 40 pages in one list of nodes"},
+	"many small values":   {answer: endlessly(`{"items":[{"status":{"conditions":[`, `{},`), says: "more than"},
+	"many labels":         {answer: endlessly(`{"items":[{"metadata":{"labels":{`, `"a":"",`), says: "more than 2 MiB in one value"},
+	"deep values":         {answer: endlessly(`{"items":[`, `[`), says: "exceeded max depth"},
+	"a bomb":              {answer: bomb, says: "more than 2 MiB in one value"},
+	"protobuf":            {answer: protobuf, says: `content type "application/vnd.kubernetes.protobuf"`},
+	"large amounts":       {answer: endlessly(`{"items":[{"status":{"capacity":{"cpu":"1e2147483647"}}}`, " "), says: "the quantity"},
 	"a long continue": {answer: answering(`{"items":[],"metadata":{"continue":"` + strings.Repeat("x", 1<<20) + `"}}`),
-		reports: "continue token of 1048576 bytes"},
-	"no list":            {answer: answering(`{"kind":"Status","status":"Success"}`), reports: "something else than a list"},
-	"an endless refusal": {answer: refusing, reports: "the server"},
+		says: "continue token of 1048576 bytes"},
+	"no list":            {answer: answering(`{"kind":"Status","status":"Success"}`), says: "something else than a list"},
+	"an endless refusal": {answer: refusing, says: "the server"},
 	"endless pods": {ask: "loads", answer: endlessly(`{"kind":"PodList","items":[`, `{"spec":{"nodeName":"n"}},`),
-		reports: "more than 500 pods in one list"},
-	"many containers":    {ask: "loads", answer: endlessly(`{"items":[{"spec":{"containers":[`, `{},`), reports: "more than"},
-	"an endless record":  {ask: "owner", answer: endlessly(`{"data":{"computeId":"`, "a"), reports: "more than 512 KiB"},
-	"an endless version": {ask: "version", answer: endlessly(`{"gitVersion":"`, "a"), reports: "more than 64 KiB"},
+		says: "more than 500 pods in one list"},
+	"many containers":    {ask: "loads", answer: endlessly(`{"items":[{"spec":{"containers":[`, `{},`), says: "more than"},
+	"an endless record":  {ask: "owner", answer: endlessly(`{"data":{"computeId":"`, "a"), says: "more than 512 KiB"},
+	"an endless version": {ask: "version", answer: endlessly(`{"gitVersion":"`, "a"), says: "more than 64 KiB"},
 	"a large token": {ask: "token", answer: answering(`{"status":{"token":"` + strings.Repeat("x", 256<<10) + `"}}`),
-		reports: "a token of 262144 bytes"},
+		says: "a token of 262144 bytes"},
 	"endless discovery": {ask: "detach", answer: discovering(endlessly(`{"kind":"APIGroupDiscoveryList","items":[`,
-		`{"metadata":{"name":"g"}},`)), reports: "more than 2000 groups"},
-	"many kinds":      {ask: "detach", answer: discovering(endlessly(`{"items":[{"versions":[{"resources":[`, `{},`)), reports: "more than"},
-	"a slow drip":     {answer: drip, reports: "deadline"},
-	"a broken answer": {answer: answering(`{"items":[{"metadata"`), reports: "ends in the middle"},
-	"an empty answer": {answer: answering(``), reports: "is empty"},
+		`{"metadata":{"name":"g"}},`)), says: "more than 2000 groups"},
+	"many kinds":      {ask: "detach", answer: discovering(endlessly(`{"items":[{"versions":[{"resources":[`, `{},`)), says: "more than"},
+	"a slow drip":     {answer: drip, says: "deadline"},
+	"a broken answer": {answer: answering(`{"items":[{"metadata"`), says: "ends in the middle"},
+	"an empty answer": {answer: answering(``), says: "is empty"},
 	"a name as an address": {ask: "drain", answer: answering(`{"items":[{"metadata":{"namespace":"a","name":"../../b"}}]}`),
-		reports: "cannot be part of an address"},
+		says: "cannot be part of an address"},
 }
 
 func answering(text string) http.HandlerFunc {
@@ -181,12 +181,12 @@ func TestHostileAnswers(t *testing.T) {
 			if err != nil {
 				t.Fatalf("the process ended with %v: %s", err, out)
 			}
-			grown, reports := report(t, string(out))
+			grown, says := report(t, string(out))
 			if grown > mostMemory {
 				t.Errorf("it cost %d MB", grown>>20)
 			}
-			if !strings.Contains(reports, a.reports) || len(reports) > 600 {
-				t.Errorf("it reports %.700q; want %q", reports, a.reports)
+			if !strings.Contains(says, a.says) || len(says) > 600 {
+				t.Errorf("it says %.700q; want %q", says, a.says)
 			}
 		})
 	}
@@ -207,22 +207,22 @@ func TestManyHostileAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the process ended with %v: %s", err, out)
 	}
-	if grown, reports := report(t, string(out)); grown > 128<<20 || reports != "100 refused" {
-		t.Errorf("a hundred cost %d MB: %s", grown>>20, reports)
+	if grown, says := report(t, string(out)); grown > 128<<20 || says != "100 refused" {
+		t.Errorf("a hundred cost %d MB: %s", grown>>20, says)
 	}
 }
 
-func report(t *testing.T, out string) (grown int64, reports string) {
+func report(t *testing.T, out string) (grown int64, says string) {
 	t.Helper()
 	_, line, found := strings.Cut(out, "REPORT ")
 	line, _, _ = strings.Cut(line, "\n")
 	number, quoted, _ := strings.Cut(line, " ")
 	grown, err := strconv.ParseInt(number, 10, 64)
-	reports, failed := strconv.Unquote(quoted)
+	says, failed := strconv.Unquote(quoted)
 	if !found || err != nil || failed != nil {
 		t.Fatalf("no report: %s", out)
 	}
-	return grown, reports
+	return grown, says
 }
 
 // TestHostileChild is the process that asks; it does nothing by itself.
@@ -237,8 +237,8 @@ func TestHostileChild(t *testing.T) {
 	}
 	c := connect(t, config)
 	before := peak(t)
-	reports := fmt.Sprint(asking(t.Context(), c, strings.TrimSuffix(ask, ".")))
-	fmt.Printf("REPORT %d %q\n", peak(t)-before, reports)
+	says := fmt.Sprint(asking(t.Context(), c, strings.TrimSuffix(ask, ".")))
+	fmt.Printf("REPORT %d %q\n", peak(t)-before, says)
 }
 
 func asking(ctx context.Context, c *kube.Conn, what string) (err error) {
