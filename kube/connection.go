@@ -104,7 +104,7 @@ func (c *Conn) Leave(ctx context.Context, of, server string) (left []string, err
 	}
 	var ns stored
 	err = c.get(ctx, namespaces.in("", ConnectionNamespace), &ns)
-	if apierrors.IsNotFound(err) || Denied(err) { // gone, and the account with it
+	if apierrors.IsNotFound(err) || Denied(err) { // deleted, and the account with it
 		return left, nil
 	}
 	if err != nil {

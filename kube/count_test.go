@@ -12,7 +12,7 @@ import (
 
 const connectionID = "/subscriptions/S/resourceGroups/g/providers/Microsoft.Kubernetes/connectedClusters/edge"
 
-// entered is a connection with the rights of Berth's own account, which an administrator has made.
+// entered is a connection with the rights of Berth's own account, which an administrator has created.
 func entered(t *testing.T, c *kube.Conn, admin []byte) *kube.Conn {
 	t.Helper()
 	eventually(t, func() error { return c.Enter(t.Context(), connectionID, "A") })
@@ -108,7 +108,7 @@ func TestDetachWithAConnectionsRights(t *testing.T) {
 
 		left, err := own.Leave(ctx, connectionID, "A")
 		if err != nil || len(left) != 1 || !strings.Contains(left[0], "namespaces/"+inANewName) {
-			t.Errorf("a disconnect says %q, %v", left, err)
+			t.Errorf("a disconnect reports %q, %v", left, err)
 		}
 		gone(t, c, kube.ConnectionNamespace)
 		without(t, c, inANewName)

@@ -201,5 +201,5 @@ func (c *Conn) PodPhase(ctx context.Context, name string) (string, error) {
 	return string(p.Status.Phase), ignoreNotFound(err)
 }
 
-// CheckAddress is what a guard says to an address.
+// CheckAddress is the verdict of a guard on an address.
 func CheckAddress(g *Guard, at netip.AddrPort) error { return g.check(at) }

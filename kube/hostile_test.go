@@ -27,14 +27,14 @@ import (
 // mostMemory is what one hostile cluster may cost.
 const mostMemory = 32 << 20
 
-// attack is how a hostile cluster answers, and what is said of it then.
+// attack is how a hostile cluster answers, and what Berth reports of it then.
 type attack struct {
 	answer http.HandlerFunc
 	ask    string // what the child asks for: nodes when empty
 	says   string
 }
 
-// endlessly writes a text again and again until the client has gone.
+// endlessly writes a text again and again until the client disconnects.
 func endlessly(head, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -304,7 +304,7 @@ func peak(t *testing.T) int64 {
 	return kilobytes << 10
 }
 
-// FuzzAnswers: whatever a cluster answers, to whatever it is asked, Berth neither panics nor says it at length.
+// FuzzAnswers: whatever a cluster answers, to whatever it is asked, Berth neither panics nor reports it at length.
 func FuzzAnswers(f *testing.F) {
 	for _, text := range []string{
 		`{"kind":"NodeList","items":[` + strings.TrimSuffix(aNode, ",") + `]}`,

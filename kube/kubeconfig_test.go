@@ -23,7 +23,7 @@ func written(cluster, user string) string {
 const server, token = "server: 'https://127.0.0.1:6443'", "token: " + secret
 
 func TestConnectRefuses(t *testing.T) {
-	for _, c := range []struct{ name, config, says string }{
+	for _, c := range []struct{ name, config, want string }{
 		{"exec", written(server, token+", exec: {apiVersion: client.authentication.k8s.io/v1, command: /bin/touch, args: ["+secret+"], "+
 			"interactiveMode: Never}"), "'exec'"},
 		{"auth-provider", written(server, token+", auth-provider: {name: gcp, config: {k: "+secret+"}}"), "'auth-provider'"},
@@ -58,8 +58,8 @@ func TestConnectRefuses(t *testing.T) {
 			if err == nil || conn != nil {
 				t.Fatal("accepted")
 			}
-			if !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), secret) {
-				t.Errorf("%v; want %s, and no secret", err, c.says)
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), secret) {
+				t.Errorf("%v; want %s, and no secret", err, c.want)
 			}
 		})
 	}

@@ -130,7 +130,7 @@ func TestDetachRemovesExactly(t *testing.T) {
 		}
 	}
 	if ours != 9 { // a namespace, the record, and seven things
-		t.Errorf("attach made %d objects: %v", ours, difference(before, dump(t, c)))
+		t.Errorf("attach created %d objects: %v", ours, difference(before, dump(t, c)))
 	}
 	if left := detach(t, c, attachment); left != nil {
 		t.Errorf("left: %v", left)
@@ -165,7 +165,7 @@ func TestDetachKeepsAndTells(t *testing.T) {
 	without(t, c, inANewName)
 }
 
-// A real cluster's token, renewed by the account itself, and useless when the account is gone.
+// A real cluster's token, renewed by the account itself, and useless once the account is deleted.
 func TestTokenOfARealCluster(t *testing.T) {
 	admin := real(t)
 	c, ctx := connect(t, admin), t.Context()
@@ -198,7 +198,7 @@ func TestTokenOfARealCluster(t *testing.T) {
 	})
 }
 
-// A cluster whose process has ended is unreachable, and neither wrong nor gone.
+// A cluster whose process has ended is unreachable, and neither wrong nor deleted.
 func TestStoppedRealCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")

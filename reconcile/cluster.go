@@ -37,7 +37,7 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 		over.Message += " Its last state: " + facts.Message + "."
 		return verdict{}, over
 	}
-	return again(s.soon()), s.say(ctx, "%s", facts.Message)
+	return again(s.soon()), s.progress(ctx, "%s", facts.Message)
 }
 
 func record(c *berth.Cluster, f berth.ClusterFacts) {
@@ -81,7 +81,7 @@ func clusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, fmt.Errorf("remove cluster %s: %w", s.id().Name(), err)
 	}
 	if !gone {
-		return again(s.soon()), s.say(ctx, "stopping and removing the cluster")
+		return again(s.soon()), s.progress(ctx, "stopping and removing the cluster")
 	}
 	if err := s.Store.DropCleanup(ctx, s.id(), berth.ID{}); err != nil {
 		return verdict{}, err

@@ -66,7 +66,7 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	stale := have.State == berth.StateFailed && have.ModifiedAt.Before(s.claim.Operation.StartedAt)
 	switch {
 	case !have.State.Terminal():
-		return awaiting(have.ID), s.sayOf(ctx, have)
+		return awaiting(have.ID), s.progressOf(ctx, have)
 	case cluster.Spec.Pools[0].Count != c.Spec.AgentCount || stale:
 		return s.requestCluster(ctx, have)
 	case have.State == berth.StateFailed && have.Fault != nil:
@@ -75,13 +75,13 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, nil
 }
 
-// sayOf reports the progress of the cluster's own operation.
-func (s *scope) sayOf(ctx context.Context, cluster *berth.Resource) error {
+// progressOf reports the progress of the cluster's own operation.
+func (s *scope) progressOf(ctx context.Context, cluster *berth.Resource) error {
 	op, err := s.Store.Operation(ctx, cluster.OperationID)
 	if err != nil || op.Message == "" {
 		return nil // only a message is missing
 	}
-	return s.say(ctx, "%s", op.Message)
+	return s.progress(ctx, "%s", op.Message)
 }
 
 // requestCluster accepts a change that gives the compute the cluster that it asks for.
@@ -119,7 +119,7 @@ func clusterPresent(ctx context.Context, s *scope) (verdict, error) {
 	case have.State == berth.StateDeleting:
 		return verdict{}, clusterDeleted(have.ID)
 	case !have.State.Terminal():
-		return awaiting(have.ID), s.say(ctx, "waiting for the cluster, which is %s", have.State)
+		return awaiting(have.ID), s.progress(ctx, "waiting for the cluster, which is %s", have.State)
 	}
 	return verdict{}, nil
 }
@@ -183,13 +183,13 @@ func owned(ctx context.Context, s *scope) (verdict, error) {
 	case isTaken && c.Spec.TakeOver:
 		left, err := conn.Evict(ctx, conflict.Owner, s.elapsed() >= countPatience)
 		if errors.Is(err, kube.ErrCounting) {
-			return again(s.soon()), s.say(ctx, "waiting for the cluster to count what %s has in it", conflict.Owner.ComputeID)
+			return again(s.soon()), s.progress(ctx, "waiting for the cluster to count what %s has in it", conflict.Owner.ComputeID)
 		}
 		if err != nil {
 			return verdict{}, clusters.Unreachable(c.Spec.ClusterID, err)
 		}
 		s.notes = append(s.notes, left...)
-		return again(s.soon()), s.say(ctx, "taking the cluster over from %s", conflict.Owner.ComputeID)
+		return again(s.soon()), s.progress(ctx, "taking the cluster over from %s", conflict.Owner.ComputeID)
 	case isTaken:
 		return verdict{}, s.taken(ctx, conflict.Owner)
 	case err != nil:
@@ -231,7 +231,7 @@ func entered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	err = conn.Attach(ctx, put)
 	if errors.Is(err, kube.ErrNamespaceEnding) {
-		return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier attachment to be gone",
+		return again(250 * time.Millisecond), s.progress(ctx, "waiting until the namespace %s of an earlier attachment is deleted",
 			s.attachment().Namespace)
 	}
 	if err != nil {
@@ -284,7 +284,7 @@ func ownClusterRemoved(ctx context.Context, s *scope) (verdict, error) {
 	if err := s.requestRemoval(ctx, have); err != nil {
 		return verdict{}, err
 	}
-	return awaiting(have.ID), s.say(ctx, "deleting the cluster %s", have.ID.Name())
+	return awaiting(have.ID), s.progress(ctx, "deleting the cluster %s", have.ID.Name())
 }
 
 func computeGone(context.Context, *scope) (verdict, error) {

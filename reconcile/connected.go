@@ -58,11 +58,11 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	}
 	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
-			return again(250 * time.Millisecond), s.say(ctx, "waiting for the namespace %s of an earlier connection to be gone",
+			return again(250 * time.Millisecond), s.progress(ctx, "waiting until the namespace %s of an earlier connection is deleted",
 				kube.ConnectionNamespace)
 		}
 		if berth.ErrorCode(err) == berth.CodeConflict && s.cluster().Spec.TakeOver {
-			return again(s.soon()), errors.Join(conn.EvictConnection(ctx), s.say(ctx, "taking the cluster over"))
+			return again(s.soon()), errors.Join(conn.EvictConnection(ctx), s.progress(ctx, "taking the cluster over"))
 		}
 		return verdict{}, s.refused(err)
 	}
@@ -173,7 +173,7 @@ func connectionLeft(ctx context.Context, s *scope) (verdict, error) {
 	}
 	if err != nil && berth.ErrorCode(err) != berth.CodeConflict {
 		if s.elapsed() < detachPatience {
-			return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
+			return again(s.soon()), s.progress(ctx, "the cluster does not answer; trying again")
 		}
 		s.notes = append(s.notes, "The cluster '"+s.id().Name()+"' did not answer ("+berth.Sentence(err)+"), "+
 			"so Berth's account is still in it. Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)

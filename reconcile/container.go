@@ -62,7 +62,7 @@ func (s *scope) removeAll(ctx context.Context, q store.Query, which func(berth.I
 	if len(waitFor) == 0 {
 		return verdict{}, nil
 	}
-	return awaiting(waitFor[0]), s.say(ctx, "deleting %d resource(s) inside, now %s", len(waitFor), waitFor[0].Name())
+	return awaiting(waitFor[0]), s.progress(ctx, "deleting %d resource(s) inside, now %s", len(waitFor), waitFor[0].Name())
 }
 
 // requestRemoval accepts the removal of r unless that is under way.

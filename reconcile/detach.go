@@ -31,10 +31,10 @@ func detached(ctx context.Context, s *scope) (verdict, error) {
 	case err == nil || have.State == berth.StateDeleting:
 		return verdict{}, nil
 	case errors.Is(err, kube.ErrCounting):
-		return again(s.soon()), s.say(ctx, "waiting for the cluster to count what is in the namespace %s", s.attachment().Namespace)
+		return again(s.soon()), s.progress(ctx, "waiting for the cluster to count what is in the namespace %s", s.attachment().Namespace)
 	}
 	if s.elapsed() < detachPatience {
-		return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
+		return again(s.soon()), s.progress(ctx, "the cluster does not answer; trying again")
 	}
 	return verdict{}, s.deferCleanup(err)
 }

@@ -69,7 +69,8 @@ func templateDeployed(ctx context.Context, s *scope) (verdict, error) {
 				finished++
 			}
 		}
-		if err := s.say(ctx, "%d of %d resources done, now %s", finished, len(s.deployment().Status.Steps), d.waiting[0].Name()); err != nil {
+		if err := s.progress(ctx, "%d of %d resources done, now %s", finished, len(s.deployment().Status.Steps),
+			d.waiting[0].Name()); err != nil {
 			return verdict{}, err
 		}
 		return verdict{after: s.soon(), on: d.waiting[0].Key()}, nil

@@ -37,7 +37,7 @@ func unreadableConnectionLeft(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, nil
 	}
 	if s.elapsed() < detachPatience && berth.ErrorCode(err) != berth.CodeUnreadable {
-		return again(s.soon()), s.say(ctx, "the cluster does not answer; asking once more")
+		return again(s.soon()), s.progress(ctx, "the cluster does not answer; trying again")
 	}
 	s.notes = append(s.notes, "Berth could not remove its account from the cluster ("+berth.Sentence(err)+
 		"). Remove it there: kubectl delete namespace "+kube.ConnectionNamespace)

@@ -74,8 +74,8 @@ func (s *scope) soon() time.Duration {
 	return min(max(s.elapsed()/50, 20*time.Millisecond), time.Second)
 }
 
-// say reports progress to the user. Only a text that differs from the last one is written.
-func (s *scope) say(ctx context.Context, format string, args ...any) error {
+// progress reports progress to the user. Only a text that differs from the last one is written.
+func (s *scope) progress(ctx context.Context, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...)
 	if op := s.claim.Operation; op == nil || op.Message == text {
 		return nil

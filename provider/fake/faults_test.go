@@ -120,7 +120,7 @@ func TestUnknownSize(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if f, err := p.Observe(t.Context(), providertest.ID); f.Exists || err != nil {
-		t.Errorf("something was made: %+v, %v", f, err)
+		t.Errorf("something was created: %+v, %v", f, err)
 	}
 }
 

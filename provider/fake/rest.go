@@ -63,7 +63,7 @@ func write(w http.ResponseWriter, text []byte, failed *failure, code int) {
 			"reason": failed.reason, "code": code}.bytes()
 	}
 	w.WriteHeader(code)
-	_, _ = w.Write(text) // a client that has gone misses its answer
+	_, _ = w.Write(text) // a client that has disconnected misses its answer
 }
 
 // parse reads /api/v1/… and /apis/group/v1/…, in a namespace or not.
