@@ -74,6 +74,13 @@ func TestStudioDoor(t *testing.T) {
 	if r := s.Do(http.MethodGet, s.Workspace(jobGroup, "evil"), nil); r.Status != http.StatusNotFound {
 		t.Errorf("another site's form was acted on: %d", r.Status)
 	}
+	attach := url.Values{"mode": {"existing"}, "cluster": {""}, "name": {"nocluster"}, "go": {"create"}}
+	if status, _, _ := ask(http.MethodPost, "/studio/w/"+jobGroup+"/"+jobWorkspace+"/new", session, attach); status != http.StatusBadRequest {
+		t.Errorf("an attach without a cluster: %d", status)
+	}
+	if r := s.Do(http.MethodGet, s.Workspace(jobGroup, jobWorkspace)+"/computes/nocluster", nil); r.Status != http.StatusNotFound {
+		t.Errorf("an attach without a cluster created one: %d", r.Status)
+	}
 	wrong := url.Values{"client": {s.ClientID}, "secret": {"guess"}, "next": {"https://evil.example"}}
 	if status, _, text := ask(http.MethodPost, "/studio/sign-in", "", wrong); status != http.StatusUnauthorized ||
 		!strings.Contains(text, "AADSTS") || strings.Contains(text, "guess") {

@@ -126,7 +126,11 @@ func (c *Conn) contents(ctx context.Context, a Attachment) (theirs, unseen *tall
 
 // names lists the first objects of one resource: more are not needed to show what is in a namespace.
 func (c *Conn) names(ctx context.Context, p place, each func(string)) error {
-	const page, most, mostBytes = 50, 1000, 32 << 20
+	const (
+		page      = 50
+		most      = 1000
+		mostBytes = 32 << 20
+	)
 	l := listing{call: p.call(http.MethodGet), page: page, items: most, pages: 1, bytes: mostBytes}
 	l.accept = metadataOnly
 	_, err := list(ctx, c, l, func(o *struct{ Metadata struct{ Name string } }) error {

@@ -198,7 +198,12 @@ func canceledContext(w *world) {
 
 // Writers, workers and readers at once: no call fails, no row is worked on twice, no reader sees half a change.
 func manyAtOnce(w *world) {
-	const writers, workers, readers, rounds = 4, 3, 3, 12
+	const (
+		writers = 4
+		workers = 3
+		readers = 3
+		rounds  = 12
+	)
 	ctx, stop := context.WithCancel(w.ctx)
 	defer stop()
 	var writing, others sync.WaitGroup

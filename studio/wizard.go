@@ -244,6 +244,10 @@ func (s *Studio) createCompute(v *visit) error {
 	case v.r.PostFormValue("go") == "back":
 		d.Step, d.Dirty = 1, false
 		return v.showWizard(d)
+	case d.Mode == "existing" && d.Cluster == "": // without a cluster to attach, the PUT would create one
+		d.Step, d.Dirty = 1, false
+		v.status = http.StatusBadRequest
+		return v.showWizard(d)
 	case v.r.PostFormValue("go") == "next":
 		d.Dirty = d.Name != ""
 		return v.showWizard(d)
