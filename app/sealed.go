@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -23,7 +24,7 @@ func (s *server) openStore(ctx context.Context) error {
 		return err
 	}
 	s.onStop(s.store.Close)
-	if err := s.reseal(ctx); err != nil {
+	if err := errors.Join(s.store.FreeLeases(ctx), s.reseal(ctx)); err != nil {
 		return err
 	}
 	s.verifyStore(ctx)

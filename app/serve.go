@@ -125,9 +125,6 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.openStore(ctx); err != nil {
 		return err
 	}
-	if err := s.store.FreeLeases(ctx); err != nil {
-		return err
-	}
 	authority, credentials, err := s.authority(ctx)
 	if err != nil {
 		return err

@@ -142,7 +142,7 @@ func crashes(w *world) {
 	w.must(w.s.FreeLeases(w.ctx))
 	w.must(w.s.Release(w.ctx, claim(4))) // an orderly stop
 	w.must(w.s.Postpone(w.ctx, claim(4), w.clock.Now()))
-	c = claim(4)
+	claim(4)
 	w.clock.Advance(2 * leased) // a lease that ends by itself is no crash
 	c = claim(4)
 	w.must(w.s.Survived(w.ctx, c))

@@ -56,35 +56,18 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if err := keepCleanup(ctx, tx, o.Cleanup, now); err != nil {
 			return err
 		}
-		for name, value := range sealed {
-			if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
-				return err
-			}
-		}
-		for _, name := range o.Forget {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM secrets WHERE resource_key = ? AND name = ?", r.ID.Key(), name); err != nil {
-				return err
-			}
+		if err := o.changeSecrets(ctx, tx, r.ID, sealed); err != nil {
+			return err
 		}
 		if o.Gone {
-			if err := forget(ctx, tx, r.ID); err != nil {
-				return err
-			}
-			// Check the compute that holds the cluster now: it has just lost it.
-			_, err := tx.ExecContext(ctx, `UPDATE resources SET due_at = ?
-				WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)`, micros(now), micros(now), r.ID.Key())
-			if err != nil {
+			if err := gone(ctx, tx, r.ID, micros(now)); err != nil {
 				return err
 			}
 		}
 		if c.Operation == nil {
 			return nil
 		}
-		ended := end{o.State, o.Notes, o.Fault}
-		if o.OperationFault != nil {
-			ended.state, ended.fault = berth.StateFailed, o.OperationFault
-		}
-		return s.endOperation(ctx, tx, c.Operation.ID, ended)
+		return s.endOperation(ctx, tx, c.Operation.ID, o.end())
 	})
 	if err == nil {
 		if o.Gone {
@@ -92,6 +75,39 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		}
 		s.feed.publish(Event{Key: r.ID.Key(), State: o.State})
 	}
+	return err
+}
+
+// end is how the operation ended.
+func (o *Outcome) end() end {
+	if o.OperationFault != nil {
+		return end{berth.StateFailed, o.Notes, o.OperationFault}
+	}
+	return end{o.State, o.Notes, o.Fault}
+}
+
+// changeSecrets stores the new secrets, which are sealed, and deletes those that are not needed any more.
+func (o *Outcome) changeSecrets(ctx context.Context, tx *txn, id berth.ID, sealed map[string][]byte) error {
+	for name, value := range sealed {
+		if err := putSecret(ctx, tx, id, name, value); err != nil {
+			return err
+		}
+	}
+	for _, name := range o.Forget {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM secrets WHERE resource_key = ? AND name = ?", id.Key(), name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone deletes a resource, and makes the compute that holds it as its cluster due: it has just lost it.
+func gone(ctx context.Context, tx *txn, id berth.ID, now int64) error {
+	if err := forget(ctx, tx, id); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE resources SET due_at = ?
+		WHERE due_at > ? AND key IN (SELECT holder_key FROM holds WHERE cluster_key = ?)`, now, now, id.Key())
 	return err
 }
 
