@@ -203,7 +203,7 @@ func TestConnectedCluster(t *testing.T) {
 	s.equal(far, "properties.properties.agentCount", 3.0)
 	s.Refused(s.Do(http.MethodPut, s.compute("again"), apptest.AttachTo(edge, "DevTest")), http.StatusConflict,
 		"ClusterAlreadyAttached", "'far'")
-	s.Refused(s.Do(http.MethodPost, s.compute("far")+"/listKeys", nil), http.StatusConflict, "Conflict", "does not keep")
+	s.Refused(s.Do(http.MethodPost, s.compute("far")+"/listKeys", nil), http.StatusConflict, "Conflict", "does not store")
 	s.Refused(s.Do(http.MethodDelete, edge, nil), http.StatusConflict, "Conflict", "Detach it there first", "'far'")
 	again := s.Group(jobGroup) + "/providers/Microsoft.ContainerService/managedClusters/again"
 	s.Fails(s.Do(http.MethodPut, again, connecting(string(f.config))), "Conflict", "connected already, as "+edge)

@@ -198,7 +198,7 @@ func TestManifest(t *testing.T) {
 	s.put(s.edge("edge"), connecting(f.withToken(token.Status.Token)))
 	got := s.get(s.edge("edge"))
 	s.equal(got, "properties.connectivityStatus", "Connected")
-	if rights := fmt.Sprint(apptest.At(got, "properties.rights")); !strings.Contains(rights, "get, list nodes: How large the cluster is") {
+	if rights := fmt.Sprint(apptest.At(got, "properties.rights")); !strings.Contains(rights, "get, list nodes: The size of the cluster") {
 		t.Errorf("the rights are reported as %s", rights)
 	}
 	s.put(s.compute("far"), apptest.AttachTo(s.edge("edge"), "FastProd"))

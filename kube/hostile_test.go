@@ -187,7 +187,8 @@ func TestHostileAnswers(t *testing.T) {
 			if grown > mostMemory && !raced() {
 				t.Errorf("it cost %d MB", grown>>20)
 			}
-			if !strings.Contains(says, a.says) || len(says) > 600 {
+			late := raced() && strings.Contains(says, "deadline exceeded") // with the race detector the time is over first
+			if !strings.Contains(says, a.says) && !late || len(says) > 600 {
 				t.Errorf("it says %.700q; want %q", says, a.says)
 			}
 		})
