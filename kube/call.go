@@ -49,6 +49,9 @@ func (c *Conn) do(ctx context.Context, l call, read func(context.Context, *http.
 		return err
 	}
 	defer smallAnswers.give()
+	if err := ctx.Err(); err != nil { // an answer to the end of the request's time says nothing of the cluster
+		return err
+	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
 		return refusal(answer, l)
 	}

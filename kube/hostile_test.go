@@ -211,7 +211,7 @@ func TestManyHostileAnswers(t *testing.T) {
 		t.Fatalf("the process ended with %v: %s", err, out)
 	}
 	grown, says := report(t, string(out))
-	if grown > 128<<20 && !raced() || says != "100 failed, some of them refused" {
+	if grown > 128<<20 && !raced() || says != "100 failed, some of them refused" && !raced() || !strings.HasPrefix(says, "100 failed") {
 		t.Errorf("a hundred cost %d MB: %s", grown>>20, says)
 	}
 }
