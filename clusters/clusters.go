@@ -54,6 +54,10 @@ func (c *Clusters) Credential(ctx context.Context, cluster berth.ID) (*kube.Kube
 	if err != nil {
 		return nil, err
 	}
+	return c.credential(ctx, cluster, connected)
+}
+
+func (c *Clusters) credential(ctx context.Context, cluster berth.ID, connected bool) (config *kube.Kubeconfig, err error) {
 	var text []byte
 	if connected {
 		text, err = c.Store.Secret(ctx, cluster, berth.SecretOwn)
@@ -71,11 +75,15 @@ func (c *Clusters) Credential(ctx context.Context, cluster berth.ID) (*kube.Kube
 
 // Connect connects to a cluster with Berth's credential. Close the connection after use.
 func (c *Clusters) Connect(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
-	config, err := c.Credential(ctx, cluster)
+	connected, err := c.IsConnected(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
-	return c.ConnectBy(ctx, cluster, config)
+	config, err := c.credential(ctx, cluster, connected)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(config, connected)
 }
 
 // ConnectBy connects to a cluster with another credential: that of a compute, or one that a user submits. The guard judges the
@@ -85,6 +93,10 @@ func (c *Clusters) ConnectBy(ctx context.Context, cluster berth.ID, config *kube
 	if err != nil {
 		return nil, err
 	}
+	return c.open(config, connected)
+}
+
+func (c *Clusters) open(config *kube.Kubeconfig, connected bool) (*kube.Conn, error) {
 	o := kube.Options{Timeout: c.Timeout}
 	if connected {
 		o.Guard = c.Guard

@@ -137,7 +137,7 @@ func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource
 	if op == nil {
 		return nil
 	}
-	if old != nil {
+	if old != nil && (!old.State.Terminal() || old.Unreadable) { // that of a settled resource ended with it
 		superseded := s.explain(&berth.SupersededError{ID: old.ID, Verb: op.Verb})
 		if err := s.endOperation(ctx, tx, old.OperationID, end{berth.StateCanceled, nil, superseded}); err != nil {
 			return err
