@@ -34,8 +34,12 @@ type ClusterSpec struct {
 	Version   string     `json:"version"`   // full: "1.36.0"
 	DNSPrefix string     `json:"dnsPrefix"` // first label of the FQDN
 	Pools     []NodePool `json:"pools"`     // exactly one today: a second pool is refused
-	// Profile holds the fields that ARM clients send and expect back but that have no effect here (network, Linux, add-on
-	// profiles), by JSON name. They are stored so that a client can read, modify and write a cluster without losing any.
+	// Network is the address ranges of the cluster; empty fields are the defaults of AKS.
+	Network ClusterNetwork `json:"network,omitzero"`
+	// IssuerURL is the issuer that the API server names in the tokens of service accounts, with a slash at its end. Berth serves
+	// its discovery document and keys there. Empty in clusters that are older than this field.
+	IssuerURL string `json:"issuerUrl,omitempty"`
+	// Profile holds the properties that were requested and have no field here, by JSON name: they are answered as they were sent.
 	Profile map[string]any `json:"profile,omitempty"`
 	// Location is the region that its nodes report; empty in clusters stored before this field existed.
 	Location string `json:"location,omitempty"`
@@ -51,7 +55,19 @@ type NodePool struct {
 	Mode   string `json:"mode"` // System
 	OSType string `json:"osType"`
 	// MaxPods is per node; the default is 110.
-	MaxPods int `json:"maxPods"`
+	MaxPods int               `json:"maxPods"`
+	Labels  map[string]string `json:"labels,omitempty"` // of its nodes
+	Taints  []string          `json:"taints,omitempty"` // of its nodes, as AKS writes them: "key=value:NoSchedule"
+	Zones   []string          `json:"zones,omitempty"`  // "1", "2", "3": its nodes are spread over them
+	// Profile holds the properties that were requested and have no field here, by JSON name.
+	Profile map[string]any `json:"profile,omitempty"`
+}
+
+// ClusterNetwork is the address ranges of a cluster, in CIDR notation.
+type ClusterNetwork struct {
+	ServiceCIDR  string `json:"serviceCidr,omitempty"`
+	PodCIDR      string `json:"podCidr,omitempty"`
+	DNSServiceIP string `json:"dnsServiceIP,omitempty"` // an address in ServiceCIDR
 }
 
 // ClusterStatus is what was observed.

@@ -29,6 +29,9 @@ type Record struct {
 	Type string `json:"type"` // one of RecordTypes
 	// Fields are the top-level keys that were sent besides those of the envelope (properties, sku, kind, identity, …).
 	Fields map[string]any `json:"fields,omitempty"`
+	// Values are the read-only properties that the service would compute, such as the principalId of an identity. They are made
+	// once, when the record is created, and answered among its properties.
+	Values map[string]any `json:"values,omitempty"`
 }
 
 // ResourceType implements Body.

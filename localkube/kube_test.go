@@ -166,7 +166,7 @@ func strangersAreRefused(t *testing.T, r *running) {
 
 var socketLink = regexp.MustCompile(`^socket:\[(\d+)\]$`)
 
-// oneSocketListens: whoever can connect to etcd reads every secret, so it must not be on a port.
+// oneSocketListens: a process that can connect to etcd reads every secret, so it must not be on a port.
 func oneSocketListens(t *testing.T, r *running) {
 	proc := fmt.Sprintf("/proc/%d", r.cmd.Process.Pid)
 	descriptors, err := os.ReadDir(proc + "/fd")

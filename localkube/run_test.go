@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	patience = 90 * time.Second // for one wish, on a machine that is busy with other tests
+	patience = 90 * time.Second // for one change, on a machine that is busy with other tests
 	poll     = 20 * time.Millisecond
 )
 

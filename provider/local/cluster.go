@@ -63,7 +63,7 @@ func (c *cluster) disconnect() {
 	}
 }
 
-// wish takes over a changed spec, on disk first.
+// prepare takes over a changed spec, on disk first.
 func (c *cluster) prepare(spec berth.ClusterSpec) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

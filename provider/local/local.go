@@ -89,7 +89,7 @@ func (p *Provider) bringBack(name string) error {
 	if err != nil {
 		return err
 	}
-	if r.Removing { // whoever asked for it may be gone
+	if r.Removing { // its caller may be gone
 		return removeFolder(dir)
 	}
 	p.adopt(name, r).run()
