@@ -15,6 +15,8 @@ type Cluster struct {
 	Type   string        `json:"-"` // TypeConnected or TypeCluster; TypeCluster when empty. The store keeps it beside the body
 	Spec   ClusterSpec   `json:"spec"`
 	Status ClusterStatus `json:"status"`
+	// Warnings are those that the rules reported for the last accepted request.
+	Warnings []Error `json:"warnings,omitempty"`
 }
 
 // ResourceType implements Body.
@@ -39,8 +41,7 @@ type ClusterSpec struct {
 	// IssuerURL is the issuer that the API server names in the tokens of service accounts, with a slash at its end. Berth serves
 	// its discovery document and keys there. Empty in clusters that are older than this field.
 	IssuerURL string `json:"issuerUrl,omitempty"`
-	// Profile holds the properties that were requested and have no field here, by JSON name: they are answered as they were sent.
-	Profile map[string]any `json:"profile,omitempty"`
+	Kept
 	// Location is the region that its nodes report; empty in clusters stored before this field existed.
 	Location string `json:"location,omitempty"`
 	// OwnedBy is the compute that created the cluster; zero for a cluster that a user created.

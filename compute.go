@@ -38,19 +38,20 @@ type ComputeSpec struct {
 	Description string      `json:"description,omitempty"`
 	Location    string      `json:"location"` // of the cluster; the default is the workspace's
 	// Attached is true when the request named an existing cluster, and false when Berth created one for the compute.
-	Attached         bool              `json:"attached"`
-	ClusterID        ID                `json:"clusterId"` // of a cluster that Berth created: an id derived from the compute's
-	AgentCount       int               `json:"agentCount,omitempty"`
-	VMSize           string            `json:"vmSize,omitempty"` // in the casing of the catalogue
-	Purpose          Purpose           `json:"purpose,omitempty"`
-	LoadBalancerType string            `json:"loadBalancerType,omitempty"` // PublicIp | InternalLoadBalancer
-	LoadBalancerNet  string            `json:"loadBalancerSubnet,omitempty"`
-	Network          *NetworkSpec      `json:"network,omitempty"`
-	SSL              *SSLSpec          `json:"ssl,omitempty"`
-	DisableLocalAuth bool              `json:"disableLocalAuth,omitempty"`
-	TakeOver         bool              `json:"takeOver,omitempty"`  // the last request was forced: the present holder loses the cluster
-	Namespace        string            `json:"namespace,omitempty"` // of a Kubernetes compute; the default is "default"
-	Extra            map[string]string `json:"extra,omitempty"`     // of a Kubernetes compute: known plain settings, stored as sent
+	Attached         bool         `json:"attached"`
+	ClusterID        ID           `json:"clusterId"` // of a cluster that Berth created: an id derived from the compute's
+	AgentCount       int          `json:"agentCount,omitempty"`
+	VMSize           string       `json:"vmSize,omitempty"` // in the casing of the catalogue
+	Purpose          Purpose      `json:"purpose,omitempty"`
+	LoadBalancerType string       `json:"loadBalancerType,omitempty"` // PublicIp | InternalLoadBalancer
+	LoadBalancerNet  string       `json:"loadBalancerSubnet,omitempty"`
+	Network          *NetworkSpec `json:"network,omitempty"`
+	SSL              *SSLSpec     `json:"ssl,omitempty"`
+	DisableLocalAuth bool         `json:"disableLocalAuth,omitempty"`
+	Kept
+	TakeOver  bool              `json:"takeOver,omitempty"`  // the last request was forced: the present holder loses the cluster
+	Namespace string            `json:"namespace,omitempty"` // of a Kubernetes compute; the default is "default"
+	Extra     map[string]string `json:"extra,omitempty"`     // of a Kubernetes compute: known plain settings, stored as sent
 }
 
 // NetworkSpec places the cluster into a virtual network. All fields or none.

@@ -10,8 +10,11 @@ type Workspace struct {
 	ApplicationInsights string `json:"applicationInsights,omitempty"`
 	ContainerRegistry   string `json:"containerRegistry,omitempty"`
 	SKU                 string `json:"sku,omitempty"`
-	Identity            string `json:"identity,omitempty"` // "SystemAssigned", …; empty for none
+	OlderIdentity       string `json:"identity,omitempty"` // the type of the identity, of workspaces that are older than Kept
 	PrincipalID         string `json:"principalId,omitempty"`
+	Kept
+	// Warnings are those that the rules reported for the last accepted request.
+	Warnings []Error `json:"warnings,omitempty"`
 }
 
 // ResourceType implements Body.

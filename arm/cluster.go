@@ -1,8 +1,12 @@
 package arm
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -12,12 +16,12 @@ import (
 )
 
 func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
-	in, profile, err := wire.DecodeCluster(q.body)
+	in, err := wire.DecodeCluster(q.body)
 	if err != nil {
 		return nil, err
 	}
 	if in.Properties.Kubeconfig != nil || old != nil && old.Body.(*berth.Cluster).Spec.Connected {
-		connected := wire.ConnectedPut{Location: in.Location, Tags: in.Tags}
+		connected := wire.ConnectedPut{Location: in.Location, Tags: in.Tags, Identity: in.Identity}
 		if in.Properties.Kubeconfig != nil {
 			connected.Properties.Kubeconfig = *in.Properties.Kubeconfig
 			connected.Properties.KeepCredential = in.Properties.KeepCredential
@@ -32,36 +36,90 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	policy, err := s.noPublicIPs(q, id)
+	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: id.Name(), IssuerURL: s.issuer(q)}}
+	if old != nil {
+		*body = *old.Body.(*berth.Cluster)
+	}
+	body.Spec.Location = where
+	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
+	violations, err := s.clusterViolations(q, in, old, r)
 	if err != nil {
 		return nil, err
 	}
-	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: id.Name()}}
-	var was *berth.ClusterSpec
-	if old != nil {
-		*body = *old.Body.(*berth.Cluster)
-		was = &old.Body.(*berth.Cluster).Spec
-	}
-	body.Spec.Location = where
-	asked := clusterSpec(in, profile, &body.Spec)
-	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	violations := rules.Cluster(id.Name(), body.Spec, rules.ClusterFacts{Old: was, Asked: asked, Policy: policy})
-	return &plan{change: store.Change{Resource: r}, violations: append(violations, rules.Tags(r.Tags)...)}, nil
+	body.Warnings = rules.Reported(violations, true)
+	return &plan{change: store.Change{Resource: r}, violations: violations}, nil
 }
 
-// clusterSpec writes the fields that the request names over spec, and returns the version as the request states it.
-func clusterSpec(in *wire.ClusterPut, profile map[string]any, spec *berth.ClusterSpec) (asked string) {
+// clusterViolations completes the cluster of a PUT and checks it.
+func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *berth.Resource) ([]rules.Violation, error) {
+	body := r.Body.(*berth.Cluster)
+	asked, poolNames := clusterSpec(in, body)
+	identity, violations, err := s.identity(q, in.Identity, body.Spec.Identity)
+	if err != nil {
+		return nil, err
+	}
+	body.Spec.Identity = identity
+	names, err := wire.KeepCluster(q.body, r)
+	if err != nil {
+		return nil, err
+	}
+	facts := rules.ClusterFacts{Asked: asked, IsCompute: in.Properties.ComputeType != nil, Stops: stops(in.Properties.Power)}
+	if old != nil {
+		facts.Old = &old.Body.(*berth.Cluster).Spec
+	}
+	for i, p := range in.Properties.Pools {
+		if err := s.poolFacts(q, i, p, &facts); err != nil {
+			return nil, err
+		}
+	}
+	if facts.Policy, err = s.noPublicIPs(q, r.ID); err != nil {
+		return nil, err
+	}
+	return slices.Concat(violations, rules.Cluster(r.ID.Name(), body.Spec, facts), rules.Tags(r.Tags),
+		rules.NotActedOn(append(names, poolNames...))), nil
+}
+
+// stops reports whether a powerState asks for a stop.
+func stops(p *wire.Power) bool { return p != nil && strings.EqualFold(p.Code, "Stopped") }
+
+// poolFacts finds what the rules must know about one pool of a request.
+func (s *Server) poolFacts(q *request, i int, p wire.NodePoolFields, facts *rules.ClusterFacts) error {
+	facts.Stops = facts.Stops || stops(p.Power)
+	if p.Version != nil {
+		facts.PoolVersion = *p.Version
+	}
+	if p.Subnet == nil || *p.Subnet == "" {
+		return nil
+	}
+	found, err := s.subnetExists(q, *p.Subnet)
+	if err == nil && !found {
+		facts.NoSubnet = *p.Subnet
+	}
+	return err
+}
+
+// issuer is the address of the issuer of a new cluster's tokens.
+func (s *Server) issuer(q *request) string {
+	return q.base + "/oidc/" + s.Authority.TenantID() + "/" + uuid.NewString() + "/"
+}
+
+// clusterSpec writes the fields that the request names over the spec. It returns the version as the request states it, and the names
+// of the pools' properties that are kept and not acted on.
+func clusterSpec(in *wire.ClusterPut, body *berth.Cluster) (asked string, names []string) {
+	spec := &body.Spec
 	if in.Properties.KubernetesVersion != nil {
 		asked = *in.Properties.KubernetesVersion
 	}
 	if version, known := catalog.ResolveVersion(asked); known && (asked != "" || spec.Version == "") {
-		if spec.Version == "" || asked != catalog.Minor(spec.Version) { // an alias of the present version requests nothing
+		if spec.Version == "" || catalog.Minor(asked) != catalog.Minor(spec.Version) { // an alias of the present version requests nothing
 			spec.Version = version
 		}
 	}
 	if p := in.Properties.DNSPrefix; p != nil && *p != "" {
 		spec.DNSPrefix = *p
 	}
+	in.Properties.Network.Merge(&spec.Network)
+	rules.ClusterDefaults(spec)
 	if in.Properties.Pools != nil {
 		old := spec.Pools
 		spec.Pools = nil
@@ -71,15 +129,15 @@ func clusterSpec(in *wire.ClusterPut, profile map[string]any, spec *berth.Cluste
 				pool = old[i]
 			}
 			fields.Merge(&pool)
+			for _, name := range wire.KeepPool(fields.Sent, body, &pool) {
+				names = append(names, fmt.Sprintf("agentPoolProfiles[%d].%s", i, name))
+			}
 			spec.Pools = append(spec.Pools, pool)
 		}
 	} else if spec.Pools == nil {
 		spec.Pools = []berth.NodePool{defaultPool()}
 	}
-	if len(profile) > 0 {
-		spec.Profile = profile
-	}
-	return asked
+	return asked, names
 }
 
 // defaultPool is the default of AKS: three nodes of Standard_DS2_v2 in a System pool.
@@ -87,7 +145,9 @@ func defaultPool() berth.NodePool {
 	return berth.NodePool{Name: "nodepool1", Count: 3, VMSize: "Standard_DS2_v2", Mode: "System", OSType: "Linux", MaxPods: 110}
 }
 
-func encodeCluster(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Cluster(r) }
+func encodeCluster(s *Server, _ *request, r *berth.Resource) wire.Object {
+	return wire.Cluster(r, s.Authority.TenantID())
+}
 
 func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
 	return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
@@ -104,11 +164,23 @@ func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) 
 	if r.Body.(*berth.Cluster).Spec.Connected {
 		return nil, notKept(r.ID)
 	}
+	if err := localAccounts(r); err != nil {
+		return nil, err
+	}
 	config, err := s.kubeconfig(q, r.ID, kind.secret)
 	if err != nil {
 		return nil, err
 	}
 	return secretAnswer(wire.Kubeconfigs(kind.name, config)), nil
+}
+
+// localAccounts refuses the credentials of a cluster whose local accounts are disabled, as AKS does.
+func localAccounts(r *berth.Resource) error {
+	if r.Body.(*berth.Cluster).Spec.Profile["disableLocalAccounts"] != true {
+		return nil
+	}
+	return berth.Errorf(berth.CodeBadRequest, "Getting static credentials is not allowed, because the cluster '%s' has disableLocalAccounts "+
+		"set to true. Enable its local accounts (az aks update --enable-local-accounts) to use them.", r.ID.Name())
 }
 
 // secretAnswer is an answer that no cache may store.

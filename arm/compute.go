@@ -28,7 +28,8 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	facts := rules.ComputeFacts{WorkspaceLocation: ws.Location, Subscription: s.Subscription, Now: s.Clock.Now(), Renew: in.Renews()}
+	facts := rules.ComputeFacts{WorkspaceLocation: ws.Location, Subscription: s.Subscription, Now: s.Clock.Now(), Renew: in.Renews(),
+		NoNodes: in.NoNodes()}
 	where, err := location(in.Location, old, ws.Location)
 	violations, isOurs := rules.Of(err)
 	if err != nil && !isOurs {
@@ -54,16 +55,34 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 		spec.AgentCount, spec.VMSize = 0, ""
 	}
 	spec.TakeOver = facts.TakeOver
-	body := &berth.Compute{Spec: *spec, Warnings: rules.Reported(violations, true)}
+	body := &berth.Compute{Spec: *spec}
 	if facts.Exists != nil {
 		body.Status = facts.Exists.Status
 	}
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
+	kept, err := s.keepCompute(q, in.Identity, r)
+	if err != nil {
+		return nil, err
+	}
+	violations = append(violations, kept...)
+	body.Warnings = rules.Reported(violations, true)
 	w := store.Change{Resource: r, Hold: spec.ClusterID, Force: facts.TakeOver}
 	if key != "" {
 		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
 	}
 	return &plan{change: w, violations: violations}, nil
+}
+
+// keepCompute sets the identity of a compute, and what it keeps of the request without acting on it.
+func (s *Server) keepCompute(q *request, in *wire.IdentityFields, r *berth.Resource) ([]rules.Violation, error) {
+	spec := &r.Body.(*berth.Compute).Spec
+	identity, violations, err := s.identity(q, in, spec.Identity)
+	if err != nil {
+		return nil, err
+	}
+	spec.Identity = identity
+	names, err := wire.KeepCompute(q.body, r)
+	return append(violations, rules.NotActedOn(names)...), err
 }
 
 // validateCompute reports every violation and warning of a PUT, and changes nothing. With preflight=true it also checks the
@@ -207,8 +226,8 @@ func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, erro
 	}
 }
 
-func encodeCompute(_ *Server, _ *request, r *berth.Resource) wire.Object {
-	return wire.Compute(r, faultStatus(r.Fault))
+func encodeCompute(s *Server, _ *request, r *berth.Resource) wire.Object {
+	return wire.Compute(r, faultStatus(r.Fault), s.Authority.TenantID())
 }
 
 // settled refuses credential actions on a resource that has no credentials yet.
@@ -237,8 +256,13 @@ func computeKeys(s *Server, q *request, r *berth.Resource) (*response, error) {
 }
 
 func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte, error) {
-	if r, err := s.Store.Get(q.Context(), cluster); err == nil && r.Body.(*berth.Cluster).Spec.Connected {
-		return nil, notKept(cluster)
+	if r, err := s.Store.Get(q.Context(), cluster); err == nil {
+		if r.Body.(*berth.Cluster).Spec.Connected {
+			return nil, notKept(cluster)
+		}
+		if err := localAccounts(r); err != nil {
+			return nil, err
+		}
 	}
 	config, err := s.Store.Secret(q.Context(), cluster, which)
 	if errors.Is(err, store.ErrNotFound) {

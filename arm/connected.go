@@ -47,6 +47,12 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 	body.Spec.Connected, body.Spec.TakeOver = true, forced(q)
 	body.Spec.Location = where
 	w := store.Change{Resource: &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}}
+	kept, err := s.keepConnected(q, in.Identity, w.Resource)
+	if err != nil {
+		return nil, err
+	}
+	violations = append(violations, kept...)
+	body.Warnings = rules.Reported(violations, true)
 	switch {
 	case in.Properties.Kubeconfig != "":
 		body.Spec.Run, body.Spec.KeepCredential = uuid.NewString(), in.Properties.KeepCredential
@@ -60,6 +66,18 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 			Message: "Send the kubeconfig of the cluster (berth cluster connect --kubeconfig FILE)."})
 	}
 	return &plan{change: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
+}
+
+// keepConnected sets the identity of a connected cluster, and what it keeps of the request without acting on it.
+func (s *Server) keepConnected(q *request, in *wire.IdentityFields, r *berth.Resource) ([]rules.Violation, error) {
+	spec := &r.Body.(*berth.Cluster).Spec
+	identity, violations, err := s.identity(q, in, spec.Identity)
+	if err != nil {
+		return nil, err
+	}
+	spec.Identity = identity
+	names, err := wire.KeepConnected(q.body, r)
+	return append(violations, rules.NotActedOn(names)...), err
 }
 
 // removeCluster disconnects a connected cluster, unless a compute holds it: without its account in the cluster, Berth could not
@@ -84,7 +102,7 @@ func capital(s string) string {
 }
 
 func encodeConnected(s *Server, _ *request, r *berth.Resource) wire.Object {
-	o := wire.Connected(r)
+	o := wire.Connected(r, s.Authority.TenantID())
 	properties := o["properties"].(wire.Object)
 	if r.Body.(*berth.Cluster).Spec.KeepCredential {
 		properties["rights"] = []string{"every right of the credential that you submitted with --keep-credential"}

@@ -64,6 +64,19 @@ func (s *Server) networkFacts(q *request, _ berth.ID, spec *berth.ComputeSpec, f
 	return nil
 }
 
+// subnetExists reports whether there is a subnet with this id.
+func (s *Server) subnetExists(q *request, text string) (bool, error) {
+	id, err := berth.ParseID(text)
+	if err != nil || !id.Is(berth.TypeSubnet) {
+		return false, nil
+	}
+	network, err := s.Store.Get(q.Context(), id.Parent())
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && subnetIn(network, id.Name()) >= 0, err
+}
+
 // subnetRanges are the ranges of a network's subnets, as far as they can be read.
 func subnetRanges(network *berth.Resource) (out []netip.Prefix) {
 	sent, _ := network.Body.(*berth.Record).Properties()["subnets"].([]any)

@@ -103,11 +103,11 @@ func machineLearningKinds() []*kind {
 		{
 			// 200 and never 201: with a 201, Terraform and the Go SDK report that the PUT of a workspace failed.
 			typ: berth.TypeWorkspace, created: http.StatusOK,
-			put: putWorkspace, patch: patchWorkspace, remove: removeAlways, encode: encodeWorkspace,
+			put: putWorkspace, patch: patchByPut(putWorkspace, encodeWorkspace), remove: removeAlways, encode: encodeWorkspace,
 		},
 		{
 			typ: berth.TypeCompute, created: http.StatusCreated,
-			put: putCompute, patch: patchTags, remove: removeCompute, encode: encodeCompute,
+			put: putCompute, patch: patchByPut(putCompute, encodeCompute), remove: removeCompute, encode: encodeCompute,
 			actions: []action{
 				{"check", existing((*Server).check)},
 				{"listKeys", existing(computeKeys)},
@@ -123,7 +123,7 @@ func clusterKinds() []*kind {
 	return []*kind{
 		{
 			typ: berth.TypeCluster, created: http.StatusCreated,
-			put: putCluster, patch: patchTags, remove: removeCluster, encode: encodeCluster,
+			put: putCluster, patch: patchByPut(putCluster, encodeCluster), remove: removeCluster, encode: encodeCluster,
 			parts: []part{
 				{name: "agentPools", list: (*Server).listNodePools, permanent: true, methods: methods{
 					http.MethodGet: (*Server).getNodePool, http.MethodPut: (*Server).putNodePool, http.MethodDelete: (*Server).removeNodePool,
@@ -138,7 +138,7 @@ func clusterKinds() []*kind {
 		},
 		{
 			typ: berth.TypeConnected, created: http.StatusCreated,
-			put: putConnected, patch: patchTags, remove: removeCluster, encode: encodeConnected,
+			put: putConnected, patch: patchByPut(putConnected, encodeConnected), remove: removeCluster, encode: encodeConnected,
 			actions: clusterActions(),
 		},
 	}

@@ -22,5 +22,5 @@ func (s *Server) listNodes(q *request, r *berth.Resource) (*response, error) {
 	for _, n := range nodes {
 		value = append(value, n)
 	}
-	return ok(wire.Object{"value": value}), nil
+	return ok(wire.Object{"value": value, "nodes": value}), nil // the SDKs for computes read "nodes"
 }

@@ -134,13 +134,21 @@ func (s *Server) noEffect(q *request, old *berth.Resource, w store.Change) bool 
 
 // requested is a body without the warnings, and without whether it was forced: both may differ between two equal requests.
 func requested(b berth.Body) berth.Body {
-	c, isCompute := b.(*berth.Compute)
-	if !isCompute {
-		return b
+	switch b := b.(type) {
+	case *berth.Compute:
+		plain := *b
+		plain.Warnings, plain.Spec.TakeOver = nil, false
+		return &plain
+	case *berth.Cluster:
+		plain := *b
+		plain.Warnings, plain.Spec.TakeOver = nil, false
+		return &plain
+	case *berth.Workspace:
+		plain := *b
+		plain.Warnings = nil
+		return &plain
 	}
-	plain := *c
-	plain.Warnings, plain.Spec.TakeOver = nil, false
-	return &plain
+	return b
 }
 
 func sameTags(a, b map[string]string) bool {

@@ -1,6 +1,8 @@
 package arm
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"berth.dev/berth"
@@ -13,7 +15,7 @@ func encodeWorkspace(s *Server, q *request, r *berth.Resource) wire.Object {
 	return wire.Workspace(r, q.base, s.Authority.TenantID())
 }
 
-func putWorkspace(_ *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+func putWorkspace(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
 	var in wire.WorkspacePut
 	if err := wire.Decode(q.body, &in); err != nil {
 		return nil, err
@@ -27,22 +29,17 @@ func putWorkspace(_ *Server, q *request, id berth.ID, old *berth.Resource) (*pla
 		*body = *old.Body.(*berth.Workspace)
 	}
 	in.Merge(body)
-	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
-	return &plan{change: store.Change{Resource: r, Settled: true},
-		violations: append(rules.WorkspaceName(id.Name()), rules.Tags(r.Tags)...)}, nil
-}
-
-func patchWorkspace(s *Server, q *request, old *berth.Resource) (*plan, error) {
-	p, err := patchTags(s, q, old)
+	identity, violations, err := s.identity(q, in.Identity, body.Identity)
 	if err != nil {
 		return nil, err
 	}
-	var in wire.WorkspacePut
-	if err := wire.Decode(q.body, &in); err != nil {
+	body.Identity = identity
+	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
+	names, err := wire.KeepWorkspace(q.body, r)
+	if err != nil {
 		return nil, err
 	}
-	body := *old.Body.(*berth.Workspace)
-	in.Merge(&body)
-	p.change.Resource.Body = &body
-	return p, nil
+	violations = slices.Concat(violations, rules.WorkspaceName(id.Name()), rules.Tags(r.Tags), rules.NotActedOn(names))
+	body.Warnings = rules.Reported(violations, true)
+	return &plan{change: store.Change{Resource: r, Settled: true}, violations: violations}, nil
 }

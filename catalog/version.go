@@ -42,8 +42,8 @@ func DefaultVersion() string { return defaultVersion }
 
 var versionFormat = regexp.MustCompile(`^[vV]?(\d+\.\d+(?:\.\d+)?)$`)
 
-// ResolveVersion resolves the version in a request to a listed one: empty means the default, a minor version its newest patch. False
-// when there is none.
+// ResolveVersion resolves the version in a request to a listed one: empty means the default, a minor version or any patch of it the
+// listed patch. False when there is none.
 func ResolveVersion(s string) (string, bool) {
 	if s == "" {
 		return defaultVersion, true
@@ -53,7 +53,7 @@ func ResolveVersion(s string) (string, bool) {
 		return "", false
 	}
 	for _, v := range known {
-		if v == m[1] || Minor(v) == m[1] {
+		if Minor(v) == Minor(m[1]) {
 			return v, true
 		}
 	}

@@ -53,12 +53,13 @@ func TestResolveVersion(t *testing.T) {
 	for asked, want := range map[string]string{
 		"": all[1].Version, catalog.Minor(all[0].Version): all[0].Version, catalog.Minor(all[2].Version): all[2].Version,
 		all[3].Version: all[3].Version, "v" + all[1].Version: all[1].Version, "V" + catalog.Minor(all[1].Version): all[1].Version,
+		"1.36.99": all[1].Version,
 	} {
 		if got, ok := catalog.ResolveVersion(asked); !ok || got != want {
 			t.Errorf("%q means %q (%v), want %q", asked, got, ok, want)
 		}
 	}
-	for _, asked := range []string{"1", "1.", "1.12.4", "1.36.99", "latest", "1.36.0-beta", " 1.36", "1.36.0.0", "vv1.36", "-1.36"} {
+	for _, asked := range []string{"1", "1.", "1.12.4", "latest", "1.36.0-beta", " 1.36", "1.36.0.0", "vv1.36", "-1.36"} {
 		if got, ok := catalog.ResolveVersion(asked); ok {
 			t.Errorf("%q means %q", asked, got)
 		}

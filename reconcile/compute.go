@@ -92,6 +92,7 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location,
 			Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
 				Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), Location: c.Spec.Location, OwnedBy: s.id(),
+				Network: ranges(c.Spec.Network),
 				Pools: []berth.NodePool{{Name: "agentpool", Count: c.Spec.AgentCount, VMSize: c.Spec.VMSize, Mode: "System", OSType: "Linux",
 					MaxPods: 110}},
 			}}}
@@ -106,6 +107,14 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 		return verdict{}, err
 	}
 	return awaiting(c.Spec.ClusterID), nil
+}
+
+// ranges are the address ranges that a compute asks for its cluster.
+func ranges(n *berth.NetworkSpec) berth.ClusterNetwork {
+	if n == nil {
+		return berth.ClusterNetwork{}
+	}
+	return berth.ClusterNetwork{ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP}
 }
 
 // clusterPresent waits until the cluster that the user named is settled.
@@ -298,7 +307,7 @@ func judge(c *berth.Compute) error {
 	}
 	rest := fmt.Sprintf("; '%s' has %d. Add nodes, use a larger VM size, or attach it with the purpose DevTest.", c.Spec.ClusterID.Name(),
 		c.Status.VCPUs)
-	if e := rules.CapacityError(c.Spec.Purpose, c.Status.VCPUs, rest); e != nil {
+	if e := rules.CapacityError(c.Spec.Purpose, c.Status.VCPUs, c.Status.VMSize, rest); e != nil {
 		return e
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 type object = map[string]any
 
 func clusterWith(profile object) berth.ClusterSpec {
-	return berth.ClusterSpec{Version: "1.36.0", Profile: profile,
+	return berth.ClusterSpec{Version: "1.36.0", Kept: berth.Kept{Profile: profile},
 		Pools: []berth.NodePool{{Name: "pool", Count: 3, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}}}
 }
 

@@ -15,29 +15,31 @@ const (
 )
 
 // EnoughVCPUs reports whether a cluster with so many vCPUs, over all of its nodes, is large enough for a purpose: FastProd and
-// DenseProd need ProductionVCPUs, DevTest needs none (the service's document, for create and attach alike).
-func EnoughVCPUs(p berth.Purpose, vcpus int) bool {
-	return p == berth.DevTest || vcpus >= ProductionVCPUs
+// DenseProd need ProductionVCPUs, DevTest needs none (the service's document, for create and attach alike). Nodes with FPGAs need
+// none either: the service's own example is a single Standard_PB6s for FastProd.
+func EnoughVCPUs(p berth.Purpose, vcpus int, vmSize string) bool {
+	size, _ := catalog.Size(vmSize)
+	return p == berth.DevTest || size.FPGAs > 0 || vcpus >= ProductionVCPUs
 }
 
 // CapacityError is the refusal (CodeBadRequest) of a cluster that has too few vCPUs for a purpose; nil when EnoughVCPUs. The
 // message states the minimum; rest continues it, from the semicolon or colon, with what the cluster has and what to do.
-func CapacityError(p berth.Purpose, vcpus int, rest string) *berth.Error {
-	if EnoughVCPUs(p, vcpus) {
+func CapacityError(p berth.Purpose, vcpus int, vmSize, rest string) *berth.Error {
+	if EnoughVCPUs(p, vcpus, vmSize) {
 		return nil
 	}
 	return berth.Errorf(berth.CodeBadRequest, "A cluster for %s needs at least %d vCPUs%s", p, ProductionVCPUs, rest)
 }
 
-// extent is the number of nodes of a cluster and of the vCPUs of all of them. rest is as for CapacityError.
+// extent is the number of nodes of a cluster and of the vCPUs of all of them. vmSize and rest are as for CapacityError.
 type extent struct {
 	nodes, vcpus int
-	rest         string
+	vmSize, rest string
 }
 
 // capacity compares an extent with a purpose. The minimum of a cluster for production is a rule; the others are advice.
 func capacity(target string, p berth.Purpose, have extent) []Violation {
-	if e := CapacityError(p, have.vcpus, have.rest); e != nil {
+	if e := CapacityError(p, have.vcpus, have.vmSize, have.rest); e != nil {
 		return violation(e.Code, target, "%s", e.Message)
 	}
 	switch {
@@ -58,7 +60,7 @@ func poolCapacity(target string, p berth.Purpose, n int, size catalog.VMSize) []
 	have, need := n*size.VCPUs, (ProductionVCPUs+size.VCPUs-1)/size.VCPUs
 	rest := fmt.Sprintf(": %d node(s) × %d vCPU(s) of %s make %d. Use %d nodes of this size, a larger VM size, or the purpose DevTest.",
 		n, size.VCPUs, size.Name, have, need)
-	return capacity(target, p, extent{n, have, rest})
+	return capacity(target, p, extent{n, have, size.Name, rest})
 }
 
 // connectedCapacity judges a cluster by what it reports: its nodes may be of many sizes.
@@ -68,7 +70,7 @@ func connectedCapacity(target string, p berth.Purpose, s berth.ClusterStatus) []
 	}
 	rest := fmt.Sprintf("; its %d node(s) have %d together. Add nodes, use larger ones, or attach it with the purpose DevTest.",
 		s.Nodes, s.VCPUs)
-	return capacity(target, p, extent{s.Nodes, s.VCPUs, rest})
+	return capacity(target, p, extent{s.Nodes, s.VCPUs, s.VMSize, rest})
 }
 
 // clusterFits judges the location and the size of the cluster that an attach names.

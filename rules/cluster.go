@@ -1,6 +1,10 @@
 package rules
 
 import (
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
 	"strings"
 
 	"berth.dev/berth"
@@ -21,6 +25,11 @@ type ClusterFacts struct {
 	Old    *berth.ClusterSpec // nil on create
 	Asked  string             // the version as the request states it
 	Policy berth.ID           // a policy assignment that forbids public IPs; zero for none
+	// Of the request:
+	IsCompute   bool   // its properties are those of a compute
+	Stops       bool   // it asks for a powerState of Stopped
+	PoolVersion string // of a pool, as the request states it; empty for none
+	NoSubnet    string // the id of a subnet of a pool that does not exist; empty for none
 }
 
 // Cluster checks a managed cluster that is to be created or updated.
@@ -32,6 +41,8 @@ func Cluster(n string, w berth.ClusterSpec, f ClusterFacts) []Violation {
 	}
 	out = append(out, clusterVersion(w, old, f.Asked)...)
 	out = append(out, authorizedRanges(w)...)
+	out = append(out, requested(w, f)...)
+	out = append(out, clusterRanges(w.Network, old)...)
 	if old == nil {
 		out = append(out, publicIPForCluster(w, f.Policy)...)
 	}
@@ -54,7 +65,78 @@ func clusterVersion(w berth.ClusterSpec, old *berth.ClusterSpec, asked string) [
 		return invalid(target, "The cluster runs Kubernetes %s, and Berth cannot upgrade clusters yet. Leave out the version, or create "+
 			"another cluster.", old.Version)
 	}
+	if strings.Count(asked, ".") == 2 && strings.TrimLeft(asked, "vV") != w.Version {
+		return warning(target, "Berth has no Kubernetes %s: the cluster runs %s, the only patch of this minor version that Berth has.", asked,
+			w.Version)
+	}
 	return nil
+}
+
+// requested refuses what a request asks for and would not get.
+func requested(w berth.ClusterSpec, f ClusterFacts) []Violation {
+	var out []Violation
+	if f.IsCompute {
+		out = append(out, invalid("properties.computeType", "This is the body of a compute, and the address is that of a managed cluster. "+
+			"PUT it to …/workspaces/{workspace}/computes/{name}.")...)
+	}
+	if f.Stops {
+		out = append(out, invalid("properties.powerState", "Berth cannot stop clusters or node pools. Scale the pool down instead.")...)
+	}
+	if v, known := catalog.ResolveVersion(f.PoolVersion); f.PoolVersion != "" && (!known || v != w.Version) {
+		out = append(out, invalid("properties.agentPoolProfiles[0].orchestratorVersion", "The nodes run the version of their cluster, %s, and "+
+			"not %.40s.", w.Version, f.PoolVersion)...)
+	}
+	if f.NoSubnet != "" {
+		out = append(out, violation(berth.CodeNotFound, "properties.agentPoolProfiles[0].vnetSubnetID",
+			"There is no subnet '%.200s'. Create it first (az network vnet create), or name another one.", f.NoSubnet)...)
+	}
+	if w.Profile["oidcIssuerProfile"] != nil && w.IssuerURL == "" && f.Old != nil {
+		out = append(out, warning("properties.oidcIssuerProfile", "This cluster was created without an issuer of its own, and gets none.")...)
+	}
+	return out
+}
+
+// clusterRanges checks the address ranges of a cluster (AKS). They cannot be changed.
+func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
+	const at = "properties.networkProfile."
+	if old != nil {
+		if old.Network != n {
+			return violation(berth.CodeExistsDifferently, at+"serviceCidr", "The address ranges of a cluster cannot be changed after its creation.")
+		}
+		return nil
+	}
+	var out []Violation
+	service := netip.MustParsePrefix("10.0.0.0/16")
+	if n.ServiceCIDR != "" {
+		var wrong []Violation
+		service, wrong = serviceRange(at+"serviceCidr", n.ServiceCIDR)
+		out = append(out, wrong...)
+	}
+	if n.DNSServiceIP != "" && service.IsValid() {
+		out = append(out, dns(at+"dnsServiceIP", n.DNSServiceIP, service)...)
+	}
+	pods := netip.MustParsePrefix("10.244.0.0/16")
+	if n.PodCIDR != "" {
+		var err error
+		if pods, err = netip.ParsePrefix(n.PodCIDR); err != nil || !pods.Addr().Is4() {
+			return append(out, invalid(at+"podCidr", "'%.40s' is not an IPv4 range such as 10.244.0.0/16.", n.PodCIDR)...)
+		}
+	}
+	if service.IsValid() && service.Overlaps(pods) {
+		out = append(out, invalid(at+"podCidr", "The pod range %s overlaps the service range %s.", pods, service)...)
+	}
+	return out
+}
+
+// ClusterDefaults fills in what follows from the request: the DNS address in a service range of one's own is its tenth.
+func ClusterDefaults(s *berth.ClusterSpec) {
+	if service, err := netip.ParsePrefix(s.Network.ServiceCIDR); err == nil && s.Network.DNSServiceIP == "" {
+		ip := service.Masked().Addr()
+		for range 10 {
+			ip = ip.Next()
+		}
+		s.Network.DNSServiceIP = ip.String()
+	}
 }
 
 // poolCount: the service deploys to one pool only, so that pool must have the required size from the start (DOC).
@@ -83,7 +165,45 @@ func pool(p berth.NodePool) []Violation {
 		out = append(out, invalid(at+"maxPods", "maxPods is %d; it must be from 10 to 250.", p.MaxPods)...)
 	}
 	out = append(out, nodes(at+"count", p.Count)...)
-	return append(out, vmSize(at+"vmSize", p.VMSize)...)
+	out = append(out, vmSize(at+"vmSize", p.VMSize)...)
+	return append(out, nodeMarks(at, p)...)
+}
+
+var (
+	labelName  = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
+	labelValue = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
+	taint      = regexp.MustCompile(`^([^=:]+)(=([^=:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$`)
+)
+
+// nodeMarks checks what the nodes of a pool are marked with: labels and taints (Kubernetes), zones (AKS), and the limits of the
+// autoscaler.
+func nodeMarks(at string, p berth.NodePool) []Violation {
+	var out []Violation
+	for _, key := range slices.Sorted(maps.Keys(p.Labels)) {
+		if !labelName.MatchString(key) || !labelValue.MatchString(p.Labels[key]) {
+			out = append(out, invalid(at+"nodeLabels", "'%.80s=%.80s' is not a label of Kubernetes.", key, p.Labels[key])...)
+		}
+	}
+	for _, text := range p.Taints {
+		m := taint.FindStringSubmatch(text)
+		if m == nil || !labelName.MatchString(m[1]) || !labelValue.MatchString(m[3]) {
+			out = append(out, invalid(at+"nodeTaints", "'%.120s' is not a taint such as sku=gpu:NoSchedule.", text)...)
+		}
+	}
+	for _, zone := range p.Zones {
+		if !slices.Contains([]string{"1", "2", "3"}, zone) {
+			out = append(out, invalid(at+"availabilityZones", "The availability zone '%.20s' is not known; it is 1, 2 or 3.", zone)...)
+		}
+	}
+	least, hasLeast := p.Profile["minCount"].(float64)
+	most, hasMost := p.Profile["maxCount"].(float64)
+	switch {
+	case p.Profile["enableAutoScaling"] == true && (!hasLeast || !hasMost):
+		out = append(out, invalid(at+"enableAutoScaling", "With enableAutoScaling, minCount and maxCount are needed.")...)
+	case hasLeast && hasMost && least > most:
+		out = append(out, invalid(at+"minCount", "minCount is %v and maxCount is %v.", least, most)...)
+	}
+	return out
 }
 
 func poolChange(p, was berth.NodePool) []Violation {

@@ -36,6 +36,7 @@ type ComputeFacts struct {
 	Namesake          berth.ID       // a compute of this name in another workspace of the region; zero for none
 	Taken             error          // names the holder of the cluster; nil when no other compute holds it
 	TakeOver          bool           // the request takes the cluster over from its present holder
+	NoNodes           bool           // the request names an agentCount of 0
 }
 
 // ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
@@ -92,10 +93,14 @@ func Compute(n string, w berth.ComputeSpec, f ComputeFacts) []Violation {
 	out = append(out, publicIPForCompute(w, f.Policy)...)
 	out = append(out, purpose(w)...)
 	if w.Attached {
-		return append(out, attachable(w, f)...)
+		return append(append(out, attachable(w, f)...), nodesOfAttached(w, f)...)
 	}
 	out = append(out, vmSize(inner+"agentVmSize", w.VMSize)...)
-	out = append(out, nodes(inner+"agentCount", w.AgentCount)...)
+	if f.NoNodes {
+		out = append(out, nodes(inner+"agentCount", 0)...)
+	} else {
+		out = append(out, nodes(inner+"agentCount", w.AgentCount)...)
+	}
 	size, _ := catalog.Size(w.VMSize)
 	out = append(out, poolCapacity(inner+"agentCount", w.Purpose, w.AgentCount, size)...)
 	if w.Location != f.WorkspaceLocation && w.Location != "" && f.WorkspaceLocation != "" {
@@ -146,6 +151,22 @@ func shape(w berth.ComputeSpec, f ComputeFacts) []Violation {
 			was.ClusterID.Name())...)
 	}
 	return out
+}
+
+// nodesOfAttached: an attach cannot size a cluster; the answer has the nodes that the cluster has.
+func nodesOfAttached(w berth.ComputeSpec, f ComputeFacts) []Violation {
+	if f.Exists != nil || f.Cluster == nil {
+		return nil // an update is refused by shape; a missing cluster by attachable
+	}
+	count, size := f.Cluster.Status.Nodes, f.Cluster.Status.VMSize
+	if len(f.Cluster.Spec.Pools) > 0 {
+		count, size = f.Cluster.Spec.Pools[0].Count, f.Cluster.Spec.Pools[0].VMSize
+	}
+	if (w.AgentCount == 0 || w.AgentCount == count) && (w.VMSize == "" || strings.EqualFold(w.VMSize, size)) {
+		return nil
+	}
+	return warning(inner+"agentCount", "agentCount and agentVmSize have no effect on an attach: the cluster '%s' has %d node(s) of size %s. "+
+		"Scale the cluster itself (az aks scale).", w.ClusterID.Name(), count, size)
 }
 
 func purpose(w berth.ComputeSpec) []Violation {

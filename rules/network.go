@@ -38,25 +38,37 @@ func ssl(w berth.ComputeSpec, f ComputeFacts) []Violation {
 		return nil
 	case "Enabled":
 		if s.LeafDomainLabel != "" {
-			return invalid(target, bothCertificates)
+			return both(s, f)
 		}
 		if s.CNAME == "" || s.Certificate == "" || !f.SSLKey {
 			return invalid(target, "SSL information is missing: cname, cert and key are needed together.")
 		}
 		return ownCertificate(s, f)
 	case "Auto":
-		switch {
-		case s.LeafDomainLabel == "":
-			return invalid(target+".leafDomainLabel", "With SSL status Auto a leafDomainLabel is needed.")
-		case s.CNAME != "" || s.Certificate != "":
-			return invalid(target, bothCertificates)
-		case w.LoadBalancerType == "InternalLoadBalancer":
-			return invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or send a "+
-				"certificate of your own.")
+		var out []Violation
+		if s.CNAME != "" || s.Certificate != "" {
+			out = both(s, f)
 		}
-		return nil
+		if s.LeafDomainLabel == "" {
+			out = append(out, invalid(target+".leafDomainLabel", "With SSL status Auto a leafDomainLabel is needed.")...)
+		}
+		if w.LoadBalancerType == "InternalLoadBalancer" {
+			out = append(out, invalid(target, "An automatic certificate needs a public IP address. Use the load balancer type PublicIp, or send "+
+				"a certificate of your own.")...)
+		}
+		return out
 	}
 	return invalid(target+".status", "The SSL status '%s' is not known; it is Enabled, Auto or Disabled.", s.Status)
+}
+
+// both refuses a certificate of one's own beside an automatic one. The certificate is checked nevertheless, so that all faults are
+// reported.
+func both(s *berth.SSLSpec, f ComputeFacts) []Violation {
+	out := invalid(tlsField, bothCertificates)
+	if s.Certificate != "" {
+		out = append(out, ownCertificate(s, f)...)
+	}
+	return out
 }
 
 // banned are the ranges that AKS reserves.
@@ -85,20 +97,12 @@ func network(n *berth.NetworkSpec, f ComputeFacts) []Violation {
 			"There is no subnet '%s' in a virtual network '%s' of resource group '%s'. Create it first (az network vnet create), or name another "+
 				"one.", id.Name(), id.Parent().Name(), id.Group)...)
 	}
-	service, serviceErr := netip.ParsePrefix(n.ServiceCIDR)
-	if serviceErr != nil || !service.Addr().Is4() {
-		return append(out, invalid(networking+".serviceCidr", "'%s' is not an IPv4 range such as 10.0.0.0/16.", n.ServiceCIDR)...)
+	service, wrong := serviceRange(networking+".serviceCidr", n.ServiceCIDR)
+	out = append(out, wrong...)
+	if !service.IsValid() {
+		return out
 	}
-	service = service.Masked()
-	for _, b := range banned {
-		if b.Overlaps(service) {
-			out = append(out, invalid(networking+".serviceCidr", "The service range %s overlaps %s, which AKS reserves.", service, b)...)
-		}
-	}
-	if service.Bits() <= 12 {
-		out = append(out, invalid(networking+".serviceCidr", "The service range %s is too large: it must be smaller than a /12.", service)...)
-	}
-	out = append(out, dns(n.DNSServiceIP, service)...)
+	out = append(out, dns(networking+".dnsServiceIP", n.DNSServiceIP, service)...)
 	out = append(out, apart(networking+".serviceCidr", "service range", service, f.Subnets)...)
 	bridge, err := netip.ParsePrefix(n.DockerBridgeCIDR)
 	switch {
@@ -122,9 +126,26 @@ func apart(target, what string, p netip.Prefix, subnets []netip.Prefix) []Violat
 	return nil
 }
 
-func dns(text string, service netip.Prefix) []Violation {
+// serviceRange reads and checks the range of Services (AKS); the range is not valid when it cannot be read.
+func serviceRange(target, text string) (service netip.Prefix, out []Violation) {
+	service, err := netip.ParsePrefix(text)
+	if err != nil || !service.Addr().Is4() {
+		return netip.Prefix{}, invalid(target, "'%.40s' is not an IPv4 range such as 10.0.0.0/16.", text)
+	}
+	service = service.Masked()
+	for _, b := range banned {
+		if b.Overlaps(service) {
+			out = append(out, invalid(target, "The service range %s overlaps %s, which AKS reserves.", service, b)...)
+		}
+	}
+	if service.Bits() <= 12 {
+		out = append(out, invalid(target, "The service range %s is too large: it must be smaller than a /12.", service)...)
+	}
+	return service, out
+}
+
+func dns(target, text string, service netip.Prefix) []Violation {
 	ip, err := netip.ParseAddr(text)
-	const target = networking + ".dnsServiceIP"
 	switch {
 	case err != nil || !ip.Is4():
 		return invalid(target, "'%s' is not an IPv4 address such as 10.0.0.10.", text)

@@ -1,88 +1,117 @@
 package wire
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
 
 	"berth.dev/berth"
-	"berth.dev/berth/catalog"
 )
 
 // ClusterPut is the body of PUT of a managed cluster.
 type ClusterPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
+	Identity   *IdentityFields   `json:"identity"`
 	Properties struct {
+		ComputeType       *string          `json:"computeType"` // of a compute: refused
 		KubernetesVersion *string          `json:"kubernetesVersion"`
 		DNSPrefix         *string          `json:"dnsPrefix"`
 		Kubeconfig        *string          `json:"kubeconfig"` // of a connected cluster; write-only
 		KeepCredential    bool             `json:"keepCredential"`
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
+		Power             *Power           `json:"powerState"`
+		Network           *ClusterNetwork  `json:"networkProfile"`
 	} `json:"properties"`
 }
 
-// NodePoolFields are the fields of an agent pool that have an effect here. Count is nil when the request does not have it.
-type NodePoolFields struct {
-	Name    string  `json:"name"`
-	Count   *int    `json:"count"`
-	VMSize  *string `json:"vmSize"`
-	Mode    *string `json:"mode"`
-	OSType  *string `json:"osType"`
-	MaxPods *int    `json:"maxPods"`
+// Power is powerState.
+type Power struct {
+	Code string `json:"code"`
 }
 
-// keptProfiles are the parts of a managed cluster that are stored as sent, so that a client can read, change and write a cluster
-// without losing any. Parts that can contain a secret (windowsProfile, servicePrincipalProfile) are not stored.
-var keptProfiles = []string{
-	"networkProfile", "linuxProfile", "addonProfiles", "enableRBAC", "disableLocalAccounts", "storageProfile",
-	"apiServerAccessProfile", "autoUpgradeProfile", "nodeResourceGroup", "oidcIssuerProfile", "autoScalerProfile",
+// ClusterNetwork are the fields of networkProfile that have a field in the spec. nil and "" request nothing.
+type ClusterNetwork struct {
+	ServiceCIDR  *string  `json:"serviceCidr"`
+	PodCIDR      *string  `json:"podCidr"`
+	DNSServiceIP *string  `json:"dnsServiceIP"`
+	ServiceCIDRs []string `json:"serviceCidrs"`
+	PodCIDRs     []string `json:"podCidrs"`
 }
 
-// DecodeCluster reads the body of PUT of a managed cluster and the profiles to store. Its errors are those of Decode.
-func DecodeCluster(body []byte) (*ClusterPut, map[string]any, error) {
+// Merge writes what the request names over the ranges. The lists are used when they have one range: Berth's clusters are IPv4.
+func (n *ClusterNetwork) Merge(to *berth.ClusterNetwork) {
+	if n == nil {
+		return
+	}
+	if len(n.ServiceCIDRs) == 1 {
+		to.ServiceCIDR = n.ServiceCIDRs[0]
+	}
+	if len(n.PodCIDRs) == 1 {
+		to.PodCIDR = n.PodCIDRs[0]
+	}
+	set(&to.ServiceCIDR, n.ServiceCIDR)
+	set(&to.PodCIDR, n.PodCIDR)
+	set(&to.DNSServiceIP, n.DNSServiceIP)
+}
+
+var clusterLaw = law{
+	own: []string{
+		"powerState", "currentKubernetesVersion", "fqdn", "privateFQDN", "azurePortalFQDN", "maxAgentPools", "agentPoolProfiles",
+		"dnsPrefix", "kubeconfig", "keepCredential", "resourceUID", "oidcIssuerProfile.issuerURL",
+		"networkProfile.serviceCidr", "networkProfile.podCidr", "networkProfile.dnsServiceIP",
+		"networkProfile.loadBalancerProfile.effectiveOutboundIPs", "networkProfile.natGatewayProfile.effectiveOutboundIPs",
+		"identityProfile.kubeletidentity.clientId", "identityProfile.kubeletidentity.objectId",
+	},
+	effective: []string{
+		"kubernetesVersion", "nodeResourceGroup", "disableLocalAccounts", "oidcIssuerProfile.enabled", "identityProfile",
+		"apiServerAccessProfile.authorizedIPRanges",
+	},
+}
+
+// DecodeCluster reads the body of PUT of a managed cluster. Its errors are those of Decode.
+func DecodeCluster(body []byte) (*ClusterPut, error) {
 	put := &ClusterPut{}
 	if err := Decode(body, put); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	raw := struct {
-		Properties map[string]any `json:"properties"`
+	sent := struct {
+		Properties struct {
+			Pools []map[string]any `json:"agentPoolProfiles"`
+		} `json:"properties"`
 	}{}
-	if err := Decode(body, &raw); err != nil {
-		return nil, nil, err
+	if err := Decode(body, &sent); err != nil {
+		return nil, err
 	}
-	kept := map[string]any{}
-	for _, key := range keptProfiles {
-		if v, ok := raw.Properties[key]; ok && v != nil {
-			kept[key] = v
-		}
+	for i := range put.Properties.Pools {
+		put.Properties.Pools[i].Sent = sent.Properties.Pools[i]
 	}
-	return put, kept, nil
+	return put, nil
 }
 
-// Merge writes what the request names over the pool. Empty strings mean "the default", as az sends them.
-func (f *NodePoolFields) Merge(p *berth.NodePool) {
-	set(&p.Name, &f.Name)
-	set(&p.VMSize, f.VMSize)
-	set(&p.Mode, f.Mode)
-	set(&p.OSType, f.OSType)
-	p.Count = deref(f.Count, p.Count)
-	p.MaxPods = deref(f.MaxPods, p.MaxPods)
+// KeepCluster sets what a managed cluster keeps of the body of a PUT, and returns the names of the properties that Berth keeps and
+// does not act on. The fields of the spec must have been merged.
+func KeepCluster(body []byte, r *berth.Resource) ([]string, error) {
+	return clusterLaw.keep(body, &r.Body.(*berth.Cluster).Spec.Kept, func() Object { return Cluster(r, "") })
 }
 
-// Cluster answers a managed cluster.
-func Cluster(r *berth.Resource) Object {
+// Cluster answers a managed cluster. tenant is that of its identity.
+func Cluster(r *berth.Resource, tenant string) Object {
 	c := r.Body.(*berth.Cluster)
+	group := managedGroup(r)
 	properties := Object{
 		"provisioningState": r.State, "powerState": Object{"code": "Running"},
 		"kubernetesVersion": c.Spec.Version, "currentKubernetesVersion": orDefault(c.Status.Version, c.Spec.Version),
-		"dnsPrefix": c.Spec.DNSPrefix, "fqdn": orNull(c.Status.FQDN), "maxAgentPools": 1,
-		"agentPoolProfiles": pools(r, c), "servicePrincipalProfile": Object{"clientId": "msi"},
-		"nodeResourceGroup": fmt.Sprintf("MC_%s_%s_%s", r.ID.Group, r.ID.Name(), r.Location),
-		"enableRBAC":        true, "disableLocalAccounts": false, "networkProfile": defaultNetwork(),
+		"dnsPrefix": c.Spec.DNSPrefix, "fqdn": orNull(c.Status.FQDN), "azurePortalFQDN": orNull(c.Status.FQDN), "maxAgentPools": 1,
+		"agentPoolProfiles": pools(r, c), "servicePrincipalProfile": Object{"clientId": "msi"}, "nodeResourceGroup": group.Group,
+		"enableRBAC": true, "disableLocalAccounts": false, "networkProfile": network(c, group), "supportPlan": "KubernetesOfficial",
+		"identityProfile": Object{"kubeletidentity": kubeletIdentity(r, group)}, "resourceUID": strings.ReplaceAll(guid(r, "uid"), "-", ""),
 	}
-	for key, v := range c.Spec.Profile {
-		properties[key] = v
-	}
+	clusterDefaults(properties, c)
 	if !c.Spec.OwnedBy.IsZero() {
 		properties["ownedBy"] = c.Spec.OwnedBy.String()
 	}
@@ -92,6 +121,7 @@ func Cluster(r *berth.Resource) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
+	warnings(properties, c.Warnings)
 	health(properties, c.Status.Health)
 	if c.Spec.Connected {
 		connected(properties, c)
@@ -99,129 +129,94 @@ func Cluster(r *berth.Resource) Object {
 	}
 	o := envelope(r, properties)
 	o["sku"] = Object{"name": "Base", "tier": "Free"}
-	o["identity"] = Object{"type": "SystemAssigned"}
+	Lay(o, c.Spec.Kept)
+	accessible(properties, r)
+	if sp, _ := properties["servicePrincipalProfile"].(Object); c.Spec.Identity != nil || sp["clientId"] == "msi" {
+		o["identity"] = identityOf(c.Spec.Identity, guid(r, "principal"), tenant)
+	}
 	return o
 }
 
-// defaultNetwork is the default of AKS (kubenet and its ranges).
-func defaultNetwork() Object {
+// clusterDefaults are what AKS fills in for properties that have no effect here.
+func clusterDefaults(properties Object, c *berth.Cluster) {
+	on, off := Object{"enabled": true}, Object{"enabled": false}
+	for key, v := range (Object{
+		"storageProfile":  Object{"diskCSIDriver": on, "fileCSIDriver": on, "snapshotController": on},
+		"securityProfile": Object{}, "workloadAutoScalerProfile": Object{}, "oidcIssuerProfile": off,
+		"metricsProfile": Object{"costAnalysis": off}, "autoUpgradeProfile": Object{"nodeOSUpgradeChannel": "NodeImage"},
+		"bootstrapProfile": Object{"artifactSource": "Direct"}, "nodeProvisioningProfile": Object{"mode": "Manual", "defaultNodePools": "Auto"},
+	}) {
+		properties[key] = v
+	}
+	if slices.ContainsFunc(c.Spec.Pools, func(p berth.NodePool) bool { return p.Profile["enableAutoScaling"] == true }) {
+		properties["autoScalerProfile"] = autoScalerDefaults()
+	}
+}
+
+// autoScalerDefaults are those of AKS, which writes them as text.
+func autoScalerDefaults() Object {
 	return Object{
-		"networkPlugin": "kubenet", "podCidr": "10.244.0.0/16", "serviceCidr": "10.0.0.0/16", "dnsServiceIP": "10.0.0.10",
-		"loadBalancerSku": "standard", "outboundType": "loadBalancer",
+		"balance-similar-node-groups": "false", "daemonset-eviction-for-empty-nodes": false, "daemonset-eviction-for-occupied-nodes": true,
+		"expander": "random", "ignore-daemonsets-utilization": false, "max-empty-bulk-delete": "10", "max-graceful-termination-sec": "600",
+		"max-node-provision-time": "15m", "max-total-unready-percentage": "45", "new-pod-scale-up-delay": "0s", "ok-total-unready-count": "3",
+		"scale-down-delay-after-add": "10m", "scale-down-delay-after-delete": "10s", "scale-down-delay-after-failure": "3m",
+		"scale-down-unneeded-time": "10m", "scale-down-unready-time": "20m", "scale-down-utilization-threshold": "0.5",
+		"scan-interval": "10s", "skip-nodes-with-local-storage": "false", "skip-nodes-with-system-pods": "true",
 	}
 }
 
-func pools(r *berth.Resource, c *berth.Cluster) []Object {
-	out := []Object{}
-	all := c.Spec.Pools
-	if c.Spec.Connected && c.Status.Nodes > 0 { // all of its nodes as one pool
-		all = []berth.NodePool{{Name: "nodes", Count: c.Status.Nodes, VMSize: c.Status.VMSize, Mode: "System", OSType: "Linux", MaxPods: 110}}
-	}
-	for _, p := range all {
-		fields := poolFields(r, c, p)
-		fields["name"] = p.Name
-		out = append(out, fields)
-	}
-	return out
-}
-
-func poolFields(r *berth.Resource, c *berth.Cluster, p berth.NodePool) Object {
+// network is networkProfile: the cluster's ranges, and what AKS fills in.
+func network(c *berth.Cluster, group berth.ID) Object {
+	pod, service := orDefault(c.Spec.Network.PodCIDR, "10.244.0.0/16"), orDefault(c.Spec.Network.ServiceCIDR, "10.0.0.0/16")
+	outbound := berth.NewID(group.Subscription, group.Group, "Microsoft.Network/publicIPAddresses", "outbound")
 	return Object{
-		"count": p.Count, "vmSize": p.VMSize, "mode": p.Mode, "osType": p.OSType, "maxPods": p.MaxPods, "type": "VirtualMachineScaleSets",
-		"osDiskSizeGB": 128, "osDiskType": "Managed", "enableAutoScaling": false,
-		"orchestratorVersion": c.Spec.Version, "currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version),
-		"provisioningState": r.State, "powerState": Object{"code": "Running"},
+		"networkPlugin": "kubenet", "podCidr": pod, "podCidrs": []string{pod}, "serviceCidr": service, "serviceCidrs": []string{service},
+		"dnsServiceIP": orDefault(c.Spec.Network.DNSServiceIP, "10.0.0.10"), "ipFamilies": []string{"IPv4"},
+		"loadBalancerSku": "standard", "outboundType": "loadBalancer", "loadBalancerProfile": Object{
+			"managedOutboundIPs": Object{"count": 1}, "backendPoolType": "nodeIPConfiguration",
+			"effectiveOutboundIPs": []Object{{"id": outbound.String()}},
+		},
 	}
 }
 
-// NodePool answers one agent pool of a cluster.
-func NodePool(r *berth.Resource, p berth.NodePool) Object {
-	id := r.ID.Child("agentPools", p.Name)
-	return Object{"id": id.String(), "name": p.Name, "type": berth.TypeNodePool, "properties": poolFields(r, r.Body.(*berth.Cluster), p)}
+// accessible writes what follows from kept properties: names of a private API server, and the address of an issuer.
+func accessible(properties Object, r *berth.Resource) {
+	c := r.Body.(*berth.Cluster)
+	if enabled(properties, "apiServerAccessProfile", "enablePrivateCluster") && c.Status.FQDN != "" {
+		name, domain, _ := strings.Cut(c.Status.FQDN, ".")
+		properties["privateFQDN"] = name + ".privatelink." + r.Location + "." + domain
+	}
+	if oidc, isObject := properties["oidcIssuerProfile"].(Object); isObject && oidc["enabled"] == true && c.Spec.IssuerURL != "" {
+		oidc["issuerURL"] = c.Spec.IssuerURL
+	}
+}
+
+// enabled reports whether a switch in a profile is on.
+func enabled(properties map[string]any, profile, key string) bool {
+	p, _ := properties[profile].(map[string]any)
+	return p[key] == true
+}
+
+// managedGroup is the group in which AKS would keep what belongs to the nodes, as an id. Berth has nothing in it.
+func managedGroup(r *berth.Resource) berth.ID {
+	return berth.GroupID(r.ID.Subscription, fmt.Sprintf("MC_%s_%s_%s", r.ID.Group, r.ID.Name(), r.Location))
+}
+
+// kubeletIdentity is the identity with which AKS's nodes pull images: templates give it rights.
+func kubeletIdentity(r *berth.Resource, group berth.ID) Object {
+	id := berth.NewID(group.Subscription, group.Group, "Microsoft.ManagedIdentity/userAssignedIdentities", r.ID.Name()+"-agentpool")
+	return Object{"resourceId": id.String(), "clientId": guid(r, "kubelet client"), "objectId": guid(r, "kubelet object")}
+}
+
+// guid is a GUID of a resource for a purpose. It has the form of version 4, as clients check it, and stays the same for the life of
+// the resource.
+func guid(r *berth.Resource, purpose string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", r.ID.Key(), r.CreatedAt.UnixMicro(), purpose))
+	sum[6], sum[8] = sum[6]&0x0f|0x40, sum[8]&0x3f|0x80
+	return uuid.UUID(sum[:16]).String()
 }
 
 // Kubeconfigs answers listClusterUserCredential and listClusterAdminCredential.
 func Kubeconfigs(name string, kubeconfig []byte) Object {
 	return Object{"kubeconfigs": []Object{{"name": name, "value": base64.StdEncoding.EncodeToString(kubeconfig)}}}
-}
-
-// Orchestrators answers …/locations/{l}/orchestrators: the shape that `az aks get-versions` read until 2.47.
-func Orchestrators(id string) Object {
-	list := []Object{}
-	for _, v := range catalog.Versions() {
-		o := Object{"orchestratorType": "Kubernetes", "orchestratorVersion": v.Version, "default": nil, "isPreview": nil, "upgrades": nil}
-		if v.Default {
-			o["default"] = true
-		}
-		if v.Preview {
-			o["isPreview"] = true
-		}
-		if up := upgrades(v, "orchestratorVersion"); len(up) > 0 {
-			o["upgrades"] = up
-		}
-		list = append(list, o)
-	}
-	return Object{"id": id, "name": "default", "type": "Microsoft.ContainerService/locations/orchestrators",
-		"properties": Object{"orchestrators": list}}
-}
-
-// upgrades lists the versions that a version can be upgraded to; versionKey is the key for a version in the answer.
-func upgrades(v catalog.Version, versionKey string) []Object {
-	out := []Object{}
-	for _, to := range v.Upgrades {
-		_, preview := catalog.Supported(to)
-		o := Object{versionKey: to, "isPreview": nil}
-		if versionKey == "orchestratorVersion" {
-			o["orchestratorType"] = "Kubernetes"
-		}
-		if preview {
-			o["isPreview"] = true
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
-// KubernetesVersions answers …/locations/{l}/kubernetesVersions: the shape that current clients read.
-func KubernetesVersions() Object {
-	values := []Object{}
-	for _, v := range catalog.Versions() {
-		o := Object{
-			"version": catalog.Minor(v.Version), "isPreview": nil, "isDefault": nil,
-			"capabilities":  Object{"supportPlan": []string{"KubernetesOfficial"}},
-			"patchVersions": Object{v.Version: Object{"upgrades": v.Upgrades}},
-		}
-		if v.Default {
-			o["isDefault"] = true
-		}
-		if v.Preview {
-			o["isPreview"] = true
-		}
-		values = append(values, o)
-	}
-	return Object{"values": values}
-}
-
-// UpgradeProfile answers …/upgradeProfiles/default of a cluster.
-func UpgradeProfile(r *berth.Resource) Object {
-	c := r.Body.(*berth.Cluster)
-	up := []Object{}
-	for _, v := range catalog.Versions() {
-		if catalog.Minor(v.Version) == catalog.Minor(c.Spec.Version) {
-			up = upgrades(v, "kubernetesVersion")
-		}
-	}
-	profile := func(extra Object) Object {
-		extra["kubernetesVersion"], extra["osType"] = c.Spec.Version, "Linux"
-		extra["upgrades"] = up
-		return extra
-	}
-	pools := []Object{}
-	for _, p := range c.Spec.Pools {
-		pools = append(pools, profile(Object{"name": p.Name}))
-	}
-	return Object{
-		"id": r.ID.String() + "/upgradeProfiles/default", "name": "default", "type": berth.TypeCluster + "/upgradeProfiles",
-		"properties": Object{"controlPlaneProfile": profile(Object{"name": nil}), "agentPoolProfiles": pools},
-	}
 }

@@ -10,6 +10,7 @@ import (
 type ComputePut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
+	Identity   *IdentityFields   `json:"identity"`
 	Properties ComputeProperties `json:"properties"`
 }
 
@@ -20,6 +21,7 @@ type ComputeProperties struct {
 	Description      *string        `json:"description"`
 	ResourceID       *string        `json:"resourceId"`
 	DisableLocalAuth *bool          `json:"disableLocalAuth"`
+	Namespace        *string        `json:"namespace"` // azureml-core sends it here
 	Properties       *AKSProperties `json:"properties"`
 }
 
@@ -64,6 +66,7 @@ func (p *ComputePut) Merge(spec *berth.ComputeSpec) (sslKey string) {
 	if p.Properties.DisableLocalAuth != nil {
 		spec.DisableLocalAuth = *p.Properties.DisableLocalAuth
 	}
+	set(&spec.Namespace, p.Properties.Namespace)
 	in := p.Properties.Properties
 	if in == nil {
 		return ""
@@ -76,7 +79,7 @@ func (p *ComputePut) Merge(spec *berth.ComputeSpec) (sslKey string) {
 	if in.ClusterPurpose != nil && *in.ClusterPurpose != "" {
 		spec.Purpose = purpose(*in.ClusterPurpose)
 	}
-	if n := in.Network; n != nil {
+	if n := in.Network; n != nil && *n != (AKSNetwork{}) { // {} requests nothing
 		spec.Network = &berth.NetworkSpec{SubnetID: n.SubnetID, ServiceCIDR: n.ServiceCIDR, DNSServiceIP: n.DNSServiceIP,
 			DockerBridgeCIDR: n.DockerBridgeCIDR}
 	}
@@ -99,6 +102,12 @@ func (p *ComputePut) Renews() bool {
 	return in != nil && in.SSL != nil && in.SSL.Renew
 }
 
+// NoNodes reports whether the request names an agentCount of 0. null requests the default.
+func (p *ComputePut) NoNodes() bool {
+	in := p.Properties.Properties
+	return in != nil && in.AgentCount != nil && *in.AgentCount == 0
+}
+
 // set copies a string that is not empty: clients send "" and null for "the default".
 func set(to *string, from *string) {
 	if from != nil && *from != "" {
@@ -118,7 +127,7 @@ func purpose(s string) berth.Purpose {
 
 // Compute answers a compute with every key that azureml-core reads. faultStatus is the status its fault would have had as
 // a direct answer.
-func Compute(r *berth.Resource, faultStatus int) Object {
+func Compute(r *berth.Resource, faultStatus int, tenant string) Object {
 	c := r.Body.(*berth.Compute)
 	properties := Object{
 		"computeType": c.Spec.Type, "computeLocation": c.Spec.Location, "description": orNull(c.Spec.Description),
@@ -133,11 +142,27 @@ func Compute(r *berth.Resource, faultStatus int) Object {
 	if c.Status.Version != "" {
 		properties["kubernetesVersion"] = c.Status.Version
 	}
-	if len(c.Warnings) > 0 {
-		properties["warnings"] = c.Warnings
-	}
+	warnings(properties, c.Warnings)
 	health(properties, c.Status.Health)
-	return envelope(r, properties)
+	o := Lay(envelope(r, properties), c.Spec.Kept)
+	if c.Spec.Identity != nil {
+		o["identity"] = identityOf(c.Spec.Identity, guid(r, "principal"), tenant)
+	}
+	return o
+}
+
+var computeLaw = law{own: []string{
+	"computeType", "computeLocation", "description", "createdOn", "modifiedOn", "resourceId", "provisioningErrors", "isAttachedCompute",
+	"disableLocalAuth", "kubernetesVersion", "namespace",
+	"properties.agentCount", "properties.agentVmSize", "properties.clusterPurpose", "properties.clusterFqdn", "properties.systemServices",
+	"properties.sslConfiguration", "properties.loadBalancerType", "properties.loadBalancerSubnet", "properties.aksNetworkingConfiguration",
+	"properties.namespace",
+}}
+
+// KeepCompute sets what a compute keeps of the body of a PUT, and returns the names of the properties that Berth keeps and does not
+// act on. The fields of the spec must have been merged.
+func KeepCompute(body []byte, r *berth.Resource) ([]string, error) {
+	return computeLaw.keep(body, &r.Body.(*berth.Compute).Spec.Kept, func() Object { return Compute(r, 0, "") })
 }
 
 func innerProperties(c *berth.Compute) Object {

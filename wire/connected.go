@@ -6,6 +6,7 @@ import "berth.dev/berth"
 type ConnectedPut struct {
 	Location   *string           `json:"location"`
 	Tags       map[string]string `json:"tags"`
+	Identity   *IdentityFields   `json:"identity"`
 	Properties struct {
 		Kubeconfig     string `json:"kubeconfig"`
 		KeepCredential bool   `json:"keepCredential"`
@@ -13,7 +14,7 @@ type ConnectedPut struct {
 }
 
 // Connected answers a connected cluster, in the shape of Azure Arc's. It has only the properties for which Berth has a value.
-func Connected(r *berth.Resource) Object {
+func Connected(r *berth.Resource, tenant string) Object {
 	c := r.Body.(*berth.Cluster)
 	status := "Connected"
 	if c.Status.Message != "" {
@@ -28,12 +29,31 @@ func Connected(r *berth.Resource) Object {
 		"lastConnectivityTime": timeOrNull(c.Status.SeenAt), "managedIdentityCertificateExpirationTime": timeOrNull(c.Status.TokenExpires),
 	}
 	connected(properties, c)
+	warnings(properties, c.Warnings)
 	health(properties, c.Status.Health)
 	o := envelope(r, properties)
 	if r.Fault != nil {
 		properties["error"] = r.Fault
 	}
+	Lay(o, c.Spec.Kept)
+	if c.Spec.Identity != nil {
+		o["identity"] = identityOf(c.Spec.Identity, guid(r, "principal"), tenant)
+	}
 	return o
+}
+
+var connectedLaw = law{
+	own: []string{
+		"connectivityStatus", "kubernetesVersion", "totalNodeCount", "totalCoreCount", "lastConnectivityTime", "kubeconfig",
+		"keepCredential", "managedIdentityCertificateExpirationTime", "agentVersion", "offering",
+	},
+	effective: []string{"distribution", "infrastructure"},
+}
+
+// KeepConnected sets what a connected cluster keeps of the body of a PUT, and returns the names of the properties that Berth keeps
+// and does not act on.
+func KeepConnected(body []byte, r *berth.Resource) ([]string, error) {
+	return connectedLaw.keep(body, &r.Body.(*berth.Cluster).Spec.Kept, func() Object { return Connected(r, "") })
 }
 
 // connected adds what every connected cluster shows, of either type.

@@ -65,7 +65,7 @@ func TestMerge(t *testing.T) {
 // TestEchoedCompute: every answer can be sent back as a request, and asks for nothing new.
 func TestEchoedCompute(t *testing.T) {
 	id := workspace.Child("computes", "Gpu")
-	body, err := json.Marshal(wire.Compute(resource(id, berth.StateSucceeded, sample()), 0))
+	body, err := json.Marshal(wire.Compute(resource(id, berth.StateSucceeded, sample()), 0, "tenant"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,24 @@ func FuzzDecode(f *testing.F) {
 		} else if berth.ErrorCode(err) != berth.CodeInvalidRequest {
 			t.Fatalf("%q: %v", body, err)
 		}
-		if _, _, err := wire.DecodeCluster(body); err != nil && berth.ErrorCode(err) != berth.CodeInvalidRequest {
+		put, err := wire.DecodeCluster(body)
+		if err != nil && berth.ErrorCode(err) != berth.CodeInvalidRequest {
 			t.Fatalf("%q: %v", body, err)
 		}
+		if err != nil {
+			return
+		}
+		c := &berth.Cluster{}
+		for _, fields := range put.Properties.Pools {
+			pool := berth.NodePool{}
+			fields.Merge(&pool)
+			wire.KeepPool(fields.Sent, c, &pool)
+			c.Spec.Pools = append(c.Spec.Pools, pool)
+		}
+		r := resource(cluster, berth.StateSucceeded, c)
+		if _, err := wire.KeepCluster(body, r); err != nil && berth.ErrorCode(err) != berth.CodeInvalidRequest {
+			t.Fatalf("%q: %v", body, err)
+		}
+		wire.Cluster(r, "tenant")
 	})
 }

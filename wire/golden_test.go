@@ -71,7 +71,7 @@ func sample() *berth.Compute {
 
 func TestComputeGolden(t *testing.T) {
 	id := workspace.Child("computes", "Gpu")
-	golden(t, "compute-created", wire.Compute(resource(id, berth.StateSucceeded, sample()), 0))
+	golden(t, "compute-created", wire.Compute(resource(id, berth.StateSucceeded, sample()), 0, "tenant"))
 
 	bare := resource(id, berth.StateCreating, &berth.Compute{
 		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.DevTest,
@@ -79,7 +79,7 @@ func TestComputeGolden(t *testing.T) {
 		Status: berth.ComputeStatus{Message: "waiting for the cluster"},
 	})
 	bare.Tags = nil
-	golden(t, "compute-attaching", wire.Compute(bare, 0))
+	golden(t, "compute-attaching", wire.Compute(bare, 0, "tenant"))
 
 	failed := resource(id, berth.StateFailed, &berth.Compute{
 		Spec: berth.ComputeSpec{Type: berth.ComputeAKS, Attached: true, ClusterID: cluster, Purpose: berth.FastProd,
@@ -88,11 +88,11 @@ func TestComputeGolden(t *testing.T) {
 	})
 	failed.Fault = &berth.Error{Code: berth.CodeBadRequest, Message: "Too small.",
 		Details: []berth.Error{{Code: berth.CodeBadRequest, Message: "4 vCPUs.", Target: "properties"}}}
-	golden(t, "compute-failed", wire.Compute(failed, 409))
+	golden(t, "compute-failed", wire.Compute(failed, 409, "tenant"))
 
 	golden(t, "compute-kubernetes", wire.Compute(resource(id, berth.StateSucceeded, &berth.Compute{
 		Spec: berth.ComputeSpec{Type: berth.ComputeKubernetes, Attached: true, ClusterID: cluster, Namespace: "ml", Location: "westeurope"},
-	}), 0))
+	}), 0, "tenant"))
 	golden(t, "compute-keys", wire.ComputeKeys([]byte("user"), []byte("admin")))
 }
 
@@ -100,16 +100,16 @@ func TestClusterGolden(t *testing.T) {
 	pool := berth.NodePool{Name: "agentpool", Count: 3, VMSize: "Standard_D3_v2", Mode: "System", OSType: "Linux", MaxPods: 110}
 	c := &berth.Cluster{
 		Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "aks", Pools: []berth.NodePool{pool}, OwnedBy: workspace.Child("computes", "Gpu"),
-			Profile: map[string]any{"linuxProfile": map[string]any{"adminUsername": "azureuser"}, "nodeResourceGroup": "mine"}},
+			Kept: berth.Kept{Profile: map[string]any{"linuxProfile": map[string]any{"adminUsername": "azureuser"}, "nodeResourceGroup": "mine"}}},
 		Status: berth.ClusterStatus{FQDN: "aks-1.berth.internal", Endpoint: "https://127.0.0.1:40001", Version: "1.36.0", ReadyNodes: 3,
 			Simulated: true},
 	}
-	golden(t, "cluster", wire.Cluster(resource(cluster, berth.StateSucceeded, c)))
+	golden(t, "cluster", wire.Cluster(resource(cluster, berth.StateSucceeded, c), "tenant"))
 	golden(t, "nodepool", wire.NodePool(resource(cluster, berth.StateSucceeded, c), pool))
 	golden(t, "upgrade-profile", wire.UpgradeProfile(resource(cluster, berth.StateSucceeded, c)))
 	starting := &berth.Cluster{Spec: berth.ClusterSpec{Version: "1.36.0", DNSPrefix: "aks", Pools: []berth.NodePool{pool}},
 		Status: berth.ClusterStatus{Message: "0 of 3 nodes are ready"}}
-	golden(t, "cluster-creating", wire.Cluster(resource(cluster, berth.StateCreating, starting)))
+	golden(t, "cluster-creating", wire.Cluster(resource(cluster, berth.StateCreating, starting), "tenant"))
 	golden(t, "kubeconfigs", wire.Kubeconfigs("clusterUser", []byte("kubeconfig")))
 	golden(t, "orchestrators", wire.Orchestrators("/subscriptions/s/orchestrators"))
 	golden(t, "kubernetes-versions", wire.KubernetesVersions())
@@ -121,7 +121,7 @@ func TestContainerGolden(t *testing.T) {
 	golden(t, "workspace", wire.Workspace(resource(workspace, berth.StateSucceeded, &berth.Workspace{
 		WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a", FriendlyName: "Eyes", Description: "sees",
 		KeyVault: "/vault", StorageAccount: "/storage", ApplicationInsights: "/insights", ContainerRegistry: "/registry",
-		SKU: "Enterprise", Identity: "SystemAssigned", PrincipalID: "2c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a",
+		SKU: "Enterprise", OlderIdentity: "SystemAssigned", PrincipalID: "2c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a",
 	}), "https://berth.example", "tenant"))
 	golden(t, "workspace-bare", wire.Workspace(resource(workspace, berth.StateSucceeded,
 		&berth.Workspace{WorkspaceID: "1c9c1a29-8abd-4e06-9e2e-c0e4a42d1f5a"}), "https://berth.example", "tenant"))

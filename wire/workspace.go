@@ -10,9 +10,7 @@ type WorkspacePut struct {
 	SKU        *struct {
 		Name string `json:"name"`
 	} `json:"sku"`
-	Identity *struct {
-		Type string `json:"type"`
-	} `json:"identity"`
+	Identity *IdentityFields `json:"identity"`
 }
 
 // WorkspaceProperties are the settings that Berth stores.
@@ -42,27 +40,47 @@ func (p *WorkspacePut) Merge(w *berth.Workspace) {
 	if p.SKU != nil {
 		w.SKU = p.SKU.Name
 	}
-	if p.Identity != nil {
-		w.Identity = p.Identity.Type
-	}
+}
+
+var workspaceLaw = law{
+	own: []string{
+		"workspaceId", "friendlyName", "description", "discoveryUrl", "keyVault", "storageAccount", "applicationInsights",
+		"containerRegistry", "creationTime", "mlFlowTrackingUri", "tenantId", "notebookInfo", "privateLinkCount", "storageHnsEnabled",
+		"serviceProvisionedResourceGroup", "privateEndpointConnections",
+	},
+	effective: []string{"allowPublicAccessWhenBehindVnet"},
+}
+
+// KeepWorkspace sets what a workspace keeps of the body of a PUT, and returns the names of the properties that Berth keeps and does
+// not act on.
+func KeepWorkspace(body []byte, r *berth.Resource) ([]string, error) {
+	return workspaceLaw.keep(body, &r.Body.(*berth.Workspace).Kept, func() Object { return Workspace(r, "", "") })
 }
 
 // Workspace answers a workspace. base is the address of this server; tenant is that of its identity.
 func Workspace(r *berth.Resource, base, tenant string) Object {
 	w := r.Body.(*berth.Workspace)
-	o := envelope(r, Object{
-		"provisioningState": r.State, "workspaceId": w.WorkspaceID, "friendlyName": orDefault(w.FriendlyName, r.ID.Name()),
+	properties := Object{
+		"provisioningState": r.State, "workspaceId": w.WorkspaceID, "friendlyName": orNull(w.FriendlyName),
 		"description": w.Description, "discoveryUrl": base + "/discovery/workspaces/" + w.WorkspaceID,
 		"keyVault": orNull(w.KeyVault), "storageAccount": orNull(w.StorageAccount),
 		"applicationInsights": orNull(w.ApplicationInsights), "containerRegistry": orNull(w.ContainerRegistry),
-		"creationTime": Time(r.CreatedAt), "hbiWorkspace": false, "publicNetworkAccess": "Enabled",
+		"creationTime": Time(r.CreatedAt), "hbiWorkspace": false, "publicNetworkAccess": "Enabled", "v1LegacyMode": false,
+		"systemDatastoresAuthMode": "AccessKey", "allowPublicAccessWhenBehindVnet": false, "imageBuildCompute": nil,
 		"mlFlowTrackingUri": nil, "tenantId": tenant, "workspaceHubConfig": nil,
-	})
+	}
+	warnings(properties, w.Warnings)
+	o := envelope(r, properties)
 	sku := orDefault(w.SKU, "Basic")
 	o["sku"] = Object{"name": sku, "tier": sku}
 	o["kind"] = "Default"
-	if w.Identity != "" {
-		o["identity"] = Object{"type": w.Identity, "principalId": w.PrincipalID, "tenantId": tenant}
+	Lay(o, w.Kept)
+	identity := w.Kept.Identity
+	if identity == nil && w.OlderIdentity != "" {
+		identity = &berth.Identity{Type: w.OlderIdentity}
+	}
+	if identity != nil {
+		o["identity"] = identityOf(identity, w.PrincipalID, tenant)
 	}
 	return o
 }

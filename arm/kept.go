@@ -1,0 +1,111 @@
+package arm
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"berth.dev/berth"
+	"berth.dev/berth/rules"
+	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
+)
+
+// identity reads the managed identity that a request names. was is the present one: a request without an identity keeps it. User-assigned
+// identities must exist.
+func (s *Server) identity(q *request, in *wire.IdentityFields, was *berth.Identity) (*berth.Identity, []rules.Violation, error) {
+	if in == nil {
+		return was, nil, nil
+	}
+	out := &berth.Identity{Type: in.Type}
+	violations := rules.Identity(in.Type, len(in.UserAssigned))
+	for _, text := range in.IDs() {
+		record, err := s.userAssigned(q, text)
+		if violation, isOurs := rules.Of(err); isOurs {
+			violations = append(violations, violation...)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if out.UserAssigned == nil {
+			out.UserAssigned = map[string]berth.IdentityIDs{}
+		}
+		principal, _ := record.Values["principalId"].(string)
+		client, _ := record.Values["clientId"].(string)
+		out.UserAssigned[text] = berth.IdentityIDs{PrincipalID: principal, ClientID: client}
+	}
+	return out, violations, nil
+}
+
+const typeIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+// userAssigned finds the record of an identity. The error is a *berth.Error when there is none.
+func (s *Server) userAssigned(q *request, text string) (*berth.Record, error) {
+	const target = "identity.userAssignedIdentities"
+	id, err := berth.ParseID(text)
+	if err != nil || !id.Is(typeIdentity) {
+		return nil, &berth.Error{Code: berth.CodeInvalidID, Target: target, Message: "'" + text + "' is not the id of a user-assigned identity."}
+	}
+	r, err := s.Store.Get(q.Context(), id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &berth.Error{Code: berth.CodeNotFound, Target: target, Message: "There is no user-assigned identity '" + id.Name() +
+			"' in resource group '" + id.Group + "'. Create it first (az identity create)."}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.Body.(*berth.Record), nil
+}
+
+// patchByPut answers PATCH: the patch is laid over the present answer as JSON merge patch has it (RFC 7396), and what results is
+// treated as a PUT. `tags` replace all others, as in Resource Manager.
+func patchByPut(put func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error),
+	encode func(s *Server, q *request, r *berth.Resource) wire.Object) func(*Server, *request, *berth.Resource) (*plan, error) {
+	return func(s *Server, q *request, old *berth.Resource) (*plan, error) {
+		var patch map[string]any
+		if err := wire.Decode(q.body, &patch); err != nil {
+			return nil, err
+		}
+		if len(patch) == 1 && patch["tags"] != nil || len(patch) == 0 {
+			return patchTags(s, q, old)
+		}
+		present, err := json.Marshal(encode(s, q, old))
+		if err != nil {
+			return nil, err
+		}
+		var whole map[string]any
+		if err := json.Unmarshal(present, &whole); err != nil {
+			return nil, err
+		}
+		if patch["tags"] != nil {
+			delete(whole, "tags")
+		}
+		mergePatch(whole, patch)
+		body, err := json.Marshal(whole)
+		if err != nil {
+			return nil, err
+		}
+		as := *q
+		as.body = body
+		return put(s, &as, old.ID, old)
+	}
+}
+
+// mergePatch lays a patch over a document. null stays, so that a PUT resets what the patch removes.
+func mergePatch(doc, patch map[string]any) {
+	for key, v := range patch {
+		for k := range doc {
+			if strings.EqualFold(k, key) {
+				key = k
+			}
+		}
+		inner, isObject := v.(map[string]any)
+		below, hasObject := doc[key].(map[string]any)
+		if isObject && hasObject {
+			mergePatch(below, inner)
+		} else {
+			doc[key] = v
+		}
+	}
+}

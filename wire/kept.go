@@ -1,0 +1,207 @@
+package wire
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"berth.dev/berth"
+)
+
+// envelopeKeys are read elsewhere, or written by Berth only. Clients send them back.
+var envelopeKeys = []string{"id", "name", "type", "location", "tags", "etag", "eTag", "systemData", "identity", "properties"}
+
+// answered are the properties of every kind that only Berth writes. Clients send them back.
+var answered = []string{
+	"provisioningState", "statusMessage", "warnings", "health", "conditions", "conditionHistory", "kubernetesEndpoint", "error",
+	"berthNote", "clusterUid", "ownedBy", "rights",
+}
+
+// secretKeys are write-only in the service. Berth does not need them, so it never stores them.
+var secretKeys = []string{"secret", "adminPassword", "serverAppSecret", "password"}
+
+// law says what happens to the properties of a kind. Names are paths; ARM does not distinguish their case.
+type law struct {
+	own       []string // Berth writes them, or they have a field of their own
+	effective []string // of what is kept: Berth acts on them, or they only describe
+}
+
+// keep sets what a resource keeps of the body of a PUT: what the body requests beyond the answer, which is the resource with the
+// fields that have a meaning here and without what is kept. A property that the body does not have stays as it was; null resets it.
+// unmet are the names of the properties that Berth keeps and does not act on. The errors are those of Decode.
+func (l law) keep(body []byte, kept *berth.Kept, answer func() Object) (unmet []string, err error) {
+	var sent map[string]any
+	if err := Decode(body, &sent); err != nil {
+		return nil, err
+	}
+	was := *kept
+	kept.Top, kept.Profile = nil, nil
+	base := plainObject(answer())
+	below, _ := base["properties"].(map[string]any)
+	properties, _ := sent["properties"].(map[string]any)
+	kept.Top = keepKeys(sent, was.Top, base, envelopeKeys)
+	kept.Profile = keepKeys(properties, was.Profile, below, slices.Concat(answered, l.own))
+	return append(l.unmet(kept.Top, base), l.unmet(kept.Profile, below)...), nil
+}
+
+func keepKeys(sent, was, base map[string]any, own []string) map[string]any {
+	kept := maps.Clone(was)
+	if kept == nil {
+		kept = map[string]any{}
+	}
+	for key, v := range sent {
+		key = casing(key, base)
+		if ownPath(key, own) {
+			continue
+		}
+		rest, asks := beyond(v, base[key], below(key, own))
+		if asks {
+			kept[key] = rest
+		} else {
+			delete(kept, key)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}
+
+// casing is the key as the answer has it, because ARM does not distinguish the case of names.
+func casing(key string, base map[string]any) string {
+	if _, same := base[key]; same {
+		return key
+	}
+	for k := range base {
+		if strings.EqualFold(k, key) {
+			return k
+		}
+	}
+	return key
+}
+
+func ownPath(path string, own []string) bool {
+	return slices.ContainsFunc(own, func(o string) bool { return strings.EqualFold(o, path) })
+}
+
+// below are the paths under a key, without it.
+func below(key string, own []string) (out []string) {
+	for _, o := range own {
+		if first, rest, nested := strings.Cut(o, "."); nested && strings.EqualFold(first, key) {
+			out = append(out, rest)
+		}
+	}
+	return out
+}
+
+// beyond is the part of a value that differs from the answer; false when nothing does. null, and an empty text or 0 where the
+// service has a default, ask for the default.
+func beyond(v, base any, own []string) (rest any, asks bool) {
+	switch v := v.(type) {
+	case nil:
+		return nil, false
+	case map[string]any:
+		answer, _ := base.(map[string]any)
+		out := map[string]any{}
+		for key, inner := range v {
+			key = casing(key, answer)
+			if ownPath(key, own) || slices.Contains(secretKeys, key) {
+				continue
+			}
+			if rest, asks := beyond(inner, answer[key], below(key, own)); asks {
+				out[key] = rest
+			}
+		}
+		return out, len(out) > 0 || len(v) == 0 && base == nil
+	case string:
+		text, isText := base.(string)
+		return v, !(isText && strings.EqualFold(v, text)) && (v != "" || base == nil)
+	case float64:
+		return v, v != base && (v != 0 || base == nil)
+	}
+	return v, !reflect.DeepEqual(v, base)
+}
+
+// Lay writes what is kept over an answer.
+func Lay(o Object, kept berth.Kept) Object {
+	for key, v := range kept.Top {
+		o[key] = over(o[key], v)
+	}
+	if properties, isObject := o["properties"].(Object); isObject {
+		layKeys(properties, kept.Profile)
+	}
+	return o
+}
+
+func layKeys(o Object, kept map[string]any) {
+	for key, v := range kept {
+		o[key] = over(o[key], v)
+	}
+}
+
+func over(base, v any) any {
+	kept, isObject := v.(map[string]any)
+	below, hasObject := base.(Object)
+	if !isObject || !hasObject {
+		return v
+	}
+	out := maps.Clone(below)
+	layKeys(out, kept)
+	return out
+}
+
+// unmet are the names of what is kept and asks for an effect that Berth does not give. The names are sorted. base is the answer
+// without what is kept.
+func (l law) unmet(kept, base map[string]any) []string {
+	var out []string
+	for key, v := range kept {
+		inner, isObject := v.(map[string]any)
+		switch {
+		case ownPath(key, l.effective):
+		case key == "properties" && isObject: // of a compute
+			answer, _ := base[key].(map[string]any)
+			out = append(out, l.unmet(inner, answer)...)
+		case asksEffect(v, base[key], below(key, l.effective)):
+			out = append(out, key)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func asksEffect(v, base any, effective []string) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		answer, _ := base.(map[string]any)
+		for key, inner := range v {
+			if !ownPath(key, effective) && asksEffect(inner, answer[key], below(key, effective)) {
+				return true
+			}
+		}
+		return false
+	case []any:
+		return len(v) > 0
+	case bool:
+		return v || base == true
+	}
+	return true
+}
+
+// plainObject is an answer as its reader decodes it.
+func plainObject(o Object) map[string]any {
+	var out map[string]any
+	if err := json.Unmarshal([]byte(mustJSON(o)), &out); err != nil {
+		panic(err) // it was encoded one line above
+	}
+	return out
+}
+
+func mustJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // answers are made of the package's own types
+	}
+	return string(b)
+}
