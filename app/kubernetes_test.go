@@ -98,6 +98,7 @@ func TestKubernetes(t *testing.T) {
 		t.Run("attach", func(t *testing.T) { attach(s.as(t)) })
 		t.Run("silent", func(t *testing.T) { silent(s.as(t)) })
 		t.Run("supersede", func(t *testing.T) { supersede(s.as(t)) })
+		t.Run("at once", func(t *testing.T) { atOnce(s.as(t)) })
 	})
 	s = restart(s)
 	s.Succeed(s.Do(http.MethodDelete, s.Group(jobGroup), nil))
@@ -187,6 +188,21 @@ func attach(s *site) {
 	asKubernetes(s, conn, cluster)
 	s.nodes(conn, 2)
 	s.equal(s.get(cluster), "properties.provisioningState", "Succeeded")
+}
+
+// atOnce does what scripts of SDK v1 do, whose detach and delete do not wait: attach again, and create again, on the next line.
+func atOnce(s *site) {
+	cluster := s.Cluster(jobGroup, "again")
+	first, second := s.compute("first"), s.compute("second")
+	s.put(cluster, apptest.ClusterOf(1, size))
+	s.put(first, apptest.AttachTo(cluster, "DevTest"))
+	s.Want(http.StatusAccepted, s.Do(http.MethodDelete, first+"?underlyingResourceAction=Detach", nil))
+	s.put(second, apptest.AttachTo(cluster, "DevTest"))
+	s.owned(s.inside(s.ClusterKeys(cluster)), second)
+	s.Want(http.StatusAccepted, s.Do(http.MethodDelete, second+"?underlyingResourceAction=Detach", nil))
+	s.put(second, apptest.AttachTo(cluster, "DevTest"))
+	s.Want(http.StatusAccepted, s.Do(http.MethodDelete, cluster, nil))
+	s.put(cluster, apptest.ClusterOf(1, size))
 }
 
 // owned reads the ownership record in the cluster: it names the compute with this id, or there is none.

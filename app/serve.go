@@ -141,7 +141,7 @@ func (s *server) start(ctx context.Context) error {
 		Store: s.store, Clusters: s.clusters, Authority: authority, Log: s.log, Clock: s.clock,
 		Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint, Hosts: s.hostsWithPort(), ControlPlane: ranges,
 		TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
-		Observe: s.metrics.observe, Ready: s.store.Ping,
+		EndingWait: time.Minute, Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, resources{handler}); err != nil {
 		return err

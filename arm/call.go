@@ -37,7 +37,7 @@ func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	q := &request{Request: r, id: uuid.NewString(), base: s.Endpoint, caller: identity.Caller{AppID: c.Caller}}
+	q := &request{Request: r, id: uuid.NewString(), base: s.Endpoint, caller: identity.Caller{AppID: c.Caller}, inside: true}
 	if c.Body != nil {
 		if q.body, err = json.Marshal(c.Body); err != nil {
 			return Answer{}, err

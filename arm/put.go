@@ -21,11 +21,6 @@ type plan struct {
 	violations []rules.Violation
 }
 
-// put answers PUT of any kind.
-func (s *Server) put(q *request, t target) (*response, error) {
-	return s.change(q, t.id, func(old *berth.Resource) (*plan, error) { return t.kind.put(s, q, t.id, old) }, t.kind)
-}
-
 // patch answers PATCH: tags, of every kind.
 func (s *Server) patch(q *request, t target) (*response, error) {
 	return s.change(q, t.id, func(old *berth.Resource) (*plan, error) {

@@ -18,6 +18,7 @@ type request struct {
 	*http.Request
 	id       string // x-ms-request-id
 	base     string // https address of this server in answers
+	inside   bool   // a Call: it must not wait
 	caller   identity.Caller
 	version  string // api-version as it was sent
 	body     []byte

@@ -41,6 +41,7 @@ type Options struct {
 	// TemplateHosts (host or host:port) are the hosts from which Links may fetch the templates that template deployments link to.
 	TemplateHosts []string
 	Links         *http.Client
+	EndingWait    time.Duration               // how long a PUT waits for a deletion that is in its way; see put
 	Observe       func(o Observation)         // called after each request: for metrics; may be nil
 	Ready         func(context.Context) error // the reason why the server is not ready; nil when it is
 }
