@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"berth.dev/berth"
 	"berth.dev/berth/client"
@@ -60,6 +62,23 @@ func (c *cli) exitCode(err error) int {
 		return exitNotFound
 	}
 	return exitFailed
+}
+
+// plainFault says why a file could not be used, without the names of Go's calls and without the path, which the sentence has.
+func plainFault(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "it does not exist"
+	case errors.Is(err, fs.ErrPermission):
+		return "you may not read or write it"
+	case errors.Is(err, syscall.EISDIR):
+		return "it is a folder"
+	}
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number.Error()
+	}
+	return err.Error()
 }
 
 // report writes an error: the sentence, then one line per detail.
