@@ -40,3 +40,14 @@ func TestCloudName(t *testing.T) {
 		t.Errorf("the cloud is %v", one.Body)
 	}
 }
+
+// TestVMSizes: `az vm list-sizes` lists the sizes that nodes can have; the rest of Microsoft.Compute stays refused.
+func TestVMSizes(t *testing.T) {
+	f := newFront(t)
+	sizes := f.get(f.provider("Microsoft.Compute", "/locations/westeurope/vmSizes"))
+	if !strings.Contains(names(sizes), "Standard_D3_v2") {
+		t.Errorf("the sizes are %s", names(sizes))
+	}
+	nowhere := f.Do(http.MethodGet, f.provider("Microsoft.Compute", "/locations/nowhere/vmSizes"), nil)
+	f.Refused(nowhere, http.StatusBadRequest, "LocationNotAvailableForResourceType", "nowhere")
+}

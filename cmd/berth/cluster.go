@@ -90,8 +90,11 @@ func (c *cli) connectCluster(ctx context.Context, o *connectOptions, typ string)
 	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{
 		Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep,
 	})
-	if err != nil || o.noWait {
+	if err != nil {
 		return err
+	}
+	if o.noWait {
+		return c.running(ctx, cl, op)
 	}
 	if err := c.wait(ctx, cl, op, "Connecting cluster "+o.name); err != nil {
 		return err
@@ -135,7 +138,7 @@ func (c *cli) read(ctx context.Context, o *connectOptions) ([]byte, error) {
 	if o.token != "" {
 		text, err := os.ReadFile(o.token)
 		if err != nil {
-			return nil, fmt.Errorf("the token cannot be read: %s", plainFault(err))
+			return nil, fmt.Errorf("the token cannot be read: %w", err)
 		}
 		user = client.Object{"token": strings.TrimSpace(string(text))}
 	}
@@ -169,7 +172,7 @@ func (o *connectOptions) pick(file string) (cluster, user client.Object, err err
 		return nil, nil, fmt.Errorf("there is no kubeconfig %s; name one with --kubeconfig", file)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the kubeconfig %s cannot be read: %s", file, plainFault(err))
+		return nil, nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
 	}
 	var config client.Object
 	if err := yaml.Unmarshal(text, &config); err != nil {
@@ -219,7 +222,7 @@ func embed(o client.Object, field, dir string) error {
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("the kubeconfig's %s cannot be read: %s", field, plainFault(err))
+		return fmt.Errorf("the kubeconfig's %s cannot be read: %w", field, err)
 	}
 	delete(o, field)
 	o[field+"-data"] = base64.StdEncoding.EncodeToString(data)
@@ -272,8 +275,11 @@ func (c *cli) clusterDisconnect() *cobra.Command {
 			return err
 		}
 		op, err := cl.DeleteResource(ctx, cl.ID(w.group, berth.TypeConnected, w.name))
-		if err != nil || noWait {
+		if err != nil {
 			return err
+		}
+		if noWait {
+			return c.running(ctx, cl, op)
 		}
 		return c.wait(ctx, cl, op, "Disconnecting cluster "+w.name)
 	})

@@ -21,8 +21,9 @@ func execRecipe(plugin client.Object) error {
 	cloud := map[string]string{
 		"aws": " (EKS)", "aws-iam-authenticator": " (EKS)", "gke-gcloud-auth-plugin": " (GKE)", "kubelogin": " (AKS with Entra ID)",
 	}[strings.TrimSuffix(filepath.Base(name), ".exe")]
-	return usage("the kubeconfig signs in by running the command '%s'%s. Add --exec-once: it runs the command once, here and as "+
-		"you, and sends only the short-lived token that it prints. Or use a kubeconfig with a token (kubectl create token) or a client certificate", name, cloud)
+	return usage("the kubeconfig signs in by running the command '%s'%s. Add --exec-once: it runs the command once, here and as you, "+
+		"and sends only the short-lived token that it prints. Or use a kubeconfig with a token (kubectl create token) or a client "+
+		"certificate", name, cloud)
 }
 
 // runPlugin runs the command of a kubeconfig in this process's own environment, as kubectl does, and returns a user that has what the

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"syscall"
 
 	"berth.dev/berth"
 	"berth.dev/berth/client"
@@ -22,6 +20,9 @@ const (
 
 // usageError is a mistake in the command line itself.
 type usageError struct{ error }
+
+// Unwrap returns the mistake without the mark, for errors.As.
+func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
@@ -64,28 +65,11 @@ func (c *cli) exitCode(err error) int {
 	return exitFailed
 }
 
-// plainFault says why a file could not be used, without the names of Go's calls and without the path, which the sentence has.
-func plainFault(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "it does not exist"
-	case errors.Is(err, fs.ErrPermission):
-		return "you may not read or write it"
-	case errors.Is(err, syscall.EISDIR):
-		return "it is a folder"
-	}
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		return number.Error()
-	}
-	return err.Error()
-}
-
 // report writes an error: the sentence, then one line per detail.
 func (c *cli) report(err error) {
 	e, ours := errors.AsType[*berth.Error](err)
 	if !ours {
-		c.say("%s %v\n", c.paint(red, "ERROR:"), err)
+		c.say("%s %s\n", c.paint(red, "ERROR:"), plainText(err))
 		return
 	}
 	if e.Code == "" {

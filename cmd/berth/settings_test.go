@@ -114,12 +114,16 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		t.Errorf("a login without a secret: exit %d, %s", r.code, r.err)
 	}
 	t.Setenv("BERTH_CLIENT_SECRET", testSecret)
+	w.on("GET /metadata/endpoints", `{"name":"AzureCloud"}`)
 	w.ok(login...)
 	t.Setenv("BERTH_CLIENT_SECRET", "")
 	w.ok("group", "list")
 	file, err := loginFile()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `"cloudName": "AzureCloud"`) {
+		t.Errorf("the login does not have the server's name of the cloud: %s, %v", text, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the login: %v, %v", info, err)
