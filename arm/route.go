@@ -10,8 +10,8 @@ import (
 // address, authorizes the caller, and returns the answer from memory if there is one, else that of the handler of the row. An answer
 // in memory has its target, so that its path is not parsed again.
 func (s *Server) answer(q *request, path string) (*response, error) {
-	if err := unserved(path); err != nil {
-		return nil, err
+	if res := unserved(path); res != nil {
+		return res, nil
 	}
 	if err := q.checkVersion(); err != nil {
 		return nil, err

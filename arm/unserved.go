@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"fmt"
 	"strings"
 
 	"berth.dev/berth"
@@ -16,14 +17,21 @@ var otherServices = map[string]string{
 	"studioservice": "the designer",
 }
 
-// unserved refuses the paths of these services. They have no api-version, so the general refusal would lead users astray. The SDKs print
-// the code and the message of this shape.
-func unserved(path string) error {
+// unserved refuses the paths of these services; nil for all others. They have no api-version, so the general refusal would lead users
+// astray. Each service had a shape of errors of its own: the SDKs print the message from "error" or from the top, and some iterate over
+// the details without looking whether there are any.
+func unserved(path string) *response {
 	word, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	what, known := otherServices[strings.ToLower(word)]
 	if !known || rest == "" {
 		return nil
 	}
-	return berth.Errorf(berth.CodeInvalidResourceType, "Berth does not serve %s (/%s). It serves workspaces, their computes "+
-		"(ComputeTarget: create, attach, list, get, update, detach, delete) and the Kubernetes clusters behind them.", what, word)
+	code, status := berth.CodeInvalidResourceType, statusOf(berth.CodeInvalidResourceType)
+	message := fmt.Sprintf("Berth does not serve %s (/%s). It serves workspaces, their computes (ComputeTarget: create, attach, list, get, "+
+		"update, detach, delete) and the Kubernetes clusters behind them.", what, word)
+	none := []any{}
+	return &response{status: status, header: map[string]string{"x-ms-error-code": string(code)}, body: map[string]any{
+		"error": map[string]any{"code": code, "message": message, "details": none},
+		"code":  code, "message": message, "statusCode": status, "details": none,
+	}}
 }

@@ -21,7 +21,9 @@ func TestUnservedServices(t *testing.T) {
 		"/history/v1.0" + f.workspace + "/experiments":                          "does not serve experiments",
 		"//dataset/v1.0" + f.workspace + "/saveddatasets":                       "does not serve datasets",
 	} {
-		f.Refused(bare(path, nil), http.StatusNotFound, "InvalidResourceType", word, "ComputeTarget")
+		r := bare(path, nil)
+		f.Refused(r, http.StatusNotFound, "InvalidResourceType", word, "ComputeTarget")
+		f.equal(r.Body, "message", apptest.At(r.Body, "error.message"))
 	}
 	f.Want(http.StatusUnauthorized, bare("/modelmanagement/v1.0"+f.workspace+"/models", map[string]string{"Authorization": ""}))
 	f.Refused(bare(f.workspace, nil), http.StatusBadRequest, "MissingApiVersionParameter")
