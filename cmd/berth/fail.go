@@ -69,7 +69,7 @@ func (c *cli) exitCode(err error) int {
 func (c *cli) report(err error) {
 	e, ours := errors.AsType[*berth.Error](err)
 	if !ours {
-		c.say("%s %s\n", c.paint(red, "ERROR:"), plainText(err))
+		c.say("%s %s\n", c.paint(red, "ERROR:"), berth.Plain(err))
 		return
 	}
 	if e.Code == "" {
