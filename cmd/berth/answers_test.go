@@ -37,7 +37,7 @@ func TestListsAsAzHasThem(t *testing.T) {
 	if seen := w.requests("GET"); !strings.Contains(seen, "operations?active=true") {
 		t.Errorf("sent %s", seen)
 	}
-	if out := w.ok("--version"); out != w.ok("version") && "berth version "+strings.TrimPrefix(w.ok("version"), "berth ") != out {
+	if out := w.ok("--version"); out == "" || out != w.ok("version") {
 		t.Errorf("--version says %q", out)
 	}
 }

@@ -65,6 +65,7 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.dataDir, "data-dir", "", "data folder of the server to talk to [$BERTH_DATA_DIR]")
 	f.StringVar(&c.subscription, "subscription", "", "subscription id [$BERTH_SUBSCRIPTION_ID]")
 	root.SetGlobalNormalizationFunc(oldNames)
+	root.SetVersionTemplate("berth {{.Version}}\n")
 	root.SetFlagErrorFunc(flagFault)
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(),
