@@ -88,13 +88,13 @@ func ErrorCode(err error) Code {
 	return CodeInternal
 }
 
-// Sentence is the text of an error that users may see: of an *Error its whole message, of any other error the first line, cut to
-// 300 bytes.
+// Sentence is the text of an error that users may see: of an *Error its whole message, of any other error the first line of the
+// plain text (Plain), cut to 300 bytes.
 func Sentence(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Error()
 	}
-	text, _, _ := strings.Cut(err.Error(), "\n")
+	text, _, _ := strings.Cut(Plain(err), "\n")
 	for i := range text { // at the beginning of a character
 		if i > 300 {
 			return text[:i]

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"berth.dev/berth/catalog"
+	"berth.dev/berth/identity"
 )
 
 // Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
@@ -27,6 +28,7 @@ type Config struct {
 	TLSCert       string   `json:"tlsCert"`            // certificate of your own authority; Berth creates one when empty
 	TLSKey        string   `json:"tlsKey"`             // its key
 	TLSCA         string   `json:"tlsCa"`              // the authority, for clients; the system's when empty
+	CloudName     string   `json:"cloudName"`          // what Azure clients call this cloud: Berth or AzureCloud
 	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched through a link
 	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: ranges that clusters with authorized IP ranges must accept
 	ClusterRanges []string `json:"clusterRanges"`      // loopback and link-local ranges that connected clusters may be in
@@ -41,7 +43,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444",
-		LogFormat: "text", LogLevel: "info",
+		LogFormat: "text", LogLevel: "info", CloudName: identity.CloudName,
 	}
 }
 
@@ -91,6 +93,11 @@ var settings = []setting{
 	{flag: "tls-key", usage: "PEM file of that certificate's key", text: func(c *Config) *string { return &c.TLSKey }},
 	{flag: "tls-ca", usage: "PEM file of that authority, for clients that do not know it", text: func(c *Config) *string { return &c.TLSCA }},
 	{
+		flag:  "cloud-name",
+		usage: "name of this cloud in Azure clients: Berth, or AzureCloud for commands that az offers in its own clouds only",
+		text:  func(c *Config) *string { return &c.CloudName },
+	},
+	{
 		flag:  "template-host",
 		usage: "host[:port] from which deployments may take templates through a link (repeatable; default: none)",
 		list:  func(c *Config) *[]string { return &c.TemplateHosts },
@@ -101,9 +108,10 @@ var settings = []setting{
 		list:  func(c *Config) *[]string { return &c.ControlPlane },
 	},
 	{
-		flag:  "cluster-range",
-		usage: "loopback or link-local range that connected clusters may be in (repeatable)",
-		list:  func(c *Config) *[]string { return &c.ClusterRanges },
+		flag: "cluster-range",
+		usage: "loopback or link-local range that connected clusters may be in, or 'none' (repeatable; default: loopback if only this " +
+			"machine reaches the server)",
+		list: func(c *Config) *[]string { return &c.ClusterRanges },
 	},
 	{flag: "health-interval", usage: "interval between the checks of a cluster", text: func(c *Config) *string { return &c.HealthEvery }},
 	{
@@ -201,6 +209,9 @@ func (c *Config) check() error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("--log-format must be text or json, not %q", c.LogFormat)
 	}
+	if c.CloudName != identity.CloudName && c.CloudName != identity.PublicCloudName {
+		return fmt.Errorf("--cloud-name must be %s or %s, not %q", identity.CloudName, identity.PublicCloudName, c.CloudName)
+	}
 	if _, err := c.controlPlane(); err != nil {
 		return err
 	}
@@ -219,11 +230,17 @@ func (c *Config) healthInterval() time.Duration {
 	return d
 }
 
+// noRange permits no loopback and no link-local range, also where the default would.
+const noRange = "none"
+
 func (c *Config) clusterRanges() (out []netip.Prefix, err error) {
 	for _, text := range c.ClusterRanges {
+		if text == noRange {
+			continue
+		}
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, fmt.Errorf("--cluster-range %q is not a range such as 127.0.0.0/8", text)
+			return nil, fmt.Errorf("--cluster-range %q is neither a range such as 127.0.0.0/8 nor 'none'", text)
 		}
 		out = append(out, p.Masked())
 	}

@@ -66,6 +66,7 @@ func TestConfigRefuses(t *testing.T) {
 		"a path behind the name":   {[]string{"--public-url", "https://berth.example/x"}, "--public-url"},
 		"debug for all":            {[]string{"--debug-listen", "0.0.0.0:1"}, "loopback"},
 		"debug nowhere":            {[]string{"--debug-listen", "nowhere"}, "loopback"},
+		"a foreign cloud":          {[]string{"--cloud-name", "AzureChinaCloud"}, "--cloud-name must be Berth or AzureCloud"},
 		"an unknown format":        {[]string{"--log-format", "xml"}, "--log-format"},
 		"an unknown level":         {[]string{"--log-level", "loud"}, "--log-level"},
 		"no folder":                {[]string{"--data-dir", ""}, "--data-dir"},

@@ -167,8 +167,6 @@ func (f *foreign) settled() (all map[string]string) {
 	return all
 }
 
-func allowLoopback(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} }
-
 func connecting(kubeconfig string) apptest.Object {
 	return apptest.Object{"location": "westeurope", "properties": apptest.Object{"kubeconfig": kubeconfig}}
 }
@@ -179,7 +177,7 @@ func TestConnectedCluster(t *testing.T) {
 		t.Skip("starts a cluster")
 	}
 	f := startForeign(t)
-	s := &site{Server: apptest.New(t, allowLoopback), t: t, ctx: t.Context()}
+	s := &site{Server: apptest.New(t), t: t, ctx: t.Context()}
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	before := f.settled()
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
@@ -255,7 +253,8 @@ func kubeconfigTo(server, cluster, user string) string {
 
 // TestKubeconfigRefused: what a kubeconfig could make the server do is refused, before anything connects.
 func TestKubeconfigRefused(t *testing.T) {
-	s := &site{Server: apptest.New(t), t: t, ctx: t.Context()}
+	closed := func(c *app.Config) { c.ClusterRanges = []string{"none"} }
+	s := &site{Server: apptest.New(t, closed), t: t, ctx: t.Context()}
 	s.MakeWorkspace(jobGroup, jobWorkspace)
 	edge := s.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/edge"
 	const good = "https://203.0.113.1:6443"
@@ -304,10 +303,16 @@ func TestKubeconfigRefused(t *testing.T) {
 			at.Fails(at.Do(http.MethodPut, edge, connecting(kubeconfigTo(c.server, "", ""))), "BadRequest", c.word)
 		})
 	}
-	open := apptest.New(t, allowLoopback)
+	open := apptest.New(t)
 	open.MakeWorkspace(jobGroup, jobWorkspace)
 	self := open.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/self"
 	open.Fails(open.Do(http.MethodPut, self, connecting(kubeconfigTo(open.Endpoint, "", ""))), "BadRequest", "is Berth itself")
+	// A server that others reach names the option. (One that only this machine reaches connects: TestConnectedCluster.)
+	far := apptest.New(t, func(c *app.Config) { c.Hosts = []string{"berth.example"} })
+	far.MakeWorkspace(jobGroup, jobWorkspace)
+	there := far.Group(jobGroup) + "/providers/Microsoft.Kubernetes/connectedClusters/there"
+	refused := far.Do(http.MethodPut, there, connecting(kubeconfigTo("https://127.0.0.1:1", "", "")))
+	far.Fails(refused, "BadRequest", "--cluster-range 127.0.0.0/8")
 	if strings.Contains(s.Log.String(), "s3cr3t") ||
 		strings.Contains(s.Log.String(), base64.StdEncoding.EncodeToString([]byte("s3cr3t-token"))) {
 		t.Error("the log shows a secret")

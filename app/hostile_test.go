@@ -14,7 +14,7 @@ import (
 
 // TestHostileClusters: each way in which a cluster may try to harm Berth, by its name.
 func TestHostileClusters(t *testing.T) {
-	s := &site{Server: apptest.New(t, allowLoopback, func(c *app.Config) { c.HealthEvery = "1s" }), t: t, ctx: t.Context()}
+	s := &site{Server: apptest.New(t, func(c *app.Config) { c.HealthEvery = "1s" }), t: t, ctx: t.Context()}
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	kept := func(kubeconfig string) apptest.Object {
 		body := connecting(kubeconfig)

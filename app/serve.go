@@ -140,7 +140,7 @@ func (s *server) start(ctx context.Context) error {
 	handler := arm.New(arm.Options{
 		Store: s.store, Clusters: s.clusters, Authority: authority, Log: s.log, Clock: s.clock,
 		Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint, Hosts: s.hostsWithPort(), ControlPlane: ranges,
-		TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
+		CloudName: s.config.CloudName, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		EndingWait: time.Minute, Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, resources{handler}); err != nil {
@@ -207,7 +207,9 @@ func (s *server) listen() error {
 
 // authority makes the local token authority, the directory of the callers, and the credentials of the first start.
 func (s *server) authority(ctx context.Context) (*identity.Authority, identity.Credentials, error) {
-	c, isNew, err := identity.LoadOrMakeCredentials(s.config.DataDir, s.info.Endpoint, s.info.CAFile)
+	c, isNew, err := identity.LoadOrMakeCredentials(s.config.DataDir, identity.Place{
+		Endpoint: s.info.Endpoint, CAFile: s.info.CAFile, CloudName: s.config.CloudName,
+	})
 	if err != nil {
 		return nil, c, err
 	}
@@ -343,11 +345,14 @@ func (s *server) serveHTTPS(certificate certificates, handler http.Handler) erro
 // clients' PUTs die of it.
 func (s *server) handler(arm, callers, pages http.Handler) http.Handler {
 	metrics, extensions := s.metrics.handler(), azext.Handler(s.info.Endpoint)
+	toPages := http.RedirectHandler(studio.Path, http.StatusFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case reads && r.URL.Path == "/metrics":
 			metrics.ServeHTTP(w, r)
+		case reads && r.URL.Path == "/" && strings.Contains(r.Header.Get("Accept"), "text/html"): // a browser
+			toPages.ServeHTTP(w, r)
 		case reads && strings.HasPrefix(r.URL.Path, azext.Path):
 			extensions.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, graph.Path):

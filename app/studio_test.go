@@ -38,6 +38,13 @@ func TestStudioDoor(t *testing.T) {
 		}
 		return res.StatusCode, res.Header, string(text)
 	}
+	if status, h, _ := ask(http.MethodGet, "/", "", nil, "Accept", "text/html,*/*;q=0.8"); status != http.StatusFound ||
+		h.Get("Location") != "/studio" {
+		t.Errorf("a browser at the bare address: %d %v", status, h)
+	}
+	if status, _, _ := ask(http.MethodGet, "/", "", nil, "Accept", "application/json"); status != http.StatusUnauthorized {
+		t.Errorf("an API client at the bare address: %d", status)
+	}
 	for _, path := range []string{"/studio/workspaces", "/studio/events", "/studio/sizes.json", "/studio/w/rg/wspace", "/studio/operations"} {
 		if status, h, _ := ask(http.MethodGet, path, "", nil); status != http.StatusUnauthorized || h.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s without a session: %d %v", path, status, h)

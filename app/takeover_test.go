@@ -23,7 +23,7 @@ func (s *site) edge(name string) string {
 
 func siteFor(t *testing.T) *site {
 	t.Helper()
-	s := &site{Server: apptest.New(t, allowLoopback), t: t, ctx: t.Context()}
+	s := &site{Server: apptest.New(t), t: t, ctx: t.Context()}
 	s.workspace = s.MakeWorkspace(jobGroup, jobWorkspace)
 	return s
 }

@@ -18,7 +18,7 @@ import (
 // issuer creates tokens like the server, with the keys in a folder and at a time that the test sets.
 func (f *front) issuer(keysIn string, at time.Time, tenant string) string {
 	f.t.Helper()
-	c, _, err := identity.LoadOrMakeCredentials(f.Dir, f.Endpoint, f.Info.CAFile)
+	c, _, err := identity.LoadOrMakeCredentials(f.Dir, identity.Place{Endpoint: f.Endpoint, CAFile: f.Info.CAFile})
 	if err != nil {
 		f.t.Fatal(err)
 	}

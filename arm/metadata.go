@@ -11,7 +11,8 @@ import (
 
 // metadata answers /metadata/endpoints, by which clients find all other addresses: it is the only one in their configuration. It has
 // had four shapes, and each client requires one of them. Without a version it is the newest.
-func metadata(base string, q *request) *response {
+func (s *Server) metadata(q *request) *response {
+	base := q.base
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return nil
 	}
@@ -19,11 +20,21 @@ func metadata(base string, q *request) *response {
 	case version == "1.0", version != "" && version < "2018-01-01": // az cloud register
 		return ok(metadata2015(base))
 	case version != "" && version < "2019-05-01": // azurerm reads the regions
-		return ok(metadata2018(base))
+		return ok(metadata2018(s.CloudName, base))
 	case version != "" && version < "2022-09-01": // az, azureml-core and azure-ai-ml: a list of clouds
-		return ok([]map[string]any{cloud(base)})
+		return ok(s.clouds(base))
 	}
-	return ok(cloud(base)) // azurerm, azidentity
+	return ok(cloud(s.CloudName, base)) // azurerm, azidentity
+}
+
+// clouds is the list of clouds. A server that calls itself otherwise stays known under its own name too: azureml-core signs in at
+// Microsoft when the cloud is called AzureCloud, so `berth env` sends it to the cloud Berth.
+func (s *Server) clouds(base string) []map[string]any {
+	all := []map[string]any{cloud(identity.CloudName, base)}
+	if s.CloudName != identity.CloudName {
+		all = append(all, cloud(s.CloudName, base))
+	}
+	return all
 }
 
 func metadata2015(base string) map[string]any {
@@ -33,21 +44,21 @@ func metadata2015(base string) map[string]any {
 	}
 }
 
-func metadata2018(base string) map[string]any {
+func metadata2018(name, base string) map[string]any {
 	var regions []string
 	for _, l := range catalog.Locations() {
 		regions = append(regions, l.Name)
 	}
 	host := strings.TrimPrefix(base, "https://")
-	return map[string]any{"cloudEndpoint": map[string]any{identity.CloudName: map[string]any{"endpoint": host, "locations": regions}}}
+	return map[string]any{"cloudEndpoint": map[string]any{name: map[string]any{"endpoint": host, "locations": regions}}}
 }
 
 // cloud describes this Berth as a cloud of its own. Addresses have no trailing slash: azureml-core appends a path to
 // resourceManager, and azure-ai-ml searches for it in the address of this document. Services that Berth does not have also get
 // addresses here, so that clients get a 404 and no answer from the real services.
-func cloud(base string) map[string]any {
+func cloud(name, base string) map[string]any {
 	return map[string]any{
-		"name": identity.CloudName, "portal": portal(base), "resourceManager": base,
+		"name": name, "portal": portal(base), "resourceManager": base,
 		"authentication": map[string]any{
 			"loginEndpoint": base, "audiences": []string{base, base + "/"}, "tenant": "organizations", "identityProvider": "AAD",
 		},

@@ -10,6 +10,9 @@ import (
 // address, authorizes the caller, and returns the answer from memory if there is one, else that of the handler of the row. An answer
 // in memory has its target, so that its path is not parsed again.
 func (s *Server) answer(q *request, path string) (*response, error) {
+	if res := unserved(path); res != nil {
+		return res, nil
+	}
 	if err := q.checkVersion(); err != nil {
 		return nil, err
 	}

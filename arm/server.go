@@ -3,6 +3,7 @@
 package arm
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -34,6 +35,7 @@ type Options struct {
 	Clock        clockwork.Clock    // for the current time; the real clock when nil
 	Subscription string             // the only subscription: a GUID
 	Endpoint     string             // https address of this server, without a trailing slash
+	CloudName    string             // what clients call this cloud; identity.CloudName when empty
 	Hosts        []string           // other names (host or host:port) under which clients may reach it
 	Clusters     *clusters.Clusters // reads from clusters; arm changes nothing in them
 	// ControlPlane are the ranges from which this server connects, by location: clusters with authorized IP ranges must accept them.
@@ -65,6 +67,7 @@ func New(o Options) *Server {
 	if o.Clock == nil {
 		o.Clock = clockwork.NewRealClock()
 	}
+	o.CloudName = cmp.Or(o.CloudName, identity.CloudName)
 	s := &Server{Options: o, hosts: map[string]bool{}}
 	for _, h := range o.Hosts {
 		s.hosts[strings.ToLower(h)] = true
@@ -144,7 +147,7 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 		return ok(map[string]string{"status": "ready"})
 	case strings.EqualFold(path, "/metadata/endpoints"):
 		q.kindName = "metadata"
-		return metadata(q.base, q)
+		return s.metadata(q)
 	case strings.HasPrefix(path, "/discovery/workspaces/"):
 		q.kindName = "discovery"
 		return ok(discovery(q.base))

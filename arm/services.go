@@ -50,6 +50,7 @@ func serviceRows() []service {
 			right: "Microsoft.ContainerService/locations/kubernetesVersions/read",
 			typ:   "Microsoft.ContainerService/locations/kubernetesVersions", serve: (*Server).kubernetesVersions},
 	}
+	all = append(all, vmSizesRow)
 	for i := range all {
 		all[i].words = strings.Split(all[i].path, "/")
 		if all[i].method == "" {

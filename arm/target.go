@@ -110,7 +110,7 @@ func parse(method, path, subscription string) (target, error) {
 		return target{}, berth.Errorf(berth.CodeSubscriptionNotFound, "The subscription '%.60s' could not be found.", words[1])
 	}
 	if t, found := parseService(words); found {
-		if len(t.words) > 0 && !knownNamespace(t.words[0]) {
+		if t.service.namesNamespace() && !knownNamespace(t.words[0]) {
 			return target{}, unknownNamespace(t.words[0])
 		}
 		return t, nil

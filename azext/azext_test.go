@@ -52,7 +52,7 @@ func TestWheel(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"azext_ml_computetarget/__init__.py", "azext_ml_computetarget/azext_metadata.json",
+		"azext_ml_computetarget/__init__.py", "azext_ml_computetarget/_place.py", "azext_ml_computetarget/azext_metadata.json",
 		info + "METADATA", info + "WHEEL",
 	} {
 		if len(files[want]) == 0 {

@@ -6,6 +6,8 @@
 package client
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -94,6 +96,15 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 
 // Endpoint is the address of the Berth that this client talks to.
 func (c *Client) Endpoint() string { return c.base }
+
+// CloudName asks the server for the name of its cloud.
+func (c *Client) CloudName(ctx context.Context) (string, error) {
+	var cloud struct {
+		Name string `json:"name"`
+	}
+	err := c.Get(ctx, "/metadata/endpoints?api-version=2022-09-01", &cloud)
+	return cmp.Or(cloud.Name, CloudName), err
+}
 
 // Subscription is the id of the subscription that the typed methods work in.
 func (c *Client) Subscription() string { return c.options.Credentials.SubscriptionID }

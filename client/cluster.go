@@ -165,6 +165,17 @@ func (c *Client) UpgradeProfile(ctx context.Context, group, name string) (Object
 	return c.object(ctx, c.clusterPath(group, name)+"/upgradeProfiles/default")
 }
 
+// Locations lists the locations of the subscription.
+func (c *Client) Locations(ctx context.Context) ([]Object, error) {
+	return c.List(ctx, Path(berth.ID{Subscription: c.Subscription()})+"/locations")
+}
+
+// VMSizes lists the sizes that nodes can have in a location.
+func (c *Client) VMSizes(ctx context.Context, location string) ([]Object, error) {
+	at := Path(berth.ID{Subscription: c.Subscription()}) + "/providers/Microsoft.Compute/locations/" + url.PathEscape(location)
+	return c.List(ctx, at+"/vmSizes?api-version=2024-07-01")
+}
+
 // Orchestrators lists the Kubernetes versions of a location.
 func (c *Client) Orchestrators(ctx context.Context, location string) (Object, error) {
 	at := Path(berth.ID{Subscription: c.Subscription()}) + "/providers/Microsoft.ContainerService/locations/" + url.PathEscape(location)

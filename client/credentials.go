@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 )
+
+// CloudName is the name under which every client knows Berth's cloud. A server can have another one besides.
+const CloudName = "Berth"
 
 // Credentials is what is needed to talk to a Berth. It prints without its secret; JSON, being the file, has it.
 type Credentials struct {
@@ -48,7 +52,8 @@ func CredentialsIn(dataDir string) (Credentials, error) {
 func CredentialsFromEnv(getenv func(string) string) (c Credentials, found bool) {
 	c = Credentials{
 		Endpoint: getenv("BERTH_ENDPOINT"), TenantID: getenv("BERTH_TENANT_ID"), SubscriptionID: getenv("BERTH_SUBSCRIPTION_ID"),
-		ClientID: getenv("BERTH_CLIENT_ID"), ClientSecret: getenv("BERTH_CLIENT_SECRET"), CAFile: getenv("BERTH_CA_FILE"), CloudName: "Berth",
+		ClientID: getenv("BERTH_CLIENT_ID"), ClientSecret: getenv("BERTH_CLIENT_SECRET"), CAFile: getenv("BERTH_CA_FILE"),
+		CloudName: cmp.Or(getenv("BERTH_CLOUD_NAME"), CloudName),
 	}
 	return c, c.Endpoint != ""
 }

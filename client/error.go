@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -96,6 +97,11 @@ func (c *Client) explain(err error) string {
 		return fmt.Sprintf("Berth did not answer in time at %s.", c.base)
 	case strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return fmt.Sprintf("What answers at %s does not speak HTTPS, so it is not Berth. Another program may have the port.", c.base)
+	}
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		err = number // without the names of calls and addresses
+	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = errors.New("the server ended it in the middle of its answer")
 	}
 	return fmt.Sprintf("The connection to Berth at %s broke: %v.", c.base, err)
 }

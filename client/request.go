@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -166,20 +167,37 @@ func (c *Client) send(req *http.Request, data []byte) (*Response, error) {
 	}
 	out := &Response{Status: res.StatusCode, Header: res.Header, body: body}
 	c.traceResponse(out, time.Since(start))
-	c.warn(out)
+	c.warn(req.Method, out)
 	return out, nil
 }
 
-var warningText = regexp.MustCompile(`299 berth "([^"]*)"`)
+var warningText = regexp.MustCompile(`\d{3} \S+ "((?:[^"\\]|\\.)*)"`)
 
-// warn passes on the warnings about a request that the server accepted.
-func (c *Client) warn(res *Response) {
-	if c.options.Warn == nil {
+// warn passes on the warnings about a change that the server accepted: those of the header, and those of the resource that the header
+// does not have. A read repeats the warnings of an earlier change, which are no news.
+func (c *Client) warn(method string, res *Response) {
+	if c.options.Warn == nil || method == http.MethodGet || res.Status >= http.StatusBadRequest {
 		return
 	}
+	seen := map[string]bool{}
 	for _, header := range res.Header.Values("Warning") {
 		for _, m := range warningText.FindAllStringSubmatch(header, -1) {
-			c.options.Warn(m[1])
+			text := strings.ReplaceAll(m[1], `\"`, `"`)
+			seen[text] = true
+			c.options.Warn(text)
+		}
+	}
+	var body struct {
+		Properties struct {
+			Warnings []struct{ Target, Message string } `json:"warnings"`
+		} `json:"properties"`
+	}
+	if err := json.Unmarshal(res.body, &body); err != nil {
+		return // an answer of another shape has no warnings
+	}
+	for _, w := range body.Properties.Warnings {
+		if text := w.Target + ": " + w.Message; !seen[text] && !seen[w.Message] {
+			c.options.Warn(strings.TrimPrefix(text, ": "))
 		}
 	}
 }

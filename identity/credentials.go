@@ -16,8 +16,13 @@ import (
 	"berth.dev/berth/disk"
 )
 
-// CloudName is the name of this cloud in clients. It cannot be "AzureCloud": azureml-core overwrites its login endpoint.
-const CloudName = "Berth"
+const (
+	// CloudName is the name of this cloud in clients.
+	CloudName = "Berth"
+	// PublicCloudName is the name that an operator can choose instead. az allows some commands only in a cloud of this name. A client
+	// that learns this name from the metadata replaces the login endpoint by Microsoft's; `berth env` puts it right for az.
+	PublicCloudName = "AzureCloud"
+)
 
 // minSecret is the fewest characters a secret in the file may have.
 const minSecret = 32
@@ -34,11 +39,17 @@ type Credentials struct {
 	CloudName      string `json:"cloudName"`
 }
 
-// LoadOrMakeCredentials reads dir/credentials.json. Ids and secret stay as they are; endpoint and caFile are those of the
-// arguments. At the first start it creates new ones, and isNew is true: add them to the directory (Directory.Seed) before Keep
-// writes the file, so that a kill in between leaves no credentials that the server does not accept. A file without clientId and
-// clientSecret gets a new client: so an operator recovers from a lost secret.
-func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew bool, err error) {
+// Place is what the credentials say about the server, which can be another at each start.
+type Place struct {
+	Endpoint, CAFile string
+	CloudName        string // CloudName when empty
+}
+
+// LoadOrMakeCredentials reads dir/credentials.json. Ids and secret stay as they are; the rest is that of at. At the first start it
+// creates new ones, and isNew is true: add them to the directory (Directory.Seed) before Keep writes the file, so that a kill in
+// between leaves no credentials that the server does not accept. A file without clientId and clientSecret gets a new client: so an
+// operator recovers from a lost secret.
+func LoadOrMakeCredentials(dir string, at Place) (c Credentials, isNew bool, err error) {
 	path := credentialsFile(dir)
 	data, err := disk.Read(path, disk.Secret)
 	switch {
@@ -57,8 +68,8 @@ func LoadOrMakeCredentials(dir, endpoint, caFile string) (c Credentials, isNew b
 				"secret, which every client then needs", path, err)
 		}
 	}
-	c.Endpoint, c.CAFile = endpoint, caFile
-	c.CloudName = CloudName
+	c.Endpoint, c.CAFile = at.Endpoint, at.CAFile
+	c.CloudName = cmp.Or(at.CloudName, CloudName)
 	return c, isNew, nil
 }
 

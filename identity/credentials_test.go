@@ -14,7 +14,7 @@ import (
 func TestCredentialsAreMadeOnce(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "credentials.json")
-	first, made, err := LoadOrMakeCredentials(dir, testBase, "/ca.pem")
+	first, made, err := LoadOrMakeCredentials(dir, Place{Endpoint: testBase, CAFile: "/ca.pem"})
 	if err != nil || !made || first.Keep(dir) != nil || mode(t, path) != 0o600 {
 		t.Fatal(made, err, mode(t, path))
 	}
@@ -22,13 +22,14 @@ func TestCredentialsAreMadeOnce(t *testing.T) {
 		t.Error("wrong content")
 	}
 	stat, _ := os.Stat(path)
-	same, made, err := LoadOrMakeCredentials(dir, testBase, "/ca.pem")
+	same, made, err := LoadOrMakeCredentials(dir, Place{Endpoint: testBase, CAFile: "/ca.pem"})
 	if after, _ := os.Stat(path); err != nil || same.Keep(dir) != nil || made || same != first || !os.SameFile(stat, after) {
 		t.Error("changed for nothing", err)
 	}
-	moved, made, err := LoadOrMakeCredentials(dir, "https://new", "/new.pem")
+	moved, made, err := LoadOrMakeCredentials(dir, Place{Endpoint: "https://new", CAFile: "/new.pem", CloudName: PublicCloudName})
 	want := first
 	want.Endpoint, want.CAFile = "https://new", "/new.pem"
+	want.CloudName = "AzureCloud"
 	if err != nil || made || moved != want || moved.Keep(dir) != nil {
 		t.Errorf("moved: %v %v %v", moved, made, err)
 	}
@@ -48,7 +49,7 @@ func TestCredentialsAreMadeAnew(t *testing.T) {
 		dir := t.TempDir()
 		old := newCredentials()
 		put("credentials.json", "{"+lines+`"tenantId": "`+old.TenantID+`", "subscriptionId": "`+old.SubscriptionID+`"}`)(t, dir)
-		got, made, err := LoadOrMakeCredentials(dir, testBase, "")
+		got, made, err := LoadOrMakeCredentials(dir, Place{Endpoint: testBase})
 		if err != nil || !made || got.TenantID != old.TenantID || got.SubscriptionID != old.SubscriptionID || got.check() != nil {
 			t.Errorf("%s: %v %v %v", name, got, made, err)
 		}
@@ -82,7 +83,7 @@ func TestCredentialsRefused(t *testing.T) {
 			path := filepath.Join(dir, "credentials.json")
 			put("credentials.json", c.content)(t, dir)
 			os.Chmod(path, c.mode)
-			got, made, err := LoadOrMakeCredentials(dir, testBase, "")
+			got, made, err := LoadOrMakeCredentials(dir, Place{Endpoint: testBase})
 			if err == nil || made || got != (Credentials{}) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 				t.Fatalf("%v %v", made, err)
 			}

@@ -50,7 +50,12 @@ type addressError struct{ why string }
 func (e *addressError) Error() string { return e.why }
 
 func refused(at netip.AddrPort, why string) error {
-	return &addressError{fmt.Sprintf("%s %s; the operator of Berth can permit such addresses with --cluster-range", at.Addr(), why)}
+	ip := at.Addr().Unmap()
+	permit := netip.PrefixFrom(ip, ip.BitLen())
+	if ip.Is4() && ip.IsLoopback() {
+		permit = netip.MustParsePrefix("127.0.0.0/8")
+	}
+	return &addressError{fmt.Sprintf("%s %s; to permit it, the operator of Berth starts the server with --cluster-range %s", ip, why, permit)}
 }
 
 // RefusedAddress returns why the guard refused an address; false for an error that is not the guard's.

@@ -46,6 +46,11 @@ func ParseKubeconfig(text []byte) (*Kubeconfig, error) {
 	if a.cluster == nil || a.user == nil {
 		return none, errors.New("the kubeconfig's current context names a cluster or a user that it does not have")
 	}
+	if a.user.Exec != nil {
+		return none, errors.New("the kubeconfig has 'exec', which is refused: it would make Berth run a command. EKS, GKE and AKS write such " +
+			"kubeconfigs. Run `berth cluster connect --exec-once`: it runs the command once on your own machine and sends the short-lived " +
+			"token. Or use a token (kubectl create token) or an embedded client certificate")
+	}
 	if field := a.forbidden(); field != "" {
 		return none, fmt.Errorf("the kubeconfig has '%s', which is refused: it would make Berth run a command, read a file, "+
 			"act as someone else or trust any server. "+
@@ -71,7 +76,6 @@ func (a *Kubeconfig) forbidden() string {
 		name string
 		set  bool
 	}{
-		{"exec", u.Exec != nil},
 		{"auth-provider", u.AuthProvider != nil},
 		{"tokenFile", u.TokenFile != ""},
 		{"client-certificate", u.ClientCertificate != ""},

@@ -30,6 +30,10 @@ examples:
   - name: Attach a cluster by its resource id.
     text: az ml computetarget attach aks -n myaks -i aksresourceid -g myresourcegroup -w myworkspace
 """
+helps["ml computetarget attach kubernetes"] = """
+type: command
+short-summary: Attach a connected cluster to the workspace as a Kubernetes compute.
+"""
 helps["ml computetarget update"] = """
 type: group
 short-summary: Change a compute target.
@@ -57,4 +61,24 @@ short-summary: Delete a compute target together with the cluster that was create
 helps["ml computetarget get-credentials"] = """
 type: command
 short-summary: Put the cluster's credentials into the Kubernetes configuration file.
+"""
+helps["ml workspace"] = """
+type: group
+short-summary: Create, show, list and delete workspaces.
+"""
+helps["ml workspace create"] = """
+type: command
+short-summary: Create a workspace.
+"""
+helps["ml workspace show"] = """
+type: command
+short-summary: Show a workspace.
+"""
+helps["ml workspace list"] = """
+type: command
+short-summary: List the workspaces of a resource group, or of the subscription.
+"""
+helps["ml workspace delete"] = """
+type: command
+short-summary: Delete a workspace.
 """

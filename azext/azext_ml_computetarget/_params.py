@@ -2,17 +2,33 @@
 
 from azure.cli.core.commands.parameters import get_enum_type, get_location_type, get_three_state_flag, resource_group_name_type
 
+from azext_ml_computetarget._place import find_workspace
+
 PURPOSES = ["FastProd", "DevTest"]
 BALANCERS = ["PublicIp", "InternalLoadBalancer"]
 
 
+def _place(loader, command):
+    """Where the resource is. The CLI v1 had these options on every command; az does not pass on what begins with an underscore."""
+    with loader.argument_context(command) as c:
+        c.argument("resource_group_name", resource_group_name_type, options_list=["--resource-group", "-g"], required=False)
+        c.argument(
+            "workspace_name", options_list=["--workspace-name", "-w"], required=False, validator=find_workspace,
+            help="Name of the workspace. The default is set by `az configure --defaults workspace_name=<name>`.")
+        c.extra("_subscription_id", options_list=["--subscription-id"], help="Id of the subscription; the same as --subscription.")
+        c.extra("_path", options_list=["--path"], help="Folder with .azureml/config.json, which names the workspace. Default: the working folder.")
+        c.extra("_verbosity", options_list=["-v"], action="store_true", help="Accepted for scripts of the CLI v1: the output has all fields without it.")
+
+
 def load_arguments(loader, _):
+    for command in loader.command_table:
+        _place(loader, command)
     with loader.argument_context("ml computetarget") as c:
         c.argument("name", options_list=["--name", "-n"], help="Name of the compute target.")
-        c.argument("resource_group_name", resource_group_name_type, options_list=["--resource-group", "-g"])
-        c.argument(
-            "workspace_name", options_list=["--workspace-name", "-w"], configured_default="workspace_name",
-            help="Name of the workspace. The default is set by `az configure --defaults workspace_name=<name>`.")
+    with loader.argument_context("ml workspace create") as c:
+        c.argument("location", get_location_type(loader.cli_ctx), configured_default=None, validator=None, help="Region. Default: the resource group's.")
+        c.argument("friendly_name", help="Name that people see.")
+        c.argument("exist_ok", options_list=["--exist-ok"], action="store_true", help="Keep a workspace of this name that exists.")
     for verb in ("create", "attach", "update"):
         with loader.argument_context(f"ml computetarget {verb} aks") as c:
             c.argument("load_balancer_type", arg_type=get_enum_type(BALANCERS), help="Load balancer of the scoring endpoint. Default: PublicIp.")
@@ -37,10 +53,13 @@ def load_arguments(loader, _):
         c.argument("docker_bridge_cidr", help="Addresses for the container bridge, such as 172.17.0.1/16.")
     with loader.argument_context("ml computetarget attach aks") as c:
         c.argument("compute_resource_id", options_list=["--compute-resource-id", "-i"], help="Resource id of the cluster: `az aks show -n <name> -g <group> --query id`.")
+    with loader.argument_context("ml computetarget attach kubernetes") as c:
+        c.argument("compute_resource_id", options_list=["--compute-resource-id", "-i"], help="Resource id of the cluster.")
+        c.argument("namespace", help="Namespace of the compute in the cluster. Default: default.")
     with loader.argument_context("ml computetarget update aks") as c:
         c.argument("ssl_disable", arg_type=get_three_state_flag(), help="Turn TLS off.")
         c.argument("ssl_renew", arg_type=get_three_state_flag(), help="Renew a certificate that was made for you.")
     with loader.argument_context("ml computetarget get-credentials") as c:
         c.argument("admin", options_list=["--admin", "-a"], arg_type=get_three_state_flag(), help="Credentials of the cluster's administrator.")
-        c.argument("path", options_list=["--file", "-f"], help="Kubernetes configuration file to update; '-' prints it instead. Default: ~/.kube/config.")
+        c.argument("file", options_list=["--file", "-f"], help="Kubernetes configuration file to update; '-' prints it instead. Default: ~/.kube/config.")
         c.argument("overwrite_existing", arg_type=get_three_state_flag(), help="Overwrite an entry of the same name.")

@@ -70,14 +70,27 @@ def _wait(cmd, answer, doing):
         raise AzureResponseError(f"({error.get('code', operation['status'])}) {error.get('message', 'The operation did not succeed.')}")
 
 
+def _shown(resource):
+    """A resource as the CLI v1 and today's az show it at once: nested, and with the fields that scripts query at the top."""
+    shown, outer = dict(resource), resource.get("properties") or {}
+    inner = outer.get("properties") or {}
+    for fields in (outer, inner):
+        for key, value in fields.items():
+            if key != "properties":
+                shown.setdefault(key, value)
+    shown.setdefault("provisioningErrors", None)
+    shown["resourceGroup"] = resource["id"].split("/")[4]
+    return shown
+
+
 def _put(cmd, where, body, doing, no_wait):
     name = where.rsplit("/", 1)[1]
     answer = _send(cmd, "PUT", where, body)
     if no_wait:
         logger.warning("To see if your compute target is ready to use, run:\n  az ml computetarget show -n %s", name)
-        return answer.json()
+        return _shown(answer.json())
     _wait(cmd, answer, doing)
-    return _send(cmd, "GET", where).json()
+    return _shown(_send(cmd, "GET", where).json())
 
 
 def _read(path, what):
@@ -150,6 +163,12 @@ def attach_aks(
     return made
 
 
+def attach_kubernetes(cmd, name, compute_resource_id, resource_group_name, workspace_name, namespace=None, no_wait=False):
+    properties = {"computeType": "Kubernetes", "resourceId": compute_resource_id.strip("\"' "), "properties": _set(namespace=namespace)}
+    logger.warning("Attaching compute resource...")
+    return _put(cmd, f"{_workspace(cmd, resource_group_name, workspace_name)}/computes/{name}", {"properties": properties}, "Attaching", no_wait)
+
+
 def update_aks(
     cmd, name, resource_group_name, workspace_name, load_balancer_type=None, load_balancer_subnet=None, ssl_cname=None, ssl_cert_file=None, ssl_key_file=None,
     ssl_leaf_domain_label=None, ssl_overwrite_domain=None, ssl_disable=None, ssl_renew=None, no_wait=False):
@@ -169,16 +188,20 @@ def update_aks(
 
 
 def show(cmd, name, resource_group_name, workspace_name):
-    return _send(cmd, "GET", f"{_workspace(cmd, resource_group_name, workspace_name)}/computes/{name}").json()
+    return _shown(_send(cmd, "GET", f"{_workspace(cmd, resource_group_name, workspace_name)}/computes/{name}").json())
+
+
+def _all(cmd, url):
+    found = []
+    while url:
+        page = _send(cmd, "GET", url).json()
+        found += [_shown(resource) for resource in page["value"]]
+        url = page.get("nextLink")
+    return found
 
 
 def list_targets(cmd, resource_group_name, workspace_name):
-    found, url = [], f"{_workspace(cmd, resource_group_name, workspace_name)}/computes"
-    while url:
-        page = _send(cmd, "GET", url).json()
-        found += page["value"]
-        url = page.get("nextLink")
-    return found
+    return _all(cmd, f"{_workspace(cmd, resource_group_name, workspace_name)}/computes")
 
 
 def _remove(cmd, where, action, doing, no_wait):
@@ -195,13 +218,13 @@ def delete(cmd, name, resource_group_name, workspace_name, no_wait=False):
     _remove(cmd, f"{_workspace(cmd, resource_group_name, workspace_name)}/computes/{name}", "Delete", "Deleting", no_wait)
 
 
-def get_credentials(cmd, name, resource_group_name, workspace_name, admin=False, path=None, overwrite_existing=False):
+def get_credentials(cmd, name, resource_group_name, workspace_name, admin=False, file=None, overwrite_existing=False):
     keys = _send(cmd, "POST", f"{_workspace(cmd, resource_group_name, workspace_name)}/computes/{name}/listKeys").json()
     config = keys["adminKubeConfig" if admin else "userKubeConfig"]
-    if path == "-":
+    if file == "-":
         print(config)
         return
-    _merge(path or os.path.join(os.path.expanduser("~"), ".kube", "config"), config, overwrite_existing)
+    _merge(file or os.path.join(os.path.expanduser("~"), ".kube", "config"), config, overwrite_existing)
 
 
 def _merge(path, config, overwrite):
@@ -217,3 +240,32 @@ def _merge(path, config, overwrite):
         merge_kubernetes_configurations(path, addition, overwrite)
     finally:
         os.remove(addition)
+
+
+def create_workspace(cmd, resource_group_name, workspace_name, location=None, friendly_name=None, exist_ok=False):
+    where = _workspace(cmd, resource_group_name, workspace_name)
+    if exist_ok:
+        try:
+            return _shown(_send(cmd, "GET", where).json())
+        except ResourceNotFoundError:
+            pass
+    if not location:
+        group = f"/subscriptions/{get_subscription_id(cmd.cli_ctx)}/resourcegroups/{resource_group_name}"
+        location = _send(cmd, "GET", group).json()["location"]
+    _wait(cmd, _send(cmd, "PUT", where, {"location": location, "properties": _set(friendlyName=friendly_name)}), "Creating")
+    return _shown(_send(cmd, "GET", where).json())
+
+
+def show_workspace(cmd, resource_group_name, workspace_name):
+    return _shown(_send(cmd, "GET", _workspace(cmd, resource_group_name, workspace_name)).json())
+
+
+def list_workspaces(cmd, resource_group_name=None):
+    scope = f"/subscriptions/{get_subscription_id(cmd.cli_ctx)}"
+    if resource_group_name:
+        scope += f"/resourceGroups/{resource_group_name}"
+    return _all(cmd, scope + "/providers/Microsoft.MachineLearningServices/workspaces")
+
+
+def delete_workspace(cmd, resource_group_name, workspace_name):
+    _wait(cmd, _send(cmd, "DELETE", _workspace(cmd, resource_group_name, workspace_name)), "Deleting")

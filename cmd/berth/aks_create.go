@@ -29,8 +29,11 @@ func (c *cli) aksCreate() *cobra.Command {
 			return err
 		}
 		_, op, err := cl.PutCluster(ctx, o.group, o.name, body)
-		if err != nil || o.noWait {
+		if err != nil {
 			return err
+		}
+		if o.noWait {
+			return c.running(ctx, cl, op)
 		}
 		return c.settleCluster(ctx, cl, &o.where, settling{op: op, doing: "Creating cluster " + o.name})
 	})

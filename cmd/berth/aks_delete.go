@@ -25,7 +25,7 @@ func (c *cli) aksDelete() *cobra.Command {
 			c.warn("There was no cluster %s in the resource group %s.", w.name, w.group)
 			return nil
 		case noWait:
-			return nil
+			return c.running(ctx, cl, op)
 		}
 		return c.wait(ctx, cl, op, "Deleting cluster "+w.name)
 	})

@@ -22,8 +22,11 @@ func (c *cli) aksScale() *cobra.Command {
 			return err
 		}
 		_, op, err := cl.ScaleCluster(ctx, w.group, w.name, to)
-		if err != nil || noWait {
+		if err != nil {
 			return err
+		}
+		if noWait {
+			return c.running(ctx, cl, op)
 		}
 		return c.settleCluster(ctx, cl, w, settling{op: op, doing: "Scaling cluster " + w.name})
 	})

@@ -54,7 +54,7 @@ func (c *cli) root() *cobra.Command {
 		Use: "berth", Short: "Inference clusters you run yourself, spoken to as Azure",
 		Long: "Berth is a control plane for machine-learning inference clusters that you run yourself: Azure Resource Manager on the\n" +
 			"outside, real Kubernetes on the inside. `berth serve` runs it; the other commands use it, in the grammar of az.",
-		SilenceErrors: true, SilenceUsage: true, Args: noArguments, RunE: showHelp,
+		Version: wholeVersion(), SilenceErrors: true, SilenceUsage: true, Args: noArguments, RunE: showHelp,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkGlobals() },
 	}
 	f := root.PersistentFlags()
@@ -65,12 +65,14 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.dataDir, "data-dir", "", "data folder of the server to talk to [$BERTH_DATA_DIR]")
 	f.StringVar(&c.subscription, "subscription", "", "subscription id [$BERTH_SUBSCRIPTION_ID]")
 	root.SetGlobalNormalizationFunc(oldNames)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.SetVersionTemplate("berth {{.Version}}\n")
+	root.SetFlagErrorFunc(flagFault)
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(),
-		c.adCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(), c.configureCommand(),
+		c.accountCommand(), c.vmCommand(), c.adCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(), c.configureCommand(),
 		c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand())
 	strict(root)
+	c.completeValues(root)
 	return root
 }
 
@@ -96,8 +98,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return usage("unrecognized arguments: %s", strings.Join(args, " "))
 	}
 	message := "'" + args[0] + "' is no command of '" + cmd.CommandPath() + "'."
-	cmd.SuggestionsMinimumDistance = 2
-	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+	if like := likeCommands(cmd, args[0]); len(like) > 0 {
 		message += " Did you mean " + strings.Join(like, " or ") + "?"
 	}
 	return usage("%s", message)

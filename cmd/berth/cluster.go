@@ -28,7 +28,7 @@ type connectOptions struct {
 	where
 	file, context, token string
 	noWait, force, keep  bool
-	dryRun               bool
+	dryRun, execOnce     bool
 }
 
 func (o *connectOptions) flags(cmd *cobra.Command) {
@@ -39,6 +39,7 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.context, "context", "", "context in the kubeconfig (default: its current context)")
 	f.StringVar(&o.token, "token-file", "", "file with a token of berth-connection, if its manifest was applied by hand")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the manifest that an administrator can apply by hand, and change nothing")
+	f.BoolVar(&o.execOnce, "exec-once", false, "run the kubeconfig's sign-in command (exec) once, here and as you, and send its token")
 	f.BoolVar(&o.force, "force", false, "take the cluster over from another Berth that is connected to it")
 	f.BoolVar(&o.keep, "keep-credential", false, "keep the credential and work with it instead of an account of Berth's own")
 	noWaitFlag(cmd, &o.noWait)
@@ -46,8 +47,8 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 
 const connectLong = "\n\nBerth uses the credential once, to create a service account with few rights " +
 	"(berth-connection in the namespace\nberth-system), and keeps only short-lived tokens of that account. " +
-	"The credential must be an administrator's. A kubeconfig\nthat runs a command to sign in (exec) is refused: " +
-	"use one with a token (kubectl create token) or a client certificate."
+	"The credential must be an administrator's. For a\nkubeconfig that runs a command to sign in (EKS, GKE, AKS " +
+	"with Entra ID), add --exec-once: this command runs it, never the server."
 
 func (c *cli) clusterConnect() *cobra.Command {
 	o := &connectOptions{}
@@ -79,15 +80,21 @@ func (c *cli) connectCluster(ctx context.Context, o *connectOptions, typ string)
 	if o.dryRun {
 		return c.printManifest(ctx, cl, id)
 	}
-	config, err := o.read()
+	if o.execOnce && o.keep {
+		return usage("--exec-once and --keep-credential exclude each other: the token of a sign-in command is valid for minutes only")
+	}
+	config, err := c.read(ctx, o)
 	if err != nil {
 		return err
 	}
 	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{
 		Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep,
 	})
-	if err != nil || o.noWait {
+	if err != nil {
 		return err
+	}
+	if o.noWait {
+		return c.running(ctx, cl, op)
 	}
 	if err := c.wait(ctx, cl, op, "Connecting cluster "+o.name); err != nil {
 		return err
@@ -119,33 +126,15 @@ func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID)
 
 // read takes the one context out of a kubeconfig and puts the files that it names into it: they are this machine's, and the
 // server neither sees nor reads them.
-func (o *connectOptions) read() ([]byte, error) {
+func (c *cli) read(ctx context.Context, o *connectOptions) ([]byte, error) {
 	file, err := kubeconfigFile(o.file)
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no kubeconfig %s; name one with --kubeconfig", file)
-	}
+	cluster, user, err := o.pick(file)
 	if err != nil {
 		return nil, err
 	}
-	var config client.Object
-	if err := yaml.Unmarshal(text, &config); err != nil {
-		return nil, fmt.Errorf("%s is not a kubeconfig: %w", file, err)
-	}
-	name := o.context
-	if name == "" {
-		name, _ = config["current-context"].(string)
-	}
-	chosen := entry(config, "contexts", "context", name)
-	if chosen == nil {
-		return nil, fmt.Errorf("%s has no context '%s'; name one with --context", file, name)
-	}
-	clusterName, _ := chosen["cluster"].(string)
-	userName, _ := chosen["user"].(string)
-	cluster, user := entry(config, "clusters", "cluster", clusterName), entry(config, "users", "user", userName)
 	if o.token != "" {
 		text, err := os.ReadFile(o.token)
 		if err != nil {
@@ -161,11 +150,53 @@ func (o *connectOptions) read() ([]byte, error) {
 			return nil, err
 		}
 	}
+	if plugin, is := user["exec"].(client.Object); is {
+		if !o.execOnce {
+			return nil, execRecipe(plugin)
+		}
+		if user, err = c.runPlugin(ctx, plugin, cluster, filepath.Dir(file)); err != nil {
+			return nil, err
+		}
+	}
 	return yaml.Marshal(client.Object{
 		"apiVersion": "v1", "kind": "Config", "current-context": "cluster",
 		"clusters": []any{client.Object{"name": "cluster", "cluster": cluster}}, "users": []any{client.Object{"name": "cluster", "user": user}},
 		"contexts": []any{client.Object{"name": "cluster", "context": client.Object{"cluster": "cluster", "user": "cluster"}}},
 	})
+}
+
+// pick reads a kubeconfig and finds the cluster and the user of the context.
+func (o *connectOptions) pick(file string) (cluster, user client.Object, err error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("there is no kubeconfig %s; name one with --kubeconfig", file)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
+	}
+	var config client.Object
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return nil, nil, fmt.Errorf("%s is not a kubeconfig: it is not valid YAML", file)
+	}
+	name := o.context
+	if name == "" {
+		name, _ = config["current-context"].(string)
+	}
+	chosen := entry(config, "contexts", "context", name)
+	if chosen == nil {
+		return nil, nil, fmt.Errorf("%s has no context '%s'; name one with --context", file, name)
+	}
+	clusterName, _ := chosen["cluster"].(string)
+	userName, _ := chosen["user"].(string)
+	cluster, user = entry(config, "clusters", "cluster", clusterName), entry(config, "users", "user", userName)
+	if cluster == nil || user == nil {
+		return nil, nil, fmt.Errorf("the context '%s' of %s names a cluster or a user that is not there; name another with --context",
+			name, file)
+	}
+	if server, _ := cluster["server"].(string); strings.HasPrefix(server, "https://0.0.0.0:") { // k3d: every address of this machine
+		cluster["server"] = "https://127.0.0.1:" + strings.TrimPrefix(server, "https://0.0.0.0:")
+	}
+	return cluster, user, nil
 }
 
 // entry finds a named entry in one of the lists of a kubeconfig.
@@ -244,8 +275,11 @@ func (c *cli) clusterDisconnect() *cobra.Command {
 			return err
 		}
 		op, err := cl.DeleteResource(ctx, cl.ID(w.group, berth.TypeConnected, w.name))
-		if err != nil || noWait {
+		if err != nil {
 			return err
+		}
+		if noWait {
+			return c.running(ctx, cl, op)
 		}
 		return c.wait(ctx, cl, op, "Disconnecting cluster "+w.name)
 	})

@@ -64,7 +64,7 @@ func (c *cli) settleCompute(ctx context.Context, cl *client.Client, n client.Com
 	if s.noWait {
 		c.note("To see if your compute target is ready to use, run:\n  berth ml computetarget show -n %s -w %s -g %s",
 			n.Name, n.Workspace, n.Group)
-		return nil
+		return c.running(ctx, cl, s.op)
 	}
 	if err := c.wait(ctx, cl, s.op, s.doing); err != nil {
 		return err

@@ -49,8 +49,11 @@ func (c *cli) removeCompute(ctx context.Context, cl *client.Client, w *where, ho
 		return err
 	}
 	op, err := cl.DeleteCompute(ctx, w.computeName(), how.action)
-	if err != nil || how.noWait {
+	if err != nil {
 		return err
+	}
+	if how.noWait {
+		return c.running(ctx, cl, op)
 	}
 	return c.wait(ctx, cl, op, how.doing)
 }

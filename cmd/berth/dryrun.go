@@ -28,8 +28,12 @@ func (c *cli) dryRun(ctx context.Context, cl *client.Client, n client.ComputeNam
 	for _, w := range v.Warnings {
 		c.warn("%s: %s", w.Target, w.Message)
 	}
-	if err := c.emit(v, validationTable); err != nil || v.Valid {
+	if err := c.emit(v, validationTable); err != nil {
 		return err
+	}
+	if v.Valid {
+		c.note("%s", c.paint(green, "Berth would accept this request. Nothing was changed."))
+		return nil
 	}
 	c.say("%s\n", c.paint(red, "Berth would refuse this request. Nothing was changed."))
 	return errSilent

@@ -20,7 +20,8 @@ func TestDryRun(t *testing.T) {
 		return offTerminal(strings.Fields("ml computetarget " + line + " -g g -w work --dry-run -o table")...)
 	}
 	good := ask("create aks -n myaks")
-	if good.code != 0 || !strings.Contains(good.out, "No rule is violated.") {
+	if good.code != 0 || !strings.Contains(good.out, "No rule is violated.") ||
+		!strings.Contains(good.err, "Berth would accept this request. Nothing was changed.") {
 		t.Errorf("%+v", good)
 	}
 	warned := ask("create aks -n myaks-9 -a 2 -s Standard_D13_v2")

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"berth.dev/berth/client"
 )
 
 // variable is one environment variable.
@@ -68,11 +70,14 @@ func variables(s *session) ([]variable, error) {
 	}
 	vars := []variable{
 		{"ARM_CLOUD_METADATA_URL", metadataURL(s)}, // az, azureml-core, azure-ai-ml
-		{"AZUREML_CURRENT_CLOUD", s.CloudName}, {"AZURE_CONFIG_DIR", azure}, {"AZURE_CORE_INSTANCE_DISCOVERY", "false"},
+		{"AZUREML_CURRENT_CLOUD", client.CloudName}, {"AZURE_CONFIG_DIR", azure}, {"AZURE_CORE_INSTANCE_DISCOVERY", "false"},
 		{"AZURE_AUTHORITY_HOST", s.Endpoint}, {"AZURE_TENANT_ID", s.TenantID}, {"AZURE_CLIENT_ID", s.ClientID},
 		{"AZURE_CLIENT_SECRET", s.ClientSecret}, {"AZURE_SUBSCRIPTION_ID", s.SubscriptionID},
 		{"ARM_METADATA_HOSTNAME", u.Host}, {"ARM_TENANT_ID", s.TenantID}, {"ARM_CLIENT_ID", s.ClientID}, // Terraform
 		{"ARM_CLIENT_SECRET", s.ClientSecret}, {"ARM_SUBSCRIPTION_ID", s.SubscriptionID},
+	}
+	if s.CloudName != client.CloudName { // az; the server is known to azureml-core by its first name
+		vars = append(vars, variable{"AZURE_CLOUD_NAME", s.CloudName})
 	}
 	if s.CAFile != "" { // OpenSSL and Go; Python's requests; Node, which adds it to what it knows
 		bundle, err := caBundle(filepath.Dir(azure), s.CAFile)
@@ -86,7 +91,8 @@ func variables(s *session) ([]variable, error) {
 	}
 	return append(vars, variable{"BERTH_ENDPOINT", s.Endpoint}, variable{"BERTH_TENANT_ID", s.TenantID},
 		variable{"BERTH_SUBSCRIPTION_ID", s.SubscriptionID},
-		variable{"BERTH_CLIENT_ID", s.ClientID}, variable{"BERTH_CLIENT_SECRET", s.ClientSecret}, variable{"BERTH_CA_FILE", s.CAFile}), nil
+		variable{"BERTH_CLIENT_ID", s.ClientID}, variable{"BERTH_CLIENT_SECRET", s.ClientSecret}, variable{"BERTH_CA_FILE", s.CAFile},
+		variable{"BERTH_CLOUD_NAME", s.CloudName}), nil
 }
 
 // metadataURL is where az, azureml-core and azure-ai-ml learn everything else.
@@ -135,7 +141,7 @@ func azureConfigDir(s *session) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("the folder for az's settings cannot be made: %w", err)
 	}
-	return dir, nil
+	return dir, correctAzCloud(dir, s)
 }
 
 // export writes the variables as a shell reads them.

@@ -21,6 +21,9 @@ const (
 // usageError is a mistake in the command line itself.
 type usageError struct{ error }
 
+// Unwrap returns the mistake without the mark, for errors.As.
+func (e usageError) Unwrap() error { return e.error }
+
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // notFoundError names a thing that does not exist.
@@ -66,7 +69,7 @@ func (c *cli) exitCode(err error) int {
 func (c *cli) report(err error) {
 	e, ours := errors.AsType[*berth.Error](err)
 	if !ours {
-		c.say("%s %v\n", c.paint(red, "ERROR:"), err)
+		c.say("%s %s\n", c.paint(red, "ERROR:"), berth.Plain(err))
 		return
 	}
 	if e.Code == "" {

@@ -18,8 +18,11 @@ func (c *cli) groupDelete() *cobra.Command {
 			return err
 		}
 		op, err := cl.DeleteGroup(ctx, w.group)
-		if err != nil || noWait {
+		if err != nil {
 			return err
+		}
+		if noWait {
+			return c.running(ctx, cl, op)
 		}
 		return c.wait(ctx, cl, op, "Deleting resource group "+w.group)
 	})

@@ -103,7 +103,7 @@ func readKubeconfig(file string) (client.Object, os.FileMode, error) {
 		return empty, 0o600, nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("the kubeconfig cannot be read: %w", err)
 	}
 	info, err := os.Stat(file)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) loginCommand() *cobra.Command {
-	cr := client.Credentials{CloudName: "Berth"}
+	cr := client.Credentials{CloudName: client.CloudName}
 	cmd := command("login", "Store credentials for a Berth on another machine", func(ctx context.Context) error { return c.login(ctx, cr) })
 	cmd.Long = "Store credentials for a Berth on another machine in the settings folder, readable by you only. The secret is read from\n" +
 		"standard input or from BERTH_CLIENT_SECRET, never from an argument, because process lists show arguments."
@@ -61,6 +61,9 @@ func (c *cli) login(ctx context.Context, cr client.Credentials) error {
 		return err
 	}
 	if cr.SubscriptionID, err = c.choose(list); err != nil {
+		return err
+	}
+	if cr.CloudName, err = cl.CloudName(ctx); err != nil {
 		return err
 	}
 	file, err := loginFile()

@@ -7,7 +7,7 @@ import (
 )
 
 func (c *cli) operationCommand() *cobra.Command {
-	return family("operation", "Operations: changes that Berth is working on", c.operationShow(), c.operationWait())
+	return family("operation", "Operations: changes that Berth is working on", c.operationList(), c.operationShow(), c.operationWait())
 }
 
 // idFlag adds --id: a GUID, or the address that Azure-AsyncOperation named.

@@ -17,7 +17,7 @@ func (*cli) serveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := app.LoadConfig(cmd.Flags(), os.Getenv)
 			if err != nil {
-				return usage("%v", err)
+				return usage("%w", err)
 			}
 			out := cmd.OutOrStdout()
 			return app.Serve(cmd.Context(), config, cmd.ErrOrStderr(), func(i app.Info) {

@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"berth.dev/berth/client"
 )
 
 func TestDefaultsStandInForOptions(t *testing.T) {
@@ -28,6 +32,36 @@ func TestDefaultsStandInForOptions(t *testing.T) {
 	w.ok("configure", "--defaults", "group=")
 	if r := offTerminal("aks", "show", "-n", "k"); r.code != exitUsage {
 		t.Errorf("a removed default stays: exit %d", r.code)
+	}
+}
+
+// TestEnvironmentOfAzureCloud: az replaces the login endpoint of a cloud with this name, so a file of its own puts that right; and
+// what az remembers of the cloud under the other name goes away, in both directions.
+func TestEnvironmentOfAzureCloud(t *testing.T) {
+	w := newWorld(t)
+	azure := filepath.Join(w.dataDir, "azure")
+	clouds, remembered := filepath.Join(azure, "clouds.config"), filepath.Join(azure, "cloudEndpoints.json")
+	rename := func(name string) client.Credentials {
+		t.Helper()
+		cr, err := client.CredentialsIn(w.dataDir)
+		cr.CloudName = name
+		if err := errors.Join(err, cr.Write(filepath.Join(w.dataDir, "credentials.json")), os.MkdirAll(azure, 0o700),
+			os.WriteFile(remembered, []byte("{}"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return cr
+	}
+	gone := func(file string) bool { _, err := os.Stat(file); return errors.Is(err, fs.ErrNotExist) }
+	cr := rename("AzureCloud")
+	out := w.ok("env")
+	text, err := os.ReadFile(clouds)
+	if !strings.Contains(out, "AZURE_CLOUD_NAME='AzureCloud'") || !strings.Contains(out, "AZUREML_CURRENT_CLOUD='Berth'") || err != nil ||
+		string(text) != "[AzureCloud]\nendpoint_active_directory = "+cr.Endpoint+"\n" || !gone(remembered) {
+		t.Errorf("%s\n%s, %v", out, text, err)
+	}
+	rename("Berth")
+	if out := w.ok("env"); strings.Contains(out, "AZURE_CLOUD_NAME") || !gone(clouds) || !gone(remembered) {
+		t.Errorf("after the change back: %s", out)
 	}
 }
 
@@ -80,12 +114,16 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 		t.Errorf("a login without a secret: exit %d, %s", r.code, r.err)
 	}
 	t.Setenv("BERTH_CLIENT_SECRET", testSecret)
+	w.on("GET /metadata/endpoints", `{"name":"AzureCloud"}`)
 	w.ok(login...)
 	t.Setenv("BERTH_CLIENT_SECRET", "")
 	w.ok("group", "list")
 	file, err := loginFile()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), `"cloudName": "AzureCloud"`) {
+		t.Errorf("the login does not have the server's name of the cloud: %s, %v", text, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the login: %v, %v", info, err)

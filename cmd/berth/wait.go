@@ -29,6 +29,18 @@ func (c *cli) wait(ctx context.Context, cl *client.Client, op *client.Operation,
 	return err
 }
 
+// running prints an operation that nobody waits for, and how to follow it. A change that was done at once has none.
+func (c *cli) running(ctx context.Context, cl *client.Client, op *client.Operation) error {
+	if op == nil {
+		return nil
+	}
+	if err := cl.Operation(ctx, op); err != nil {
+		return err
+	}
+	c.note("The operation runs. To wait for its end, run:\n  berth operation wait --id %s", op.ID)
+	return c.emit(op.Raw, operationTable)
+}
+
 // progress shows that something is under way: a spinner on a terminal, else a line for each new message.
 type progress struct {
 	c       *cli

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"berth.dev/berth"
+	"berth.dev/berth/client"
 )
 
 // where selects a resource: the options that nearly every command has. An option that is left out comes from the
@@ -25,6 +29,8 @@ type want struct {
 // on lets a command check, before it runs, that every required option has a value.
 func (w *where) on(c *cli, cmd *cobra.Command) *cobra.Command {
 	cmd.PreRunE = func(*cobra.Command, []string) error { return w.resolve(c) }
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return w.missing(cmd.Context(), c, run(cmd, args)) }
 	return cmd
 }
 
@@ -50,6 +56,30 @@ func (w *where) locationFlag(cmd *cobra.Command, required bool) {
 
 func defaultNote(key string) string {
 	return "; default: see 'berth configure --defaults " + key + "='"
+}
+
+// missing names the group or the workspace when that is what does not exist: the refusal of what is in it does not always say so.
+func (w *where) missing(ctx context.Context, c *cli, err error) error {
+	code := berth.ErrorCode(err)
+	if code != berth.CodeNotFound && code != berth.CodeParentNotFound && code != berth.CodeLocationRequired {
+		return err
+	}
+	cl, unconnected := c.connect()
+	if unconnected != nil {
+		return err
+	}
+	if w.group != "" {
+		if _, e := cl.GetGroup(ctx, w.group); client.IsNotFound(e) {
+			return notFound("there is no resource group '%s'. `berth group list` shows those that exist", w.group)
+		}
+	}
+	if w.workspace != "" {
+		if _, e := cl.GetWorkspace(ctx, w.group, w.workspace); client.IsNotFound(e) {
+			return notFound("there is no workspace '%s' in the resource group '%s'. `berth ml workspace list -g %s` shows those that exist",
+				w.workspace, w.group, w.group)
+		}
+	}
+	return err
 }
 
 // resolve fills in defaults and names, all together, the options that are still missing.

@@ -18,8 +18,11 @@ func (c *cli) workspaceDelete() *cobra.Command {
 			return err
 		}
 		op, err := cl.DeleteWorkspace(ctx, w.group, w.workspace)
-		if err != nil || noWait {
+		if err != nil {
 			return err
+		}
+		if noWait {
+			return c.running(ctx, cl, op)
 		}
 		return c.wait(ctx, cl, op, "Deleting workspace "+w.workspace)
 	})

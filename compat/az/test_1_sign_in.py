@@ -1,4 +1,6 @@
+import json
 import os
+import subprocess
 
 import pytest
 from cli import Refused, run_az
@@ -34,6 +36,26 @@ def test_register(tmp_path):
     got = run_az("login", "--service-principal", "-u", os.environ["AZURE_CLIENT_ID"], "-p", os.environ["AZURE_CLIENT_SECRET"], "--tenant", os.environ["AZURE_TENANT_ID"], env=env)
     assert got[0]["cloudName"] == "ByHand"
     assert run_az("group", "list", env=env) is not None
+
+
+@operation("berth serve --cloud-name AzureCloud: az signs in at Berth, in a cloud of that name")
+def test_azure_cloud(tmp_path):
+    """A server of its own. az replaces the login endpoint of a cloud with this name by Microsoft's; the file of `berth env` puts it right."""
+    line = ["berth", "serve", "--data-dir", str(tmp_path), "--listen", "127.0.0.1:0", "--debug-listen", "off", "--log-format", "json", "--cloud-name", "AzureCloud"]
+    server = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    try:
+        for log in server.stderr:
+            if json.loads(log)["msg"] == "berth is ready":
+                break
+        printed = subprocess.run(["berth", "env", "--data-dir", str(tmp_path), "--shell", "json"], capture_output=True, text=True, check=True).stdout
+        env = json.loads(printed)
+        login = run_az("login", "--service-principal", "-u", env["AZURE_CLIENT_ID"], "-p", env["AZURE_CLIENT_SECRET"], "--tenant", env["AZURE_TENANT_ID"], env=env)
+        assert login[0]["cloudName"] == "AzureCloud"
+        assert run_az("cloud", "show", "--query", "endpoints.resourceManager", env=env) == env["AZURE_AUTHORITY_HOST"]
+        assert run_az("group", "list", env=env) == []
+    finally:
+        server.terminate()
+        server.communicate()
 
 
 def refused(*words, env=None, secret=None, client=None, tenant=None):

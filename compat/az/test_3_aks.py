@@ -29,6 +29,12 @@ def test_show_listing(az, existing):
     assert json.loads(run_line(listing("show.sh"))).lower() == existing.lower()
 
 
+@operation("az vm list-sizes")
+def test_sizes(az):
+    sizes = {s["name"]: s for s in az("vm", "list-sizes", "-l", "westus")}
+    assert sizes["Standard_D3_v2"]["numberOfCores"] == 4 and sizes["Standard_D3_v2"]["memoryInMB"] == 14336
+
+
 @operation("az aks create")
 def test_create(az, group):
     made = az("aks", "create", *CLUSTER, "made", "--node-count", "2", "--generate-ssh-keys")

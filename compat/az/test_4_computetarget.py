@@ -1,5 +1,6 @@
 """The document's CLI commands, which the CLI v1 had: with the extension that Berth serves."""
 
+import json
 import os
 from pathlib import Path
 
@@ -62,6 +63,39 @@ def test_detach(extended):
     run_line(listing("detach.sh"))
     assert extended("ml", "computetarget", "list") == []
     assert extended("aks", "show", "-g", "myresourcegroup", "-n", "myexistingcluster", "--query", "provisioningState") == "Succeeded"
+
+
+@operation("az ml computetarget as scripts of the CLI v1 call it: -v, --subscription-id, --path, defaults workspace and aml_workspace, fields at the top")
+def test_v1_words(extended, subscription, tmp_path):
+    names = ("-g", "myresourcegroup", "-w", "myworkspace")
+    extended("ml", "computetarget", "create", "aks", "-n", "one", "--cluster-purpose", "DevTest", "-a", "1", "-v", *names)
+    fields = "[name, provisioningState, computeType, agentCount, properties.properties.agentCount, provisioningErrors]"
+    shown = extended("ml", "computetarget", "show", "-n", "one", "-v", "--subscription-id", subscription, "--query", fields, *names)
+    assert shown == ["one", "Succeeded", "AKS", 1, 1, None]
+    extended("configure", "--defaults", "group=", "workspace_name=", parse=False)
+    (tmp_path / ".azureml").mkdir()
+    scope = f"/subscriptions/{subscription}/resourceGroups/myresourcegroup/providers/Microsoft.MachineLearningServices/workspaces/myworkspace"
+    (tmp_path / ".azureml" / "config.json").write_text(json.dumps({"Scope": scope}), encoding="utf-8")
+    assert extended("ml", "computetarget", "list", "--path", str(tmp_path), "--query", "[].name") == ["one"]
+    with pytest.raises(Refused, match="workspace-name"):
+        extended("ml", "computetarget", "list", "-g", "myresourcegroup")
+    for default in ("workspace", "aml_workspace"):
+        extended("configure", "--defaults", default + "=myworkspace", parse=False)
+        assert extended("ml", "computetarget", "list", "-g", "myresourcegroup", "--query", "[].name") == ["one"]
+        extended("configure", "--defaults", default + "=", parse=False)
+    extended("configure", "--defaults", "group=myresourcegroup", "workspace_name=myworkspace", parse=False)
+    extended("ml", "computetarget", "delete", "-n", "one", "-v", parse=False)
+
+
+@operation("az ml workspace create -w, show, list, delete")
+def test_v1_workspace(extended):
+    made = extended("ml", "workspace", "create", "-w", "second", "-g", "myresourcegroup", "-v")
+    assert (made["name"], made["location"], made["provisioningState"]) == ("second", "westus", "Succeeded")
+    assert extended("ml", "workspace", "create", "-w", "second", "-g", "myresourcegroup", "--exist-ok")["id"] == made["id"]
+    assert extended("ml", "workspace", "show", "-w", "second", "-g", "myresourcegroup", "--query", "id") == made["id"]
+    assert "second" in extended("ml", "workspace", "list", "--query", "[].name")
+    extended("ml", "workspace", "delete", "-w", "second", "-g", "myresourcegroup", "--yes", parse=False)
+    assert "second" not in extended("ml", "workspace", "list", "-g", "myresourcegroup", "--query", "[].name")
 
 
 @operation("refusals: every violation in one answer")

@@ -15,6 +15,17 @@ def listing(name, **names):
     return names
 
 
+@operation("the lines of the README, as they are printed")
+def test_readme(berth, capsys):
+    berth("group", "create", "-n", "rg", "-l", "westeurope")
+    berth("ml", "workspace", "create", "-n", "wspace", "-g", "rg")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    names = {}
+    exec(compile(readme.split("```python\n")[1].split("```")[0], "README.md", "exec"), names)
+    assert 'operation "Succeeded"' in capsys.readouterr().out
+    assert names["target"].provisioning_state == "Succeeded"
+
+
 @operation("the document: create a new AKS cluster")
 def test_create(ws, capsys):
     made = listing("create.py", ws=ws)["aks_target"]

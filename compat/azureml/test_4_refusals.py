@@ -112,3 +112,16 @@ def test_clock(sign_in, subscription, group, monkeypatch):
     for off in (-7200, 7200):
         monkeypatch.setattr(time, "time", lambda off=off: now() + off)
         assert Workspace(subscription, group, "myworkspace", auth=sign_in()).name == "myworkspace"
+
+
+@operation("refusals: what Berth does not serve, by name: Model.list, Experiment, Environment.list, ws.webservices, ws.datastores")
+def test_unserved(ws):
+    from azureml.core import Environment, Experiment, Model
+
+    for attempt, what in (
+        (lambda: Model.list(ws), "models"), (lambda: Experiment(ws, "x"), "experiments"), (lambda: Environment.list(ws), "environments"),
+        (lambda: ws.webservices, "web services"), (lambda: ws.datastores, "datastores"),
+    ):
+        with pytest.raises(Exception) as e:
+            attempt()
+        assert "Berth does not serve" in str(e.value) and what in str(e.value) and "ComputeTarget" in str(e.value), str(e.value)
