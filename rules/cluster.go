@@ -106,7 +106,7 @@ func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
 		return nil
 	}
 	var out []Violation
-	service := netip.MustParsePrefix("10.0.0.0/16")
+	service := netip.MustParsePrefix(DefaultServiceCIDR)
 	if n.ServiceCIDR != "" {
 		var wrong []Violation
 		service, wrong = serviceRange(at+"serviceCidr", n.ServiceCIDR)
@@ -115,7 +115,7 @@ func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
 	if n.DNSServiceIP != "" && service.IsValid() {
 		out = append(out, dns(at+"dnsServiceIP", n.DNSServiceIP, service)...)
 	}
-	pods := netip.MustParsePrefix("10.244.0.0/16")
+	pods := netip.MustParsePrefix(DefaultPodCIDR)
 	if n.PodCIDR != "" {
 		var err error
 		if pods, err = netip.ParsePrefix(n.PodCIDR); err != nil || !pods.Addr().Is4() {
@@ -128,14 +128,32 @@ func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
 	return out
 }
 
-// ClusterDefaults fills in what follows from the request: the DNS address in a service range of one's own is its tenth.
+// The address ranges of a cluster whose request names none, as AKS has them.
+const (
+	DefaultServiceCIDR  = "10.0.0.0/16"
+	DefaultPodCIDR      = "10.244.0.0/16"
+	DefaultDNSServiceIP = "10.0.0.10"
+)
+
+// ClusterDefaults fills in what follows from the request: the DNS address in a service range of one's own is its tenth. Default ranges
+// that are named, as clients do that send an answer back, are no request.
 func ClusterDefaults(s *berth.ClusterSpec) {
-	if service, err := netip.ParsePrefix(s.Network.ServiceCIDR); err == nil && s.Network.DNSServiceIP == "" {
+	n := &s.Network
+	if n.ServiceCIDR == DefaultServiceCIDR {
+		n.ServiceCIDR = ""
+	}
+	if n.PodCIDR == DefaultPodCIDR {
+		n.PodCIDR = ""
+	}
+	if n.ServiceCIDR == "" && n.DNSServiceIP == DefaultDNSServiceIP {
+		n.DNSServiceIP = ""
+	}
+	if service, err := netip.ParsePrefix(n.ServiceCIDR); err == nil && n.DNSServiceIP == "" {
 		ip := service.Masked().Addr()
 		for range 10 {
 			ip = ip.Next()
 		}
-		s.Network.DNSServiceIP = ip.String()
+		n.DNSServiceIP = ip.String()
 	}
 }
 
