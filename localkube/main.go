@@ -136,10 +136,10 @@ func parse(args []string) (settings, error) {
 	if s.minor < oldestMinor || s.minor > newestMinor {
 		return s, fmt.Errorf("--kubernetes-version %q is not possible; 1.%d to 1.%d are", *wanted, oldestMinor, newestMinor)
 	}
-	if u, err := url.Parse(s.issuer); s.issuer != "" && (err != nil || u.Scheme != "https" || u.Host == "" || !strings.HasSuffix(u.Path, "/")) {
+	u, err := url.Parse(s.issuer)
+	if s.issuer != "" && (err != nil || u.Scheme != "https" || u.Host == "" || !strings.HasSuffix(u.Path, "/")) {
 		return s, fmt.Errorf("--service-account-issuer %q is not an https URL with a slash at its end", s.issuer)
 	}
-	var err error
 	s.network, err = n.parse()
 	return s, err
 }

@@ -123,7 +123,8 @@ func (c *contract) ranges() {
 	}
 	seen := map[string]bool{}
 	for _, n := range c.nodes().Items {
-		if p, err := netip.ParsePrefix(n.Spec.PodCIDR); err != nil || !netip.MustParsePrefix("10.244.0.0/16").Overlaps(p) || seen[n.Spec.PodCIDR] {
+		p, err := netip.ParsePrefix(n.Spec.PodCIDR)
+		if err != nil || !netip.MustParsePrefix("10.244.0.0/16").Overlaps(p) || seen[n.Spec.PodCIDR] {
 			c.Errorf("node %s has the pod range %q", n.Metadata.Name, n.Spec.PodCIDR)
 		}
 		seen[n.Spec.PodCIDR] = true
@@ -161,7 +162,8 @@ func (c *contract) labelled() {
 	c.ready(spec)
 	c.carry(map[string]string{"team": "vision", "tier": "a"}, "sku=gpu:NoSchedule old=:NoExecute",
 		[]string{"westeurope-1", "westeurope-3", "westeurope-1", "westeurope-3"})
-	pool.Count, pool.Labels, pool.Taints = 3, map[string]string{"team": "speech"}, []string{"sku=cpu:NoSchedule"}
+	pool.Count = 3
+	pool.Labels, pool.Taints = map[string]string{"team": "speech"}, []string{"sku=cpu:NoSchedule"}
 	c.ready(spec)
 	c.carry(map[string]string{"team": "speech", "tier": ""}, "sku=cpu:NoSchedule", []string{"westeurope-1", "westeurope-3", "westeurope-1"})
 	c.ready(Spec(3))
@@ -173,7 +175,8 @@ func (c *contract) carry(labels map[string]string, taints string, zones []string
 	c.Helper()
 	for i, n := range c.nodes().Items { // by name, which is by index
 		want, have := maps.Clone(labels), map[string]string{}
-		want["agentpool"], want["kubernetes.azure.com/agentpool"], want["kubernetes.azure.com/mode"] = "agentpool", "agentpool", "system"
+		want["agentpool"], want["kubernetes.azure.com/agentpool"] = "agentpool", "agentpool"
+		want["kubernetes.azure.com/mode"] = "system"
 		want["topology.kubernetes.io/zone"] = zones[i]
 		want["node.kubernetes.io/instance-type"] = "Standard_D3_v2"
 		if n.Metadata.Name == c.names[0] {
@@ -209,8 +212,8 @@ func (c *contract) issued() {
 		Keys   string `json:"jwks_uri"`
 	}
 	var set struct{ Keys []struct{ Kty string } }
-	if err != nil || json.Unmarshal(configuration, &document) != nil || json.Unmarshal(keys, &set) != nil || document.Issuer != spec.IssuerURL ||
-		document.Keys != spec.IssuerURL+"openid/v1/jwks" || len(set.Keys) != 1 || set.Keys[0].Kty == "" {
+	if err != nil || json.Unmarshal(configuration, &document) != nil || json.Unmarshal(keys, &set) != nil ||
+		document.Issuer != spec.IssuerURL || document.Keys != spec.IssuerURL+"openid/v1/jwks" || len(set.Keys) != 1 || set.Keys[0].Kty == "" {
 		c.Errorf("%s; %s; %v", configuration, keys, err)
 	}
 	if f := c.facts(spec); f.UID != c.uid {
