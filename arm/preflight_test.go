@@ -24,8 +24,8 @@ func TestPreflightWithoutNodes(t *testing.T) {
 	for _, n := range nodes {
 		s.must(conn.DeleteNode(t.Context(), n.Name))
 	}
-	got := s.send("POST", s.workspace()+"/computes/c/validate?preflight=true", nil, `{"location":"westeurope","properties":{"computeType":"AKS",
-		"resourceId":"`+id.String()+`","properties":{"clusterPurpose":"DevTest"}}}`)
+	got := s.send("POST", s.workspace()+"/computes/c/validate?preflight=true", nil, `{"location":"westeurope",
+		"properties":{"computeType":"AKS","resourceId":"`+id.String()+`","properties":{"clusterPurpose":"DevTest"}}}`)
 	if got.status != http.StatusOK || !strings.Contains(got.text, "0 of 0 nodes are ready, so nothing can run there.") {
 		t.Errorf("%d %s", got.status, got.text)
 	}

@@ -11,7 +11,8 @@ import (
 // TestAmendOldNode: a node from before nodes had addresses and marks of their own gets them. What a user has made of a label of the pool
 // stays when the pool gives it up.
 func TestAmendOldNode(t *testing.T) {
-	pool := berth.NodePool{Name: "agentpool", Mode: "System", Labels: map[string]string{"a": "1", "b": "1"}, Taints: []string{"t=1:NoSchedule"}}
+	pool := berth.NodePool{Name: "agentpool", Mode: "System", Labels: map[string]string{"a": "1", "b": "1"},
+		Taints: []string{"t=1:NoSchedule"}}
 	var node map[string]any
 	old := `{"metadata":{"name":"n","labels":{"mine":"x"}},"status":{"addresses":[{"type":"InternalIP","address":"10.240.0.4"}]}}`
 	if err := json.Unmarshal([]byte(old), &node); err != nil {
