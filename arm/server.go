@@ -152,7 +152,7 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 		q.kindName = "discovery"
 		return ok(discovery(q.base))
 	}
-	return nil
+	return s.openID(q, path)
 }
 
 // discovery lists the addresses of the services of a workspace, all of which are this server. The keys are those that azureml-core

@@ -26,10 +26,13 @@ type Options struct {
 
 // Clusters reaches every cluster that the store knows: those of the provider with the administrator's credential, connected
 // ones with the account that Berth has there.
-type Clusters struct{ Options }
+type Clusters struct {
+	Options
+	openIDs openIDs
+}
 
 // New creates a Clusters.
-func New(o Options) *Clusters { return &Clusters{o} }
+func New(o Options) *Clusters { return &Clusters{Options: o} }
 
 // IsConnected reports whether a cluster is a connected one, in which Berth has its own account only. False for a cluster that is
 // not in the store.

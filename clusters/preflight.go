@@ -28,7 +28,7 @@ func (c *Clusters) Preflight(ctx context.Context, compute berth.ID, spec berth.C
 	if err != nil {
 		return append(out, failed("identity", "Berth cannot read the cluster's version and nodes: %s.", berth.Sentence(err)))
 	}
-	return append(out, VersionCheck(facts.Version), CapacityCheck(spec, facts.Totals()), rightsCheck(ctx, conn),
+	return append(out, VersionCheck(facts.Version), nodesCheck(spec, facts.Totals()), rightsCheck(ctx, conn),
 		c.ownerCheck(ctx, conn, compute), conflictCheck(ctx, conn), egressCheck(ctx, conn))
 }
 
@@ -44,6 +44,15 @@ func failed(name, format string, args ...any) berth.Check {
 func VersionCheck(version string) berth.Check {
 	ok, detail := rules.Version(version)
 	return berth.Check{Name: "version", OK: ok, Detail: detail}
+}
+
+// nodesCheck is CapacityCheck for a cluster that is about to be attached: without a ready node nothing can run there.
+func nodesCheck(spec berth.ComputeSpec, total kube.Totals) berth.Check {
+	if total.Ready == 0 {
+		return failed("capacity", "%d of %d nodes are ready, so nothing can run there. Add nodes, or wait until they are ready.",
+			total.Ready, total.Nodes)
+	}
+	return CapacityCheck(spec, total)
 }
 
 // CapacityCheck reports whether a cluster is large enough for the purpose of a compute.

@@ -132,7 +132,8 @@ func decodeOne(ctx context.Context, body io.Reader, into any) error {
 
 // raw reads an answer that is plain text.
 func (c *Conn) raw(ctx context.Context, path string, most int64) (text []byte, err error) {
-	err = c.do(ctx, call{method: http.MethodGet, path: path, plain: true}, func(_ context.Context, answer *http.Response) error {
+	l := call{method: http.MethodGet, path: path, plain: true, accept: typeJSON + ", */*"}
+	err = c.do(ctx, l, func(_ context.Context, answer *http.Response) error {
 		text, err = io.ReadAll(io.LimitReader(answer.Body, most+1))
 		switch {
 		case err != nil:

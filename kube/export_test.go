@@ -203,3 +203,9 @@ func (c *Conn) PodPhase(ctx context.Context, name string) (string, error) {
 
 // CheckAddress is the verdict of a guard on an address.
 func CheckAddress(g *Guard, at netip.AddrPort) error { return g.check(at) }
+
+// Plain is a node without what it has from its pool.
+func Plain(n Node) Node {
+	n.mark = ""
+	return n
+}

@@ -26,6 +26,9 @@ type Node struct {
 	Ready, Simulated                         bool
 	Leaving                                  bool // Drain has begun to empty it
 	VCPUs, MemoryMiB, GPUs, FPGAs            int
+	Address                                  string // its InternalIP
+
+	mark string // see annotationPool
 }
 
 // Facts asks the cluster for its identity, version and nodes.
@@ -81,6 +84,7 @@ const (
 	pageOfNodes  = 250
 	maxNodePages = 2 * maxNodes / pageOfNodes
 	maxNodeBytes = 128 << 20
+	maxMark      = 16 << 10 // of the labels and taints that a node has from its pool
 )
 
 // node is what is read of a node.
@@ -94,6 +98,7 @@ type node struct {
 		}
 		Annotations struct {
 			Leaving string `json:"berth.dev/leaving"`
+			Pool    string `json:"berth.dev/pool"`
 		}
 	}
 	Status struct {
@@ -105,6 +110,7 @@ type node struct {
 		}
 		Conditions few[struct{ Type, Status string }]
 		NodeInfo   struct{ KubeletVersion string }
+		Addresses  few[struct{ Type, Address string }]
 	}
 }
 
@@ -135,6 +141,14 @@ func (n *node) facts() Node {
 		if c.Type == "Ready" {
 			out.Ready = c.Status == "True"
 		}
+	}
+	for _, a := range n.Status.Addresses {
+		if a.Type == "InternalIP" && out.Address == "" {
+			out.Address = cut(a.Address, label)
+		}
+	}
+	if out.Simulated { // only those have one
+		out.mark = cut(n.Metadata.Annotations.Pool, maxMark)
 	}
 	return out
 }

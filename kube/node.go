@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 const (
 	LabelPool      = "kubernetes.azure.com/agentpool"
 	LabelSimulated = "berth.dev/simulated"
+	labelMode      = "kubernetes.azure.com/mode"
 	labelCluster   = "kubernetes.azure.com/cluster"
 )
 
@@ -40,6 +42,11 @@ type NodeSpec struct {
 	MaxPods        int
 	KubeletVersion string // "v1.36.0"
 	Architecture   string
+	Address        string   // its InternalIP
+	Taints         []string // as AKS writes them: "key=value:NoSchedule"
+
+	pool berth.NodePool
+	zone string // "1"; empty outside zones
 }
 
 // SizeFacts is the capacity that a VM size gives to a node.
@@ -59,23 +66,38 @@ func NodeFor(cluster berth.ID, pool berth.NodePool, size SizeFacts, index int) N
 	if mode == "" {
 		mode = "system"
 	}
-	labels := map[string]string{
+	labels := maps.Clone(pool.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, map[string]string{
 		LabelPool: pool.Name, "agentpool": pool.Name, LabelSimulated: "true",
-		"kubernetes.azure.com/mode": mode, "kubernetes.azure.com/role": "agent",
+		labelMode: mode, "kubernetes.azure.com/role": "agent",
 		labelCluster:            labelValue("MC_" + cluster.Group + "_" + cluster.Name()),
 		corev1.LabelHostname:    name,
 		corev1.LabelOSStable:    "linux",
 		"beta.kubernetes.io/os": "linux",
 		corev1.LabelArchStable:  arch, "beta.kubernetes.io/arch": arch,
 		corev1.LabelInstanceTypeStable: size.Name, corev1.LabelInstanceType: size.Name,
-	}
+	})
 	if size.GPUs > 0 {
 		labels["accelerator"], labels["kubernetes.azure.com/accelerator"] = "nvidia", "nvidia"
 	}
-	return NodeSpec{
+	out := NodeSpec{
 		Name: name, Labels: labels, VCPUs: size.VCPUs, MemoryMiB: size.MemoryMiB, GPUs: size.GPUs, FPGAs: size.FPGAs,
-		MaxPods: pool.MaxPods, Architecture: arch,
+		MaxPods: pool.MaxPods, Architecture: arch, Address: nodeAddress(index), Taints: pool.Taints, pool: pool,
 	}
+	if len(pool.Zones) > 0 {
+		out.zone = pool.Zones[index%len(pool.Zones)]
+	}
+	return out
+}
+
+// nodeAddress is the address of the node of this index in 10.224.0.0/16, the subnet that AKS creates for nodes. As in every subnet of
+// Azure, the first four addresses are reserved.
+func nodeAddress(index int) string {
+	n := index + 4
+	return netip.AddrFrom4([4]byte{10, 224, byte(n >> 8), byte(n)}).String()
 }
 
 // In adds the labels by which AKS names a node's region and zone. In AKS, a node outside zones has the zone "0".
@@ -85,6 +107,9 @@ func (n NodeSpec) In(location string) NodeSpec {
 	}
 	n.Labels = maps.Clone(n.Labels)
 	n.Labels[corev1.LabelTopologyRegion], n.Labels[corev1.LabelTopologyZone] = location, "0"
+	if n.zone != "" {
+		n.Labels[corev1.LabelTopologyZone] = location + "-" + n.zone
+	}
 	n.Labels[labelCluster] = labelValue(n.Labels[labelCluster] + "_" + location)
 	return n
 }
@@ -121,10 +146,13 @@ func (n NodeSpec) object() *corev1.Node {
 	if n.FPGAs > 0 {
 		capacity[ResourceFPGA] = count(n.FPGAs)
 	}
+	annotations := map[string]string{annotationPool: n.mark()}
+	maps.Copy(annotations, n.Annotations)
 	return &corev1.Node{
 		TypeMeta:   metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
-		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.Labels, Annotations: n.Annotations},
-		Status: corev1.NodeStatus{Capacity: capacity, Allocatable: capacity, NodeInfo: corev1.NodeSystemInfo{
+		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.Labels, Annotations: annotations},
+		Spec:       corev1.NodeSpec{Taints: taints(n.Taints)},
+		Status: corev1.NodeStatus{Addresses: n.addresses(), Capacity: capacity, Allocatable: capacity, NodeInfo: corev1.NodeSystemInfo{
 			KubeletVersion: n.KubeletVersion, OperatingSystem: "linux", Architecture: n.Architecture,
 			OSImage: "simulated by Berth", ContainerRuntimeVersion: "simulated", KernelVersion: "simulated",
 		}},

@@ -34,9 +34,8 @@ func (c *cluster) apiServerArgs() []string {
 		"--kubelet-preferred-address-types=ExternalDNS", // simulated nodes have none: logs and exec fail at once, and dial no stranger
 		"--etcd-servers=unix://" + etcdClientSocket,
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=pki/sa.key",
-		"--service-account-signing-key-file=pki/sa.key",
-		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=10.0.0.0/16",
+		"--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key", "--token-auth-file=" + tokenFile,
+		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=" + c.network.services.String(),
 		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
 		"--min-request-timeout=60", "--event-ttl=1h",
 		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy",
@@ -44,6 +43,10 @@ func (c *cluster) apiServerArgs() []string {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-username-headers=X-Remote-User",
 	}
+	if c.issuer != "" { // the first issuer is the one that tokens name
+		args = append(args, "--service-account-issuer="+c.issuer, "--service-account-jwks-uri="+c.issuer+"openid/v1/jwks")
+	}
+	args = append(args, "--service-account-issuer=https://kubernetes.default.svc") // of the tokens from before there was another
 	if c.minor != newestMinor {
 		args = append(args, fmt.Sprintf("--emulated-version=1.%d", c.minor))
 	}
@@ -72,7 +75,6 @@ func (c *cluster) runAPIServer(ctx context.Context) error {
 
 // idleControllers are left out: they serve cloud providers, volumes on real nodes, or things this cluster has none of.
 var idleControllers = []string{
-	names.NodeIpamController,
 	names.PersistentVolumeAttachDetachController, names.PersistentVolumeExpanderController,
 	names.BootstrapSignerController, names.TokenCleanerController,
 }
@@ -88,6 +90,8 @@ func (c *cluster) controllerArgs() []string {
 		"--secure-port=0", "--leader-elect=false", "--use-service-account-credentials=false", "--profiling=false",
 		"--service-account-private-key-file=pki/sa.key", "--root-ca-file=pki/ca.crt",
 		"--cluster-signing-cert-file=pki/ca.crt", "--cluster-signing-key-file=pki/ca.key",
+		"--allocate-node-cidrs=true", "--cluster-cidr=" + c.network.pods.String(), "--node-cidr-mask-size=" + strconv.Itoa(c.network.nodeBits()),
+		"--service-cluster-ip-range=" + c.network.services.String(),
 		"--controllers=" + strings.Join(enabled, ","), "--kube-api-qps=200", "--kube-api-burst=400", "--node-monitor-grace-period=60s",
 	}
 }

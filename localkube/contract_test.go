@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,17 +99,54 @@ func jobCompletes(t *testing.T, r *running) {
 	})
 }
 
-// logsFailAtOnce: a simulated node has an address, and a stranger on this network may have the same.
+// logsFailAtOnce: a simulated node has an address and a port, and a stranger may listen there. Nobody connects to it.
 func logsFailAtOnce(t *testing.T, r *running) {
-	pods := r.client().CoreV1().Pods("default")
-	list, err := pods.List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(list.Items) == 0 {
-		t.Fatalf("%+v, %v", list, err)
+	stranger, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	reached := make(chan struct{}, 100)
+	go func() {
+		for {
+			c, err := stranger.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+			reached <- struct{}{}
+		}
+	}()
+	defer func() { _ = stranger.Close() }()
+	node := newNode("listening")
+	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "127.0.0.1"},
+		{Type: corev1.NodeHostName, Address: "localhost"}}
+	node.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(stranger.Addr().(*net.TCPAddr).Port)
+	core := r.client().CoreV1()
+	if _, err := core.Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := becomesReady(t, r, node.Name); !slices.Equal(n.Status.Addresses, node.Status.Addresses) ||
+		n.Status.DaemonEndpoints != node.Status.DaemonEndpoints {
+		t.Fatalf("the node has %+v", n.Status)
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "talks"}, Spec: corev1.PodSpec{NodeName: node.Name,
+		Containers: []corev1.Container{{Name: "c", Image: "example.com/c:1"}}}}
+	if _, err := core.Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func(ctx context.Context) error {
+		p, err := core.Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
+		if err == nil && (p.Status.Phase != corev1.PodRunning || p.Status.HostIP != "127.0.0.1") {
+			err = fmt.Errorf("%+v", p.Status)
+		}
+		return err
+	})
 	begin := time.Now()
-	_, err = pods.GetLogs(list.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
-	if err == nil || time.Since(begin) > 2*time.Second {
-		t.Errorf("after %v: %v", time.Since(begin), err)
+	_, logs := core.Pods("default").GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	exec := core.RESTClient().Post().AbsPath("/api/v1/namespaces/default/pods/talks/exec").Param("command", "ls").Do(t.Context()).Error()
+	proxy := core.RESTClient().Get().AbsPath("/api/v1/nodes/listening/proxy/pods").Do(t.Context()).Error()
+	if logs == nil || exec == nil || proxy == nil || time.Since(begin) > 2*time.Second || len(reached) > 0 {
+		t.Errorf("after %v and %d connections: %v; %v; %v", time.Since(begin), len(reached), logs, exec, proxy)
 	}
 }
 
@@ -123,7 +163,7 @@ func shortToken(t *testing.T, r *running) {
 }
 
 func secretsArePrivate(t *testing.T, r *running) {
-	for _, name := range []string{"pki", "pki/ca.key", "admin.kubeconfig", etcdClientSocket} {
+	for _, name := range []string{"pki", "pki/ca.key", tokenFile, "admin.kubeconfig", etcdClientSocket} {
 		info, err := os.Stat(filepath.Join(r.dir, name))
 		if err != nil || info.Mode().IsRegular() && info.Mode().Perm() != 0o600 || info.IsDir() && info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v", name, info, err)

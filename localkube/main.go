@@ -17,11 +17,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"regexp"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -36,7 +38,8 @@ const (
 	newestMinor       = 37
 	oldestMinor       = 34
 
-	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--exit-with-parent] [--log-level N]
+	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--service-cidr RANGE] [--pod-cidr RANGE]
+                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--exit-with-parent] [--log-level N]
        berth-kube version`
 )
 
@@ -45,6 +48,8 @@ type settings struct {
 	dir            string
 	apiPort        int
 	minor          int // of Kubernetes 1.x, emulated when it is not the newest
+	network        network
+	issuer         string // first issuer of service account tokens, with a slash at its end; empty for none but the cluster's own
 	exitWithParent bool
 	logLevel       int
 }
@@ -106,6 +111,11 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&s.dir, "dir", "", "folder for all data of this cluster")
 	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
 	wanted := fs.String("kubernetes-version", fmt.Sprintf("1.%d", newestMinor), "minor version to run, such as 1.36")
+	var n rangesText
+	fs.StringVar(&n.services, "service-cidr", "10.0.0.0/16", "IPv4 range of services")
+	fs.StringVar(&n.pods, "pod-cidr", "10.244.0.0/16", "IPv4 range of pods")
+	fs.StringVar(&n.dns, "dns-service-ip", "", "address of the service kube-dns (default: the tenth of the service range)")
+	fs.StringVar(&s.issuer, "service-account-issuer", "", "https URL, with a slash at its end, that tokens of service accounts name")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
 	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {
@@ -126,7 +136,12 @@ func parse(args []string) (settings, error) {
 	if s.minor < oldestMinor || s.minor > newestMinor {
 		return s, fmt.Errorf("--kubernetes-version %q is not possible; 1.%d to 1.%d are", *wanted, oldestMinor, newestMinor)
 	}
-	return s, nil
+	u, err := url.Parse(s.issuer)
+	if s.issuer != "" && (err != nil || u.Scheme != "https" || u.Host == "" || !strings.HasSuffix(u.Path, "/")) {
+		return s, fmt.Errorf("--service-account-issuer %q is not an https URL with a slash at its end", s.issuer)
+	}
+	s.network, err = n.parse()
+	return s, err
 }
 
 // stopOnSignal stops in order at the first signal and at once at the second.

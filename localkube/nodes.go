@@ -18,6 +18,9 @@ import (
 // simulatedNodes selects the nodes that kwok's controllers keep alive. Others are left to real kubelets.
 const simulatedNodes = "berth.dev/simulated=true"
 
+// unnamedNodeIP is the address of a simulated node whose creator names none: one that is reserved for documentation.
+const unnamedNodeIP = "192.0.2.1"
+
 // startNodes starts the controllers that stand in for kubelets: nodes get Ready and stay it, pods on them run.
 func (c *cluster) startNodes(ctx context.Context) error {
 	clients, err := client.NewClientset("", c.pki.kubeconfig("nodes"))
@@ -33,7 +36,7 @@ func (c *cluster) startNodes(ctx context.Context) error {
 	}
 	conf.ManageNodesWithLabelSelector = simulatedNodes
 	conf.ID = "berth-kube"
-	conf.CIDR, conf.NodeIP = "10.244.0.0/16", "10.240.0.4"
+	conf.CIDR, conf.NodeIP = c.network.pods.String(), unnamedNodeIP
 	conf.PodPlayStageParallelism, conf.NodePlayStageParallelism = 4, 4
 	conf.NodeLeaseParallelism, conf.PodsOnNodeSyncParallelism = 4, 4
 	conf.NodeLeaseDurationSeconds = 40

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -27,6 +29,8 @@ const (
 	caLife      = 10 * 365 * 24 * time.Hour
 	leafLife    = 365 * 24 * time.Hour
 	renewBefore = 30 * 24 * time.Hour
+
+	tokenLength = 128 // as AKS has it
 )
 
 // pki is the cluster's own authority and the certificates that it gave out.
@@ -34,14 +38,25 @@ type pki struct {
 	dir  string
 	cert *x509.Certificate
 	key  crypto.Signer
+	// token signs in as the administrator, like the certificate: some clients read a token only. It ends with the cluster.
+	token string
 }
+
+// tokenFile is where the API server reads the tokens that it accepts; relative to the cluster's folder.
+const tokenFile = "pki/tokens.csv"
+
+// administrator is the name and the group of the administrator, in the certificate and of the token.
+const (
+	administrator       = "berth-admin"
+	administratorsGroup = "system:masters"
+)
 
 // identities are the clients of the API server, with what Kubernetes expects in their names.
 var identities = []struct {
 	file    string
 	subject pkix.Name
 }{
-	{"admin", pkix.Name{CommonName: "berth-admin", Organization: []string{"system:masters"}}},
+	{"admin", pkix.Name{CommonName: administrator, Organization: []string{administratorsGroup}}},
 	{"controller-manager", pkix.Name{CommonName: "system:kube-controller-manager", Organization: []string{"system:masters"}}},
 	{"scheduler", pkix.Name{CommonName: "system:kube-scheduler"}},
 	{"nodes", pkix.Name{CommonName: "berth-nodes", Organization: []string{"system:masters"}}},
@@ -60,9 +75,13 @@ func loadOrMakePKI(s settings) (*pki, error) {
 	server := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IP(s.network.api().AsSlice())},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if err := p.leaf("apiserver", server); err != nil {
+		return nil, err
+	}
+	if err := p.loadOrMakeToken(); err != nil {
 		return nil, err
 	}
 	for _, id := range identities {
@@ -141,6 +160,23 @@ func (p *pki) signer(name string) (crypto.Signer, error) {
 	return key, writeFile(p.path(name), encode("EC PRIVATE KEY", der))
 }
 
+// loadOrMakeToken finds or makes the administrator's token.
+func (p *pki) loadOrMakeToken() error {
+	path, rest := filepath.Join(p.dir, tokenFile), ","+administrator+","+administrator+","+administratorsGroup+"\n"
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if token, ok := strings.CutSuffix(string(text), rest); ok && len(token) == tokenLength {
+		p.token = token
+		return nil
+	}
+	random := make([]byte, tokenLength/2)
+	_, _ = rand.Read(random) // the system's randomness never fails
+	p.token = hex.EncodeToString(random)
+	return writeFile(path, []byte(p.token+rest))
+}
+
 // leaf finds or makes a certificate.
 func (p *pki) leaf(name string, t *x509.Certificate) error {
 	key, err := p.signer(name + ".key")
@@ -186,6 +222,9 @@ func (p *pki) writeKubeconfig(name string, port int) error {
 	c.Clusters["berth"] = &clientcmdapi.Cluster{Server: fmt.Sprintf("https://127.0.0.1:%d", port),
 		CertificateAuthorityData: encode("CERTIFICATE", p.cert.Raw)}
 	c.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
+	if name == "admin" {
+		c.AuthInfos[name].Token = p.token
+	}
 	c.Contexts["berth"] = &clientcmdapi.Context{Cluster: "berth", AuthInfo: name}
 	c.CurrentContext = "berth"
 	text, err := clientcmd.Write(*c)

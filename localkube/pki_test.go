@@ -11,7 +11,11 @@ import (
 
 func newPKI(t *testing.T) (*pki, settings) {
 	t.Helper()
-	s := settings{dir: t.TempDir(), apiPort: 7443}
+	ranges, err := rangesText{services: "10.0.0.0/16", pods: "10.244.0.0/16"}.parse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := settings{dir: t.TempDir(), apiPort: 7443, network: ranges}
 	if err := os.Mkdir(filepath.Join(s.dir, "pki"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -125,6 +125,9 @@ func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 	if err := c.startNodes(ctx); err != nil {
 		return fmt.Errorf("nodes: %w", err)
 	}
+	if err := c.reserveDNS(ctx, client); err != nil {
+		return fmt.Errorf("service kube-dns: %w", err)
+	}
 	err = c.until(ctx, func(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return err

@@ -31,6 +31,10 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 	record(c, facts)
 	if facts.Ready {
 		c.Status.Message = ""
+		if err := s.lastProgress(ctx, facts); err != nil {
+			return verdict{}, err
+		}
+		s.settleHealth(&c.Status.Health, observed(facts))
 		return verdict{}, errors.Join(s.updateOwner(ctx), s.keepCredential(ctx))
 	}
 	if over := s.overdue(s.claim); over != nil {
@@ -38,6 +42,23 @@ func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, over
 	}
 	return again(s.soon()), s.progress(ctx, "%s", facts.Message)
+}
+
+// lastProgress ends the steps of an operation that reported some with the number of nodes that it ends with.
+func (s *scope) lastProgress(ctx context.Context, f berth.ClusterFacts) error {
+	if op := s.claim.Operation; op == nil || op.Message == "" {
+		return nil
+	}
+	return s.progress(ctx, "%d of %d nodes ready", f.ReadyNodes, f.Nodes)
+}
+
+// observed is what a provider's facts say of the conditions.
+func observed(f berth.ClusterFacts) []berth.Finding {
+	if f.Reachable {
+		return []berth.Finding{answering, nodesReady(kube.Totals{Nodes: f.Nodes, Ready: f.ReadyNodes})}
+	}
+	return []berth.Finding{berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(f.Message,
+		"its API server is not ready")+".")}
 }
 
 func record(c *berth.Cluster, f berth.ClusterFacts) {
@@ -105,13 +126,7 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	if state != berth.StateSucceeded {
 		return s.unchanged(), nil
 	}
-	silent := berth.Met(berth.Reachable, false, "Silent", "The cluster does not answer: "+cmp.Or(facts.Message,
-		"its API server is not ready")+".")
-	found := []berth.Finding{silent}
-	if facts.Reachable {
-		found = []berth.Finding{answering, nodesReady(kube.Totals{Nodes: facts.Nodes, Ready: facts.ReadyNodes})}
-	}
-	if s.noteHealth(&c.Status.Health, found) {
+	if s.noteHealth(&c.Status.Health, observed(facts)) {
 		s.rest = min(doubtFor, s.CheckEvery)
 	}
 	if !facts.Reachable {
@@ -121,7 +136,8 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 }
 
 // keepCredential keeps the kubeconfigs for the credential actions. They change when a restart moves the cluster to another port.
-// Their entries have the names that AKS gives them, because users merge many into one file.
+// Their entries have the names that AKS gives them, because users merge many into one file. The context of the administrator has
+// the cluster's name, too: az adds "-admin" to it, because its user's name begins with clusterAdmin.
 func (s *scope) keepCredential(ctx context.Context) error {
 	config, err := s.Clusters.Credential(ctx, s.id())
 	if err != nil {
@@ -130,7 +146,7 @@ func (s *scope) keepCredential(ctx context.Context) error {
 	name, owner := s.id().Name(), s.id().Group+"_"+s.id().Name()
 	for secret, names := range map[string]kube.Names{
 		berth.SecretUser:  {Cluster: name, User: "clusterUser_" + owner, Context: name},
-		berth.SecretAdmin: {Cluster: name, User: "clusterAdmin_" + owner, Context: name + "-admin"},
+		berth.SecretAdmin: {Cluster: name, User: "clusterAdmin_" + owner, Context: name},
 	} {
 		if err := s.keepChanged(ctx, secret, config, names); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"berth.dev/berth"
@@ -26,7 +27,7 @@ func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
 		gone = ownClusterRemoved
 	}
 	return lifecycle{
-		apply:  []phase{present, answers, bigEnough, staleRemoved, owned, entered, tokenKept},
+		apply:  []phase{present, answers, bigEnough, staleRemoved, owned, entered, tokenKept, conditionsSettled},
 		remove: []phase{gone, computeGone},
 		check:  []phase{stillThere},
 	}
@@ -72,7 +73,20 @@ func clusterMade(ctx context.Context, s *scope) (verdict, error) {
 	case have.State == berth.StateFailed && have.Fault != nil:
 		return verdict{}, have.Fault
 	}
-	return verdict{}, nil
+	return verdict{}, s.lastProgressOf(ctx, have)
+}
+
+// lastProgressOf ends the steps that progressOf has copied with the last one of the cluster's operation.
+func (s *scope) lastProgressOf(ctx context.Context, cluster *berth.Resource) error {
+	op, err := s.Store.Operation(ctx, cluster.OperationID)
+	if err != nil || len(op.Steps) == 0 {
+		return nil // only a message is missing
+	}
+	copied := slices.ContainsFunc(op.Steps, func(step berth.Step) bool { return step.Message == s.claim.Operation.Message })
+	if !copied {
+		return nil
+	}
+	return s.progress(ctx, "%s", op.Steps[len(op.Steps)-1].Message)
 }
 
 // progressOf reports the progress of the cluster's own operation.
@@ -276,6 +290,19 @@ func tokenKept(ctx context.Context, s *scope) (verdict, error) {
 	c.Status.TokenExpires = expires
 	s.keep(berth.SecretToken, config)
 	return verdict{}, nil
+}
+
+// conditionsSettled checks, at the end of a change, the conditions that were observed before it.
+func conditionsSettled(ctx context.Context, s *scope) (verdict, error) {
+	h := &s.compute().Status.Health
+	if len(h.Conditions) == 0 {
+		return verdict{}, nil
+	}
+	found, err := s.inspect(ctx)
+	if err == nil {
+		s.settleHealth(h, found)
+	}
+	return verdict{}, err
 }
 
 // ownClusterRemoved deletes the cluster that the compute created.

@@ -73,6 +73,17 @@ func (s *scope) noteHealth(h *berth.Health, found []berth.Finding) (doubt bool) 
 	return doubt
 }
 
+// settleHealth records what the end of an operation found in a health that was observed before. It needs no second check: an operation
+// ends after the cluster has reached what was requested.
+func (s *scope) settleHealth(h *berth.Health, found []berth.Finding) {
+	if len(h.Conditions) == 0 {
+		return // the first check follows
+	}
+	for range 2 { // a condition changes after two findings agree
+		s.noteHealth(h, found)
+	}
+}
+
 func (s *scope) checkAgain(in time.Duration) verdict {
 	return ended(store.Outcome{State: s.claim.Resource.State, Fault: s.claim.Resource.Fault, CheckAt: s.checkIn(in)})
 }

@@ -174,11 +174,29 @@ func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) er
 	if err := e.Store.Finish(ctx, c, o); err != nil {
 		return err
 	}
+	if c.Operation != nil && c.Operation.Verb == berth.VerbUpdate {
+		e.checkHolder(ctx, c.Resource.ID)
+	}
 	if c.Operation != nil {
 		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State,
 			"seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", cmp.Or(o.OperationFault, o.Fault))
 	}
 	return nil
+}
+
+// checkHolder makes the check of the compute that holds a cluster due, because the cluster has changed. Without it the next periodic
+// check finds the same.
+func (e *Engine) checkHolder(ctx context.Context, cluster berth.ID) {
+	if !cluster.Is(berth.TypeCluster) {
+		return
+	}
+	holder, err := e.Store.Holder(ctx, cluster)
+	if err == nil && !holder.IsZero() {
+		_, err = e.Store.CheckNow(ctx, holder)
+	}
+	if err != nil {
+		e.Log.Warn("the compute that holds a changed cluster could not be checked", "cluster", cluster, "error", err)
+	}
 }
 
 // failure is the outcome of a claim that failed finally. A settled resource that failed its check is checked again, because

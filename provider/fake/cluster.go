@@ -23,9 +23,11 @@ type cluster struct {
 
 	mu      sync.Mutex
 	spec    berth.ClusterSpec
+	network berth.ClusterNetwork            // with its defaults
 	objects map[*resource]map[string][]byte // JSON, by "namespace/name": a quarter of what decoded objects take
 	changes int
 	due     map[string]time.Time // when nodes that are not ready yet become it
+	blocks  []string             // the name of the node that has each block of the pod range; empty for a free one
 	faults  faults
 }
 
@@ -69,11 +71,20 @@ func wanted(id berth.ID, spec berth.ClusterSpec) (map[string]kube.NodeSpec, erro
 // fit creates the nodes that are missing and deletes those that are too many or of another size.
 func (c *cluster) fit(want map[string]kube.NodeSpec, readyAfter time.Duration) error {
 	for _, n := range c.nodes() {
+		a := at{resource: nodesResource, name: n.Metadata.Name}
 		if w, ok := want[n.Metadata.Name]; ok && w.Labels[instanceType] == n.Metadata.Labels[instanceType] {
 			delete(want, n.Metadata.Name)
+			o, missing := c.load(a)
+			if missing != nil {
+				return missing
+			}
+			before := string(o.bytes())
+			if w.AmendObject(o); string(o.bytes()) != before {
+				c.save(a, o)
+			}
 			continue
 		}
-		c.forget(at{resource: nodesResource, name: n.Metadata.Name})
+		c.forget(a)
 		delete(c.due, n.Metadata.Name)
 	}
 	for _, n := range want {
@@ -93,6 +104,9 @@ func (c *cluster) register(n kube.NodeSpec, readyAfter time.Duration) error {
 	}
 	o, err := decode(text)
 	if err != nil {
+		return err
+	}
+	if o["spec"], err = c.podRange(n.Name, o["spec"]); err != nil {
 		return err
 	}
 	if _, failed := c.create(at{resource: nodesResource}, o); failed != nil {

@@ -103,6 +103,9 @@ func (p *Provider) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSp
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.settleNetwork(spec); err != nil {
+		return berth.ClusterFacts{}, err
+	}
 	if !c.faults.unreachable { // nodes come and go through the API, which does not answer now
 		if err := c.fit(want, p.ReadyAfter); err != nil {
 			return berth.ClusterFacts{}, err

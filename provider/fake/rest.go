@@ -51,6 +51,9 @@ func (c *cluster) plain(path string) ([]byte, bool) {
 		minor, _, _ = strings.Cut(minor, ".")
 		return object{"major": major, "minor": minor, "gitVersion": "v" + c.version(), "platform": "linux/amd64"}.bytes(), true
 	}
+	if text, ok := c.openID(path); ok {
+		return text, true
+	}
 	text, ok := discovery()[path]
 	return text, ok
 }

@@ -75,10 +75,25 @@ func (c *cluster) prepare(spec berth.ClusterSpec) error {
 	}
 	changed := c.record
 	changed.Spec = spec
+	before, err := c.record.options()
+	if err != nil {
+		return err
+	}
+	after, err := changed.options()
+	if err != nil {
+		return err
+	}
+	if had, _ := kube.Ranges(c.record.Spec.Network); after.ranges != had {
+		return berth.Errorf(berth.CodeBadRequest, "The address ranges of the cluster '%s' cannot be changed. Delete it, then create it again.",
+			c.id.Name())
+	}
 	if err := writeRecord(c.dir, changed); err != nil {
 		return err
 	}
 	c.record = changed
+	if after != before {
+		c.process.restart()
+	}
 	return nil
 }
 
@@ -175,6 +190,10 @@ func (c *cluster) nodes(ctx context.Context) ([]kube.Node, error) {
 // ensure does the next thing: wait for Kubernetes, make what nodes are missing, take away what are too many.
 func (c *cluster) ensure(ctx context.Context) (berth.ClusterFacts, error) {
 	f, r := c.base()
+	if c.process.restarting() {
+		f.Message = "restarting Kubernetes with its new options"
+		return f, nil
+	}
 	conn, err := c.connect()
 	if err == nil && !c.process.wasReady() {
 		err = conn.Healthy(ctx)
@@ -217,11 +236,11 @@ func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kub
 	for i := range pool.Count {
 		node := kube.NodeFor(r.ID, pool, facts, i).In(r.Spec.Location)
 		node.KubeletVersion = "v" + r.Spec.Version
-		switch now, there := surplus[node.Name]; {
-		case !there:
+		now, there := surplus[node.Name]
+		if !there {
 			work = append(work, func() error { return conn.CreateNode(ctx, node) })
-		case now.Leaving:
-			work = append(work, func() error { return conn.Stay(ctx, node.Name) })
+		} else if now.Leaving || !now.Fits(node) {
+			work = append(work, func() error { return keep(ctx, conn, now, node) })
 		}
 		delete(surplus, node.Name)
 	}
@@ -232,6 +251,19 @@ func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kub
 	err = together(work)
 	said.Range(func(_, text any) bool { waiting = text.(string); return false })
 	return waiting, err
+}
+
+// keep makes a node that exists what it is to be.
+func keep(ctx context.Context, conn *kube.Conn, now kube.Node, want kube.NodeSpec) error {
+	if now.Leaving {
+		if err := conn.Stay(ctx, now.Name); err != nil {
+			return err
+		}
+	}
+	if now.Fits(want) {
+		return nil
+	}
+	return conn.Amend(ctx, want)
 }
 
 // leave takes a node away once its pods have left it, and says until then what it waits for.

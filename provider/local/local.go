@@ -19,6 +19,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
+	"berth.dev/berth/kube"
 )
 
 // Options is what a Provider works with.
@@ -179,6 +180,9 @@ func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 	}
 	if _, known := catalog.Size(spec.Pools[0].VMSize); !known {
 		return berth.Errorf(berth.CodeBadRequest, "The VM size '%s' is not known.", spec.Pools[0].VMSize)
+	}
+	if _, err := kube.Ranges(spec.Network); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

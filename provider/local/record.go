@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"berth.dev/berth"
+	"berth.dev/berth/catalog"
+	"berth.dev/berth/kube"
 )
 
 // record is what is written down of a cluster before anything is made: after a crash the work goes on from here.
@@ -20,6 +22,27 @@ type record struct {
 	Spec     berth.ClusterSpec `json:"spec"`
 	Port     int               `json:"port"`
 	Removing bool              `json:"removing,omitempty"`
+}
+
+// options are what berth-kube is started with, besides its folder and port. Records from before a field existed mean its default,
+// which is what those clusters were created with.
+type options struct {
+	version, issuer string
+	ranges          berth.ClusterNetwork
+}
+
+func (r record) options() (options, error) {
+	ranges, err := kube.Ranges(r.Spec.Network)
+	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, ranges: ranges}, err
+}
+
+func (o options) args() []string {
+	args := []string{"--kubernetes-version", o.version, "--service-cidr", o.ranges.ServiceCIDR, "--pod-cidr", o.ranges.PodCIDR,
+		"--dns-service-ip", o.ranges.DNSServiceIP}
+	if o.issuer != "" {
+		args = append(args, "--service-account-issuer", o.issuer)
+	}
+	return args
 }
 
 // process is a running berth-kube: its pid, and its start time so that a pid used again is not taken for it.

@@ -14,8 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"berth.dev/berth/catalog"
 )
 
 const (
@@ -43,6 +41,8 @@ type supervisor struct {
 	line      string // the last one on the standard error of the process that runs
 	lastWords string // of the one that died last
 	answered  bool
+	outdated  chan struct{} // closed when the process that runs has options of before
+	renewing  bool          // a process with the present options is still to be started
 }
 
 // run starts the loop, once.
@@ -53,6 +53,7 @@ func (s *supervisor) run() {
 		return
 	}
 	s.done, s.stop = make(chan struct{}), make(chan struct{})
+	s.outdated = make(chan struct{})
 	go s.loop(s.stop, s.done)
 }
 
@@ -64,6 +65,33 @@ func (s *supervisor) halt() {
 		close(s.stop)
 		s.stop = nil
 	}
+}
+
+// restart ends the process in order, and starts one with the record's present options. It does not wait.
+func (s *supervisor) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.outdated != nil && !s.renewing {
+		s.renewing, s.answered = true, false
+		close(s.outdated)
+	}
+}
+
+// restarting reports whether the process that runs, if any, has the options of before.
+func (s *supervisor) restarting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.renewing
+}
+
+// renewed begins with the record's present options: what it says is read after this.
+func (s *supervisor) renewed() (outdated chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.renewing {
+		s.outdated, s.renewing = make(chan struct{}), false
+	}
+	return s.outdated
 }
 
 // ended reports whether no process runs and none will be started.
@@ -106,6 +134,9 @@ func (s *supervisor) loop(stop, done chan struct{}) {
 			return
 		default:
 		}
+		if s.restarting() {
+			continue
+		}
 		delay := s.died(s.cluster.provider.Clock.Since(start), err)
 		s.log.Warn("a cluster's process ended and is started again", "error", err, "in", delay)
 		select {
@@ -140,12 +171,15 @@ func (s *supervisor) died(life time.Duration, err error) time.Duration {
 
 // once starts the process and waits for its end.
 func (s *supervisor) once(stop chan struct{}) error {
-	c := s.cluster
+	c, outdated := s.cluster, s.renewed()
 	binary, err := FindBinary(c.provider.Binary)
 	if err != nil {
 		return err
 	}
-	cmd := c.command(binary)
+	cmd, err := c.command(binary)
+	if err != nil {
+		return err
+	}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -161,7 +195,7 @@ func (s *supervisor) once(stop chan struct{}) error {
 	read := make(chan struct{})
 	go func() { defer close(read); s.keepLog(stderr) }()
 	exited := make(chan struct{})
-	go s.endOnStop(cmd, stop, exited)
+	go s.endWhenDue(cmd, due{stop, outdated, exited})
 	<-read // all of it, before Wait closes the pipe
 	err = cmd.Wait()
 	close(exited)
@@ -172,12 +206,13 @@ func (s *supervisor) once(stop chan struct{}) error {
 }
 
 // command runs the cluster in a process that dies with this one.
-func (c *cluster) command(binary string) *exec.Cmd {
+func (c *cluster) command(binary string) (*exec.Cmd, error) {
 	_, r := c.base()
-	args := []string{
-		"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port),
-		"--kubernetes-version", catalog.Minor(r.Spec.Version),
+	o, err := r.options()
+	if err != nil {
+		return nil, err
 	}
+	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port)}, o.args()...)
 	cmd := exec.Command(binary, append(args, childArgs()...)...) // #nosec: the operator's own program, and no secret among its arguments
 	cmd.Dir, cmd.SysProcAttr = c.dir, childAttributes()
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
@@ -185,19 +220,23 @@ func (c *cluster) command(binary string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	return cmd
+	return cmd, nil
 }
 
-// endOnStop asks the process to end when the supervisor stops, and kills it when it takes too long.
-func (s *supervisor) endOnStop(cmd *exec.Cmd, stop, exited chan struct{}) {
+// due is why a process is to end, and that it has.
+type due struct{ stop, outdated, exited chan struct{} }
+
+// endWhenDue asks the process to end when the supervisor stops or the options have changed, and kills it when it takes too long.
+func (s *supervisor) endWhenDue(cmd *exec.Cmd, d due) {
 	select {
-	case <-exited:
+	case <-d.exited:
 		return
-	case <-stop:
+	case <-d.stop:
+	case <-d.outdated:
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
 	select {
-	case <-exited:
+	case <-d.exited:
 	case <-s.cluster.provider.Clock.After(killAfter):
 		_ = cmd.Process.Kill()
 	}

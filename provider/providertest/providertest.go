@@ -43,6 +43,10 @@ func All(t *testing.T, newProvider func(*testing.T) berth.Provider) {
 		{"two nodes", func(c *contract) { c.scaled(2) }},
 		{"a node lost", (*contract).healed},
 		{"twice at once", (*contract).twice},
+		{"addresses", (*contract).addresses},
+		{"ranges", (*contract).ranges},
+		{"labels, taints and zones", (*contract).labelled},
+		{"an issuer", (*contract).issued},
 		{"removed", (*contract).removed},
 		{"created again", (*contract).createdAgain},
 	} {
