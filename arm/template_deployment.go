@@ -67,8 +67,10 @@ func evaluation(q *request) context.Context {
 
 // deployedAt is the scope that a template is evaluated in: a group, or the subscription, for which the request needs a location.
 func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentPut) (template.Scope, error) {
-	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint,
-		Now: s.Clock.Now().UTC()}
+	at := template.Scope{
+		SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Now: s.Clock.Now().UTC(),
+		Environment: s.environment(), Deployer: deployer(q), Provider: s.templateProvider(q),
+	}
 	if id.Group == "" {
 		if strings.EqualFold(in.Properties.Mode, berth.ModeComplete) {
 			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode",
@@ -192,7 +194,7 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	}
 	spec := berth.TemplateDeploymentSpec{
 		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(),
-		AskedAt: d.scope.Now, TenantID: d.scope.TenantID, Endpoint: d.scope.Endpoint,
+		AskedAt: d.scope.Now, TenantID: d.scope.TenantID, Endpoint: s.Endpoint, Environment: d.scope.Environment, Deployer: d.scope.Deployer,
 	}
 	r := &berth.Resource{
 		ID: id, Location: cmp.Or(d.scope.GroupLocation, d.scope.Location), Tags: keepTags(d.in.Tags, old),

@@ -12,7 +12,14 @@ import (
 var testScope = Scope{
 	SubscriptionID: "0b1f6471-1bf0-4dda-aec3-cb9272f09590", TenantID: "7c3e2f10-0000-4000-8000-000000000001",
 	Group: "Team-RG", GroupLocation: "westeurope", GroupTags: map[string]string{"team": "vision"},
-	Deployment: "first", Endpoint: "https://berth.example", Now: time.Date(2026, 3, 1, 9, 5, 7, 0, time.UTC),
+	Deployment: "first", Now: time.Date(2026, 3, 1, 9, 5, 7, 0, time.UTC),
+	Environment: map[string]any{"name": "AzureCloud", "suffixes": map[string]any{"keyvaultDns": ".vault.berth.internal"}},
+	Deployer:    map[string]any{"objectId": "o"},
+	Provider: func(namespace string) (map[string]any, error) {
+		return map[string]any{"namespace": namespace, "resourceTypes": []any{
+			map[string]any{"resourceType": "vaults", "apiVersions": []any{"2024-01-01"}},
+		}}, nil
+	},
 }
 
 // evaluate is the JSON of an expression's value, or its error.
@@ -142,7 +149,9 @@ func TestFunctions(t *testing.T) {
 		"[subscription().subscriptionId]":                          `"0b1f6471-1bf0-4dda-aec3-cb9272f09590"`,
 		"[deployment().name]":                                      `"first"`,
 		"[tenant().tenantId]":                                      `"7c3e2f10-0000-4000-8000-000000000001"`,
-		"[environment().name]":                                     `"Berth"`,
+		"[environment().name]":                                     `"AzureCloud"`,
+		"[environment().suffixes.keyVaultDns]":                     `".vault.berth.internal"`,
+		"[deployer().objectId]":                                    `"o"`,
 		"[utcNow()]":                                               `"20260301T090507Z"`,
 		"[utcNow('yyyy-MM-dd')]":                                   `"2026-03-01"`,
 		"[utcNow('u')]":                                            `"2026-03-01 09:05:07Z"`,
