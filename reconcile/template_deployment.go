@@ -261,11 +261,17 @@ func (d *deploying) end(step *berth.TemplateDeploymentStep, fault *berth.Error) 
 	return fault == nil, nil
 }
 
-// failure is the error of a step, with the resource that failed as its target.
+// failure is the error of a step, with the resource that failed as its target, and with the nested deployments around it in the text.
 func (d *deploying) failure(step *berth.TemplateDeploymentStep) berth.Error {
 	e := *step.Err
 	e.Target = step.ID
 	e.Message = fmt.Sprintf("%s '%s': %s", step.Type, step.Name, e.Message)
+	for key := step.Key; strings.Contains(key, "|"); {
+		key = key[:strings.LastIndexByte(key, '|')]
+		if around := d.deployment().Step(key); around != nil {
+			e.Message = "In the nested deployment '" + around.Name + "': " + e.Message
+		}
+	}
 	return e
 }
 
