@@ -11,7 +11,8 @@ import (
 
 // deployed is the body of a template deployment with resources.
 func deployed(resources ...any) object {
-	return object{"properties": object{"mode": "Incremental", "template": object{"contentVersion": "1.0.0.0", "resources": append([]any{}, resources...)}}}
+	template := object{"contentVersion": "1.0.0.0", "resources": append([]any{}, resources...)}
+	return object{"properties": object{"mode": "Incremental", "template": template}}
 }
 
 func item(typ, name string, more object) object {

@@ -113,7 +113,8 @@ func (w *prospect) wouldChange(r *template.Resource) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out["before"], out["after"], out["changeType"] = now.Body, after, "NoChange"
+	out["before"], out["after"] = now.Body, after
+	out["changeType"] = "NoChange"
 	if w.same[strings.ToLower(r.ID())] {
 		return out, nil
 	}
