@@ -34,8 +34,10 @@ type TemplateDeploymentSpec struct {
 	Shown   map[string]any `json:"shown,omitempty"` // the parameters as answers show them
 	AskedAt time.Time      `json:"askedAt"`
 	// What the template's functions return about this server.
-	TenantID string `json:"tenantId"`
-	Endpoint string `json:"endpoint"`
+	TenantID    string         `json:"tenantId"`
+	Endpoint    string         `json:"endpoint"`
+	Environment map[string]any `json:"environment,omitempty"`
+	Deployer    map[string]any `json:"deployer,omitempty"` // who sent the request
 }
 
 // TemplateDeploymentStatus is the progress, and the result when EndedAt is set.

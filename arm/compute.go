@@ -21,7 +21,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err := wire.Decode(q.body, &in); err != nil {
 		return nil, err
 	}
-	ws, err := s.Store.Get(q.Context(), id.Parent())
+	ws, err := s.stored(q, id.Parent())
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, s.parentMissing(q, id)
 	}

@@ -47,7 +47,7 @@ func location(sent *string, old *berth.Resource, otherwise string) (string, erro
 // groupLocation is the location of a resource whose request names none: that of its group. It is empty when there is no such
 // group, which the store refuses when it accepts the change.
 func (s *Server) groupLocation(q *request, id berth.ID) (string, error) {
-	group, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group))
+	group, err := s.stored(q, berth.GroupID(id.Subscription, id.Group))
 	if errors.Is(err, store.ErrNotFound) {
 		return "", nil
 	}

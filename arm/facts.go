@@ -51,7 +51,7 @@ func (s *Server) networkFacts(q *request, _ berth.ID, spec *berth.ComputeSpec, f
 	if err != nil || !subnet.Is(berth.TypeSubnet) {
 		return nil // the rule reports it
 	}
-	network, err := s.Store.Get(q.Context(), subnet.Parent())
+	network, err := s.stored(q, subnet.Parent())
 	if errors.Is(err, store.ErrNotFound) {
 		facts.NoSubnet = true
 		return nil
@@ -101,7 +101,7 @@ func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, 
 	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) && !spec.ClusterID.Is(berth.TypeConnected) {
 		return nil
 	}
-	r, err := s.Store.Get(q.Context(), spec.ClusterID)
+	r, err := s.stored(q, spec.ClusterID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -47,7 +47,7 @@ func (s *Server) groupMissing(q *request, id berth.ID) error {
 	if id.Group == "" {
 		return nil
 	}
-	_, err := s.Store.Get(q.Context(), berth.GroupID(id.Subscription, id.Group))
+	_, err := s.stored(q, berth.GroupID(id.Subscription, id.Group))
 	if errors.Is(err, store.ErrNotFound) {
 		return berth.Errorf(berth.CodeGroupNotFound, "Resource group '%s' could not be found.", id.Group)
 	}

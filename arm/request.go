@@ -27,6 +27,8 @@ type request struct {
 	kindName string // for metrics
 	allow    string // the possible methods, after another one was refused
 	answered int
+	// assumed are the resources that the handler of the request takes as existing; see rehearsal.
+	assumed map[string]*berth.Resource
 }
 
 // params are the parameters in the query. They are read once.

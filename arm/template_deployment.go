@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,16 @@ type deploying struct {
 	template *template.Template
 	plan     *template.Plan
 	scope    template.Scope
+	*rehearsal
+	judges bool // the rules run too
 }
 
-// readDeployment reads and checks a template with its parameters before anything is created. It reports all faults together.
-func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
-	d := &deploying{}
+// readDeployment reads and checks a template with its parameters before anything is created. It reports all faults together. With
+// judges it also runs the rules for each resource.
+func (s *Server) readDeployment(q *request, id berth.ID, judges bool) (*deploying, error) {
+	d := &deploying{judges: judges, rehearsal: &rehearsal{
+		Server: s, q: q, created: map[string]*berth.Resource{}, same: map[string]bool{},
+	}}
 	if err := wire.Decode(wire.Relaxed(q.body), &d.in); err != nil {
 		return nil, err
 	}
@@ -52,7 +58,8 @@ func (s *Server) readDeployment(q *request, id berth.ID) (*deploying, error) {
 	if d.plan, err = d.template.Plan(); err != nil {
 		return nil, err
 	}
-	return d, s.deployable(q, d.plan, d.scope, 0)
+	err = d.deployable(d.plan, d.scope, 0)
+	return d, cmp.Or(d.failed, err)
 }
 
 // evaluationPatience is how long the evaluation of a template may take; template itself bounds its steps and its memory.
@@ -67,8 +74,10 @@ func evaluation(q *request) context.Context {
 
 // deployedAt is the scope that a template is evaluated in: a group, or the subscription, for which the request needs a location.
 func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentPut) (template.Scope, error) {
-	at := template.Scope{SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Endpoint: s.Endpoint,
-		Now: s.Clock.Now().UTC()}
+	at := template.Scope{
+		SubscriptionID: s.Subscription, TenantID: s.Authority.TenantID(), Deployment: id.Name(), Now: s.Clock.Now().UTC(),
+		Environment: s.environment(), Deployer: deployer(q), Provider: s.templateProvider(q),
+	}
 	if id.Group == "" {
 		if strings.EqualFold(in.Properties.Mode, berth.ModeComplete) {
 			return at, &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.mode",
@@ -90,29 +99,25 @@ func (s *Server) deployedAt(q *request, id berth.ID, in wire.TemplateDeploymentP
 // maxNesting is the maximum depth of nested templates.
 const maxNesting = 5
 
-// deployable checks what the template language cannot know: whether Berth serves the resource types, also in all nested templates
-// that can be evaluated already.
-func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scope, depth int) error {
+// deployable checks what the template language cannot know: whether Berth serves the resource types, and whether the rules allow the
+// resources; also in all nested templates that can be evaluated already.
+func (d *deploying) deployable(plan *template.Plan, scope template.Scope, depth int) error {
 	var wrong []berth.Error
 	for _, r := range plan.Resources {
 		nested := strings.EqualFold(r.Type, berth.TypeTemplateDeployment)
-		if !canDeploy(r.Type) {
-			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type",
-				Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
-		}
-		if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
-			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path,
-				Message: "'" + r.Type + "' must be in a resource group: put it into a nested deployment with resourceGroup."})
-		}
-		if !strings.EqualFold(r.SubscriptionID, s.Subscription) {
-			wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId",
-				Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
-		}
-		if _, err := r.Body(nil); err != nil && !nested && !template.Late(err) {
-			wrong = append(wrong, details(err)...)
-		}
+		misplaced := d.misplaced(r, nested)
+		wrong = append(wrong, misplaced...)
 		if nested {
-			wrong = append(wrong, s.nestedDeployable(q, r, scope, depth)...)
+			wrong = append(wrong, inNested(r, d.nestedDeployable(r, scope, depth))...)
+			continue
+		}
+		body, err := r.Body(nil)
+		if err != nil && !template.Late(err) {
+			wrong = append(wrong, details(err)...)
+			continue
+		}
+		if d.judges && len(misplaced) == 0 {
+			wrong = append(wrong, d.check(r, body)...)
 		}
 	}
 	if len(wrong) == 0 {
@@ -122,22 +127,70 @@ func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scop
 		Details: wrong}
 }
 
-func (s *Server) nestedDeployable(q *request, r *template.Resource, scope template.Scope, depth int) []berth.Error {
+// misplaced reports a resource that Berth does not serve, or not in this place.
+func (d *deploying) misplaced(r *template.Resource, nested bool) (wrong []berth.Error) {
+	if !canDeploy(r.Type) {
+		wrong = append(wrong, notServed(r.Type, r.Path))
+	}
+	if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
+		wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path,
+			Message: "'" + r.Type + "' must be in a resource group: put it into a nested deployment with resourceGroup."})
+	}
+	if !strings.EqualFold(r.SubscriptionID, d.Subscription) {
+		wrong = append(wrong, berth.Error{Code: berth.CodeSubscriptionNotFound, Target: r.Path + ".subscriptionId",
+			Message: "The subscription '" + r.SubscriptionID + "' could not be found."})
+	}
+	return wrong
+}
+
+func notServed(typ, path string) berth.Error {
+	return berth.Error{Code: berth.CodeInvalidResourceType, Target: path + ".type",
+		Message: "Berth does not serve the resource type '" + typ + "', which " + path + " has."}
+}
+
+// inNested names the nested deployment of errors in it. A path in its template becomes a path in the template around it.
+func inNested(r *template.Resource, wrong []berth.Error) []berth.Error {
+	for i := range wrong {
+		e := &wrong[i]
+		e.Message = "In the nested deployment '" + r.Name + "': " + e.Message
+		if !strings.HasPrefix(e.Target, "/") && !strings.HasPrefix(e.Target, r.Path) {
+			e.Target = r.Path + ".properties.template." + e.Target
+		}
+	}
+	return wrong
+}
+
+func (d *deploying) nestedDeployable(r *template.Resource, scope template.Scope, depth int) []berth.Error {
 	if depth >= maxNesting {
 		return []berth.Error{{Code: template.CodeInvalidTemplate, Target: r.Path, Message: r.Path + ": templates are nested too deep."}}
 	}
-	scope = s.nestedScope(q, r, scope)
+	scope = d.nestedScope(d.q, r, scope)
 	t, err := r.Nested(nil, scope)
-	if template.Late(err) {
-		return nil // its parameters depend on resources that are created first
+	if template.Late(err) { // its parameters depend on resources that are created first
+		return unservedWritten(r)
 	}
 	if err == nil {
 		var plan *template.Plan
 		if plan, err = t.Plan(); err == nil {
-			err = s.deployable(q, plan, scope, depth+1)
+			err = d.deployable(plan, scope, depth+1)
 		}
 	}
-	return details(err)
+	return slices.Clone(details(err))
+}
+
+// unservedWritten reports the types that Berth does not serve in a nested template that cannot be evaluated yet.
+func unservedWritten(r *template.Resource) (wrong []berth.Error) {
+	for _, w := range r.Written() {
+		if canDeploy(w.Type) {
+			continue
+		}
+		e := notServed(w.Type, w.Path)
+		for _, name := range slices.Backward(w.Inside) {
+			e.Message = "In the nested deployment '" + name + "': " + e.Message
+		}
+		wrong = append(wrong, e)
+	}
+	return wrong
 }
 
 // nestedScope is the scope of a nested template, as far as it is known: an earlier resource may create its group.
@@ -170,7 +223,7 @@ func details(err error) []berth.Error {
 }
 
 func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
-	d, err := s.readDeployment(q, id)
+	d, err := s.readDeployment(q, id, false)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +245,7 @@ func putDeployment(s *Server, q *request, id berth.ID, old *berth.Resource) (*pl
 	}
 	spec := berth.TemplateDeploymentSpec{
 		Run: uuid.NewString(), Mode: mode, Template: d.in.Properties.Template, Values: plain, Shown: d.template.Shown(),
-		AskedAt: d.scope.Now, TenantID: d.scope.TenantID, Endpoint: d.scope.Endpoint,
+		AskedAt: d.scope.Now, TenantID: d.scope.TenantID, Endpoint: s.Endpoint, Environment: d.scope.Environment, Deployer: d.scope.Deployer,
 	}
 	r := &berth.Resource{
 		ID: id, Location: cmp.Or(d.scope.GroupLocation, d.scope.Location), Tags: keepTags(d.in.Tags, old),
@@ -222,7 +275,7 @@ func (s *Server) cancelDeployment(q *request, r *berth.Resource) (*response, err
 
 func (s *Server) validateDeployment(q *request, t target) (*response, error) {
 	id := t.id
-	d, err := s.readDeployment(q, id)
+	d, err := s.readDeployment(q, id, true)
 	if err != nil {
 		return nil, err
 	}

@@ -113,8 +113,13 @@ func (s *scope) readTemplate(ctx context.Context) (*deploying, *template.Templat
 // place is what a template sees of the group that it is deployed to.
 func (d *deploying) place(group, name string) (template.Scope, error) {
 	spec := d.deployment().Spec
-	at := template.Scope{SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Endpoint: spec.Endpoint, Now: spec.AskedAt,
-		Deployment: name}
+	at := template.Scope{
+		SubscriptionID: d.id().Subscription, TenantID: spec.TenantID, Now: spec.AskedAt, Deployment: name,
+		Environment: spec.Environment, Deployer: spec.Deployer, Provider: d.provider,
+	}
+	if at.Environment == nil { // an earlier version accepted the deployment
+		at.Environment = map[string]any{"name": "AzureCloud", "resourceManager": spec.Endpoint + "/"}
+	}
 	if group == "" {
 		at.Location = d.claim.Resource.Location
 		return at, nil
@@ -129,6 +134,13 @@ func (d *deploying) place(group, name string) (template.Scope, error) {
 	at.Group = g.ID.Group
 	at.GroupLocation, at.GroupTags = g.Location, g.Tags
 	return at, nil
+}
+
+// provider asks for a resource provider, as the caller of the deployment.
+func (d *deploying) provider(namespace string) (map[string]any, error) {
+	a, err := d.Resources.Do(d.ctx, ResourceRequest{Caller: d.claim.Operation.Caller, Method: http.MethodGet, Version: "2021-04-01",
+		ID: "/subscriptions/" + d.id().Subscription + "/providers/" + namespace})
+	return a.Body, err
 }
 
 // run brings about all resources of a template. done is true when all have succeeded.
@@ -249,11 +261,17 @@ func (d *deploying) end(step *berth.TemplateDeploymentStep, fault *berth.Error) 
 	return fault == nil, nil
 }
 
-// failure is the error of a step, with the resource that failed as its target.
+// failure is the error of a step, with the resource that failed as its target, and with the nested deployments around it in the text.
 func (d *deploying) failure(step *berth.TemplateDeploymentStep) berth.Error {
 	e := *step.Err
 	e.Target = step.ID
 	e.Message = fmt.Sprintf("%s '%s': %s", step.Type, step.Name, e.Message)
+	for key := step.Key; strings.Contains(key, "|"); {
+		key = key[:strings.LastIndexByte(key, '|')]
+		if around := d.deployment().Step(key); around != nil {
+			e.Message = "In the nested deployment '" + around.Name + "': " + e.Message
+		}
+	}
 	return e
 }
 

@@ -48,6 +48,13 @@ func attacks() map[string]string {
 	return map[string]string{
 		"a function that calls itself": `{"functions":[{"namespace":"a","members":{"f":{"parameters":[{"name":"x","type":"int"}],` +
 			`"output":{"type":"int","value":"[a.f(parameters('x'))]"}}}}],"resources":[],"outputs":{"o":{"type":"int","value":"[a.f(1)]"}}}`,
+		"lambdas in lambdas in lambdas": withVariables(`{}`, "[map(range(0,9000),lambda('a',map(range(0,9000),lambda('b',"+
+			"map(range(0,9000),lambda('c',lambdaVariables('c')))))))]"),
+		"a sort that evaluates much": withVariables(`{}`, "[sort(range(0,10000),lambda('a','b',empty(map(range(0,10000),lambda('c',1)))))]"),
+		"a reduction that doubles": withVariables(`{}`, "[string(reduce(range(0,60),'x',lambda('a','b',"+
+			"createArray(lambdaVariables('a'),lambdaVariables('a')))))]"),
+		"types in types in types": `{"languageVersion":"2.0","definitions":{"d":{"type":"array","items":{"$ref":"#/definitions/d"}}},` +
+			`"parameters":{"p":{"$ref":"#/definitions/d","defaultValue":"[map(range(0,9000),lambda('a',range(0,9000)))]"}},"resources":{}}`,
 		"copies in copies in copies": withVariables(`{"v":`+property(property(property(`"x"`)))+`}`, "[variables('v')]"),
 		"a join of long strings":     withVariables(`{}`, "[join(range(0,10000), padLeft('',300000))]"),
 		"a union of many numbers": withVariables(manyNumbers(9, "range(0,10000),range(20000,10000),"),
@@ -221,7 +228,7 @@ func TestBudgetErrors(t *testing.T) {
 	for name, want := range map[string]string{
 		"copies in copies in copies":   "limit",
 		"a join of long strings":       "outputs.o",
-		"a function that calls itself": "cannot call another one, or itself",
+		"a function that calls itself": "cannot call itself",
 		"parameters without an end":    "more than 256 parameters",
 		"many resources of many":       "limit",
 	} {

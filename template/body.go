@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -50,9 +51,10 @@ func Late(err error) bool {
 // Nested is the template inside a resource of the type TypeDeployment, ready to be planned. Its errors are those of Body.
 func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	properties, _ := r.raw["properties"].(map[string]any)
-	if properties["templateLink"] != nil || properties["parametersLink"] != nil {
-		return nil, r.problem("properties.templateLink",
-			errors.New("linked templates and parameters are not supported; write them into properties.template and properties.parameters"))
+	for _, key := range []string{"templateLink", "parametersLink"} {
+		if link, linked := properties[key].(map[string]any); linked {
+			return nil, r.problem("properties."+key, r.linkRefused(link))
+		}
 	}
 	document, isObject := properties["template"].(map[string]any)
 	if !isObject {
@@ -80,7 +82,7 @@ func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 	inner, _ := options["scope"].(string)
 	t, err := parseTemplate(r.env.budget(), document, values, scope)
 	if err != nil {
-		return nil, r.problem("properties.template", err)
+		return nil, err
 	}
 	if !strings.EqualFold(inner, "inner") { // the parent evaluates the expressions; the resources are created in the nested scope
 		outer := *r.env
@@ -88,6 +90,21 @@ func (r *Resource) Nested(rt Runtime, scope Scope) (*Template, error) {
 		t.outer = &outer
 	}
 	return t, nil
+}
+
+// linkRefused names the host, as far as it is known, and what Berth can do instead.
+func (r *Resource) linkRefused(link map[string]any) error {
+	host := "another server"
+	if v, err := r.env.value(link["uri"]); err == nil {
+		if text, isText := v.(string); isText {
+			if u, err := url.Parse(text); err == nil && u.Host != "" {
+				host = fmt.Sprintf("'%.100s'", u.Host)
+			}
+		}
+	}
+	return fmt.Errorf("a nested deployment cannot link to a document on %s. Write the document into properties.template or "+
+		"properties.parameters (az bicep build does), or deploy it by its own link: that works for the template of a deployment itself "+
+		"if the operator starts 'berth serve' with --template-host and the host", host)
 }
 
 func (r *Resource) problem(key string, err error) error {

@@ -31,6 +31,8 @@ type env struct {
 	loops     map[string]int64 // the index of each copy loop, by its name in lower case
 	loop      string           // the innermost loop of resources, in lower case
 	args      map[string]any   // of a function that the template defines; nil elsewhere
+	own       []string         // the template's functions that are being evaluated, in lower case
+	locals    map[string]any   // the variables of the lambdas around it, by name in lower case
 	inDefault bool             // in a parameter's default, where newGuid and utcNow may stand
 }
 
@@ -135,7 +137,7 @@ func (c call) eval(e *env) (any, error) {
 	size := 0
 	for i, a := range c.args {
 		var err error
-		if args[i], err = a.eval(e); err != nil {
+		if args[i], err = c.argument(e, a); err != nil {
 			return nil, err
 		}
 		size += sizeItem + shallow(args[i])
@@ -171,7 +173,7 @@ func (c call) function(e *env) (function, error) {
 	}
 	switch {
 	case strings.Contains(c.name, "."):
-		return function{0, -1, func(e *env, args []any) (any, error) { return e.own(c.name, args) }}, nil
+		return function{0, -1, func(e *env, args []any) (any, error) { return e.callOwn(c.name, args) }}, nil
 	case strings.HasPrefix(c.name, "list"):
 		return function{2, 3, listOf(c.name)}, nil
 	}

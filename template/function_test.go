@@ -12,7 +12,14 @@ import (
 var testScope = Scope{
 	SubscriptionID: "0b1f6471-1bf0-4dda-aec3-cb9272f09590", TenantID: "7c3e2f10-0000-4000-8000-000000000001",
 	Group: "Team-RG", GroupLocation: "westeurope", GroupTags: map[string]string{"team": "vision"},
-	Deployment: "first", Endpoint: "https://berth.example", Now: time.Date(2026, 3, 1, 9, 5, 7, 0, time.UTC),
+	Deployment: "first", Now: time.Date(2026, 3, 1, 9, 5, 7, 0, time.UTC),
+	Environment: map[string]any{"name": "AzureCloud", "suffixes": map[string]any{"keyvaultDns": ".vault.berth.internal"}},
+	Deployer:    map[string]any{"objectId": "o"},
+	Provider: func(namespace string) (map[string]any, error) {
+		return map[string]any{"namespace": namespace, "resourceTypes": []any{
+			map[string]any{"resourceType": "vaults", "apiVersions": []any{"2024-01-01"}},
+		}}, nil
+	},
 }
 
 // evaluate is the JSON of an expression's value, or its error.
@@ -142,7 +149,9 @@ func TestFunctions(t *testing.T) {
 		"[subscription().subscriptionId]":                          `"0b1f6471-1bf0-4dda-aec3-cb9272f09590"`,
 		"[deployment().name]":                                      `"first"`,
 		"[tenant().tenantId]":                                      `"7c3e2f10-0000-4000-8000-000000000001"`,
-		"[environment().name]":                                     `"Berth"`,
+		"[environment().name]":                                     `"AzureCloud"`,
+		"[environment().suffixes.keyVaultDns]":                     `".vault.berth.internal"`,
+		"[deployer().objectId]":                                    `"o"`,
 		"[utcNow()]":                                               `"20260301T090507Z"`,
 		"[utcNow('yyyy-MM-dd')]":                                   `"2026-03-01"`,
 		"[utcNow('u')]":                                            `"2026-03-01 09:05:07Z"`,
@@ -150,12 +159,29 @@ func TestFunctions(t *testing.T) {
 		"[dateTimeAdd('2026-03-01 09:00:00Z', '-PT90M', 'HH:mm')]": `"07:30"`,
 		"[dateTimeToEpoch('1970-01-02T00:00:00Z')]":                `86400`,
 		"[dateTimeFromEpoch(0)]":                                   `"1970-01-01T00:00:00Z"`,
-		"[length(uniqueString('a', 'b'))]":                         `13`,
-		"[equals(guid('a'), guid('a'))]":                           `true`,
-		"[equals(uniqueString('a'), uniqueString('b'))]":           `false`,
+		"[resourceId('Microsoft.X/y/', 'z')]":                      `"` + subscription + `/resourceGroups/Team-RG/providers/Microsoft.X/y/z"`,
 		"[length(newGuid())]":                                      `36`,
 	} {
 		if got := evaluate(t, expression); got != want {
+			t.Errorf("%s is %s, want %s", expression, got, want)
+		}
+	}
+}
+
+// TestHashes compares with values of Azure's own library, and with version-5 UUIDs in Azure's documented namespace.
+func TestHashes(t *testing.T) {
+	for expression, want := range map[string]string{
+		"[uniqueString('/subscriptions/31e9f9a0-9fd2-4294-a0a3-0101246d9700/resourceGroups/rg-modm201-20230913120256" +
+			"/providers/Microsoft.Compute/virtualMachines/bobjacmodm201')]": "yvjxno3je5on2",
+		"[uniqueString('/subscriptions/00000000-0000-0000-0000-000000000000', 'resource-id')]": "cwvxuqg24sifi",
+		"[uniqueString('test')]":      "rbgf3xv4ufgzg",
+		"[uniqueString('fu')]":        "6rkxbspxjmsho",
+		"[guid('a')]":                 "3703365d-5a9f-59b4-bca7-b9681389e4c1",
+		"[guid('a', 'b')]":            "2d796349-8c7e-55ec-9624-54ece82ed031",
+		"[uniqueString('fubar')]":     "cj2xpqsiwjfne",
+		"[uniqueString('fu', 'bar')]": "q5wxoscxs5j6k",
+	} {
+		if got := evaluate(t, expression); got != `"`+want+`"` {
 			t.Errorf("%s is %s, want %s", expression, got, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -56,16 +57,18 @@ func init() {
 		"greater":         {2, 2, compare(func(c int) bool { return c > 0 })},
 		"greaterorequals": {2, 2, compare(func(c int) bool { return c >= 0 })},
 
-		"parameters":    {1, 1, parameters},
-		"variables":     {1, 1, variables},
-		"copyindex":     {0, 2, copyIndex},
-		"resourcegroup": {0, 0, resourceGroup},
-		"subscription":  {0, 0, func(e *env, _ []any) (any, error) { return e.t.scope.subscription(), nil }},
-		"tenant": {0, 0, func(e *env, _ []any) (any, error) {
-			return map[string]any{"tenantId": e.t.scope.TenantID, "id": "/tenants/" + e.t.scope.TenantID}, nil
+		"lambda": {0, -1, func(*env, []any) (any, error) {
+			return nil, errors.New("a lambda can only be an argument of " + strings.Join(slices.Sorted(maps.Keys(lambdaFunctions)), ", "))
 		}},
-		"deployment":             {0, 0, func(e *env, _ []any) (any, error) { return e.t.scope.deployment(), nil }},
-		"environment":            {0, 0, func(e *env, _ []any) (any, error) { return e.t.scope.environment(), nil }},
+		"lambdavariables": {1, 1, lambdaVariable},
+		"fail": {1, 1, func(_ *env, args []any) (any, error) {
+			message, err := text(args[0])
+			return nil, cmp.Or(err, errors.New(message))
+		}},
+
+		"parameters":             {1, 1, parameters},
+		"variables":              {1, 1, variables},
+		"copyindex":              {0, 2, copyIndex},
 		"reference":              {1, 3, reference},
 		"resourceid":             {2, -1, resourceID},
 		"newguid":                {0, 0, newGUID},
@@ -76,7 +79,9 @@ func init() {
 		"subscriptionresourceid": {2, -1, subscriptionID},
 		"tenantresourceid":       {2, -1, func(_ *env, args []any) (any, error) { return joinID("", args) }},
 	}
-	for _, more := range []map[string]function{textFunctions, listFunctions, numberFunctions, timeFunctions} {
+	for _, more := range []map[string]function{
+		textFunctions, listFunctions, numberFunctions, timeFunctions, lambdaFunctions, cidrFunctions, accessFunctions, scopeFunctions,
+	} {
 		maps.Copy(functions, more)
 	}
 }
@@ -230,13 +235,6 @@ func copyIndex(e *env, args []any) (any, error) {
 	return nil, fmt.Errorf("there is no copy loop '%.60s' around it", name)
 }
 
-func resourceGroup(e *env, _ []any) (any, error) {
-	if e.t.scope.Group == "" {
-		return nil, errors.New("a deployment at the scope of the subscription has no resource group")
-	}
-	return e.t.scope.group(), nil
-}
-
 // reference is the runtime state of a resource: of the template, by its name or symbolic name, or of any, by its id.
 func reference(e *env, args []any) (any, error) {
 	if e.runtime == nil {
@@ -288,23 +286,27 @@ func listOf(name string) func(*env, []any) (any, error) {
 	}
 }
 
-// own calls a function that the template defines. By ARM's rules it sees only its own parameters and cannot call another
-// function of the template, which excludes recursion.
-func (e *env) own(name string, args []any) (any, error) {
+// callOwn calls a function that the template defines. By ARM's rules it sees only its own parameters. It can call another function
+// of the template since languageVersion 2.0, and never itself.
+func (e *env) callOwn(name string, args []any) (any, error) {
 	f, known := e.t.functions[name]
-	if !known {
+	switch {
+	case !known:
 		return nil, fmt.Errorf("there is no function '%.60s'", name)
-	}
-	if e.args != nil {
-		return nil, fmt.Errorf("the function '%.60s' cannot be called here: "+
-			"a function that a template defines cannot call another one, or itself", name)
-	}
-	if len(args) != len(f.parameters) {
+	case slices.Contains(e.own, name):
+		return nil, fmt.Errorf("the function '%.60s' cannot be called here: a function that a template defines cannot call itself", name)
+	case e.args != nil && !e.t.second:
+		return nil, fmt.Errorf("the function '%.60s' cannot be called here: a function that a template defines can call another one "+
+			"only if the template has the languageVersion 2.0", name)
+	case len(args) != len(f.parameters):
 		return nil, fmt.Errorf("the function '%.60s' takes %d argument(s), not %d", name, len(f.parameters), len(args))
 	}
-	inner := &env{t: e.t, args: map[string]any{}}
+	inner := &env{t: e.t, args: map[string]any{}, own: append(slices.Clip(e.own), name)}
 	for i, p := range f.parameters {
-		inner.args[p] = args[i]
+		if err := e.t.fits(args[i], p.typ); err != nil {
+			return nil, under(fmt.Sprintf("the argument '%.60s'", p.name), err)
+		}
+		inner.args[p.name] = args[i]
 	}
 	return inner.value(f.output)
 }

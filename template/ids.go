@@ -1,8 +1,6 @@
 package template
 
 import (
-	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,6 +63,7 @@ func joinID(root string, args []any) (any, error) {
 	if len(all) == 0 {
 		return nil, errors.New("a resource type is missing")
 	}
+	all[0] = strings.TrimRight(all[0], "/") // Azure accepts 'Microsoft.X/y/'
 	names := strings.Split(strings.Join(all[1:], "/"), "/")
 	types := strings.Split(all[0], "/")
 	if len(types)-1 != len(names) {
@@ -84,27 +83,6 @@ func typedPath(types, names []string) string {
 		b.WriteString("/" + types[i+1] + "/" + n)
 	}
 	return b.String()
-}
-
-// namespace is the namespace of the GUIDs that guid() computes from names. Its value is arbitrary and must never change.
-var namespace = uuid.MustParse("8c2b0f7e-5f3a-5d0a-9b0e-3c6a1f4d2e77")
-
-func guid(_ *env, args []any) (any, error) {
-	all, err := texts(args)
-	if err != nil {
-		return nil, err
-	}
-	return uuid.NewSHA1(namespace, []byte(strings.Join(all, "-"))).String(), nil
-}
-
-// uniqueString is 13 letters and digits that are always the same for the same arguments. They differ from Azure's.
-func uniqueString(_ *env, args []any) (any, error) {
-	all, err := texts(args)
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256([]byte(strings.Join(all, "-")))
-	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:13]), nil
 }
 
 func newGUID(e *env, _ []any) (any, error) {

@@ -51,8 +51,15 @@ func (t *Template) readParameters(supplied map[string]any, p *problems) {
 
 // parameterValue finds and checks one value. wait is true when its default needs a parameter that has no value yet.
 func (t *Template) parameterValue(name string, fields map[string]any, supplied map[string]any) (v any, wait bool, err error) {
-	typ, _ := fields["type"].(string)
-	t.secure[name] = isSecure(typ)
+	if err := t.budget.walk(fields); err != nil {
+		return nil, false, err
+	}
+	fields, err = t.resolve(fields)
+	if err != nil {
+		return nil, false, err
+	}
+	t.types[name], _ = fields["type"].(string)
+	t.secure[name] = t.secret(fields, maxReferences)
 	v, there := property(supplied, name)
 	if !there || v == nil { // clients send null for what they leave to its default
 		raw, hasDefault := fields["defaultValue"]
@@ -67,10 +74,7 @@ func (t *Template) parameterValue(name string, fields map[string]any, supplied m
 			return nil, strings.Contains(err.Error(), "has no value here"), under("defaultValue", err)
 		}
 	}
-	if err := t.budget.walk(fields); err != nil {
-		return nil, false, err
-	}
-	return v, false, checkParameter(v, typ, fields)
+	return v, false, t.fits(v, fields)
 }
 
 // shown is a value for a message, unless it is long.
@@ -88,39 +92,6 @@ func shown(v any) string {
 
 func isSecure(typ string) bool {
 	return strings.EqualFold(typ, "securestring") || strings.EqualFold(typ, "secureobject")
-}
-
-// checkParameter checks a value against its declaration. The error never contains the value, which may be secret.
-func checkParameter(v any, typ string, fields map[string]any) error {
-	fits, known := false, true
-	switch strings.ToLower(typ) {
-	case "string", "securestring":
-		_, fits = v.(string)
-	case "int":
-		_, fits = v.(int64)
-	case "bool":
-		_, fits = v.(bool)
-	case "array":
-		_, fits = v.([]any)
-	case "object", "secureobject":
-		_, fits = v.(map[string]any)
-	default:
-		known = false
-	}
-	switch {
-	case !known:
-		return fmt.Errorf("the type '%.30s' is not supported; the types are string, secureString, int, bool, array, object, secureObject", typ)
-	case !fits:
-		return fmt.Errorf("the value is %s, and the type of the parameter is %s", kindOf(v), typ)
-	}
-	if allowed, isList := fields["allowedValues"].([]any); isList && !slices.ContainsFunc(allowed, func(a any) bool { return same(a, v) }) {
-		all := []string{}
-		for _, a := range allowed {
-			all = append(all, shown(a))
-		}
-		return fmt.Errorf("the value is not allowed; the allowed values are: %s", few(all))
-	}
-	return errors.Join(bound(v, fields, "Value"), bound(v, fields, "Length"))
 }
 
 // bound checks minValue and maxValue, or minLength and maxLength.

@@ -23,8 +23,10 @@ import (
 type Template struct {
 	doc        map[string]any
 	scope      Scope
-	parameters map[string]any // by declared name
+	parameters map[string]any    // by declared name
+	types      map[string]string // of the parameters, by declared name
 	secure     map[string]bool
+	second     bool           // it has the languageVersion 2.0 or a later one
 	variables  map[string]any // those that are evaluated already
 	busy       map[string]bool
 	functions  map[string]userFunction // by namespace.name in lower case
@@ -34,15 +36,24 @@ type Template struct {
 
 // userFunction is a function that the template defines.
 type userFunction struct {
-	parameters []string
+	parameters []argument
 	output     any
+}
+
+// argument is a parameter of a function that the template defines.
+type argument struct {
+	name string
+	typ  map[string]any
 }
 
 // known are the keys of a template. Every other key is refused, because it is most likely a typing mistake.
 var known = []string{
-	"$schema", "contentVersion", "languageVersion", "apiProfile", "metadata", "definitions", "imports",
+	"$schema", "contentVersion", "languageVersion", "apiProfile", "metadata", "definitions", "imports", "extensions", "extensibility",
 	"parameters", "variables", "functions", "resources", "outputs",
 }
+
+// extensions are the keys by which templates name services besides Resource Manager.
+var extensions = []string{"extensions", "extensibility", "imports"}
 
 // Parse reads a template document, as a JSON decoder returns it, and assigns the values of its parameters. The error has a
 // detail for each mistake in either. The budget of the evaluation begins here and ends with ctx: the plan, the bodies, the
@@ -65,7 +76,7 @@ func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Te
 	}
 	doc := normal.(map[string]any)
 	t := &Template{
-		doc: doc, scope: scope, budget: b, parameters: map[string]any{}, secure: map[string]bool{},
+		doc: doc, scope: scope, budget: b, parameters: map[string]any{}, types: map[string]string{}, secure: map[string]bool{},
 		variables: map[string]any{}, busy: map[string]bool{}, functions: map[string]userFunction{},
 	}
 	if len(doc) == 0 {
@@ -75,6 +86,14 @@ func parseTemplate(b *budget, document, values map[string]any, scope Scope) (*Te
 	for _, k := range slices.Sorted(maps.Keys(doc)) {
 		if !slices.Contains(known, k) {
 			p.add(k, fmt.Errorf("a template cannot have this key; the keys are %s", strings.Join(known, ", ")))
+		}
+	}
+	version, _ := doc["languageVersion"].(string)
+	t.second = version >= "2" || strings.HasSuffix(version, "experimental")
+	for _, k := range extensions {
+		if list, _ := doc[k].([]any); doc[k] != nil && (len(list) > 0 || weigh(doc[k], 2) > 1) {
+			p.add(k, errors.New("Berth serves Azure Resource Manager's own resources only, and no extensions such as Kubernetes or "+
+				"Microsoft Graph; remove them and the resources that use them, and create those by their own tools"))
 		}
 	}
 	if _, there := doc["resources"]; !there {
@@ -135,9 +154,9 @@ func (t *Template) readFunctions(p *problems) {
 			f := userFunction{output: output["value"]}
 			list, _ := fields["parameters"].([]any)
 			for _, a := range list {
-				argument, _ := a.(map[string]any)
-				n, _ := argument["name"].(string)
-				f.parameters = append(f.parameters, n)
+				typ, _ := a.(map[string]any)
+				n, _ := typ["name"].(string)
+				f.parameters = append(f.parameters, argument{n, typ})
 			}
 			t.functions[strings.ToLower(name+"."+k)] = f
 		}
@@ -151,7 +170,7 @@ func (t *Template) Parameters() map[string]any { return maps.Clone(t.parameters)
 func (t *Template) Shown() map[string]any {
 	out := map[string]any{}
 	for name, v := range t.parameters {
-		typ := t.parameterType(name)
+		typ := t.types[name]
 		if t.secure[name] {
 			out[name] = map[string]any{"type": typ}
 			continue
@@ -161,14 +180,7 @@ func (t *Template) Shown() map[string]any {
 	return out
 }
 
-func (t *Template) parameterType(name string) string {
-	declared, _ := t.doc["parameters"].(map[string]any)
-	fields, _ := declared[name].(map[string]any)
-	typ, _ := fields["type"].(string)
-	return typ
-}
-
-// IsSecure reports whether the type of a parameter is secureString or secureObject.
+// IsSecure reports whether the type of a parameter is secureString or secureObject, or has a part of such a type.
 func (t *Template) IsSecure(name string) bool { return t.secure[name] }
 
 // Mask replaces secure values by stars. Use it before you show what a template would create.
@@ -182,6 +194,10 @@ func (t *Template) Mask() {
 		case map[string]any:
 			if secure {
 				t.parameters[name] = map[string]any{}
+			}
+		case []any:
+			if secure {
+				t.parameters[name] = []any{}
 			}
 		}
 	}
@@ -286,9 +302,14 @@ func (t *Template) Outputs(plan *Plan, rt Runtime) (map[string]any, error) {
 			p.add("outputs."+name, err)
 			break
 		}
-		typ, _ := fields["type"].(string)
+		of, err := t.resolve(fields)
+		if err != nil {
+			p.add("outputs."+name, err)
+			continue
+		}
+		typ, _ := of["type"].(string)
 		out[name] = map[string]any{"type": typ, "value": v}
-		if isSecure(typ) {
+		if t.secret(of, maxReferences) {
 			out[name] = map[string]any{"type": typ}
 		}
 	}
