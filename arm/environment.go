@@ -9,12 +9,12 @@ import (
 // (https://learn.microsoft.com/azure/azure-resource-manager/templates/template-functions-deployment#environment). Templates compare
 // the name and put suffixes straight after a name, so the name is AzureCloud and three suffixes begin with a dot.
 func (s *Server) environment() map[string]any {
-	from := cloud(s.Endpoint)
+	from := cloud("AzureCloud", s.Endpoint)
 	slash := func(key string) string { return strings.TrimSuffix(from[key].(string), "/") + "/" }
 	suffixes := from["suffixes"].(map[string]string)
 	dot := func(key string) string { return "." + suffixes[key] }
 	return map[string]any{
-		"name": "AzureCloud", "resourceManager": slash("resourceManager"), "portal": from["portal"],
+		"name": from["name"], "resourceManager": slash("resourceManager"), "portal": from["portal"],
 		"gallery": slash("gallery"), "graph": slash("graph"), "graphAudience": slash("graphAudience"), "batch": slash("batch"),
 		"media": from["media"], "sqlManagement": slash("sqlManagement"), "vmImageAliasDoc": from["vmImageAliasDoc"],
 		"activeDirectoryDataLake": slash("activeDirectoryDataLake"),

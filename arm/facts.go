@@ -70,7 +70,7 @@ func (s *Server) subnetExists(q *request, text string) (bool, error) {
 	if err != nil || !id.Is(berth.TypeSubnet) {
 		return false, nil
 	}
-	network, err := s.Store.Get(q.Context(), id.Parent())
+	network, err := s.stored(q, id.Parent())
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}

@@ -47,7 +47,7 @@ func (s *Server) userAssigned(q *request, text string) (*berth.Record, error) {
 	if err != nil || !id.Is(typeIdentity) {
 		return nil, &berth.Error{Code: berth.CodeInvalidID, Target: target, Message: "'" + text + "' is not the id of a user-assigned identity."}
 	}
-	r, err := s.Store.Get(q.Context(), id)
+	r, err := s.stored(q, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, &berth.Error{Code: berth.CodeNotFound, Target: target, Message: "There is no user-assigned identity '" + id.Name() +
 			"' in resource group '" + id.Group + "'. Create it first (az identity create)."}
