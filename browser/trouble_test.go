@@ -46,7 +46,7 @@ func TestAccessible(t *testing.T) {
 	}
 	b := open(t, filled(t))
 	pages := []string{
-		"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
+		"/studio/", "/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
 		"/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere",
 	}
 	for _, lang := range []string{"en", "ko"} {
