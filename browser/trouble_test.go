@@ -41,7 +41,7 @@ func filled(t *testing.T) *apptest.Server {
 	s.WaitOperation(connect("refused", refused))
 	_, answers := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), "node")
 	s.Succeed(connect("answers", answers))
-	s.WaitOperation(s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(connected+"answers", "DevTest")))
+	s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(connected+"answers", "DevTest"))
 	const config = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
 		"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"
 	connect("silent", config)
