@@ -22,7 +22,7 @@ import (
 )
 
 // patience is the longest wait for a text on a page.
-const patience = 12 * time.Second
+const patience = 90 * time.Second
 
 // chromium is the browser: BERTH_CHROMIUM, or the one of the system.
 func chromium(t *testing.T) string {

@@ -194,7 +194,7 @@ func TestConnect(t *testing.T) {
 	s := server(t, func(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} })
 	s.MakeWorkspace("rg", "vision")
 	s.Succeed(s.Do(http.MethodPut, s.Cluster("rg", "source"), apptest.ClusterOf(1, "Standard_D3_v2")))
-	config := string(s.ClusterKeys("source"))
+	config := string(s.ClusterKeys(s.Cluster("rg", "source")))
 	secret := config[strings.LastIndex(config, ": ")+2:]
 	secret = strings.TrimSpace(secret)[:40]
 	b := open(t, s)
@@ -217,7 +217,7 @@ func TestConnect(t *testing.T) {
 	b.click("Check the cluster")
 	b.sees("What was found in edge")
 	b.run(chromedp.Click("button[value=connect]", chromedp.ByQuery))
-	b.sees("Succeeded", "registered", "rights of Berth")
+	b.sees("Succeeded", "connected", "rights of Berth")
 	b.hides(secret)
 
 	// The same by a file, without scripts, keeping the credential.
