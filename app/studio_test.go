@@ -38,7 +38,8 @@ func TestStudioDoor(t *testing.T) {
 		}
 		return res.StatusCode, res.Header, string(text)
 	}
-	for _, path := range []string{"/studio/workspaces", "/studio/events", "/studio/w/rg/wspace/sizes.json", "/studio/w/rg/wspace", "/studio/operations"} {
+	for _, path := range []string{"/studio/workspaces", "/studio/events", "/studio/w/rg/wspace/sizes.json",
+		"/studio/w/rg/wspace", "/studio/operations"} {
 		if status, h, _ := ask(http.MethodGet, path, "", nil); status != http.StatusUnauthorized || h.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s without a session: %d %v", path, status, h)
 		}

@@ -71,7 +71,8 @@ func (b *tab) fits(where string) {
 			const wide = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1
 				&& !e.closest('.scroll, pre, .rail'));
 			return window.innerWidth > `+fmt.Sprint(width)+` || over > 0 || wide.length
-				? window.innerWidth + ' px, ' + over + ' px over: ' + wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(' … ') : '' })()`, &found),
+				? window.innerWidth + ' px, ' + over + ' px over: '
+					+ wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(' … ') : '' })()`, &found),
 			emulation.ClearDeviceMetricsOverride())
 		if found != "" {
 			b.t.Errorf("%s at %d px: %s", where, width, found)

@@ -37,7 +37,9 @@ func filled(t *testing.T) *apptest.Server {
 		})
 	}
 	h, refused := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), "node")
-	h.Be(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>"+strings.Repeat("not_Kubernetes", 20)) })
+	h.Be(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<html>"+strings.Repeat("not_Kubernetes", 20))
+	})
 	s.WaitOperation(connect("refused", refused))
 	_, answers := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), "node")
 	s.Succeed(connect("answers", answers))

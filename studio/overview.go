@@ -27,7 +27,7 @@ type overviewData struct {
 	RunningTotal                   int
 	Capacity                       []capacity
 	Total                          capacity
-	Silent                         int // clusters whose nodes could not be listed
+	Silent                         int    // clusters whose nodes could not be listed
 	Next                           string // of the three first steps; empty when all are done
 	NewCompute                     string // the address where a compute is created
 }
