@@ -213,6 +213,7 @@ func TestConnect(t *testing.T) {
 	b.fill("context", "")
 	b.run(chromedp.SetValue("[name=name]", "-", chromedp.ByQuery))
 	b.click("Check the cluster")
+	b.sees("is not possible")
 	b.hides(secret)
 	b.run(chromedp.SetValue("[name=name]", "edge", chromedp.ByQuery))
 	b.click("Check the cluster")
@@ -282,7 +283,7 @@ func TestKorean(t *testing.T) {
 	b.speak("ko")
 	b.visit("/studio/w/rg/vision")
 	b.sees("유추 클러스터")
-	b.visit("/studio/k/rg/connected/silent")
+	b.visit("/studio/k/rg/connected/refused")
 	b.sees("만들기 실패", "초")
 	var rule string
 	b.run(chromedp.Evaluate("getComputedStyle(document.querySelector('main p, main dt')).wordBreak", &rule))
