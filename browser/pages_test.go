@@ -234,7 +234,7 @@ func TestConnect(t *testing.T) {
 	b.sees("What was found in kept", "Nothing. Berth stores the credential")
 	b.hides(secret)
 	b.run(chromedp.Click("button[value=connect]", chromedp.ByQuery))
-	b.sees("kept")
+	b.sees("kept", "Attached as")
 	b.visit("/studio/clusters")
 	b.sees("edge", "kept", "source")
 	b.hides(secret)
