@@ -17,6 +17,10 @@ func (s *server) openStudio(authority *identity.Authority, subscription string, 
 		Bearer:  identity.Bearer,
 		Renew:   func(token string) (studio.Session, error) { return s.renewSession(authority, token) },
 		Changes: func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
+		NameOf: func(id string) string {
+			a, _ := s.directory.Find(id) // an unknown application has no name
+			return a.Name
+		},
 	})
 	if err == nil {
 		s.onStop(func() error { pages.Close(); return nil })

@@ -45,7 +45,8 @@ func TestStudioDoor(t *testing.T) {
 	if status, _, _ := ask(http.MethodGet, "/", "", nil, "Accept", "application/json"); status != http.StatusUnauthorized {
 		t.Errorf("an API client at the bare address: %d", status)
 	}
-	for _, path := range []string{"/studio/workspaces", "/studio/events", "/studio/sizes.json", "/studio/w/rg/wspace", "/studio/operations"} {
+	for _, path := range []string{"/studio/workspaces", "/studio/events", "/studio/w/rg/wspace/sizes.json",
+		"/studio/w/rg/wspace", "/studio/operations"} {
 		if status, h, _ := ask(http.MethodGet, path, "", nil); status != http.StatusUnauthorized || h.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s without a session: %d %v", path, status, h)
 		}

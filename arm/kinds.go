@@ -139,7 +139,7 @@ func clusterKinds() []*kind {
 		{
 			typ: berth.TypeConnected, created: http.StatusCreated,
 			put: putConnected, patch: patchByPut(putConnected, encodeConnected), remove: removeCluster, encode: encodeConnected,
-			actions: clusterActions(),
+			actions: append(clusterActions(), action{"validate", (*Server).validateConnected}),
 		},
 	}
 }

@@ -89,7 +89,8 @@ func (s *Server) listOperations(q *request, _ target) (*response, error) {
 	for _, op := range all {
 		id := "/subscriptions/" + s.Subscription + "/operations/" + op.ID
 		one := wire.Operation(op, id, faultStatus(op.Err))
-		one["properties"].(wire.Object)["steps"] = wire.Steps(op.Steps)
+		properties := one["properties"].(wire.Object)
+		properties["steps"], properties["caller"] = wire.Steps(op.Steps), op.Caller
 		value = append(value, one)
 	}
 	return ok(wire.Object{"value": value}), nil

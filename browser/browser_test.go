@@ -147,14 +147,14 @@ func (b *tab) signIn() {
 	b.sees("Workspaces")
 }
 
-// picture stores screenshots of the page, at two widths, in the folder that BERTH_PICTURES names, if any.
+// picture stores screenshots of the page, at three widths, in the folder that BERTH_PICTURES names, if any.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("BERTH_PICTURES")
 	if dir == "" {
 		return
 	}
-	for _, width := range []int64{1280, 390} {
+	for _, width := range []int64{1280, 390, 320} {
 		var data []byte
 		b.run(emulation.SetDeviceMetricsOverride(width, 860, 1, width < 500), chromedp.ActionFunc(func(ctx context.Context) (err error) {
 			time.Sleep(150 * time.Millisecond) // the layout of another width
@@ -178,6 +178,8 @@ func TestWalkThrough(t *testing.T) {
 	b.visit("/studio/")
 	b.picture("sign-in")
 	b.signIn()
+	b.sees("The first three steps")
+	b.click("Create a workspace")
 	b.sees("No workspace yet")
 	b.fill("name", "vision")
 	b.click("Create")
@@ -242,6 +244,7 @@ func TestWalkThrough(t *testing.T) {
 	b.sees("myaks")
 	b.seesNot("DevTest") // gone from the list, by itself
 	b.visit("/studio/w/rg/vision/c/myaks/delete")
+	b.fill("confirm", "myaks")
 	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
 	b.sees("No inference cluster yet")
 	b.visit("/studio/operations")

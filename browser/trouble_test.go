@@ -3,6 +3,7 @@ package browser
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -28,13 +29,24 @@ func filled(t *testing.T) *apptest.Server {
 	s.Want(http.StatusOK, s.Do(http.MethodPut, s.Workspace("rg", "tagged"), apptest.Object{
 		"location": "westeurope", "tags": apptest.Object{"note": script},
 	}))
-	// An attach that fails with a text of the user's in its reason.
-	s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(s.Cluster("rg", "nowhere"), "DevTest"))
+	// A cluster that is not Kubernetes: its connection fails. Another one answers, but an attach to it fails.
+	connected := s.Group("rg") + "/providers/Microsoft.Kubernetes/connectedClusters/"
+	connect := func(name, kubeconfig string) *apptest.Response {
+		return s.Do(http.MethodPut, connected+name, apptest.Object{
+			"location": "westeurope", "properties": apptest.Object{"keepCredential": true, "kubeconfig": kubeconfig},
+		})
+	}
+	h, refused := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), "node")
+	h.Be(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "<html>"+strings.Repeat("not_Kubernetes", 20))
+	})
+	s.WaitOperation(connect("refused", refused))
+	_, answers := apptest.StartHostile(t, time.Now().AddDate(1, 0, 0), "node")
+	s.Succeed(connect("answers", answers))
+	s.Do(http.MethodPut, s.Workspace("rg", "vision")+"/computes/far", apptest.AttachTo(connected+"answers", "DevTest"))
 	const config = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
 		"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"
-	s.Do(http.MethodPut, s.Group("rg")+"/providers/Microsoft.Kubernetes/connectedClusters/silent", apptest.Object{
-		"location": "westeurope", "properties": apptest.Object{"keepCredential": true, "kubeconfig": config},
-	})
+	connect("silent", config)
 	return s
 }
 
@@ -45,10 +57,7 @@ func TestAccessible(t *testing.T) {
 		t.Fatalf("axe-core is not installed (make test-browser installs it): %v", err)
 	}
 	b := open(t, filled(t))
-	pages := []string{
-		"/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
-		"/studio/clusters", "/studio/k/rg/connected/silent", "/studio/versions", "/studio/operations", "/studio/w/rg/nowhere",
-	}
+	pages := everyPage(b.s)
 	for _, lang := range []string{"en", "ko"} {
 		for _, theme := range []string{"light", "dark"} {
 			b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),
@@ -59,7 +68,7 @@ func TestAccessible(t *testing.T) {
 			b.fill("client", b.s.ClientID)
 			b.fill("secret", b.s.ClientSecret)
 			b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
-			b.sees(map[string]string{"en": "Workspaces", "ko": "작업 영역"}[lang])
+			b.sees(map[string]string{"en": "Overview", "ko": "개요"}[lang])
 			for _, path := range pages {
 				b.visit(path)
 				b.accessible(string(axe), lang+" "+theme+" "+path)

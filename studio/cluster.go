@@ -126,11 +126,11 @@ func (v *visit) showCluster(d clusterData) error {
 		return err
 	}
 	d.clusterView = clusterOf(o)
-	holders, err := v.holders()
+	all, err := v.estate()
 	if err != nil {
 		return err
 	}
-	d.Holder = holders[strings.ToLower(d.ID)]
+	d.Holder = holdersOf(all.computes)[strings.ToLower(d.ID)]
 	d.Rights, _ = at(o, "properties", "rights").([]any)
 	d.Problem = text(o, "properties", "error", "message")
 	operations, err := v.arm.Operations(ctx, id, false)
@@ -140,7 +140,7 @@ func (v *visit) showCluster(d clusterData) error {
 	for _, op := range operations {
 		d.Operations = append(d.Operations, operationOf(op, time.Now()))
 	}
-	if d.State == string(berth.StateSucceeded) || d.State == string(berth.StateUpdating) {
+	if settled(d.State) {
 		if d.Facts, err = v.arm.Nodes(ctx, id); err != nil {
 			d.NodesError = err.Error()
 		}
@@ -187,8 +187,15 @@ func (s *Studio) changeCluster(v *visit) (err error) {
 			return v.showCluster(d)
 		}
 		_, _, err = v.arm.ScaleCluster(ctx, id.Group, id.Name(), client.PoolScale{Count: count})
-	default:
+	case "delete":
+		if d.Errors = v.unconfirmed(id.Name()); d.Errors != nil {
+			return v.showCluster(d)
+		}
 		_, err = v.arm.DeleteResource(ctx, id)
+	case "disconnect":
+		_, err = v.arm.DeleteResource(ctx, id)
+	default:
+		return s.missing(v)
 	}
 	if client.Refused(err) && !client.IsNotFound(err) {
 		d.Errors, v.status = detailsOf(err), client.StatusOf(err)

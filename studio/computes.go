@@ -20,6 +20,7 @@ type computesData struct {
 	Search    string
 	Workspace client.Object
 	Total     int
+	Warnings  []warningView // of the workspace
 }
 
 // Order is the address of this list sorted by a column: in descending order when it is sorted by that column already.
@@ -55,7 +56,10 @@ func (s *Studio) computes(v *visit) error {
 		return err
 	}
 	q := v.r.URL.Query()
-	d := computesData{Sort: q.Get("sort"), Down: q.Get("down") != "", Search: strings.TrimSpace(q.Get("q")), Workspace: ws, Total: len(list)}
+	d := computesData{
+		Sort: q.Get("sort"), Down: q.Get("down") != "", Search: strings.TrimSpace(q.Get("q")), Workspace: ws, Total: len(list),
+		Warnings: warningsOf(ws),
+	}
 	for _, o := range list {
 		c := computeOf(o)
 		words := strings.Join([]string{c.Name, c.State, c.Purpose, c.Size, c.Location, c.ClusterName}, " ")
@@ -119,7 +123,7 @@ func (v *visit) showCompute(d computeData) error {
 			d.Cluster = &view
 		}
 	}
-	if d.State == string(berth.StateSucceeded) || d.State == string(berth.StateUpdating) {
+	if settled(d.State) {
 		if d.Nodes, err = v.arm.Nodes(ctx, id); err != nil {
 			d.NodesError = err.Error()
 		}
@@ -188,6 +192,9 @@ func (s *Studio) changeCompute(v *visit) (err error) {
 	case "detach":
 		_, err = v.arm.DeleteCompute(ctx, v.computeName(), client.ActionDetach)
 	case "delete":
+		if d.Errors = v.unconfirmed(v.r.PathValue("name")); d.Errors != nil {
+			return v.showCompute(d)
+		}
 		_, err = v.arm.DeleteCompute(ctx, v.computeName(), client.ActionDelete)
 	}
 	if client.Refused(err) && !client.IsNotFound(err) {

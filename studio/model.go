@@ -2,6 +2,7 @@ package studio
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"berth.dev/berth"
@@ -55,9 +56,19 @@ type computeView struct {
 	Since                                                        time.Time
 	Conditions, History                                          []conditionView
 	Health                                                       healthView
-	Warnings                                                     []string
+	Warnings                                                     []warningView
 	Problems                                                     []string // why it failed
 	LoadBalancer, SSL, CNAME                                     string
+}
+
+// warningView is a remark of the server on a request that it accepted: an effect that Berth does not give.
+type warningView struct{ Target, Message string }
+
+func warningsOf(o client.Object) (out []warningView) {
+	for _, w := range objects(at(o, "properties", "warnings")) {
+		out = append(out, warningView{text(w, "target"), text(w, "message")})
+	}
+	return out
 }
 
 type conditionView struct {
@@ -94,6 +105,17 @@ func healthOf(o client.Object) healthView {
 	return h
 }
 
+// worse is the worse of two healths.
+func worse(a, b healthView) healthView {
+	rank := func(h healthView) int {
+		return slices.Index([]berth.HealthState{"", berth.Healthy, berth.UnknownHealth, berth.Degraded, berth.Unreachable}, h.State)
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
 // Bad reports whether a condition is not met or the cluster does not answer. A Succeeded state is then not shown in green.
 func (h healthView) Bad() bool { return h.State == berth.Unreachable || h.State == berth.Degraded }
 
@@ -112,15 +134,22 @@ func computeOf(o client.Object) computeView {
 	if id, err := berth.ParseID(c.ClusterID); err == nil {
 		c.ClusterName = id.Name()
 	}
-	for _, w := range objects(at(o, "properties", "warnings")) {
-		c.Warnings = append(c.Warnings, text(w, "message"))
-	}
 	for _, e := range objects(at(o, "properties", "provisioningErrors")) {
 		c.Problems = append(c.Problems, text(e, "message"))
 	}
-	c.Health = healthOf(o)
+	c.Health, c.Warnings = healthOf(o), warningsOf(o)
 	c.Conditions, c.History = conditionsOf(at(o, "properties", "conditions")), conditionsOf(at(o, "properties", "conditionHistory"))
 	return c
+}
+
+// Settled reports whether the cluster of a compute is there, so that its credentials can be read.
+func (c computeView) Settled() bool { return settled(c.State) }
+
+// Settled reports whether the cluster is there.
+func (c clusterView) Settled() bool { return settled(c.State) }
+
+func settled(state string) bool {
+	return state == string(berth.StateSucceeded) || state == string(berth.StateUpdating)
 }
 
 func conditionsOf(v any) (out []conditionView) {
@@ -134,6 +163,9 @@ func conditionsOf(v any) (out []conditionView) {
 // operationView is an operation as the pages show it.
 type operationView struct {
 	ID, Verb, State, Message, Code, Problem string
+	Caller                                  string // the id of the application
+	Details                                 []string
+	Gone                                    bool // its resource no longer exists
 	Resource                                berth.ID
 	Started, Ended                          time.Time
 	Steps                                   []stepView
@@ -150,7 +182,10 @@ func operationOf(o client.Object, now time.Time) operationView {
 	v := operationView{
 		ID: text(o, "name"), Verb: text(o, "properties", "verb"), State: text(o, "status"), Message: text(o, "properties", "message"),
 		Code: text(o, "error", "code"), Problem: text(o, "error", "message"),
-		Started: moment(o, "startTime"), Ended: moment(o, "endTime"),
+		Started: moment(o, "startTime"), Ended: moment(o, "endTime"), Caller: text(o, "properties", "caller"),
+	}
+	for _, d := range objects(at(o, "error", "details")) {
+		v.Details = append(v.Details, text(d, "message"))
 	}
 	v.Resource, _ = berth.ParseID(text(o, "resourceId")) // the zero id has no link
 	end := v.Ended
@@ -183,8 +218,16 @@ func (v operationView) Took() time.Duration {
 	return v.Ended.Sub(v.Started)
 }
 
+// Page is the address of its own page.
+func (v operationView) Page() string { return Path + "/operations/" + escape(v.ID) }
+
 // Link is the page of its resource; empty when it has none.
-func (v operationView) Link() string { return linkOf(v.Resource) }
+func (v operationView) Link() string {
+	if v.Gone {
+		return ""
+	}
+	return linkOf(v.Resource)
+}
 
 func linkOf(id berth.ID) string {
 	switch {
@@ -206,6 +249,7 @@ type clusterView struct {
 	Holder                                                                   berth.ID // the compute that holds it; zero when it is free
 	Health                                                                   healthView
 	Conditions                                                               []conditionView
+	Warnings                                                                 []warningView
 	OwnedBy                                                                  string
 }
 
@@ -218,6 +262,7 @@ func clusterOf(o client.Object) clusterView {
 		Endpoint: p("kubernetesEndpoint"), OwnedBy: p("ownedBy"), Since: moment(o, "systemData", "lastModifiedAt"),
 	}
 	c.Health, c.Conditions = healthOf(o), conditionsOf(at(o, "properties", "conditions"))
+	c.Warnings = warningsOf(o)
 	for _, p := range objects(at(o, "properties", "agentPoolProfiles")) {
 		c.Nodes += number(p, "count")
 		c.Size = text(p, "vmSize")

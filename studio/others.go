@@ -1,62 +1,39 @@
 package studio
 
 import (
-	"encoding/json"
-	"slices"
+	"net/http"
 	"strings"
-	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
+	"berth.dev/berth/client"
 )
 
 // allClusters are the clusters of the subscription, each with the compute that holds it.
 func (v *visit) allClusters() ([]clusterView, error) {
-	ctx := v.r.Context()
-	managed, err := v.arm.ListClusters(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	connected, err := v.arm.ListConnected(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	holders, err := v.holders()
-	if err != nil {
-		return nil, err
-	}
-	var out []clusterView
-	for _, o := range append(managed, connected...) {
+	all, err := v.estate()
+	return clustersOf(all), err
+}
+
+func clustersOf(all estate) (out []clusterView) {
+	holders := holdersOf(all.computes)
+	for _, o := range all.clusters {
 		c := clusterOf(o)
 		c.Holder = holders[strings.ToLower(c.ID)]
 		out = append(out, c)
 	}
-	return out, nil
+	return out
 }
 
-// holders are the computes of the subscription by the cluster that each holds.
-func (v *visit) holders() (map[string]berth.ID, error) {
+// holdersOf are the computes by the cluster that each holds.
+func holdersOf(computes []client.Object) map[string]berth.ID {
 	out := map[string]berth.ID{}
-	workspaces, err := v.arm.ListWorkspaces(v.r.Context(), "")
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range workspaces {
-		id, err := berth.ParseID(text(w, "id"))
-		if err != nil {
-			continue
-		}
-		computes, err := v.arm.ListComputes(v.r.Context(), id.Group, id.Name())
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range computes {
-			if holder, err := berth.ParseID(text(c, "id")); err == nil {
-				out[strings.ToLower(text(c, "properties", "resourceId"))] = holder
-			}
+	for _, c := range computes {
+		if holder, err := berth.ParseID(text(c, "id")); err == nil {
+			out[strings.ToLower(text(c, "properties", "resourceId"))] = holder
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Why is the reason why a cluster cannot be attached, in the visitor's language; empty when it can be.
@@ -77,35 +54,18 @@ func (c clusterView) HolderLink() string { return linkOf(c.Holder) }
 
 func (s *Studio) versions(v *visit) error { return v.render("versions", catalog.Versions()) }
 
-type operationsData struct {
-	All    []operationView
-	Filter string
+// missing is the page of an address that has none.
+func (s *Studio) missing(v *visit) error {
+	v.enter() // the page needs no session; with one it has the navigation
+	v.status = http.StatusNotFound
+	return v.render("missing", nil)
 }
 
-func (s *Studio) operations(v *visit) error {
-	d := operationsData{Filter: v.r.URL.Query().Get("show")}
-	all, err := v.arm.Operations(v.r.Context(), berth.ID{}, d.Filter == "active")
-	if err != nil {
-		return err
+// unconfirmed is the error of a deletion that was not confirmed by typing the name; nil when it was.
+func (v *visit) unconfirmed(name string) []berth.Error {
+	if v.r.PostFormValue("confirm") == name {
+		return nil
 	}
-	for _, o := range all {
-		op := operationOf(o, time.Now())
-		if d.Filter != "failed" || op.State == string(berth.StateFailed) {
-			d.All = append(d.All, op)
-		}
-	}
-	return v.render("operations", d)
-}
-
-// sizes answers the catalogue for the picker: name, vCPUs, memory in GiB, GPUs, FPGAs.
-func (s *Studio) sizes(v *visit) error {
-	all := catalog.Sizes()
-	slices.SortFunc(all, func(a, b catalog.VMSize) int { return strings.Compare(a.Name, b.Name) })
-	out := make([][]any, 0, len(all))
-	for _, z := range all {
-		out = append(out, []any{z.Name, z.VCPUs, float64(z.MemoryMiB*10/1024) / 10, z.GPUs, z.FPGAs})
-	}
-	v.w.Header().Set("Content-Type", "application/json")
-	v.w.Header().Set("Cache-Control", "private, max-age=3600")
-	return json.NewEncoder(v.w).Encode(out)
+	v.status = http.StatusBadRequest
+	return []berth.Error{{Target: "confirm", Message: v.T("delete.confirm", name)}}
 }

@@ -3,6 +3,7 @@ package studio
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,7 @@ const (
 	languageName = "__Host-berth-language"
 	linkLife     = 10 * time.Minute
 	maxLinks     = 1000
+	maxForm      = 1 << 20 // bytes of a form; all of it stays in memory
 )
 
 // visit is one request with its session.
@@ -83,8 +85,9 @@ func (v *visit) keep(s Session) {
 func (v *visit) askSignIn() error {
 	in := signInForm{Next: v.r.URL.RequestURI()}
 	if v.r.Method == http.MethodPost {
-		if err := v.r.ParseForm(); err == nil {
+		if err := v.r.ParseMultipartForm(maxForm); err == nil || errors.Is(err, http.ErrNotMultipart) {
 			in.Kept, in.Expired = v.r.PostForm, true
+			in.Kept.Del("kubeconfig") // a kubeconfig is in no page
 		}
 	}
 	v.status = http.StatusUnauthorized

@@ -73,15 +73,23 @@ func (v *visit) Settled(state string, h healthView) stateView {
 	return out
 }
 
-// Seconds is a duration for users, such as "1.2 s".
-func (*visit) Seconds(d time.Duration) string {
+// Seconds is a duration in the visitor's language, such as "1.2 s".
+func (v *visit) Seconds(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", max(d, 0).Seconds())
+		return v.T("took.seconds", fmt.Sprintf("%.1f", max(d, 0).Seconds()))
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return v.T("took.minutes", int(d.Minutes()), int(d.Seconds())%60)
 	}
-	return fmt.Sprintf("%.1f h", d.Hours())
+	return v.T("took.hours", fmt.Sprintf("%.1f", d.Hours()))
+}
+
+// By is the name of an application, or its id when it no longer exists.
+func (v *visit) By(caller string) string {
+	if name := v.NameOf(caller); name != "" {
+		return name
+	}
+	return caller
 }
 
 // timelineView is the latest operations of one thing, with the visitor's language.
@@ -135,4 +143,23 @@ func (f form) Hidden(step int) map[string]string {
 func (f form) Advanced() bool {
 	network := f.NetworkGroup + f.Network + f.Subnet + f.ServiceCIDR + f.DNS + f.BridgeCIDR
 	return f.Balancer != "" || f.BalancerSubnet != "" || f.SSL != "" || network != ""
+}
+
+// Done shows that a step is done.
+func (v *visit) Done() stateView { return stateView{"good", "good", v.T("done")} }
+
+// Checked shows the result of a check of a cluster that is to be connected.
+func (v *visit) Checked(c berth.Check) stateView {
+	if c.OK {
+		return stateView{"good", "good", v.Word("check", c.Name)}
+	}
+	return stateView{"bad", "bad", v.Word("check", c.Name)}
+}
+
+// confirmation is the field in which the name is typed before something is deleted.
+type confirmation struct{ Name, Label string }
+
+// Confirm asks for a name.
+func (v *visit) Confirm(name string) confirmation {
+	return confirmation{name, v.T("delete.confirm", name)}
 }

@@ -29,7 +29,9 @@ type Options struct {
 	Renew func(token string) (Session, error)
 	// Changes calls f after each change of any resource, until cancel is called.
 	Changes func(f func()) (cancel func())
-	Log     *slog.Logger
+	// NameOf is the name of an application by its id; empty for an unknown id.
+	NameOf func(id string) string
+	Log    *slog.Logger
 }
 
 // Session is a sign-in: a token and the application that it belongs to.
@@ -47,6 +49,9 @@ type Studio struct {
 	pages *pages
 	links *links
 	feed  *feed
+	// submitted are the kubeconfigs of connections that wait for a confirmation.
+	submitted *submissions
+	sizeLists sizeLists
 }
 
 // New creates a studio. Call Close when it is no longer served.
@@ -59,7 +64,9 @@ func New(o Options) (*Studio, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Studio{Options: o, mux: http.NewServeMux(), text: t, pages: p, links: newLinks(), feed: newFeed(o.Changes)}
+	s := &Studio{
+		Options: o, mux: http.NewServeMux(), text: t, pages: p, links: newLinks(), feed: newFeed(o.Changes), submitted: newSubmissions(),
+	}
 	s.routes()
 	return s, nil
 }
@@ -76,8 +83,9 @@ func (s *Studio) routes() {
 	s.mux.HandleFunc("POST /studio/links", s.makeLink)
 	s.mux.HandleFunc("GET /studio/static/{version}/{file}", serveStatic)
 	s.mux.HandleFunc("GET /studio/events", s.events)
+	s.open("GET /studio/", s.missing)
 	for pattern, page := range map[string]handler{
-		"GET /studio/{$}":                           s.home,
+		"GET /studio/{$}":                           s.overview,
 		"GET /studio/workspaces":                    s.workspaces,
 		"POST /studio/workspaces":                   s.createWorkspace,
 		"GET /studio/w/{group}/{ws}/delete":         s.askDeleteWorkspace,
@@ -91,12 +99,15 @@ func (s *Studio) routes() {
 		"POST /studio/w/{group}/{ws}/c/{name}/{do}": s.changeCompute,
 		"GET /studio/clusters":                      s.clusters,
 		"POST /studio/clusters":                     s.createCluster,
+		"GET /studio/clusters/connect":              s.askConnect,
+		"POST /studio/clusters/connect":             s.connect,
 		"GET /studio/k/{group}/{kind}/{name}":       s.cluster,
 		"GET /studio/k/{group}/{kind}/{name}/{do}":  s.askCluster,
 		"POST /studio/k/{group}/{kind}/{name}/{do}": s.changeCluster,
 		"GET /studio/versions":                      s.versions,
 		"GET /studio/operations":                    s.operations,
-		"GET /studio/sizes.json":                    s.sizes,
+		"GET /studio/operations/{id}":               s.operation,
+		"GET /studio/w/{group}/{ws}/sizes.json":     s.sizes,
 	} {
 		s.guarded(pattern, page)
 	}
@@ -122,7 +133,7 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This request comes from another site.", http.StatusForbidden)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -235,6 +235,22 @@ func (v *visit) showWizard(d wizardData) (err error) {
 	return v.render("wizard", d)
 }
 
+// toSettings shows the second step, unless the rules refuse the size or the location, which are chosen on the first.
+func (v *visit) toSettings(d wizardData) error {
+	found, err := v.check(d.form)
+	if err != nil {
+		return err
+	}
+	d.Dirty = d.Name != ""
+	for _, f := range found.Findings {
+		if !f.Warning && (f.Field == "size" || f.Field == "location") {
+			d.Step, d.Dirty = 1, true
+			v.status = http.StatusBadRequest
+		}
+	}
+	return v.showWizard(d)
+}
+
 // createCompute goes to another step of the wizard, or creates the compute. A refused form is shown again with the findings.
 func (s *Studio) createCompute(v *visit) error {
 	d := wizardData{form: formOf(v), Step: 2, Dirty: true}
@@ -249,8 +265,7 @@ func (s *Studio) createCompute(v *visit) error {
 		v.status = http.StatusBadRequest
 		return v.showWizard(d)
 	case v.r.PostFormValue("go") == "next":
-		d.Dirty = d.Name != ""
-		return v.showWizard(d)
+		return v.toSettings(d)
 	case v.r.PostFormValue("go") == "check":
 		return v.showWizard(d)
 	case d.Name == "":

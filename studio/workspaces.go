@@ -17,24 +17,11 @@ func workspaceLink(group, name string) string {
 	return Path + "/w/" + escape(group) + "/" + escape(name)
 }
 
-// home redirects to the workspace when there is exactly one, and to the list otherwise.
-func (s *Studio) home(v *visit) error {
-	all, err := v.arm.ListWorkspaces(v.r.Context(), "")
-	if err != nil {
-		return err
-	}
-	if len(all) == 1 {
-		if id, err := berth.ParseID(text(all[0], "id")); err == nil {
-			return v.redirect(workspaceLink(id.Group, id.Name()))
-		}
-	}
-	return v.redirect(Path + "/workspaces")
-}
-
 type workspaceView struct {
 	Name, Group, Location, State, Link string
 	Tags                               map[string]string
 	Computes                           int
+	Health                             healthView // the worst of its computes
 	Since                              time.Time
 }
 
@@ -73,6 +60,9 @@ func (v *visit) showWorkspaces(data workspacesData) error {
 			return err
 		}
 		w.Computes = len(computes)
+		for _, c := range computes {
+			w.Health = worse(w.Health, healthOf(c))
+		}
 		data.All = append(data.All, w)
 	}
 	data.Locations = catalog.Locations()
@@ -135,8 +125,8 @@ func (v *visit) showDeleteWorkspace(errs []berth.Error) error {
 }
 
 func (s *Studio) deleteWorkspace(v *visit) error {
-	if v.r.PostFormValue("confirm") != v.Workspace() {
-		return v.showDeleteWorkspace([]berth.Error{{Target: "confirm", Message: v.T("workspace.delete.confirm", v.Workspace())}})
+	if errs := v.unconfirmed(v.Workspace()); errs != nil {
+		return v.showDeleteWorkspace(errs)
 	}
 	if _, err := v.arm.DeleteWorkspace(v.r.Context(), v.Group(), v.Workspace()); err != nil {
 		return err

@@ -76,6 +76,14 @@ function filter() {
   }
 }
 
+// A deletion is confirmed by typing the name; the server checks it too.
+for (const field of document.querySelectorAll('[data-confirm]')) {
+  const button = field.form.querySelector('button.danger');
+  const match = () => { button.disabled = field.value !== field.dataset.confirm; };
+  field.addEventListener('input', match);
+  match();
+}
+
 const form = document.querySelector('form[data-check]');
 if (form) wizard(form);
 
@@ -140,7 +148,7 @@ function wizard(form) {
   show();
 }
 
-// sizes lets the user pick a size of the catalogue by its vCPUs and memory.
+// sizes lets the user pick a size of the catalogue by its vCPUs and memory. Sizes that the rules refuse come last, with the reason.
 async function sizes(picker, into) {
   const all = await (await fetch(picker.dataset.sizes)).json();
   const body = picker.querySelector('tbody'), count = picker.querySelector('[data-count]');
@@ -149,7 +157,7 @@ async function sizes(picker, into) {
     const least = [...picker.querySelectorAll('[data-min]')].map((f) => [Number(f.dataset.min), Number(f.value)]);
     const exact = all.some((z) => z[0].toLowerCase() === words);
     const fits = all.filter((z) => (exact || z[0].toLowerCase().includes(words)) && least.every(([i, n]) => z[i] >= n));
-    fits.sort((a, b) => (b[0].toLowerCase() === words) - (a[0].toLowerCase() === words) || a[1] - b[1] || a[2] - b[2]);
+    fits.sort((a, b) => (b[0].toLowerCase() === words) - (a[0].toLowerCase() === words) || !!a[5] - !!b[5] || a[1] - b[1] || a[2] - b[2]);
     count.textContent = count.dataset.count.replace('{n}', fits.length);
     body.replaceChildren(...fits.slice(0, 200).map((z) => {
       const row = document.createElement('tr');
@@ -157,8 +165,8 @@ async function sizes(picker, into) {
       if (z[0].toLowerCase() === words) row.setAttribute('aria-current', 'true');
       for (const [i, value] of z.entries()) {
         const cell = document.createElement('td');
-        if (i) cell.className = 'num';
-        cell.textContent = i > 2 && !value ? '' : value;
+        cell.className = i === 5 ? 'why' : i ? 'num' : '';
+        cell.textContent = i > 2 && !value ? '' : i === 5 ? `${picker.dataset.refused} ${value}` : value;
         row.append(cell);
       }
       const pick = () => { into.value = z[0]; into.dispatchEvent(new Event('input', { bubbles: true })); };

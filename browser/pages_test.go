@@ -1,0 +1,293 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"berth.dev/berth/app"
+	"berth.dev/berth/app/apptest"
+)
+
+// everyPage are the pages of the server that filled makes, each with content.
+func everyPage(s *apptest.Server) []string {
+	all := s.Do(http.MethodGet, "/subscriptions/"+s.SubscriptionID+"/operations", nil)
+	failed := ""
+	for _, op := range apptest.At(all.Body, "value").([]any) {
+		if apptest.At(op, "status") == "Failed" {
+			failed = apptest.At(op, "name").(string)
+		}
+	}
+	return []string{
+		"/studio/", "/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
+		"/studio/clusters", "/studio/clusters/connect", "/studio/k/rg/connected/silent", "/studio/k/rg/connected/silent/disconnect",
+		"/studio/versions", "/studio/operations", "/studio/operations/" + failed, "/studio/w/rg/nowhere", "/studio/nowhere",
+		"/studio/operations/no-such-operation",
+	}
+}
+
+// speak makes the browser ask for pages in a language.
+func (b *tab) speak(lang string) {
+	b.t.Helper()
+	b.run(network.SetExtraHTTPHeaders(network.Headers{"Accept-Language": lang}))
+}
+
+// TestNoOverflow: no page is wider than the window, from 320 pixels on. The second step of the wizard and the confirmations too.
+func TestNoOverflow(t *testing.T) {
+	s := filled(t)
+	b := open(t, s)
+	b.visit("/studio/")
+	b.fits("sign-in")
+	b.signIn()
+	for _, lang := range []string{"en", "ko"} {
+		b.speak(lang)
+		for _, path := range everyPage(s) {
+			b.visit(path)
+			b.run(chromedp.Evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })", nil))
+			b.fits(lang + path)
+			b.picture("page-" + lang + strings.ReplaceAll(strings.TrimPrefix(path, "/studio"), "/", "-"))
+		}
+		b.visit("/studio/w/rg/vision/new")
+		b.run(chromedp.Click(`button[name=go][value=next]`, chromedp.ByQuery), chromedp.WaitVisible(`[name=purpose]`, chromedp.ByQuery))
+		b.run(chromedp.Evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })", nil))
+		b.fits(lang + " second step of the wizard")
+	}
+}
+
+// fits fails the test when the page is wider than a window of these widths.
+func (b *tab) fits(where string) {
+	b.t.Helper()
+	for _, width := range []int64{320, 390, 768} {
+		var found string
+		b.run(emulation.SetDeviceMetricsOverride(width, 860, 1, width < 500), chromedp.Evaluate(`(() => {
+			const over = document.documentElement.scrollWidth - window.innerWidth;
+			const wide = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1
+				&& !e.closest('.scroll, pre, .rail'));
+			return window.innerWidth > `+fmt.Sprint(width)+` || over > 0 || wide.length
+				? window.innerWidth + ' px, ' + over + ' px over: '
+					+ wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(' … ') : '' })()`, &found),
+			emulation.ClearDeviceMetricsOverride())
+		if found != "" {
+			b.t.Errorf("%s at %d px: %s", where, width, found)
+		}
+	}
+}
+
+// TestLinks follows every link of every page, in both languages, and gets 200 from each.
+func TestLinks(t *testing.T) {
+	s := filled(t)
+	s.Want(http.StatusOK, s.Do(http.MethodPut, s.Workspace("rg", "gone"), apptest.Object{"location": "westeurope"}))
+	s.Do(http.MethodDelete, s.Workspace("rg", "gone"), nil) // its operations stay in the list
+	b := open(t, s)
+	b.signIn()
+	for _, lang := range []string{"en", "ko"} {
+		b.speak(lang)
+		b.visit("/studio/")
+		var dead []string
+		var visited int
+		b.run(chromedp.Evaluate(`(async () => {
+			window.dead = [];
+			const seen = new Set(['/studio/']), todo = [['/studio/', 'the start']];
+			while (todo.length) {
+				const [at, from] = todo.shift();
+				const answer = await fetch(at);
+				if (answer.status !== 200) window.dead.push(at + ' on ' + from + ': ' + answer.status);
+				if (!answer.headers.get('Content-Type').startsWith('text/html')) continue;
+				const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+				for (const link of page.querySelectorAll('a[href]')) {
+					const to = new URL(link.getAttribute('href'), new URL(at, location.href));
+					const next = to.pathname + to.search;
+					if (to.origin !== location.origin) window.dead.push(next + ' on ' + at + ': another server');
+					else if (!seen.has(next)) { seen.add(next); todo.push([next, at]); }
+				}
+			}
+			return seen.size })()`, &visited, awaitPromise), chromedp.Evaluate("window.dead", &dead))
+		if visited < 15 || len(dead) > 0 {
+			t.Errorf("%s: of %d addresses, these are dead: %v", lang, visited, dead)
+		}
+	}
+}
+
+// TestMissing: an address without a page has the studio's own page, in the visitor's language, with ways on; signed in or not.
+func TestMissing(t *testing.T) {
+	b := open(t, server(t))
+	b.visit("/studio/no/such/page")
+	b.sees("This page does not exist", "Overview")
+	b.signIn()
+	b.visit("/studio/nowhere")
+	b.sees("This page does not exist", "Sign out")
+	b.click("Clusters")
+	b.sees("New managed cluster")
+	b.speak("ko")
+	b.visit("/studio/nowhere")
+	b.sees("페이지가 없습니다", "개요")
+	var status int
+	b.run(chromedp.Evaluate("fetch('/studio/nowhere').then(r => r.status)", &status, awaitPromise))
+	if status != http.StatusNotFound {
+		t.Errorf("the page has the status %d", status)
+	}
+}
+
+// TestSizes: a size that the rules refuse comes last and says so, and it is refused on the step where it is chosen.
+func TestSizes(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	b.visit("/studio/w/rg/vision/new")
+	b.fill("size", "Standard_B")
+	b.sees("burstable")
+	b.fill("size", "Standard_D")
+	b.until("the picker to list sizes", func(text string) bool { return strings.Contains(text, "Standard_D1") })
+	var first, last string
+	b.run(chromedp.Evaluate(`document.querySelector('.sizes tbody tr:first-child').innerText`, &first),
+		chromedp.Evaluate(`fetch(document.querySelector('.picker').dataset.sizes).then(r => r.json()).then(all => {
+			const refused = all.findIndex((z) => z[5]);
+			return refused > 0 && all.slice(refused).every((z) => z[5]) ? all[all.length - 1][5] : 'not last' })`, &last, awaitPromise))
+	if strings.Contains(first, "Refused") || !strings.Contains(last, "VM size") {
+		t.Errorf("the first size is %q, the last one is refused for %q", first, last)
+	}
+	b.fill("size", "Standard_B2s")
+	b.click("Next")
+	b.sees("burstable", "Use existing") // still on the first step
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.visit("/studio/w/rg/vision/new")
+	b.run(chromedp.SetValue(`[name=size]`, "Standard_A1_v2", chromedp.ByQuery), chromedp.Click(`button[value=next]`, chromedp.ByQuery))
+	b.sees("System pool", "Use existing")
+}
+
+// TestDeleteAsksForTheName: with scripts the button is disabled until the name is typed; without them the server refuses.
+func TestDeleteAsksForTheName(t *testing.T) {
+	s := filled(t)
+	b := open(t, s)
+	b.signIn()
+	b.visit("/studio/w/rg/vision/c/far/delete")
+	disabled := func() (is bool) {
+		b.run(chromedp.Evaluate("document.querySelector('section.ask button.danger').disabled", &is))
+		return is
+	}
+	if !disabled() {
+		t.Error("the button is enabled before the name is typed")
+	}
+	b.fill("confirm", "far")
+	if disabled() {
+		t.Error("the button is disabled after the name was typed")
+	}
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	for _, page := range []string{"/studio/w/rg/vision/c/far/delete", "/studio/w/rg/tagged/delete"} {
+		b.visit(page)
+		b.run(chromedp.SendKeys("[name=confirm]", "other", chromedp.ByQuery), chromedp.Click("main button.danger", chromedp.ByQuery))
+		b.sees("To confirm, type")
+	}
+	for _, id := range []string{s.Workspace("rg", "vision") + "/computes/far", s.Workspace("rg", "tagged")} {
+		s.Want(http.StatusOK, s.Do(http.MethodGet, id, nil))
+	}
+}
+
+// TestConnect connects a real cluster from the page: what was found and what is created is shown first, by a pasted kubeconfig and by
+// a file, and the kubeconfig is in no page, address or log.
+func TestConnect(t *testing.T) {
+	s := server(t, func(c *app.Config) { c.ClusterRanges = []string{"127.0.0.0/8"} })
+	s.MakeWorkspace("rg", "vision")
+	s.Succeed(s.Do(http.MethodPut, s.Cluster("rg", "source"), apptest.ClusterOf(1, "Standard_D3_v2")))
+	config := string(s.ClusterKeys(s.Cluster("rg", "source")))
+	secret := config[strings.LastIndex(config, ": ")+2:]
+	secret = strings.TrimSpace(secret)[:40]
+	b := open(t, s)
+	b.signIn()
+	b.visit("/studio/clusters/connect")
+	b.run(chromedp.SetValue("[name=name]", "edge", chromedp.ByQuery), chromedp.SetValue("[name=kubeconfig]", config, chromedp.ByQuery))
+	b.click("Check the cluster")
+	b.sees("What was found in edge", "1 of 1 nodes", "Namespace berth-system", "ServiceAccount berth-system/berth-connection", "ClusterRole")
+	b.picture("connect-2")
+	b.hides(secret)
+	b.fits("second step of connecting")
+	b.click("Back")
+	b.sees("was received and is kept")
+	b.hides(secret)
+	b.fill("context", "")
+	b.run(chromedp.SetValue("[name=name]", "-", chromedp.ByQuery))
+	b.click("Check the cluster")
+	b.sees("is not possible")
+	b.hides(secret)
+	b.run(chromedp.SetValue("[name=name]", "edge", chromedp.ByQuery))
+	b.click("Check the cluster")
+	b.sees("What was found in edge")
+	b.run(chromedp.Click("button[value=connect]", chromedp.ByQuery))
+	b.sees("Succeeded", "connected", "rights of Berth")
+	b.hides(secret)
+
+	// The same by a file, without scripts, keeping the credential.
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.run(emulation.SetScriptExecutionDisabled(true))
+	b.visit("/studio/clusters/connect")
+	b.run(chromedp.SendKeys("[name=name]", "kept", chromedp.ByQuery), chromedp.Click("[name=keep]", chromedp.ByQuery),
+		chromedp.SetUploadFiles("[name=file]", []string{file}, chromedp.ByQuery), chromedp.Click("button[value=check]", chromedp.ByQuery))
+	b.sees("What was found in kept", "Nothing. Berth stores the credential")
+	b.hides(secret)
+	b.run(chromedp.Click("button[value=connect]", chromedp.ByQuery))
+	b.sees("kept", "Attached as")
+	b.visit("/studio/clusters")
+	b.sees("edge", "kept", "source")
+	b.hides(secret)
+	if strings.Contains(s.Log.String(), secret) {
+		t.Error("the kubeconfig is in the log")
+	}
+}
+
+// hides fails the test when the page or its address has a secret.
+func (b *tab) hides(secret string) {
+	b.t.Helper()
+	var page, at string
+	b.run(chromedp.OuterHTML("html", &page, chromedp.ByQuery), chromedp.Location(&at))
+	if strings.Contains(page, secret) || strings.Contains(at, secret) || strings.Contains(at, "kubeconfig") {
+		b.t.Errorf("the kubeconfig is in the page %s", at)
+	}
+}
+
+// TestOverview: the three first steps on an empty server; then health, capacity, failures with their caller.
+func TestOverview(t *testing.T) {
+	b := open(t, server(t))
+	b.signIn()
+	b.sees("The first three steps", "Create a workspace", "Connect a cluster")
+	b.picture("overview-empty")
+	b = open(t, filled(t))
+	b.signIn()
+	b.sees("Needs attention", "refused", "Latest failures", "Capacity", "silent", "did not answer", "by "+callerOf(b))
+	b.picture("overview")
+	b.run(chromedp.Click(`//a[contains(., "Create refused")]`, chromedp.BySearch))
+	b.sees("Failed", "Resource ID", callerOf(b))
+	b.visit("/studio/operations")
+	b.sees("By", callerOf(b))
+}
+
+// callerOf is the name of the application that has signed in.
+func callerOf(b *tab) (name string) {
+	b.t.Helper()
+	b.run(chromedp.Text(".who", &name, chromedp.ByQuery))
+	return name
+}
+
+// TestKorean: times and results are written as Korean does, and words are not broken in the middle.
+func TestKorean(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	b.speak("ko")
+	b.visit("/studio/w/rg/vision")
+	b.sees("유추 클러스터")
+	b.visit("/studio/k/rg/connected/refused")
+	b.sees("만들기 실패", "초")
+	var rule string
+	b.run(chromedp.Evaluate("getComputedStyle(document.querySelector('main p, main dt')).wordBreak", &rule))
+	if rule != "keep-all" {
+		t.Errorf("word-break is %q", rule)
+	}
+}
