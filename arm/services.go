@@ -3,17 +3,20 @@ package arm
 import (
 	"net/http"
 	"strings"
+
+	"berth.dev/berth"
 )
 
 // service is one row of the routing table: an address that is not a resource.
 type service struct {
-	path   string // {} stands for any word
-	name   string // in metrics
-	method string
-	right  string // the ARM action that a caller needs
-	typ    string // as provider listings show it; empty for what they do not show
-	serve  handler
-	words  []string // the words of path
+	path       string // {} stands for any word
+	name       string // in metrics
+	method     string
+	right      string // the ARM action that a caller needs
+	typ        string // as provider listings show it; empty for what they do not show
+	serve      handler
+	words      []string // the words of path
+	namespaced bool     // the first {} behind the subscription is a namespace
 }
 
 var services []service
@@ -50,13 +53,42 @@ func serviceRows() []service {
 			right: "Microsoft.ContainerService/locations/kubernetesVersions/read",
 			typ:   "Microsoft.ContainerService/locations/kubernetesVersions", serve: (*Server).kubernetesVersions},
 	}
+	all = append(all, recordServices()...)
 	for i := range all {
+		all[i].namespaced = strings.Contains(all[i].path, "/providers/{}")
 		all[i].words = strings.Split(all[i].path, "/")
 		if all[i].method == "" {
 			all[i].method = get
 		}
 	}
 	return all
+}
+
+// recordServices are the rows of the services around records.
+func recordServices() []service {
+	const providers, features = "subscriptions/{}/providers/", "subscriptions/{}/providers/Microsoft.Features/providers/{}/features"
+	const deleted = providers + "Microsoft.KeyVault/locations/{}/deletedVaults/{}"
+	const roles, noWorkspaces = berth.TypeRoleDefinition + "/read", "Microsoft.OperationalInsights/deletedWorkspaces"
+	return []service{
+		{path: "providers/" + berth.TypeRoleDefinition, name: "roledefinitions", right: roles, serve: (*Server).listRoles},
+		{path: "providers/" + berth.TypeRoleDefinition + "/{}", name: "roledefinitions", right: roles, serve: (*Server).getRole},
+		{path: providers + "Microsoft.Features/features", name: "features", right: "Microsoft.Features/features/read",
+			serve: (*Server).listFeatures},
+		{path: features, name: "features", right: "Microsoft.Features/providers/features/read", serve: (*Server).listFeatures},
+		{path: features + "/{}", name: "features", right: "Microsoft.Features/providers/features/read", serve: (*Server).getFeature},
+		{path: features + "/{}/register", name: "features", method: http.MethodPost,
+			right: "Microsoft.Features/providers/features/register/action", serve: (*Server).registerFeature},
+		{path: features + "/{}/unregister", name: "features", method: http.MethodPost,
+			right: "Microsoft.Features/providers/features/unregister/action", serve: (*Server).unregisterFeature},
+		{path: providers + "Microsoft.KeyVault/deletedVaults", name: "deletedvaults", right: "Microsoft.KeyVault/deletedVaults/read",
+			serve: (*Server).listDeletedVaults},
+		{path: deleted, name: "deletedvaults", right: "Microsoft.KeyVault/locations/deletedVaults/read", serve: (*Server).getDeletedVault},
+		{path: deleted + "/purge", name: "deletedvaults", method: http.MethodPost,
+			right: "Microsoft.KeyVault/locations/deletedVaults/purge/action", serve: (*Server).purgeVault},
+		{path: providers + noWorkspaces, name: "deletedworkspaces", right: noWorkspaces + "/read", serve: (*Server).none},
+		{path: "subscriptions/{}/resourceGroups/{}/providers/" + noWorkspaces, name: "deletedworkspaces", right: noWorkspaces + "/read",
+			serve: (*Server).none},
+	}
 }
 
 // match reports whether a path is that of the service, and returns the words in the places of its {} after the subscription.

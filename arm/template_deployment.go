@@ -100,7 +100,7 @@ func (s *Server) deployable(q *request, plan *template.Plan, scope template.Scop
 			wrong = append(wrong, berth.Error{Code: berth.CodeInvalidResourceType, Target: r.Path + ".type",
 				Message: "Berth does not serve the resource type '" + r.Type + "', which " + r.Path + " has."})
 		}
-		if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
+		if r.Group == "" && !berth.OfSubscription(r.Type) && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
 			wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path,
 				Message: "'" + r.Type + "' must be in a resource group: put it into a nested deployment with resourceGroup."})
 		}
