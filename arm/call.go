@@ -52,7 +52,8 @@ func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
 }
 
 func answerOf(res *response) (a Answer, err error) {
-	if at, err := url.Parse(res.header["Azure-AsyncOperation"]); err == nil && at.Path != "" && !strings.HasPrefix(path.Base(at.Path), wire.Settled) {
+	at, err := url.Parse(res.header["Azure-AsyncOperation"])
+	if err == nil && at.Path != "" && !strings.HasPrefix(path.Base(at.Path), wire.Settled) {
 		a.Operation = path.Base(at.Path)
 	}
 	text, done := res.body.([]byte)

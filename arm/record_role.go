@@ -34,7 +34,9 @@ func checkRoleAssignment(s *Server, q *request, id berth.ID, body, old *berth.Re
 			Message: "The principalId '" + principal + "' is not valid. It must be the object id of a principal: a GUID."}
 	}
 	if old != nil {
-		if !strings.EqualFold(text(old, "principalId"), principal) || !strings.EqualFold(lastWord(text(old, "roleDefinitionId")), lastWord(role)) {
+		same := strings.EqualFold(text(old, "principalId"), principal) &&
+			strings.EqualFold(lastWord(text(old, "roleDefinitionId")), lastWord(role))
+		if !same {
 			return berth.Errorf(codeAssignmentUpdate, "Tenant ID, application ID, principal ID, role and scope of a role assignment cannot be "+
 				"changed. Create another one, and delete this one.")
 		}
@@ -78,7 +80,8 @@ func checkRoleDefinition(_ *Server, _ *request, id berth.ID, body, _ *berth.Reco
 
 func madeRoleAssignment(s *Server, q *request, id berth.ID, body *berth.Record) map[string]any {
 	now := wire.Time(s.Clock.Now())
-	made := map[string]any{"scope": scopeText(id), "createdOn": now, "updatedOn": now, "createdBy": q.caller.AppID, "updatedBy": q.caller.AppID}
+	made := map[string]any{"scope": scopeText(id), "createdOn": now, "updatedOn": now, "createdBy": q.caller.AppID,
+		"updatedBy": q.caller.AppID}
 	if text(body, "principalType") == "" { // Berth's principals are applications and identities
 		made["principalType"] = "ServicePrincipal"
 	}
@@ -206,7 +209,8 @@ func (s *Server) listRoles(q *request, t target) (*response, error) {
 		return nil, err
 	}
 	fits := func(name, typ string) bool {
-		return (f.of("roleName") == "" || strings.EqualFold(f.of("roleName"), name)) && (f.of("type") == "" || strings.EqualFold(f.of("type"), typ))
+		return (f.of("roleName") == "" || strings.EqualFold(f.of("roleName"), name)) &&
+			(f.of("type") == "" || strings.EqualFold(f.of("type"), typ))
 	}
 	value := []any{}
 	for _, r := range catalog.Roles() {
