@@ -2,6 +2,7 @@ package berth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,13 +17,14 @@ const (
 )
 
 // ID names one ARM resource: a resource group, a resource inside one, or one at the scope of the subscription, which has no
-// group.
+// group. An extension resource, such as a role assignment, can also be inside any other resource.
 //
 // The casing of the names is the caller's and is kept; two IDs are the same resource when their Keys are equal
 // (ARM compares ids without regard to case).
 type ID struct {
 	Subscription string
 	Group        string
+	Scope        string   // of an extension resource: what it extends ("Microsoft.ContainerService/managedClusters/aks"); else empty
 	Namespace    string   // "Microsoft.ContainerService"; empty for a resource group
 	Types        []string // "managedClusters", "agentPools": one per name
 	Names        []string
@@ -41,8 +43,8 @@ func NewID(subscription, group, typ string, names ...string) ID {
 	return ID{Subscription: subscription, Group: group, Namespace: parts[0], Types: parts[1:], Names: names}
 }
 
-// ParseID reads "/subscriptions/S/resourceGroups/G[/providers/NS/type/name…]" in any casing of the fixed words, and
-// "/subscriptions/S/providers/NS/type/name…" of the types that stand there too (OfSubscription).
+// ParseID reads "/subscriptions/S/resourceGroups/G[/providers/NS/type/name…[/providers/NS/type/name…]]" in any casing of the fixed
+// words, and "/subscriptions/S/providers/NS/type/name…" of the types that can be there too (OfSubscription).
 func ParseID(s string) (ID, error) {
 	if len(s) > maxIDLength {
 		return ID{}, fmt.Errorf("a resource id has at most %d characters; this one has %d", maxIDLength, len(s))
@@ -79,14 +81,47 @@ func ParseID(s string) (ID, error) {
 	}
 	id.Namespace = rest[1]
 	for i := 2; i < len(rest); i += 2 {
+		if strings.EqualFold(rest[i], "providers") && i > 2 {
+			id = id.Extend(rest[i+1])
+			continue
+		}
 		id.Types, id.Names = append(id.Types, rest[i]), append(id.Names, rest[i+1])
+	}
+	if len(id.Names) == 0 {
+		return bad("after the last namespace comes /{type}/{name}")
 	}
 	return id, nil
 }
 
-// OfSubscription reports whether resources of a type can stand at the scope of the subscription as well as in a group.
+// Extend is the beginning of the id of an extension resource of this resource; Child completes it.
+func (id ID) Extend(namespace string) ID {
+	scope := id.path()
+	return ID{Subscription: id.Subscription, Group: id.Group, Scope: scope, Namespace: namespace}
+}
+
+// path is what follows the group's or the subscription's "/providers/".
+func (id ID) path() string {
+	var parts []string
+	if id.Scope != "" {
+		parts = append(parts, id.Scope, "providers")
+	}
+	parts = append(parts, id.Namespace)
+	for i := range id.Names {
+		parts = append(parts, id.Types[i], id.Names[i])
+	}
+	return strings.Join(parts, "/")
+}
+
+// ofSubscription are the types of which resources can be at the scope of the subscription as well as in a group. Below
+// Microsoft.Features, "providers" is part of a type, and below Microsoft.KeyVault "locations".
+var ofSubscription = []string{
+	TypeTemplateDeployment, TypePolicyAssignment, TypeRoleAssignment, TypeRoleDefinition, TypeDiagnosticSetting,
+	"Microsoft.Features/providers", "Microsoft.KeyVault/locations",
+}
+
+// OfSubscription reports whether resources of a type can be at the scope of the subscription.
 func OfSubscription(typ string) bool {
-	return strings.EqualFold(typ, TypeTemplateDeployment) || strings.EqualFold(typ, TypePolicyAssignment)
+	return slices.ContainsFunc(ofSubscription, func(t string) bool { return strings.EqualFold(t, typ) })
 }
 
 // isForbidden reports whether a character cannot be in any part of an id.
@@ -120,18 +155,51 @@ func (id ID) Name() string {
 	return id.Names[len(id.Names)-1]
 }
 
-// Parent is the resource this one lives in: the enclosing resource, the group, or the zero ID of what lives in none.
+// Parent is the resource this one lives in: the enclosing resource, the group, or the zero ID of what lives in none. An extension
+// resource lives in the resource that it extends; when that is a part of another resource, such as a subnet, in that other one.
 func (id ID) Parent() ID {
+	n := len(id.Names) - 1
 	switch {
 	case id.IsGroup():
 		return ID{}
-	case len(id.Names) == 1 && id.Group == "":
+	case n == 0 && id.Scope != "":
+		return id.extended()
+	case n == 0 && id.Group == "", n == 1 && id.Group == "" && id.Scope == "" && id.underWord():
 		return ID{}
-	case len(id.Names) == 1:
+	case n == 0:
 		return GroupID(id.Subscription, id.Group)
 	}
-	n := len(id.Names) - 1
-	return ID{Subscription: id.Subscription, Group: id.Group, Namespace: id.Namespace, Types: id.Types[:n:n], Names: id.Names[:n:n]}
+	p := id
+	p.Types, p.Names = id.Types[:n:n], id.Names[:n:n]
+	return p
+}
+
+// Extended is the resource or the part that an extension resource extends: the group, or the zero ID for the subscription, when it
+// extends no resource.
+func (id ID) Extended() ID {
+	if id.Scope == "" {
+		return GroupID(id.Subscription, id.Group)
+	}
+	root := ID{Subscription: id.Subscription, Group: id.Group}
+	of, err := ParseID(root.root() + "/providers/" + id.Scope)
+	if err != nil {
+		return ID{} // only of an id that ParseID would refuse
+	}
+	return of
+}
+
+func (id ID) extended() ID {
+	of := id.Extended()
+	if isPart(of.Type()) {
+		return of.Parent()
+	}
+	return of
+}
+
+// underWord reports whether the id begins with a word that is no resource: Microsoft.Features/providers/{namespace}/features/{name}
+// is one resource, and so is Microsoft.KeyVault/locations/{location}/deletedVaults/{name}.
+func (id ID) underWord() bool {
+	return strings.EqualFold(id.Types[0], "providers") || strings.EqualFold(id.Types[0], "locations")
 }
 
 // Child is the id of a resource of type typ inside this one.
@@ -144,18 +212,18 @@ func (id ID) Child(typ, name string) ID {
 
 // String writes the id as ARM does.
 func (id ID) String() string {
-	parts := make([]string, 0, 7+2*len(id.Names))
-	parts = append(parts, "", "subscriptions", id.Subscription)
-	if id.Group != "" || id.IsGroup() {
-		parts = append(parts, "resourceGroups", id.Group)
+	if id.IsGroup() {
+		return "/subscriptions/" + id.Subscription + "/resourceGroups/" + id.Group
 	}
-	if !id.IsGroup() {
-		parts = append(parts, "providers", id.Namespace)
-		for i := range id.Names {
-			parts = append(parts, id.Types[i], id.Names[i])
-		}
+	return id.root() + "/providers/" + id.path()
+}
+
+// root is the id of the group, or of the subscription when there is no group.
+func (id ID) root() string {
+	if id.Group == "" {
+		return "/subscriptions/" + id.Subscription
 	}
-	return strings.Join(parts, "/")
+	return "/subscriptions/" + id.Subscription + "/resourceGroups/" + id.Group
 }
 
 // Key is the id as it is compared: lower case.

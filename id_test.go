@@ -119,6 +119,41 @@ func TestIDOfSubscription(t *testing.T) {
 	}
 }
 
+// An extension resource is inside the resource that it extends, or inside the resource of which that is a part.
+func TestIDOfExtension(t *testing.T) {
+	const role = "/providers/Microsoft.Authorization/roleAssignments/r"
+	const network = groupText + "/providers/Microsoft.Network/virtualNetworks/n"
+	for _, c := range []struct{ of, parent string }{
+		{groupText, groupText},
+		{wsText, wsText},
+		{computeText, computeText},
+		{network + "/subnets/s", network},
+		{strings.ToUpper(network + "/subnets/s"), strings.ToUpper(network)},
+	} {
+		id, err := berth.ParseID(c.of + role)
+		if err != nil || id.Key() != strings.ToLower(c.of+role) || !id.Is(berth.TypeRoleAssignment) || id.Name() != "r" ||
+			id.Parent().Key() != strings.ToLower(c.parent) || id.Extended().Key() != strings.ToLower(c.of) {
+			t.Errorf("%s: %+v %v, in %s, of %s", c.of, id, err, id.Parent(), id.Extended())
+		}
+	}
+	for text, typ := range map[string]string{
+		"/subscriptions/S-1" + role: berth.TypeRoleAssignment,
+		"/subscriptions/S-1/providers/Microsoft.Features/providers/Microsoft.Compute/features/f": berth.TypeFeature,
+		"/subscriptions/S-1/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/v":   berth.TypeDeletedVault,
+	} {
+		id, err := berth.ParseID(text)
+		if err != nil || !id.Is(typ) || !id.Parent().IsZero() || id.String() != text {
+			t.Errorf("%s: %+v %v", text, id, err)
+		}
+	}
+	for _, text := range []string{wsText + "/providers/Microsoft.Authorization", wsText + "/providers/Microsoft.Authorization/roleAssignments",
+		wsText + "/providers/a/b/c/providers/d"} {
+		if id, err := berth.ParseID(text); err == nil {
+			t.Errorf("%s: %+v", text, id)
+		}
+	}
+}
+
 func TestIDInJSON(t *testing.T) {
 	type thing struct{ ID, None berth.ID }
 	in := thing{ID: berth.NewID("S-1", "Team-RG", berth.TypeCompute, "Vision", "Gpu")}
@@ -171,7 +206,13 @@ func FuzzParseID(f *testing.F) {
 			}
 			return
 		}
-		if p := id.Parent(); !p.IsGroup() {
+		if id.Scope != "" && len(id.Names) == 1 {
+			if of := id.Extended(); !reflect.DeepEqual(of.Extend(id.Namespace).Child(id.Types[0], id.Name()), id) {
+				t.Fatalf("%q extends %s", s, of)
+			}
+			return
+		}
+		if p := id.Parent(); !p.IsGroup() && !p.IsZero() {
 			if back := p.Child(id.Types[len(id.Types)-1], id.Name()); !reflect.DeepEqual(back, id) {
 				t.Fatalf("%q: the parent's child is %s", s, back)
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"berth.dev/berth/identity"
+	"berth.dev/berth/wire"
 )
 
 // Call is a request from inside the process: a template deployment creates its resources under the same rules as any caller.
@@ -51,7 +52,8 @@ func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
 }
 
 func answerOf(res *response) (a Answer, err error) {
-	if at, err := url.Parse(res.header["Azure-AsyncOperation"]); err == nil && at.Path != "" {
+	at, err := url.Parse(res.header["Azure-AsyncOperation"])
+	if err == nil && at.Path != "" && !strings.HasPrefix(path.Base(at.Path), wire.Settled) {
 		a.Operation = path.Base(at.Path)
 	}
 	text, done := res.body.([]byte)

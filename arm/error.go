@@ -30,6 +30,8 @@ var statuses = map[berth.Code]int{
 	berth.CodeOperationNotFound:       http.StatusNotFound,
 	berth.CodeInvalidLocation:         http.StatusConflict,
 	codeInvalidGroupLocation:          http.StatusConflict,
+	codeAssignmentExists:              http.StatusConflict,
+	codeNoDeletedVault:                http.StatusNotFound,
 	berth.CodeTooLarge:                http.StatusRequestEntityTooLarge,
 	berth.CodeUnsupportedMedia:        http.StatusUnsupportedMediaType,
 	berth.CodeMethodNotAllowed:        http.StatusMethodNotAllowed,

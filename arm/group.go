@@ -42,5 +42,11 @@ func (s *Server) listResources(q *request, t target) (*response, error) {
 	if f.group != "" {
 		query.Group = berth.GroupID(s.Subscription, f.group)
 	}
-	return s.pageOf(q, query, func(r *berth.Resource) bool { return !r.ID.IsGroup() && f.matches(r) })
+	return s.pageOf(q, query, func(r *berth.Resource) bool { return !r.ID.IsGroup() && isTracked(r) && f.matches(r) })
+}
+
+// isTracked reports whether lists of all resources show a resource: not the records that are inside others or extend them.
+func isTracked(r *berth.Resource) bool {
+	k := kindOf(r.ID.Type())
+	return k == nil || k.record == nil || !k.record.untracked
 }

@@ -13,9 +13,14 @@ import (
 // action is one line in the row of its kind.
 type kind struct {
 	typ     string
-	rights  string // what the names of its rights begin with; typ when empty
-	older   string // first word after the group in an older form of the address, besides …/providers/{namespace}/{type}
-	created int    // status of a PUT that creates one
+	rights  string     // what the names of its rights begin with; typ when empty
+	older   string     // first word after the group in an older form of the address, besides …/providers/{namespace}/{type}
+	created int        // status of a PUT that creates one
+	updated int        // status of a PUT that changes one; 200 when 0
+	polled  bool       // clients poll after a PUT, PATCH or DELETE: an answer that is complete has an operation too, which has succeeded
+	record  *recordRow // of a record
+	get     handler    // in place of that of all kinds; likewise list
+	list    handler
 	put     func(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error)
 	patch   func(s *Server, q *request, old *berth.Resource) (*plan, error)
 	remove  func(s *Server, q *request, old *berth.Resource) (berth.Verb, error)
@@ -30,6 +35,7 @@ type part struct {
 	list      handler // answers GET of all of them; nil when they cannot be listed
 	methods   methods // of one of them; nil when it has no address
 	permanent bool    // DELETE always refuses, with the reason
+	single    methods // of a part without a name, of which each resource has one
 }
 
 // action is POST …/{resource}/{name}.
@@ -61,7 +67,9 @@ func init() {
 	all := slices.Concat(resourceKinds(), machineLearningKinds(), clusterKinds(), recordKinds())
 	for _, k := range all {
 		kinds[strings.ToLower(k.typ)] = k
-		rows[strings.ToLower(k.typ)] = row{kind: k}
+		if _, isPart := rows[strings.ToLower(k.typ)]; !isPart { // a part may be stored as a record of its own
+			rows[strings.ToLower(k.typ)] = row{kind: k}
+		}
 		for i := range k.parts {
 			rows[strings.ToLower(k.typ+"/"+k.parts[i].name)] = row{k, &k.parts[i]}
 		}
@@ -102,11 +110,11 @@ func machineLearningKinds() []*kind {
 	return []*kind{
 		{
 			// 200 and never 201: with a 201, Terraform and the Go SDK report that the PUT of a workspace failed.
-			typ: berth.TypeWorkspace, created: http.StatusOK,
+			typ: berth.TypeWorkspace, created: http.StatusOK, polled: true,
 			put: putWorkspace, patch: patchByPut(putWorkspace, encodeWorkspace), remove: removeAlways, encode: encodeWorkspace,
 		},
 		{
-			typ: berth.TypeCompute, created: http.StatusCreated,
+			typ: berth.TypeCompute, created: http.StatusCreated, polled: true,
 			put: putCompute, patch: patchByPut(putCompute, encodeCompute), remove: removeCompute, encode: encodeCompute,
 			actions: []action{
 				{"check", existing((*Server).check)},
@@ -122,7 +130,7 @@ func machineLearningKinds() []*kind {
 func clusterKinds() []*kind {
 	return []*kind{
 		{
-			typ: berth.TypeCluster, created: http.StatusCreated,
+			typ: berth.TypeCluster, created: http.StatusCreated, polled: true,
 			put: putCluster, patch: patchByPut(putCluster, encodeCluster), remove: removeCluster, encode: encodeCluster,
 			parts: []part{
 				{name: "agentPools", list: (*Server).listNodePools, permanent: true, methods: methods{
@@ -137,7 +145,7 @@ func clusterKinds() []*kind {
 			),
 		},
 		{
-			typ: berth.TypeConnected, created: http.StatusCreated,
+			typ: berth.TypeConnected, created: http.StatusCreated, polled: true,
 			put: putConnected, patch: patchByPut(putConnected, encodeConnected), remove: removeCluster, encode: encodeConnected,
 			actions: append(clusterActions(), action{"validate", (*Server).validateConnected}),
 		},
@@ -154,26 +162,6 @@ func clusterActions() []action {
 	}
 }
 
-// recordKinds are the rows of the types that Berth stores as records.
-func recordKinds() (out []*kind) {
-	for _, typ := range berth.RecordTypes {
-		k := &kind{
-			typ: typ, created: http.StatusCreated, patch: patchTags, remove: removeAlways,
-			put: func(_ *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
-				return putRecord(q, typ, id, old)
-			},
-			encode: func(_ *Server, _ *request, r *berth.Resource) wire.Object { return wire.Record(r) },
-		}
-		if typ == berth.TypeNetwork {
-			k.parts = []part{{name: "subnets", list: (*Server).listSubnets, methods: methods{
-				http.MethodGet: (*Server).getSubnet, http.MethodPut: (*Server).putSubnet, http.MethodDelete: (*Server).removeSubnet,
-			}}}
-		}
-		out = append(out, k)
-	}
-	return out
-}
-
 // kindOf finds a kind by its type in any casing; nil when there is none.
 func kindOf(typ string) *kind { return kinds[strings.ToLower(typ)] }
 
@@ -181,8 +169,15 @@ func (k *kind) part(name string) *part { return rows[strings.ToLower(k.typ+"/"+n
 
 // canDeploy reports whether a template may name a type: a kind, or a part that can be written.
 func canDeploy(typ string) bool {
+	if outer, last, isExtension := strings.Cut(typ, "/providers/"); isExtension && strings.Contains(outer, "/") {
+		for _, k := range kinds { // the namespace is in the name: "Microsoft.X/y/providers/roleAssignments" of "y/Microsoft.Authorization/z"
+			if k.record != nil && k.record.extends && strings.EqualFold(wire.PartsName(k.typ), last) {
+				return true
+			}
+		}
+	}
 	r, found := rows[strings.ToLower(typ)]
-	return found && (r.part == nil || r.part.methods[http.MethodPut] != nil)
+	return found && typ != berth.TypeFeature && (r.part == nil || r.part.methods[http.MethodPut] != nil)
 }
 
 func removeAlways(*Server, *request, *berth.Resource) (berth.Verb, error) {

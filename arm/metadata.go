@@ -60,7 +60,8 @@ func cloud(name, base string) map[string]any {
 	return map[string]any{
 		"name": name, "portal": portal(base), "resourceManager": base,
 		"authentication": map[string]any{
-			"loginEndpoint": base, "audiences": []string{base, base + "/"}, "tenant": "organizations", "identityProvider": "AAD",
+			// azurerm takes every other tenant than common for Azure Stack, and refuses it.
+			"loginEndpoint": base, "audiences": []string{base, base + "/"}, "tenant": "common", "identityProvider": "AAD",
 		},
 		// az takes the last of these for Graph's address and for the audience of its tokens.
 		"graph": base + identity.GraphPath, "graphAudience": base + identity.GraphPath, "microsoftGraphResourceId": base + identity.GraphPath,

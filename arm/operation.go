@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/store"
@@ -31,8 +33,20 @@ func (s *Server) operation(q *request, id string) (*berth.Operation, error) {
 	return op, err
 }
 
+// completed is the name of the operation of a change that is complete. It is not stored: operationStatus answers it from its name.
+func completed(at time.Time) string { return wire.Settled + strconv.FormatInt(at.UnixMicro(), 36) }
+
+// completedAt is the time in such a name.
+func completedAt(name string) (time.Time, bool) {
+	micros, err := strconv.ParseInt(strings.TrimPrefix(name, wire.Settled), 36, 64)
+	return time.UnixMicro(micros), err == nil && strings.HasPrefix(name, wire.Settled)
+}
+
 // operationStatus answers the Azure-AsyncOperation address: always 200 while it can be read.
 func (s *Server) operationStatus(q *request, t target) (*response, error) {
+	if at, isCompleted := completedAt(t.words[2]); isCompleted {
+		return ok(wire.SettledOperation(cleanPath(q.URL.Path), at)), nil
+	}
 	op, err := s.operation(q, t.words[2])
 	if err != nil {
 		return nil, err

@@ -152,7 +152,13 @@ func sameTags(a, b map[string]string) bool {
 
 // accepted answers a change that the store has accepted, with the address under which its operation can be polled.
 func (s *Server) accepted(q *request, k *kind, status int, r *berth.Resource, operation string) *response {
+	if status == http.StatusOK && k.updated != 0 {
+		status = k.updated
+	}
 	res := &response{status: status, body: k.encode(s, q, r), header: map[string]string{"ETag": wire.ETag(r.Generation)}}
+	if operation == "" && k.polled {
+		operation = completed(r.ModifiedAt)
+	}
 	if operation != "" {
 		res.header["Azure-AsyncOperation"] = s.operationURL(q, r, operation, "operationsStatuses")
 		res.header["Retry-After"] = "1"
@@ -175,6 +181,9 @@ func (s *Server) remove(q *request, t target) (*response, error) {
 	if err := q.match(wire.ETag(old.Generation)); err != nil {
 		return nil, err
 	}
+	if t.kind.record != nil && old.State != berth.StateDeleting {
+		return s.removeRecord(q, t, old)
+	}
 	verb, err := t.kind.remove(s, q, old)
 	if err != nil {
 		return nil, err
@@ -189,6 +198,24 @@ func (s *Server) remove(q *request, t target) (*response, error) {
 		return nil, err
 	}
 	return s.followed(q, r, op.ID), nil
+}
+
+// removeRecord removes a record, with everything inside it, at once.
+func (s *Server) removeRecord(q *request, t target, old *berth.Resource) (*response, error) {
+	if removing := t.kind.record.removing; removing != nil && !old.Unreadable {
+		if err := removing(s, q, old); err != nil {
+			return nil, err
+		}
+	}
+	res := &response{status: http.StatusOK, header: map[string]string{}}
+	if t.kind.record.answers {
+		res.body = t.kind.encode(s, q, old)
+	}
+	if t.kind.polled {
+		res.header["Azure-AsyncOperation"] = s.operationURL(q, old, completed(s.Clock.Now()), "operationsStatuses")
+		res.header["Retry-After"] = "1"
+	}
+	return res, s.drop(q, old.ID)
 }
 
 // followed is 202 Accepted, with the addresses at which the operation can be polled.

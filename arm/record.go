@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -11,57 +12,189 @@ import (
 	"berth.dev/berth/wire"
 )
 
-func putRecord(q *request, typ string, id berth.ID, old *berth.Resource) (*plan, error) {
+// putRecord plans the PUT of a record of any type.
+func (row *recordRow) putRecord(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan, error) {
 	sent, tags, fields, err := wire.RecordPut(q.body)
 	if err != nil {
 		return nil, err
 	}
-	otherwise := ""
-	if typ == berth.TypePolicyAssignment { // it has a location only with an identity
-		otherwise = "global"
-	}
-	where, err := location(sent, old, otherwise)
+	where, err := row.location(s, q, id, old, sent)
 	if err != nil {
 		return nil, err
 	}
-	body := &berth.Record{Type: typ, Fields: fields}
-	if old != nil && typ == berth.TypeNetwork { // a PUT without subnets keeps the stored ones
-		if sent, was := body.Properties(), old.Body.(*berth.Record).Properties()["subnets"]; sent["subnets"] == nil && was != nil {
-			sent["subnets"], fields["properties"] = was, sent
+	if fields == nil {
+		fields = map[string]any{}
+	}
+	body := &berth.Record{Type: row.typ, Fields: fields}
+	row.complete(body, old)
+	if err := s.identities(q, fields, old); err != nil {
+		return nil, err
+	}
+	if id.Scope != "" && old == nil {
+		if err := s.extends(q, id); err != nil {
+			return nil, err
 		}
+	}
+	if row.check != nil {
+		var was *berth.Record
+		if old != nil {
+			was = old.Body.(*berth.Record)
+		}
+		if err := row.check(s, q, id, body, was); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case old != nil:
+		body.Values = old.Body.(*berth.Record).Values
+	case row.made != nil:
+		body.Values = row.made(s, q, id, body)
+	}
+	if err := s.keepPreset(q, id.Parent()); err != nil {
+		return nil, err
 	}
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(tags, old), Body: body}
 	return &plan{change: store.Change{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
 }
 
-// Subnets are parts of their network and not resources of their own: a change of a subnet is a change of its network.
+// location is where a record is. A record inside another one is where that one is, unless its type has a location of its own.
+func (row *recordRow) location(s *Server, q *request, id berth.ID, old *berth.Resource, sent *string) (string, error) {
+	global := sent != nil && strings.EqualFold(*sent, "global")
+	switch {
+	case row.global && (global || sent == nil):
+		return "global", nil
+	case !row.untracked:
+		return location(sent, old, "")
+	case old != nil:
+		return old.Location, nil
+	}
+	parent, err := s.Store.Get(q.Context(), id.Parent())
+	switch {
+	case id.Parent().IsZero(), errors.Is(err, store.ErrNotFound): // without a parent, the store refuses the change
+		return "global", nil
+	case err != nil:
+		return "", err
+	}
+	return parent.Location, nil
+}
 
-func (s *Server) listSubnets(q *request, t target) (*response, error) {
+// complete fills in the defaults of the type, and the parts that an earlier PUT has stored and this one does not name.
+func (row *recordRow) complete(body *berth.Record, old *berth.Resource) {
+	properties := body.Properties()
+	for k, v := range row.defaults {
+		if _, sent := properties[k]; !sent {
+			properties[k] = v
+		}
+	}
+	for _, typ := range row.parts {
+		name := wire.PartsName(typ)
+		if _, sent := properties[name]; !sent && old != nil {
+			if was := old.Body.(*berth.Record).Properties()[name]; was != nil {
+				properties[name] = was
+			}
+		}
+	}
+	if len(properties) > 0 {
+		body.Fields["properties"] = properties
+	}
+}
+
+// encode answers a record with its parts.
+func (row *recordRow) encode(_ *Server, q *request, r *berth.Resource) wire.Object {
+	computed := wire.Object{}
+	if row.computed != nil {
+		computed = row.computed(q.base, r)
+	}
+	for _, typ := range row.parts {
+		computed[wire.PartsName(typ)] = wire.Parts(r, typ)
+	}
+	o := wire.Record(r, computed)
+	if row.untracked {
+		return wire.Untracked(o)
+	}
+	return o
+}
+
+// extends refuses an extension of what does not exist: a resource, or a part of one such as a subnet.
+func (s *Server) extends(q *request, id berth.ID) error {
+	if err := s.exists(q, id.Extended()); err != nil {
+		if berth.ErrorCode(err) == berth.CodeNotFound {
+			return berth.Errorf(berth.CodeParentNotFound, "'%s' cannot be created, because what it extends could not be found: %s. "+
+				"Create that first.", id.Name(), id.Extended())
+		}
+		return err
+	}
+	return nil
+}
+
+// exists is the error of a GET of a resource or of a part; nil for the subscription, and when the GET succeeds.
+func (s *Server) exists(q *request, id berth.ID) error {
+	if id.Group == "" && id.IsGroup() || id.IsZero() {
+		return nil
+	}
+	at, err := parse("GET", id.String(), s.Subscription)
+	if err != nil {
+		return err
+	}
+	_, err = at.methods()["GET"](s, q.at(id.String()), at)
+	return err
+}
+
+// at is the same request for another path.
+func (q *request) at(path string) *request {
+	other := *q
+	other.path = path
+	return &other
+}
+
+// A part, such as a subnet, is no resource of its own: a change of a part is a change of its record.
+
+// partsOf are the parts of the types, as rows of the routing table.
+func partsOf(types []string) (out []part) {
+	for _, typ := range types {
+		out = append(out, part{
+			name: wire.PartsName(typ),
+			list: func(s *Server, q *request, t target) (*response, error) { return s.listParts(q, t, typ) },
+			methods: methods{
+				"GET":    func(s *Server, q *request, t target) (*response, error) { return s.getPart(q, t, typ) },
+				"PUT":    func(s *Server, q *request, t target) (*response, error) { return s.putPart(q, t, typ) },
+				"DELETE": func(s *Server, q *request, t target) (*response, error) { return s.removePart(q, t, typ) },
+			},
+		})
+	}
+	return out
+}
+
+func (s *Server) listParts(q *request, t target, typ string) (*response, error) {
 	r, err := s.load(q, t.id)
 	if err != nil {
 		return nil, err
 	}
-	return ok(wire.Object{"value": wire.Subnets(r)}), nil
+	return ok(wire.Object{"value": wire.Parts(r, typ)}), nil
 }
 
-func (s *Server) getSubnet(q *request, t target) (*response, error) {
+func (s *Server) getPart(q *request, t target, typ string) (*response, error) {
 	r, err := s.load(q, t.id.Parent())
 	if err != nil {
 		return nil, err
 	}
-	if i := subnetIn(r, t.id.Name()); i >= 0 {
-		return ok(wire.Subnets(r)[i]), nil
+	if i := partIn(r, typ, t.id.Name()); i >= 0 {
+		return ok(wire.Parts(r, typ)[i]), nil
 	}
-	return nil, noSubnet(t.id)
+	return nil, noPart(t.id)
 }
 
-func (s *Server) putSubnet(q *request, t target) (*response, error) {
-	var in map[string]any
+func (s *Server) putPart(q *request, t target, typ string) (*response, error) {
+	var in struct {
+		Properties map[string]any `json:"properties"`
+	}
 	if err := wire.Decode(q.body, &in); err != nil {
 		return nil, err
 	}
-	return s.changeSubnets(q, t, func(all []any, i int) ([]any, error) {
-		one := map[string]any{"name": t.id.Name(), "properties": in["properties"]}
+	delete(in.Properties, "provisioningState")
+	delete(in.Properties, "berthNote")
+	return s.changeParts(q, t, typ, func(all []any, i int) ([]any, error) {
+		one := map[string]any{"name": t.id.Name(), "properties": in.Properties}
 		if i < 0 {
 			return append(all, one), nil
 		}
@@ -70,47 +203,64 @@ func (s *Server) putSubnet(q *request, t target) (*response, error) {
 	})
 }
 
-func (s *Server) removeSubnet(q *request, t target) (*response, error) {
-	return s.changeSubnets(q, t, func(all []any, i int) ([]any, error) {
+func (s *Server) removePart(q *request, t target, typ string) (*response, error) {
+	return s.changeParts(q, t, typ, func(all []any, i int) ([]any, error) {
 		if i < 0 {
-			return nil, noSubnet(t.id)
+			return nil, noPart(t.id)
 		}
 		return slices.Delete(all, i, i+1), nil
 	})
 }
 
-func noSubnet(id berth.ID) error {
-	return berth.Errorf(berth.CodeNotFound, "The virtual network '%s' has no subnet '%s'.", id.Parent().Name(), id.Name())
+// partWords are what messages call a record and its part.
+var partWords = map[string][2]string{
+	berth.TypeSubnet: {"virtual network", "subnet"}, berth.TypeSecurityRule: {"network security group", "rule"},
+	berth.TypeRoute: {"route table", "route"},
+}
+
+func noPart(id berth.ID) error {
+	for typ, words := range partWords {
+		if id.Is(typ) {
+			return berth.Errorf(berth.CodeNotFound, "The %s '%s' has no %s '%s'.", words[0], id.Parent().Name(), words[1], id.Name())
+		}
+	}
+	return berth.Errorf(berth.CodeNotFound, "'%s' could not be found.", id)
+}
+
+// partIn is the index of a part in its record; -1 when there is none with that name.
+func partIn(r *berth.Resource, typ, name string) int {
+	return slices.IndexFunc(wire.StoredParts(r, typ), func(s any) bool {
+		text, _ := s.(wire.Object)["name"].(string)
+		return strings.EqualFold(text, name)
+	})
 }
 
 // subnetIn is the index of a subnet in its network; -1 when there is none with that name.
 func subnetIn(network *berth.Resource, name string) int {
-	return slices.IndexFunc(wire.Subnets(network), func(s any) bool {
-		return strings.EqualFold(s.(wire.Object)["name"].(string), name)
-	})
+	return partIn(network, berth.TypeSubnet, name)
 }
 
-// changeSubnets stores a network with an edited list of subnets, and answers the requested subnet.
-func (s *Server) changeSubnets(q *request, t target, edit func(all []any, i int) ([]any, error)) (*response, error) {
-	id, network := t.id, t.id.Parent()
+// changeParts stores a record with an edited list of parts, and answers the requested part.
+func (s *Server) changeParts(q *request, t target, typ string, edit func(all []any, i int) ([]any, error)) (*response, error) {
+	id, of := t.id, t.id.Parent()
 	k := *t.kind
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
-		if i := subnetIn(r, id.Name()); i >= 0 {
-			return wire.Subnets(r)[i].(wire.Object)
+		if i := partIn(r, typ, id.Name()); i >= 0 {
+			return wire.Parts(r, typ)[i].(wire.Object)
 		}
 		return wire.Object{}
 	}
-	return s.change(q, network, func(old *berth.Resource) (*plan, error) {
+	return s.change(q, of, func(old *berth.Resource) (*plan, error) {
 		if old == nil {
-			return nil, s.missing(q, network)
+			return nil, s.missing(q, of)
 		}
-		all, err := edit(wire.Subnets(old), subnetIn(old, id.Name()))
+		all, err := edit(wire.StoredParts(old, typ), partIn(old, typ, id.Name()))
 		if err != nil {
 			return nil, err
 		}
 		body := *old.Body.(*berth.Record)
 		properties := maps.Clone(body.Properties())
-		properties["subnets"] = all
+		properties[wire.PartsName(typ)] = all
 		body.Fields = maps.Clone(body.Fields)
 		if body.Fields == nil {
 			body.Fields = map[string]any{}

@@ -28,7 +28,7 @@ var kinds = map[string]string{
 	"time":   `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)`,
 	// poll is where an operation is followed: complete, and not below the resource that it may outlive.
 	"poll": `https://127\.0\.0\.1:\d+/subscriptions/` + subscriptionID + `/providers/[A-Za-z.]+/locations/[a-z0-9]+` +
-		`/operation(?:sStatuses|Results)/` + guid + `\?api-version=[0-9a-z-]+`,
+		`/operation(?:sStatuses|Results)/(?:settled-[0-9a-z]+|` + guid + `)\?api-version=[0-9a-z-]+`,
 }
 
 // fill writes the variables into a text.

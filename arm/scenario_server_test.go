@@ -167,7 +167,7 @@ func (s *stage) send(method, path string, header map[string]string, body string)
 	text, err := io.ReadAll(resp.Body)
 	s.must(err)
 	s.must(resp.Body.Close())
-	if at := resp.Header.Get("Azure-AsyncOperation"); at != "" {
+	if at := resp.Header.Get("Azure-AsyncOperation"); at != "" && !strings.Contains(at, "/settled-") {
 		s.begun = append(s.begun, at)
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, text: string(text)}

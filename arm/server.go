@@ -148,6 +148,9 @@ func (s *Server) public(_ http.ResponseWriter, q *request, path string) *respons
 	case strings.EqualFold(path, "/metadata/endpoints"):
 		q.kindName = "metadata"
 		return s.metadata(q)
+	case strings.HasPrefix(path, vaults):
+		q.kindName = "vaults"
+		return vaultData()
 	case strings.HasPrefix(path, "/discovery/workspaces/"):
 		q.kindName = "discovery"
 		return ok(discovery(q.base))

@@ -3,6 +3,8 @@ package arm
 import (
 	"net/http"
 	"strings"
+
+	"berth.dev/berth"
 )
 
 // service is one row of the routing table: an address that is not a resource.
@@ -50,7 +52,7 @@ func serviceRows() []service {
 			right: "Microsoft.ContainerService/locations/kubernetesVersions/read",
 			typ:   "Microsoft.ContainerService/locations/kubernetesVersions", serve: (*Server).kubernetesVersions},
 	}
-	all = append(all, vmSizesRow)
+	all = append(append(all, vmSizesRow), recordServices()...)
 	for i := range all {
 		all[i].words = strings.Split(all[i].path, "/")
 		if all[i].method == "" {
@@ -58,6 +60,33 @@ func serviceRows() []service {
 		}
 	}
 	return all
+}
+
+// recordServices are the rows of the services around records.
+func recordServices() []service {
+	const providers, features = "subscriptions/{}/providers/", "subscriptions/{}/providers/Microsoft.Features/providers/{}/features"
+	const deleted = providers + "Microsoft.KeyVault/locations/{}/deletedVaults/{}"
+	const roles, noWorkspaces = berth.TypeRoleDefinition + "/read", "Microsoft.OperationalInsights/deletedWorkspaces"
+	return []service{
+		{path: "providers/" + berth.TypeRoleDefinition, name: "roledefinitions", right: roles, serve: (*Server).listRoles},
+		{path: "providers/" + berth.TypeRoleDefinition + "/{}", name: "roledefinitions", right: roles, serve: (*Server).getRole},
+		{path: providers + "Microsoft.Features/features", name: "features", right: "Microsoft.Features/features/read",
+			serve: (*Server).listFeatures},
+		{path: features, name: "features", right: "Microsoft.Features/providers/features/read", serve: (*Server).listFeatures},
+		{path: features + "/{}", name: "features", right: "Microsoft.Features/providers/features/read", serve: (*Server).getFeature},
+		{path: features + "/{}/register", name: "features", method: http.MethodPost,
+			right: "Microsoft.Features/providers/features/register/action", serve: (*Server).registerFeature},
+		{path: features + "/{}/unregister", name: "features", method: http.MethodPost,
+			right: "Microsoft.Features/providers/features/unregister/action", serve: (*Server).unregisterFeature},
+		{path: providers + "Microsoft.KeyVault/deletedVaults", name: "deletedvaults", right: "Microsoft.KeyVault/deletedVaults/read",
+			serve: (*Server).listDeletedVaults},
+		{path: deleted, name: "deletedvaults", right: "Microsoft.KeyVault/locations/deletedVaults/read", serve: (*Server).getDeletedVault},
+		{path: deleted + "/purge", name: "deletedvaults", method: http.MethodPost,
+			right: "Microsoft.KeyVault/locations/deletedVaults/purge/action", serve: (*Server).purgeVault},
+		{path: providers + noWorkspaces, name: "deletedworkspaces", right: noWorkspaces + "/read", serve: (*Server).none},
+		{path: "subscriptions/{}/resourceGroups/{}/providers/" + noWorkspaces, name: "deletedworkspaces", right: noWorkspaces + "/read",
+			serve: (*Server).none},
+	}
 }
 
 // match reports whether a path is that of the service, and returns the words in the places of its {} after the subscription.

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -80,12 +81,20 @@ func (t target) methods() methods {
 		return methods{t.service.method: t.service.serve}
 	case t.action != nil:
 		return methods{http.MethodPost: t.action.serve}
+	case t.part != nil && t.part.single != nil:
+		return t.part.single
 	case t.part != nil && t.collection:
 		return methods{http.MethodGet: t.part.list}
 	case t.part != nil:
 		return t.part.methods
+	case t.collection && t.kind.list != nil:
+		return methods{http.MethodGet: t.kind.list}
 	case t.collection:
 		return collectionMethods
+	case t.kind.get != nil:
+		own := maps.Clone(resourceMethods)
+		own[http.MethodGet] = t.kind.get
+		return own
 	}
 	return resourceMethods
 }
@@ -188,6 +197,10 @@ func parseResource(method string, id berth.ID, rest []string) (target, error) {
 	id.Namespace = rest[0]
 	words := rest[1:]
 	for ; len(words) >= 2; words = words[2:] {
+		if strings.EqualFold(words[0], "providers") && len(id.Names) > 0 {
+			id = id.Extend(words[1])
+			continue
+		}
 		id = id.Child(words[0], words[1])
 	}
 	whole := id
@@ -204,7 +217,10 @@ func parseResource(method string, id berth.ID, rest []string) (target, error) {
 	switch {
 	case err != nil:
 		return target{}, err
-	case len(words) == 0 && (p == nil || p.methods != nil):
+	case len(words) == 0 && (p == nil || p.methods != nil) && (id.Scope == "" || k.record != nil && k.record.extends):
+		return target{kind: k, part: p, id: id}, nil
+	case id.Scope != "" && (k.record == nil || !k.record.extends):
+	case len(words) == 1 && p != nil && p.single != nil:
 		return target{kind: k, part: p, id: id}, nil
 	case len(words) == 1 && p == nil:
 		return target{kind: k, id: whole.Parent(), collection: true}, nil
@@ -251,6 +267,31 @@ func rowOf(id berth.ID) (*kind, *part, error) {
 	return nil, nil, unknownType(typ)
 }
 
+// refusedTypes are the types that templates often have and that Berth does not serve on purpose, and what to do.
+var refusedTypes = map[string]string{
+	"microsoft.resources/deploymentscripts":           "Berth runs no scripts of templates. Run the script before or after the deployment.",
+	"microsoft.compute/virtualmachines":               "Berth runs no virtual machines. Create a cluster instead.",
+	"microsoft.compute/virtualmachinescalesets":       "Berth runs no virtual machines. Create a cluster instead.",
+	"microsoft.maintenance/maintenanceconfigurations": "Berth maintains nothing by itself. Leave it out.",
+	"microsoft.authorization/locks":                   "Berth would not protect anything by a lock. Leave it out.",
+	"microsoft.kubernetesconfiguration/extensions":    "Berth installs nothing in clusters. Install the extension with kubectl or Helm.",
+}
+
 func unknownType(typ string) error {
-	return berth.Errorf(berth.CodeInvalidResourceType, "The resource type '%.120s' could not be found: Berth does not serve it.", typ)
+	if why := refusedTypes[strings.ToLower(typ)]; why != "" {
+		return berth.Errorf(berth.CodeInvalidResourceType, "Berth does not serve the resource type '%.120s': %s", typ, why)
+	}
+	return berth.Errorf(berth.CodeInvalidResourceType, "The resource type '%.120s' could not be found: Berth does not serve it.%s", typ,
+		nearTypes(typ))
+}
+
+// nearTypes says which types Berth serves in the namespace of another one; empty for none.
+func nearTypes(typ string) string {
+	namespace, _, _ := strings.Cut(typ, "/")
+	for ns, types := range served {
+		if strings.EqualFold(ns, namespace) {
+			return " Of " + ns + " it serves " + strings.Join(types, ", ") + "."
+		}
+	}
+	return ""
 }

@@ -49,6 +49,12 @@ func TestTarget(t *testing.T) {
 			testGroup + "/providers/Microsoft.Resources/deployments/d", "GET"},
 		{"POST", testNamespaces + "/Microsoft.Resources/deployments/d/whatIf", "Microsoft.Resources/deployments/whatIf/action",
 			testNamespaces + "/Microsoft.Resources/deployments/d", "POST"},
+		{"PUT", testCluster + "/providers/Microsoft.Authorization/roleAssignments/r", "Microsoft.Authorization/roleAssignments/write",
+			testCluster + "/providers/Microsoft.Authorization/roleAssignments/r", "GET, PUT, PATCH, DELETE"},
+		{"GET", testCluster + "/providers/Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleAssignments/read",
+			testCluster, "GET"},
+		{"PUT", testGroup + "/providers/Microsoft.Insights/components/c/currentbillingfeatures",
+			"Microsoft.Insights/components/currentBillingFeatures/write", testGroup + "/providers/Microsoft.Insights/components/c", "GET, PUT"},
 		{"DELETE", testGroup + "/providers/Microsoft.Network/virtualNetworks/n/subnets/s", "Microsoft.Network/virtualNetworks/subnets/delete",
 			testGroup + "/providers/Microsoft.Network/virtualNetworks/n/subnets/s", "GET, PUT, DELETE"},
 	} {
@@ -81,10 +87,13 @@ func TestNoTarget(t *testing.T) {
 		{"GET", testGroup + "/nothing", berth.CodeInvalidResourceType},
 		{"GET", testGroup + "/resources/a/b", berth.CodeInvalidResourceType},
 		{"GET", testGroup + "/providers/Microsoft.ContainerService", berth.CodeInvalidResourceType},
-		{"GET", testNamespaces + "/Microsoft.Compute", berth.CodeInvalidNamespace},
-		{"GET", testNamespaces + "/Microsoft.Compute/locations/westus/orchestrators", berth.CodeInvalidNamespace},
+		{"GET", testNamespaces + "/Microsoft.Sql", berth.CodeInvalidNamespace},
+		{"GET", testNamespaces + "/Microsoft.Sql/locations/westus/orchestrators", berth.CodeInvalidNamespace},
 		{"GET", testNamespaces + "/Microsoft.ContainerService/managedClusters/aks", berth.CodeInvalidResourceType},
-		{"GET", testGroup + "/providers/Microsoft.Compute/virtualMachines/x", berth.CodeInvalidNamespace},
+		{"GET", testGroup + "/providers/Microsoft.Compute/virtualMachines/x", berth.CodeInvalidResourceType},
+		{"GET", testGroup + "/providers/Microsoft.Sql/servers/x", berth.CodeInvalidNamespace},
+		{"GET", testCluster + "/providers/Microsoft.Storage/storageAccounts/x", berth.CodeInvalidResourceType},
+		{"GET", testCluster + "/providers/Microsoft.Authorization", berth.CodeInvalidID},
 		{"GET", testGroup + "/providers/Microsoft.ContainerService/fleets/x", berth.CodeInvalidResourceType},
 		{"GET", testGroup + "/providers/Microsoft.ContainerService/managedClusters/a%b", berth.CodeInvalidID},
 		{"GET", testCluster + "/listNodes", berth.CodeInvalidResourceType},
@@ -118,7 +127,7 @@ func TestTable(t *testing.T) {
 				t.Errorf("the action %s of %s lacks something", a.action.name, typ)
 			}
 		}
-		if r.part != nil && r.part.list == nil && r.part.methods == nil {
+		if r.part != nil && r.part.list == nil && r.part.methods == nil && r.part.single == nil {
 			t.Errorf("%s has no address", typ)
 		}
 	}

@@ -132,7 +132,7 @@ func (d *deploying) misplaced(r *template.Resource, nested bool) (wrong []berth.
 	if !canDeploy(r.Type) {
 		wrong = append(wrong, notServed(r.Type, r.Path))
 	}
-	if r.Group == "" && !nested && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
+	if r.Group == "" && !nested && !berth.OfSubscription(r.Type) && !strings.EqualFold(r.Type, berth.TypeResourceGroup) {
 		wrong = append(wrong, berth.Error{Code: template.CodeInvalidTemplate, Target: r.Path,
 			Message: "'" + r.Type + "' must be in a resource group: put it into a nested deployment with resourceGroup."})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/wire"
 )
 
 // The first polls of an operation come quickly: much of what Berth does ends within a second.
@@ -60,6 +61,9 @@ func newOperation(h http.Header) *Operation {
 		return nil
 	}
 	u, _ := url.Parse(where) // local made it
+	if strings.HasPrefix(path.Base(u.Path), wire.Settled) {
+		return nil // the change is complete
+	}
 	return &Operation{ID: path.Base(u.Path), URL: where, Status: "InProgress"}
 }
 

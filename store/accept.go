@@ -18,8 +18,9 @@ type Change struct {
 	// Resource has the requested ID, Location, Tags and Body. Accept ignores its other fields, and of a removal all but the ID.
 	Resource *berth.Resource
 	// Base is the generation that the change builds on: 0 when the resource did not exist. A removal may leave it 0.
-	Base    int64
-	Settled bool              // no work follows: the resource is Succeeded at once, and there is no operation
+	Base int64
+	// Settled: no work follows. The resource is Succeeded at once, or removed at once with everything inside it, and there is no operation.
+	Settled bool
 	Hold    berth.ID          // the cluster that the compute holds from now on; zero for none
 	Force   bool              // take Hold over from the compute that holds it
 	Secrets map[string][]byte // written over those of the same name
@@ -58,6 +59,9 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 			return err
 		}
 		out, op = c.next(old, fromMicros(s.now())) // as precise as what is read later
+		if c.Verb.Removes() && c.Settled {
+			return forgetAll(ctx, tx, out.ID)
+		}
 		if err := s.beginOperation(ctx, tx, old, op); err != nil {
 			return err
 		}
@@ -68,6 +72,9 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 	})
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.Verb.Removes() && c.Settled {
+		s.unreadable.forgetAll(out.ID.Key())
 	}
 	s.feed.publish(Event{Key: out.ID.Key(), State: out.State})
 	if loser != "" {

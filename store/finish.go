@@ -123,6 +123,20 @@ func forget(ctx context.Context, tx *txn, id berth.ID) error {
 	return nil
 }
 
+// forgetAll deletes a resource and all resources inside it, with their secrets. None of them may hold a cluster.
+func forgetAll(ctx context.Context, tx *txn, id berth.ID) error {
+	key := id.Key()
+	for _, q := range []string{
+		"DELETE FROM resources WHERE key = ? OR key >= ? AND key < ?",
+		"DELETE FROM secrets WHERE resource_key = ? OR resource_key >= ? AND resource_key < ?",
+	} {
+		if _, err := tx.ExecContext(ctx, q, key, key+"/", key+"0"); err != nil { // '0' is the character after '/'
+			return err
+		}
+	}
+	return nil
+}
+
 func keepCleanup(ctx context.Context, tx *txn, r *Cleanup, now time.Time) error {
 	if r == nil {
 		return nil

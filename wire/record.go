@@ -2,6 +2,8 @@ package wire
 
 import (
 	"maps"
+	"strings"
+	"time"
 
 	"berth.dev/berth"
 )
@@ -9,12 +11,16 @@ import (
 // recordNote is in every record, so that users do not mistake it for a working resource.
 const recordNote = "Berth stores this resource as a record and provides no service for it."
 
-// policyNote is in policy assignments: the rules enforce some of them.
-const policyNote = "Berth enforces assignments of built-in policies that forbid public IPs and only stores others."
+// notes are those of the types that recordNote does not describe.
+var notes = map[string]string{
+	berth.TypePolicyAssignment: "Berth enforces assignments of built-in policies that forbid public IPs and only stores others.",
+	berth.TypeRoleAssignment:   "Berth stores role assignments and enforces none: every caller that has signed in may do everything.",
+	berth.TypeRoleDefinition:   "Berth stores role definitions and enforces none: every caller that has signed in may do everything.",
+}
 
 func note(typ string) string {
-	if typ == berth.TypePolicyAssignment {
-		return policyNote
+	if n := notes[typ]; n != "" {
+		return n
 	}
 	return recordNote
 }
@@ -43,10 +49,13 @@ func RecordPut(body []byte) (location *string, tags map[string]string, fields ma
 	return in.Location, in.Tags, fields, nil
 }
 
-// Record answers a record: what was sent, and a note that it is a record.
-func Record(r *berth.Resource) Object {
+// Record answers a record: what was sent, the read-only values, and a note that it is a record. computed are the read-only properties
+// that depend on nothing but the record and the server.
+func Record(r *berth.Resource, computed Object) Object {
 	body := r.Body.(*berth.Record)
 	properties := maps.Clone(body.Properties())
+	maps.Copy(properties, body.Values)
+	maps.Copy(properties, computed)
 	properties["provisioningState"], properties["berthNote"] = r.State, note(body.Type)
 	o := envelope(r, properties)
 	for k, v := range body.Fields {
@@ -54,34 +63,67 @@ func Record(r *berth.Resource) Object {
 			o[k] = v
 		}
 	}
-	if body.Type == berth.TypeNetwork {
-		properties["subnets"] = Subnets(r)
-	}
 	return o
 }
 
-// Subnets are those of a virtual network, each as a resource of its own.
-func Subnets(network *berth.Resource) []any {
+// Untracked drops what only tracked resources have: those that are inside another record, or extend another resource, have neither
+// location nor tags.
+func Untracked(o Object) Object {
+	delete(o, "location")
+	delete(o, "tags")
+	return o
+}
+
+// Parts are the parts of a record of one type, such as the subnets of a virtual network, each as a resource of its own.
+func Parts(r *berth.Resource, typ string) []any {
 	out := []any{}
-	sent, _ := network.Body.(*berth.Record).Properties()["subnets"].([]any)
+	for _, s := range StoredParts(r, typ) {
+		out = append(out, Part(r, typ, s.(Object)))
+	}
+	return out
+}
+
+// StoredParts are the parts as they are stored.
+func StoredParts(r *berth.Resource, typ string) []any {
+	out := []any{}
+	sent, _ := r.Body.(*berth.Record).Properties()[PartsName(typ)].([]any)
 	for _, s := range sent {
 		if fields, isObject := s.(map[string]any); isObject {
-			out = append(out, Subnet(network, fields))
+			out = append(out, fields)
 		}
 	}
 	return out
 }
 
-// Subnet answers one subnet of a network.
-func Subnet(network *berth.Resource, fields map[string]any) Object {
+// PartsName is the name of the property that has the parts of a type: "subnets" of "Microsoft.Network/virtualNetworks/subnets".
+func PartsName(typ string) string { return typ[strings.LastIndex(typ, "/")+1:] }
+
+// Part answers one part of a record.
+func Part(r *berth.Resource, typ string, fields map[string]any) Object {
 	name, _ := fields["name"].(string)
 	sent, _ := fields["properties"].(map[string]any)
-	properties := Object{"provisioningState": network.State, "berthNote": recordNote}
-	for k, v := range sent {
-		if _, ours := properties[k]; !ours {
-			properties[k] = v
-		}
+	properties := maps.Clone(sent)
+	if properties == nil {
+		properties = Object{}
 	}
-	return Object{"id": network.ID.Child("subnets", name).String(), "name": name, "type": berth.TypeSubnet, "etag": ETag(network.Generation),
+	properties["provisioningState"], properties["berthNote"] = r.State, recordNote
+	return Object{"id": r.ID.Child(PartsName(typ), name).String(), "name": name, "type": typ, "etag": ETag(r.Generation),
 		"properties": properties}
+}
+
+// Settled begins the name of the operation of a change that was complete when it was answered. The time of the change follows, so
+// that the operation can be answered although it is not stored.
+const Settled = "settled-"
+
+// SettledOperation answers the status of such an operation.
+func SettledOperation(path string, at time.Time) Object {
+	return Object{"id": path, "name": path[strings.LastIndex(path, "/")+1:], "status": "Succeeded", "startTime": Time(at), "endTime": Time(at),
+		"percentComplete": 100, "properties": Object{}}
+}
+
+// Role answers a built-in role. Berth enforces no roles, so it lists no permissions.
+func Role(root, name, id string) Object {
+	return Object{"id": root + "/providers/" + berth.TypeRoleDefinition + "/" + id, "name": id, "type": berth.TypeRoleDefinition,
+		"properties": Object{"roleName": name, "type": "BuiltInRole", "description": name, "assignableScopes": []string{"/"},
+			"permissions": []any{}, "berthNote": "Berth knows this role by its name and id only, and enforces no roles."}}
 }
