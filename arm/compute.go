@@ -66,11 +66,16 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	}
 	violations = append(violations, kept...)
 	body.Warnings = rules.Reported(violations, true)
-	w := store.Change{Resource: r, Hold: spec.ClusterID, Force: facts.TakeOver}
-	if key != "" {
-		w.Secrets = map[string][]byte{berth.SecretSSLKey: []byte(key)}
-	}
+	w := store.Change{Resource: r, Hold: spec.ClusterID, Force: facts.TakeOver, Secrets: sslSecret(key)}
 	return &plan{change: w, violations: violations}, nil
+}
+
+// sslSecret is the private key of a certificate as a secret; nil for none.
+func sslSecret(key string) map[string][]byte {
+	if key == "" {
+		return nil
+	}
+	return map[string][]byte{berth.SecretSSLKey: []byte(key)}
 }
 
 // keepCompute sets the identity of a compute, and what it keeps of the request without acting on it.

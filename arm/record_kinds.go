@@ -75,6 +75,12 @@ func recordRows() []recordRow {
 		{typ: berth.TypeStorage + "/queueServices/queues", created: oK},
 		{typ: berth.TypeStorage + "/tableServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}}}},
 		{typ: berth.TypeStorage + "/tableServices/tables", created: oK},
+	}
+}
+
+// networkRows are the rows of Microsoft.Network.
+func networkRows() []recordRow {
+	rows := []recordRow{
 		{typ: berth.TypeNetwork, parts: []string{berth.TypeSubnet}, made: madeGUID},
 		{typ: berth.TypeSecurityGroup, parts: []string{berth.TypeSecurityRule}, made: madeGUID},
 		{typ: berth.TypeRouteTable, parts: []string{berth.TypeRoute}, made: madeGUID},
@@ -84,12 +90,11 @@ func recordRows() []recordRow {
 		{typ: "Microsoft.Network/publicIPPrefixes", made: madePublicPrefix},
 		{typ: berth.TypePrivateDNSZone, global: true},
 		{typ: berth.TypePrivateDNSZone + "/virtualNetworkLinks", global: true, computed: linkValues},
-		{typ: berth.TypePrivateDNSZone + "/SOA", computed: dnsValues},
-		{typ: berth.TypePrivateDNSZone + "/A", computed: dnsValues}, {typ: berth.TypePrivateDNSZone + "/AAAA", computed: dnsValues},
-		{typ: berth.TypePrivateDNSZone + "/CNAME", computed: dnsValues}, {typ: berth.TypePrivateDNSZone + "/MX", computed: dnsValues},
-		{typ: berth.TypePrivateDNSZone + "/PTR", computed: dnsValues}, {typ: berth.TypePrivateDNSZone + "/SRV", computed: dnsValues},
-		{typ: berth.TypePrivateDNSZone + "/TXT", computed: dnsValues},
 	}
+	for _, kind := range []string{"SOA", "A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"} {
+		rows = append(rows, recordRow{typ: berth.TypePrivateDNSZone + "/" + kind, computed: dnsValues})
+	}
+	return rows
 }
 
 // trackedChildren are the types inside another one that have a location and tags of their own.
@@ -101,7 +106,7 @@ var trackedChildren = map[string]bool{
 // recordKinds are the rows of the types that Berth stores as records.
 func recordKinds() (out []*kind) {
 	special := map[string]recordRow{}
-	for _, row := range recordRows() {
+	for _, row := range append(recordRows(), networkRows()...) {
 		special[row.typ] = row
 	}
 	for _, typ := range berth.RecordTypes {

@@ -31,34 +31,9 @@ var functions map[string]function
 
 func init() {
 	functions = map[string]function{
-		"null":  {0, 0, func(*env, []any) (any, error) { return nil, nil }},
-		"true":  {0, 0, func(*env, []any) (any, error) { return true, nil }},
-		"false": {0, 0, func(*env, []any) (any, error) { return false, nil }},
-		"and":   {2, -1, truths(func(all []bool) bool { return !slices.Contains(all, false) })},
-		"or":    {2, -1, truths(func(all []bool) bool { return slices.Contains(all, true) })},
-		"not":   {1, 1, truths(func(all []bool) bool { return !all[0] })},
-
-		"coalesce": {1, -1, func(_ *env, args []any) (any, error) {
-			for _, a := range args {
-				if a != nil {
-					return a, nil
-				}
-			}
-			return nil, nil
-		}},
-		"equals": {2, 2, func(e *env, a []any) (any, error) {
-			if err := e.budget().walk(a[0]); err != nil {
-				return nil, err
-			}
-			return same(a[0], a[1]), nil
-		}},
-		"less":            {2, 2, compare(func(c int) bool { return c < 0 })},
-		"lessorequals":    {2, 2, compare(func(c int) bool { return c <= 0 })},
-		"greater":         {2, 2, compare(func(c int) bool { return c > 0 })},
-		"greaterorequals": {2, 2, compare(func(c int) bool { return c >= 0 })},
-
 		"lambda": {0, -1, func(*env, []any) (any, error) {
-			return nil, errors.New("a lambda can only be an argument of " + strings.Join(slices.Sorted(maps.Keys(lambdaFunctions)), ", "))
+			return nil, errors.New("a lambda can only be an argument of " +
+				strings.Join(slices.Sorted(maps.Keys(lambdaFunctions)), ", "))
 		}},
 		"lambdavariables": {1, 1, lambdaVariable},
 		"fail": {1, 1, func(_ *env, args []any) (any, error) {
@@ -80,10 +55,39 @@ func init() {
 		"tenantresourceid":       {2, -1, func(_ *env, args []any) (any, error) { return joinID("", args) }},
 	}
 	for _, more := range []map[string]function{
-		textFunctions, listFunctions, numberFunctions, timeFunctions, lambdaFunctions, cidrFunctions, accessFunctions, scopeFunctions,
+		logicFunctions, textFunctions, listFunctions, numberFunctions, timeFunctions, lambdaFunctions, cidrFunctions,
+		accessFunctions, scopeFunctions,
 	} {
 		maps.Copy(functions, more)
 	}
+}
+
+var logicFunctions = map[string]function{
+	"null":  {0, 0, func(*env, []any) (any, error) { return nil, nil }},
+	"true":  {0, 0, func(*env, []any) (any, error) { return true, nil }},
+	"false": {0, 0, func(*env, []any) (any, error) { return false, nil }},
+	"and":   {2, -1, truths(func(all []bool) bool { return !slices.Contains(all, false) })},
+	"or":    {2, -1, truths(func(all []bool) bool { return slices.Contains(all, true) })},
+	"not":   {1, 1, truths(func(all []bool) bool { return !all[0] })},
+
+	"coalesce": {1, -1, func(_ *env, args []any) (any, error) {
+		for _, a := range args {
+			if a != nil {
+				return a, nil
+			}
+		}
+		return nil, nil
+	}},
+	"equals": {2, 2, func(e *env, a []any) (any, error) {
+		if err := e.budget().walk(a[0]); err != nil {
+			return nil, err
+		}
+		return same(a[0], a[1]), nil
+	}},
+	"less":            {2, 2, compare(func(c int) bool { return c < 0 })},
+	"lessorequals":    {2, 2, compare(func(c int) bool { return c <= 0 })},
+	"greater":         {2, 2, compare(func(c int) bool { return c > 0 })},
+	"greaterorequals": {2, 2, compare(func(c int) bool { return c >= 0 })},
 }
 
 func truths(f func([]bool) bool) func(*env, []any) (any, error) {

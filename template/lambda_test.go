@@ -2,6 +2,7 @@ package template
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -126,7 +127,8 @@ func output(t *testing.T, text string, values map[string]any) string {
 	}
 	if err != nil {
 		var all []string
-		for _, d := range err.(*berth.Error).Details {
+		e, _ := errors.AsType[*berth.Error](err)
+		for _, d := range e.Details {
 			all = append(all, d.Message)
 		}
 		return strings.Join(all, "\n")

@@ -70,8 +70,10 @@ func (l lambda) call(values ...any) (any, error) {
 	if inner.locals == nil {
 		inner.locals = map[string]any{}
 	}
-	for i, name := range l.variables {
-		inner.locals[name] = values[i]
+	for i, v := range values {
+		if i < len(l.variables) {
+			inner.locals[l.variables[i]] = v
+		}
 	}
 	return l.body.eval(&inner)
 }
