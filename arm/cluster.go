@@ -67,8 +67,8 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if old != nil {
 		facts.Old = &old.Body.(*berth.Cluster).Spec
 	}
-	for i, p := range in.Properties.Pools {
-		if err := s.poolFacts(q, i, p, &facts); err != nil {
+	for _, p := range in.Properties.Pools {
+		if err := s.poolFacts(q, p, &facts); err != nil {
 			return nil, err
 		}
 	}
@@ -83,7 +83,7 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 func stops(p *wire.Power) bool { return p != nil && strings.EqualFold(p.Code, "Stopped") }
 
 // poolFacts finds what the rules must know about one pool of a request.
-func (s *Server) poolFacts(q *request, i int, p wire.NodePoolFields, facts *rules.ClusterFacts) error {
+func (s *Server) poolFacts(q *request, p wire.NodePoolFields, facts *rules.ClusterFacts) error {
 	facts.Stops = facts.Stops || stops(p.Power)
 	if p.Version != nil {
 		facts.PoolVersion = *p.Version

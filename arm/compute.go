@@ -87,7 +87,7 @@ func (s *Server) keepCompute(q *request, in *wire.IdentityFields, r *berth.Resou
 	}
 	spec.Identity = identity
 	names, err := wire.KeepCompute(q.body, r)
-	return append(violations, rules.NotActedOn(names)...), err
+	return append(violations, rules.KeptOfCompute(*spec, names)...), err
 }
 
 // validateCompute reports every violation and warning of a PUT, and changes nothing. With preflight=true it also checks the

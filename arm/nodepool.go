@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"slices"
 	"strings"
 
 	"berth.dev/berth"
@@ -55,13 +56,11 @@ func (s *Server) loadPool(q *request, id berth.ID) (*berth.Resource, *berth.Node
 	return nil, nil, berth.Errorf(berth.CodeNotFound, "The cluster '%s' has no node pool '%s'.", id.Parent().Name(), id.Name())
 }
 
-// putNodePool scales the one pool; a second one is refused by the rules.
+// putNodePool changes the one pool; a second one is refused by the rules.
 func (s *Server) putNodePool(q *request, t target) (*response, error) {
 	id := t.id
-	var in struct {
-		Properties wire.NodePoolFields `json:"properties"`
-	}
-	if err := wire.Decode(q.body, &in); err != nil {
+	fields, err := wire.DecodeNodePool(q.body)
+	if err != nil {
 		return nil, err
 	}
 	k := *t.kind
@@ -78,30 +77,34 @@ func (s *Server) putNodePool(q *request, t target) (*response, error) {
 		if old == nil {
 			return nil, s.missing(q, cluster)
 		}
-		return planNodePool(id.Name(), in.Properties, old)
+		fields.Name = id.Name()
+		return s.planNodePool(q, fields, old)
 	}, &k)
 }
 
-func planNodePool(name string, fields wire.NodePoolFields, old *berth.Resource) (*plan, error) {
+func (s *Server) planNodePool(q *request, fields wire.NodePoolFields, old *berth.Resource) (*plan, error) {
 	was := old.Body.(*berth.Cluster)
-	body := *was
-	body.Spec.Pools = append([]berth.NodePool{}, was.Spec.Pools...)
-	found := false
-	for i := range body.Spec.Pools {
-		if strings.EqualFold(body.Spec.Pools[i].Name, name) {
-			fields.Name = ""
-			fields.Merge(&body.Spec.Pools[i])
-			found = true
-		}
+	if was.Spec.Connected {
+		return nil, berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, and Berth does not change its nodes.", old.ID.Name())
 	}
-	if !found {
-		pool := defaultPool()
-		fields.Merge(&pool)
-		pool.Name = name
-		body.Spec.Pools = append(body.Spec.Pools, pool)
+	body := *was
+	body.Spec.Pools = slices.Clone(was.Spec.Pools)
+	i := slices.IndexFunc(body.Spec.Pools, func(p berth.NodePool) bool { return strings.EqualFold(p.Name, fields.Name) })
+	if i < 0 {
+		i = len(body.Spec.Pools)
+		body.Spec.Pools = append(body.Spec.Pools, defaultPool())
+	} else {
+		fields.Name = body.Spec.Pools[i].Name
+	}
+	fields.Merge(&body.Spec.Pools[i])
+	names := wire.KeepPool(fields.Sent, &body, &body.Spec.Pools[i])
+	facts := rules.ClusterFacts{Old: &was.Spec, Asked: body.Spec.Version}
+	if err := s.poolFacts(q, fields, &facts); err != nil {
+		return nil, err
 	}
 	r := *old
 	r.Body = &body
-	facts := rules.ClusterFacts{Old: &was.Spec, Asked: body.Spec.Version}
-	return &plan{change: store.Change{Resource: &r}, violations: rules.Cluster(old.ID.Name(), body.Spec, facts)}, nil
+	violations := slices.Concat(rules.Cluster(old.ID.Name(), body.Spec, facts), rules.NotActedOn(names))
+	body.Warnings = rules.Reported(violations, true)
+	return &plan{change: store.Change{Resource: &r}, violations: violations}, nil
 }

@@ -39,6 +39,11 @@ type ComputeFacts struct {
 	NoNodes           bool           // the request names an agentCount of 0
 }
 
+// KeptOfCompute checks what a compute keeps of a request: names are those of the properties that Berth does not act on.
+func KeptOfCompute(w berth.ComputeSpec, names []string) []Violation {
+	return append(otherTypes(w), NotActedOn(names)...)
+}
+
 // ComputeDefaults fills in what the user left out: FastProd, three nodes (DevTest one), Standard_D3_v2, PublicIp. Known
 // names get their canonical casing.
 func ComputeDefaults(s *berth.ComputeSpec) {
@@ -167,6 +172,19 @@ func nodesOfAttached(w berth.ComputeSpec, f ComputeFacts) []Violation {
 	}
 	return warning(inner+"agentCount", "agentCount and agentVmSize have no effect on an attach: the cluster '%s' has %d node(s) of size %s. "+
 		"Scale the cluster itself (az aks scale).", w.ClusterID.Name(), count, size)
+}
+
+// otherTypes refuses properties of computes of other types, which would ask for something else than the caller may think.
+func otherTypes(w berth.ComputeSpec) []Violation {
+	kept, _ := w.Profile["properties"].(map[string]any)
+	var out []Violation
+	for _, name := range []string{"scaleSettings", "vmPriority", "idleTimeBeforeShutdown"} {
+		if kept[name] != nil {
+			out = append(out, invalid(inner+name, "%s belongs to computes of another type. The number of nodes of an AKS compute is its agentCount.",
+				name)...)
+		}
+	}
+	return out
 }
 
 func purpose(w berth.ComputeSpec) []Violation {

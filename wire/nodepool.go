@@ -48,6 +48,22 @@ func (f *NodePoolFields) Merge(p *berth.NodePool) {
 	p.Zones = deref(f.Zones, p.Zones)
 }
 
+// DecodeNodePool reads the body of PUT of a pool. Its errors are those of Decode.
+func DecodeNodePool(body []byte) (NodePoolFields, error) {
+	var in struct {
+		Properties NodePoolFields `json:"properties"`
+	}
+	if err := Decode(body, &in); err != nil {
+		return in.Properties, err
+	}
+	var sent struct {
+		Properties map[string]any `json:"properties"`
+	}
+	err := Decode(body, &sent)
+	in.Properties.Sent = sent.Properties
+	return in.Properties, err
+}
+
 // KeepPool sets what a pool keeps of a request, and returns the names of the properties that Berth keeps and does not act on.
 func KeepPool(sent map[string]any, c *berth.Cluster, p *berth.NodePool) []string {
 	was := p.Profile
