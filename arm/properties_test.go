@@ -30,7 +30,8 @@ func TestProperties(t *testing.T) {
 	text = bytes.ReplaceAll(text, []byte("{group}"), []byte(s.group()))
 	var kinds map[string]map[string]any
 	s.must(json.Unmarshal(text, &kinds))
-	s.must(s.send("PUT", s.record("Microsoft.ManagedIdentity/userAssignedIdentities/one"), nil, `{"location":"westeurope"}`).is(http.StatusCreated))
+	identity := s.record("Microsoft.ManagedIdentity/userAssignedIdentities/one")
+	s.must(s.send("PUT", identity, nil, `{"location":"westeurope"}`).is(http.StatusCreated))
 	network := `{"location":"westeurope","properties":{"addressSpace":{"addressPrefixes":["10.224.0.0/12"]},
 		"subnets":[{"name":"nodes","properties":{"addressPrefix":"10.224.0.0/16"}}]}}`
 	s.must(s.send("PUT", s.record("Microsoft.Network/virtualNetworks/net"), nil, network).is(http.StatusCreated))
@@ -184,7 +185,8 @@ func (s *stage) kubernetesWith(i int, path string, asked any) (*answer, string) 
 
 const plainKubeconfig = `{\"apiVersion\":\"v1\",\"kind\":\"Config\",\"current-context\":\"a\",` +
 	`\"contexts\":[{\"name\":\"a\",\"context\":{\"cluster\":\"a\",\"user\":\"a\"}}],` +
-	`\"clusters\":[{\"name\":\"a\",\"cluster\":{\"server\":\"https://198.51.100.7\"}}],\"users\":[{\"name\":\"a\",\"user\":{\"token\":\"t\"}}]}`
+	`\"clusters\":[{\"name\":\"a\",\"cluster\":{\"server\":\"https://198.51.100.7\"}}],` +
+	`\"users\":[{\"name\":\"a\",\"user\":{\"token\":\"t\"}}]}`
 
 func (s *stage) connectedWith(i int, path string, asked any) (*answer, string) {
 	at := s.record(fmt.Sprintf("Microsoft.Kubernetes/connectedClusters/far%d", i))

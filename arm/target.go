@@ -236,14 +236,27 @@ func parseAction(id berth.ID, name string) (target, error) {
 		return target{}, err
 	}
 	if p != nil {
-		return target{}, unknownType(id.Type())
+		return target{}, noAction(k.typ+"/"+p.name, name, nil)
 	}
 	for i := range k.actions {
 		if strings.EqualFold(k.actions[i].name, name) {
 			return target{kind: k, action: &k.actions[i], id: id}, nil
 		}
 	}
-	return target{}, berth.Errorf(berth.CodeInvalidResourceType, "'%s' has no action '%.60s'.", k.typ, name)
+	return target{}, noAction(k.typ, name, k.actions)
+}
+
+// noAction refuses an action that a type does not have, and says which it has.
+func noAction(typ, name string, has []action) error {
+	rest := "It has no actions."
+	if len(has) > 0 {
+		var names []string
+		for _, a := range has {
+			names = append(names, a.name)
+		}
+		rest = "It has " + strings.Join(names, ", ") + "."
+	}
+	return berth.Errorf(berth.CodeInvalidResourceType, "Berth does not serve the action '%.60s' of '%s'. %s", name, typ, rest)
 }
 
 // checkID refuses an id that cannot exist, such as one with a forbidden character.

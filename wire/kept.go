@@ -41,9 +41,50 @@ func (l law) keep(body []byte, kept *berth.Kept, answer func() Object) (unmet []
 	base := plainObject(answer())
 	below, _ := base["properties"].(map[string]any)
 	properties, _ := sent["properties"].(map[string]any)
+	if err := sameShape(sent, base, ""); err != nil {
+		return nil, err
+	}
 	kept.Top = keepKeys(sent, was.Top, base, envelopeKeys)
 	kept.Profile = keepKeys(properties, was.Profile, below, slices.Concat(answered, l.own))
 	return append(l.unmet(kept.Top, base), l.unmet(kept.Profile, below)...), nil
+}
+
+// sameShape refuses a value that is no object, or no array, where the answer has one.
+func sameShape(sent, base map[string]any, at string) error {
+	for key, v := range sent {
+		key = casing(key, base)
+		inner, isObject := v.(map[string]any)
+		below, wantsObject := base[key].(map[string]any)
+		_, isArray := v.([]any)
+		_, wantsArray := base[key].([]any)
+		switch {
+		case v == nil, key == "tags":
+		case wantsObject && !isObject, wantsArray && !isArray:
+			e := berth.Errorf(berth.CodeInvalidRequest, "The field '%s' is a JSON %s; %s is expected.", at+key, jsonType(v),
+				map[bool]string{true: "an object", false: "an array"}[wantsObject])
+			e.Target = at + key
+			return e
+		case isObject && wantsObject:
+			if err := sameShape(inner, below, at+key+"."); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func jsonType(v any) string {
+	switch v.(type) {
+	case string:
+		return "string"
+	case bool:
+		return "bool"
+	case float64:
+		return "number"
+	case []any:
+		return "array"
+	}
+	return "object"
 }
 
 func keepKeys(sent, was, base map[string]any, own []string) map[string]any {
