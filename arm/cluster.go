@@ -58,7 +58,9 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if err != nil {
 		return nil, err
 	}
-	body.Spec.Identity = identity
+	if old == nil || body.Spec.Identity != nil || !wire.DefaultIdentity(identity) { // else the answer was sent back
+		body.Spec.Identity = identity
+	}
 	names, err := wire.KeepCluster(q.body, r)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,7 @@ func TestCreate(t *testing.T) {
 		"both certificates": {"myaks", func(s *berth.ComputeSpec) {
 			s.SSL = &berth.SSLSpec{Status: "Auto", LeafDomainLabel: "l", CNAME: "c"}
 		}, inner + "sslConfiguration", "exclude"},
+		"one FPGA node": {"myaks", func(s *berth.ComputeSpec) { s.VMSize, s.AgentCount = "Standard_PB6s", 1 }, "", ""},
 		"unknown SSL status": {"myaks", func(s *berth.ComputeSpec) { s.SSL = &berth.SSLSpec{Status: "On"} },
 			inner + "sslConfiguration.status", "Enabled"},
 		"network":         {"myaks", withNetwork(func(*berth.NetworkSpec) {}), "", ""},

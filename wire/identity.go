@@ -44,6 +44,11 @@ func identityOf(i *berth.Identity, principal, tenant string) any {
 	return o
 }
 
+// DefaultIdentity reports whether an identity is what a managed cluster has when none is requested.
+func DefaultIdentity(i *berth.Identity) bool {
+	return i != nil && strings.EqualFold(i.Type, "SystemAssigned")
+}
+
 // warnings adds those that the rules reported for the last accepted request.
 func warnings(properties Object, all []berth.Error) {
 	if len(all) > 0 {

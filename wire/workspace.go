@@ -37,10 +37,12 @@ func (p *WorkspacePut) Merge(w *berth.Workspace) {
 			*f.to = *f.from
 		}
 	}
-	if p.SKU != nil {
+	if p.SKU != nil && (w.SKU != "" || p.SKU.Name != defaultSKU) { // the default is no request: clients send answers back
 		w.SKU = p.SKU.Name
 	}
 }
+
+const defaultSKU = "Basic"
 
 var workspaceLaw = law{
 	own: []string{
@@ -71,7 +73,7 @@ func Workspace(r *berth.Resource, base, tenant string) Object {
 	}
 	warnings(properties, w.Warnings)
 	o := envelope(r, properties)
-	sku := orDefault(w.SKU, "Basic")
+	sku := orDefault(w.SKU, defaultSKU)
 	o["sku"] = Object{"name": sku, "tier": sku}
 	o["kind"] = "Default"
 	Lay(o, w.Kept)
