@@ -65,11 +65,16 @@ func startForeign(t *testing.T) *foreign {
 		node := kube.NodeSpec{
 			Name: fmt.Sprintf("node-%d", i), VCPUs: 4, MemoryMiB: 8192, MaxPods: 10,
 			KubeletVersion: "v1.36.0", Architecture: "amd64",
+			Labels: map[string]string{kube.LabelSimulated: "true"},
 		}
 		if err := f.conn.CreateNode(t.Context(), node); err != nil {
 			t.Fatal(err)
 		}
 	}
+	f.until("its nodes to be ready", func() bool {
+		all, err := f.conn.Nodes(t.Context())
+		return err == nil && kube.Total(all).Ready == 3
+	})
 	return f
 }
 

@@ -26,8 +26,8 @@ func noSecrets(s *site, path, earlierLog string) {
 			secrets = append(secrets, m[2])
 		}
 	}
-	if len(secrets) != 5 {
-		s.t.Fatalf("the kubeconfigs have %d keys, want one each", len(secrets)-3)
+	if len(secrets) != 7 {
+		s.t.Fatalf("the kubeconfigs have %d keys and tokens, want one of each in each", len(secrets)-3)
 	}
 	seen := map[string]string{"the log": earlierLog + s.Log.String()}
 	sub := "/subscriptions/" + s.SubscriptionID
