@@ -65,11 +65,12 @@ def test_read(az):
     assert states == ["Succeeded", "Succeeded"]
 
 
-@operation("az deployment group create: a failed resource fails the deployment, with its cause")
+@operation("az deployment group create: reports a resource that the rules refuse at once, with its cause")
 def test_failed(az, existing):
     with pytest.raises(Refused) as e:
         az("deployment", "group", "create", *GROUP, "-n", "twice", *file("attach.json"), "--parameters", "workspaceName=myworkspace", "computeName=again", f"clusterId={existing}")
-    assert "DeploymentFailed" in str(e.value) and "already attached" in str(e.value), str(e.value)
+    assert "InvalidTemplate" in str(e.value) and "already attached" in str(e.value), str(e.value)
+    assert "twice" not in az("deployment", "group", "list", *GROUP, "--query", "[].name")
 
 
 @operation("az deployment group create: reports an invalid template at once, before it creates anything")
