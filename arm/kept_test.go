@@ -62,7 +62,8 @@ func TestPatch(t *testing.T) {
 		{compute, `{"properties":{"properties":{"agentCount":2}}}`, 200, "properties.properties.agentCount", 2.0},
 		{compute, `{"properties":{"description":"y"},"tags":{"a":"b"}}`, 200, "properties.description", "y"},
 		{compute, `{"properties":{"properties":{"scaleSettings":{"maxNodeCount":4}}}}`, 400, "properties.properties.agentCount", 2.0},
-		{compute, `{"properties":{"properties":{"agentVmSize":"Standard_D14_v2"}}}`, 400, "properties.properties.agentVmSize", "Standard_D3_v2"},
+		{compute, `{"properties":{"properties":{"agentVmSize":"Standard_D14_v2"}}}`, 400, "properties.properties.agentVmSize",
+			"Standard_D3_v2"},
 		{cluster, `{"sku":{"tier":"Premium"}}`, 200, "sku.tier", "Premium"},
 		{cluster, `{"properties":{"newProfile":{"deep":{"more":1}}}}`, 200, "properties.newProfile.deep.more", 1.0},
 		{cluster, `{"properties":{"newProfile":{"deep":{"er":null}}}}`, 200, "properties.newProfile.deep.er", nil},
@@ -86,8 +87,8 @@ func TestNoLocalAccounts(t *testing.T) {
 	cluster, compute := s.record("Microsoft.ContainerService/managedClusters/closed"), s.workspace()+"/computes/closed"
 	s.must(s.send("PUT", cluster, nil, plainCluster).is(http.StatusCreated))
 	s.settle()
-	s.must(s.send("PUT", compute, nil,
-		fmt.Sprintf(`{"properties":{"computeType":"AKS","resourceId":%q,"properties":{"clusterPurpose":"DevTest"}}}`, cluster)).is(http.StatusCreated))
+	attach := fmt.Sprintf(`{"properties":{"computeType":"AKS","resourceId":%q,"properties":{"clusterPurpose":"DevTest"}}}`, cluster)
+	s.must(s.send("PUT", compute, nil, attach).is(http.StatusCreated))
 	s.settle()
 	paths := []string{cluster + "/listClusterAdminCredential", cluster + "/listClusterUserCredential", compute + "/listKeys"}
 	for _, path := range paths {

@@ -86,8 +86,8 @@ func TestClusterRequests(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
-	for typ, allowed := range map[string]bool{"SystemAssigned": true, "none": true, "UserAssigned": false, "SystemAssigned, UserAssigned": false,
-		"Both": false} {
+	for typ, allowed := range map[string]bool{"SystemAssigned": true, "none": true, "UserAssigned": false,
+		"SystemAssigned, UserAssigned": false, "Both": false} {
 		if got := Identity(typ, 0); (got == nil) != allowed {
 			t.Errorf("%s: %+v", typ, got)
 		}
