@@ -21,7 +21,7 @@ type plan struct {
 	violations []rules.Violation
 }
 
-// patch answers PATCH: tags, of every kind.
+// patch answers PATCH of any kind.
 func (s *Server) patch(q *request, t target) (*response, error) {
 	return s.change(q, t.id, func(old *berth.Resource) (*plan, error) {
 		if old == nil {

@@ -109,6 +109,39 @@ func purge(w *world) {
 	w.operation(running.ID) // however old
 }
 
+func settledRemoval(w *world) {
+	const storage, blobs = "Microsoft.Storage/storageAccounts", "Microsoft.Storage/storageAccounts/blobServices"
+	account, neighbour := berth.NewID(sub, "Team-RG", storage, "files"), berth.NewID(sub, "Team-RG", storage, "files2")
+	inside := account.Child("blobServices", "default")
+	for _, id := range []berth.ID{account, neighbour, inside} {
+		typ := storage
+		if id.Key() == inside.Key() {
+			typ = blobs
+		}
+		x := settled(id, &berth.Record{Type: typ}, 0)
+		x.Secrets = map[string][]byte{"key": []byte("secret")}
+		w.accept(x)
+	}
+	x := removal(account)
+	x.Settled = true
+	_, op, err := w.s.Accept(w.ctx, x)
+	w.must(err)
+	if op != nil {
+		w.Errorf("it has the operation %+v", op)
+	}
+	for _, id := range []berth.ID{account, inside} {
+		_, err := w.s.Get(w.ctx, id)
+		w.wantErr(err, store.ErrNotFound)
+		_, err = w.s.Secret(w.ctx, id, "key")
+		w.wantErr(err, store.ErrNotFound)
+	}
+	w.get(neighbour)
+	_, err = w.s.Secret(w.ctx, neighbour, "key")
+	w.must(err)
+	_, _, err = w.s.Accept(w.ctx, x)
+	w.wantErr(err, store.ErrNotFound)
+}
+
 func parents(w *world) {
 	elsewhere := berth.NewID(sub, "Nowhere", berth.TypeWorkspace, "Vision")
 	w.refuse(settled(elsewhere, &berth.Workspace{}, 0), berth.CodeGroupNotFound)

@@ -34,6 +34,7 @@ func conformance(t *testing.T, open opener) {
 		{"second removal", secondRemoval},
 		{"removal of nothing", removalOfNothing},
 		{"gone", gone},
+		{"a settled removal takes what is inside with it", settledRemoval},
 		{"parents", parents},
 
 		{"holds", holds},
