@@ -77,6 +77,16 @@ func (b *tab) run(actions ...chromedp.Action) {
 	}
 }
 
+// loads runs actions that end with a new page, and waits until that page is loaded.
+func (b *tab) loads(actions ...chromedp.Action) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, actions...); err != nil {
+		b.t.Fatalf("%v\non the page: %.1500s", err, b.text())
+	}
+}
+
 func (b *tab) text() string {
 	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 	defer cancel()

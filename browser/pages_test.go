@@ -181,7 +181,7 @@ func TestDeleteAsksForTheName(t *testing.T) {
 	b.run(emulation.SetScriptExecutionDisabled(true))
 	for _, page := range []string{"/studio/w/rg/vision/c/far/delete", "/studio/w/rg/tagged/delete"} {
 		b.visit(page)
-		b.run(chromedp.SendKeys("[name=confirm]", "other", chromedp.ByQuery), chromedp.Click("main button.danger", chromedp.ByQuery))
+		b.loads(chromedp.SendKeys("[name=confirm]", "other", chromedp.ByQuery), chromedp.Click("main button.danger", chromedp.ByQuery))
 		b.sees("To confirm, type")
 	}
 	for _, id := range []string{s.Workspace("rg", "vision") + "/computes/far", s.Workspace("rg", "tagged")} {
