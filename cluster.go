@@ -2,6 +2,7 @@ package berth
 
 import (
 	"cmp"
+	"net/netip"
 	"time"
 )
 
@@ -69,6 +70,18 @@ type ClusterNetwork struct {
 	ServiceCIDR  string `json:"serviceCidr,omitempty"`
 	PodCIDR      string `json:"podCidr,omitempty"`
 	DNSServiceIP string `json:"dnsServiceIP,omitempty"` // an address in ServiceCIDR
+}
+
+// DefaultNetwork is the ranges of a cluster whose request names none, as AKS has them.
+var DefaultNetwork = ClusterNetwork{ServiceCIDR: "10.0.0.0/16", PodCIDR: "10.244.0.0/16", DNSServiceIP: "10.0.0.10"}
+
+// DNSAddress is the address of the DNS service in a service range when the request names none: its tenth.
+func DNSAddress(services netip.Prefix) netip.Addr {
+	ip := services.Masked().Addr()
+	for range 10 {
+		ip = ip.Next()
+	}
+	return ip
 }
 
 // ClusterStatus is what was observed.

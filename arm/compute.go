@@ -93,29 +93,16 @@ func (s *Server) keepCompute(q *request, in *wire.IdentityFields, r *berth.Resou
 // validateCompute reports every violation and warning of a PUT, and changes nothing. With preflight=true it also checks the
 // cluster of an attach.
 func (s *Server) validateCompute(q *request, t target) (*response, error) {
-	id := t.id
-	old, err := s.Store.Get(q.Context(), id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	var violations []rules.Violation
-	var checks []berth.Check
-	p, err := putCompute(s, q, id, old)
-	if err != nil {
-		isOurs := false
-		if violations, isOurs = rules.Of(err); !isOurs {
-			return nil, err
-		}
-	} else {
-		violations = p.violations
+	return s.validate(q, t, func(p *plan) []berth.Check {
 		spec := p.change.Resource.Body.(*berth.Compute).Spec
-		if spec.Attached && strings.EqualFold(q.param("preflight"), "true") {
-			if cluster, err := s.Store.Get(q.Context(), spec.ClusterID); err == nil && cluster.State == berth.StateSucceeded {
-				checks = s.Clusters.Preflight(q.Context(), id, spec)
-			}
+		if !spec.Attached || !strings.EqualFold(q.param("preflight"), "true") {
+			return nil
 		}
-	}
-	return ok(wire.Validation(rules.Reported(violations, false), rules.Reported(violations, true), checks)), nil
+		if cluster, err := s.Store.Get(q.Context(), spec.ClusterID); err != nil || cluster.State != berth.StateSucceeded {
+			return nil
+		}
+		return s.Clusters.Preflight(q.Context(), t.id, spec)
+	})
 }
 
 // computeSpec is the old spec, or the defaults, with the fields of the request written over it. unread are violations for fields that

@@ -16,35 +16,44 @@ import (
 func (s *Server) put(q *request, t target) (*response, error) {
 	ctx, cancel := context.WithTimeout(q.Context(), s.EndingWait)
 	defer cancel()
-	for {
-		if s.ending(q, t.id) && s.gone(ctx, t.id) {
-			continue
-		}
-		var cluster berth.ID
+	for wait := s.EndingWait > 0 && !q.inside; ; {
+		var blocker, cluster berth.ID
 		res, err := s.change(q, t.id, func(old *berth.Resource) (*plan, error) {
+			if wait && old != nil && old.State == berth.StateDeleting {
+				return nil, errEnding
+			}
 			p, err := t.kind.put(s, q, t.id, old)
 			if err == nil {
 				cluster = p.change.Hold
 			}
 			return p, err
 		}, t.kind)
-		if err == nil || cluster.IsZero() || !names(err, berth.CodeAlreadyAttached) {
+		switch {
+		case errors.Is(err, errEnding):
+			blocker = t.id
+		case wait && !cluster.IsZero() && names(err, berth.CodeAlreadyAttached):
+			blocker = s.endingHolder(q, cluster)
+		}
+		if blocker.IsZero() {
 			return res, err
 		}
-		holder, failed := s.Store.Holder(q.Context(), cluster)
-		if failed != nil || !s.ending(q, holder) || !s.gone(ctx, holder) {
-			return res, err
-		}
+		wait = s.gone(ctx, blocker) // when the time is over, the last answer is the one without waiting
 	}
 }
 
-// ending reports whether a resource is being deleted.
-func (s *Server) ending(q *request, id berth.ID) bool {
-	if s.EndingWait == 0 || q.inside || id.IsZero() {
-		return false
+// errEnding stops a plan: its resource is being deleted.
+var errEnding = errors.New("the resource is being deleted")
+
+// endingHolder is the compute that holds a cluster, if it is being detached; else the zero ID.
+func (s *Server) endingHolder(q *request, cluster berth.ID) berth.ID {
+	holder, err := s.Store.Holder(q.Context(), cluster)
+	if err != nil || holder.IsZero() {
+		return berth.ID{}
 	}
-	r, err := s.Store.Get(q.Context(), id)
-	return err == nil && r.State == berth.StateDeleting
+	if r, err := s.Store.Get(q.Context(), holder); err != nil || r.State != berth.StateDeleting {
+		return berth.ID{}
+	}
+	return holder
 }
 
 // gone waits until a resource that is being deleted is no longer; false when the time is over first.

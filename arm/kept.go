@@ -38,13 +38,11 @@ func (s *Server) identity(q *request, in *wire.IdentityFields, was *berth.Identi
 	return out, violations, nil
 }
 
-const typeIdentity = "Microsoft.ManagedIdentity/userAssignedIdentities"
-
 // userAssigned finds the record of an identity. The error is a *berth.Error when there is none.
 func (s *Server) userAssigned(q *request, text string) (*berth.Record, error) {
 	const target = "identity.userAssignedIdentities"
 	id, err := berth.ParseID(text)
-	if err != nil || !id.Is(typeIdentity) {
+	if err != nil || !id.Is(berth.TypeIdentity) {
 		return nil, &berth.Error{Code: berth.CodeInvalidID, Target: target, Message: "'" + text + "' is not the id of a user-assigned identity."}
 	}
 	r, err := s.stored(q, id)
@@ -70,14 +68,7 @@ func patchByPut(put func(s *Server, q *request, id berth.ID, old *berth.Resource
 		if len(patch) == 1 && patch["tags"] != nil || len(patch) == 0 {
 			return patchTags(s, q, old)
 		}
-		present, err := json.Marshal(encode(s, q, old))
-		if err != nil {
-			return nil, err
-		}
-		var whole map[string]any
-		if err := json.Unmarshal(present, &whole); err != nil {
-			return nil, err
-		}
+		whole := wire.Plain(encode(s, q, old))
 		if patch["tags"] != nil {
 			delete(whole, "tags")
 		}

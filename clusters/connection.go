@@ -52,17 +52,11 @@ func (c *Clusters) PreflightConnection(ctx context.Context, r *berth.Resource, k
 
 // missingRights reports the rights that the submitted credential lacks.
 func missingRights(ctx context.Context, conn *kube.Conn, needed []right) berth.Check {
-	var missing []string
-	for _, r := range needed {
-		may, err := conn.Can(ctx, r.verb, r.resource, r.namespace)
-		if err != nil {
-			return failed("rights", "The rights of the credential cannot be read: %s.", berth.Sentence(err))
-		}
-		if !may {
-			missing = append(missing, strings.TrimSpace(r.verb+" "+r.resource+" "+r.namespace))
-		}
-	}
-	if missing != nil {
+	missing, err := lacking(ctx, conn, needed)
+	switch {
+	case err != nil:
+		return failed("rights", "The rights of the credential cannot be read: %s.", berth.Sentence(err))
+	case missing != nil:
 		return failed("rights", "The credential lacks these rights: %s. Use the credential of an administrator.", strings.Join(missing, ", "))
 	}
 	return passed("rights", "The credential has the rights that are needed.")

@@ -78,18 +78,26 @@ var neededRights = []right{
 	{"create", "roles" + rbac, "kube-system"}, {"create", "rolebindings" + rbac, "kube-system"},
 }
 
-func rightsCheck(ctx context.Context, conn *kube.Conn) berth.Check {
-	var missing []string
-	for _, r := range neededRights {
+// lacking are the rights that the account of a connection does not have, as texts.
+func lacking(ctx context.Context, conn *kube.Conn, needed []right) (missing []string, err error) {
+	for _, r := range needed {
 		may, err := conn.Can(ctx, r.verb, r.resource, r.namespace)
 		if err != nil {
-			return failed("rights", "Berth cannot read its rights in the cluster: %s.", berth.Sentence(err))
+			return nil, err
 		}
 		if !may {
 			missing = append(missing, strings.TrimSpace(r.verb+" "+r.resource+" "+r.namespace))
 		}
 	}
-	if missing != nil {
+	return missing, nil
+}
+
+func rightsCheck(ctx context.Context, conn *kube.Conn) berth.Check {
+	missing, err := lacking(ctx, conn, neededRights)
+	switch {
+	case err != nil:
+		return failed("rights", "Berth cannot read its rights in the cluster: %s.", berth.Sentence(err))
+	case missing != nil:
 		return failed("rights", "Berth's account lacks these rights: %s. Connect the cluster again to restore them.", strings.Join(missing, ", "))
 	}
 	return passed("rights", "Berth's account has the rights that an attach needs.")

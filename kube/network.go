@@ -8,20 +8,14 @@ import (
 )
 
 // The address ranges of a cluster for which none were requested, as in AKS.
-const (
-	defaultServices = "10.0.0.0/16"
-	defaultPods     = "10.244.0.0/16"
-	defaultDNS      = 10 // the tenth address of the service range
-)
-
 // Ranges fills in the ranges that were not requested, and writes each in its shortest form. CodeBadRequest when no cluster can have
 // them.
 func Ranges(n berth.ClusterNetwork) (berth.ClusterNetwork, error) {
-	services, err := parseRange(cmp.Or(n.ServiceCIDR, defaultServices))
+	services, err := parseRange(cmp.Or(n.ServiceCIDR, berth.DefaultNetwork.ServiceCIDR))
 	if err != nil {
 		return n, err
 	}
-	pods, err := parseRange(cmp.Or(n.PodCIDR, defaultPods))
+	pods, err := parseRange(cmp.Or(n.PodCIDR, berth.DefaultNetwork.PodCIDR))
 	if err != nil {
 		return n, err
 	}
@@ -29,10 +23,7 @@ func Ranges(n berth.ClusterNetwork) (berth.ClusterNetwork, error) {
 		return n, berth.Errorf(berth.CodeBadRequest, "The service range %s and the pod range %s overlap. Choose ranges that do not.",
 			services, pods)
 	}
-	dns := services.Addr()
-	for range defaultDNS {
-		dns = dns.Next()
-	}
+	dns := berth.DNSAddress(services)
 	if n.DNSServiceIP != "" {
 		if dns, err = netip.ParseAddr(n.DNSServiceIP); err != nil || !services.Contains(dns) {
 			return n, berth.Errorf(berth.CodeBadRequest, "The DNS address '%s' is not inside the service range %s.", n.DNSServiceIP, services)
@@ -47,7 +38,7 @@ func Ranges(n berth.ClusterNetwork) (berth.ClusterNetwork, error) {
 func parseRange(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil || !p.Addr().Is4() {
-		return p, berth.Errorf(berth.CodeBadRequest, "'%.60s' is not an IPv4 range such as %s.", text, defaultServices)
+		return p, berth.Errorf(berth.CodeBadRequest, "'%.60s' is not an IPv4 range such as %s.", text, berth.DefaultNetwork.ServiceCIDR)
 	}
 	return p.Masked(), nil
 }

@@ -106,7 +106,7 @@ func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
 		return nil
 	}
 	var out []Violation
-	service := netip.MustParsePrefix(DefaultServiceCIDR)
+	service := netip.MustParsePrefix(berth.DefaultNetwork.ServiceCIDR)
 	if n.ServiceCIDR != "" {
 		var wrong []Violation
 		service, wrong = serviceRange(at+"serviceCidr", n.ServiceCIDR)
@@ -115,7 +115,7 @@ func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
 	if n.DNSServiceIP != "" && service.IsValid() {
 		out = append(out, dns(at+"dnsServiceIP", n.DNSServiceIP, service)...)
 	}
-	pods := netip.MustParsePrefix(DefaultPodCIDR)
+	pods := netip.MustParsePrefix(berth.DefaultNetwork.PodCIDR)
 	if n.PodCIDR != "" {
 		var err error
 		if pods, err = netip.ParsePrefix(n.PodCIDR); err != nil || !pods.Addr().Is4() {
@@ -128,32 +128,21 @@ func clusterRanges(n berth.ClusterNetwork, old *berth.ClusterSpec) []Violation {
 	return out
 }
 
-// The address ranges of a cluster whose request names none, as AKS has them.
-const (
-	DefaultServiceCIDR  = "10.0.0.0/16"
-	DefaultPodCIDR      = "10.244.0.0/16"
-	DefaultDNSServiceIP = "10.0.0.10"
-)
-
 // ClusterDefaults fills in what follows from the request: the DNS address in a service range of one's own is its tenth. Default ranges
 // that are named, as clients do that send an answer back, are no request.
 func ClusterDefaults(s *berth.ClusterSpec) {
 	n := &s.Network
-	if n.ServiceCIDR == DefaultServiceCIDR {
+	if n.ServiceCIDR == berth.DefaultNetwork.ServiceCIDR {
 		n.ServiceCIDR = ""
 	}
-	if n.PodCIDR == DefaultPodCIDR {
+	if n.PodCIDR == berth.DefaultNetwork.PodCIDR {
 		n.PodCIDR = ""
 	}
-	if n.ServiceCIDR == "" && n.DNSServiceIP == DefaultDNSServiceIP {
+	if n.ServiceCIDR == "" && n.DNSServiceIP == berth.DefaultNetwork.DNSServiceIP {
 		n.DNSServiceIP = ""
 	}
 	if service, err := netip.ParsePrefix(n.ServiceCIDR); err == nil && n.DNSServiceIP == "" {
-		ip := service.Masked().Addr()
-		for range 10 {
-			ip = ip.Next()
-		}
-		n.DNSServiceIP = ip.String()
+		n.DNSServiceIP = berth.DNSAddress(service).String()
 	}
 }
 

@@ -167,11 +167,12 @@ func autoScalerDefaults() Object {
 
 // network is networkProfile: the cluster's ranges, and what AKS fills in.
 func network(c *berth.Cluster, group berth.ID) Object {
-	pod, service := orDefault(c.Spec.Network.PodCIDR, "10.244.0.0/16"), orDefault(c.Spec.Network.ServiceCIDR, "10.0.0.0/16")
-	outbound := berth.NewID(group.Subscription, group.Group, "Microsoft.Network/publicIPAddresses", "outbound")
+	n, usual := c.Spec.Network, berth.DefaultNetwork
+	pod, service := orDefault(n.PodCIDR, usual.PodCIDR), orDefault(n.ServiceCIDR, usual.ServiceCIDR)
+	outbound := berth.NewID(group.Subscription, group.Group, berth.TypePublicIP, "outbound")
 	return Object{
 		"networkPlugin": "kubenet", "podCidr": pod, "podCidrs": []string{pod}, "serviceCidr": service, "serviceCidrs": []string{service},
-		"dnsServiceIP": orDefault(c.Spec.Network.DNSServiceIP, "10.0.0.10"), "ipFamilies": []string{"IPv4"},
+		"dnsServiceIP": orDefault(n.DNSServiceIP, usual.DNSServiceIP), "ipFamilies": []string{"IPv4"},
 		"loadBalancerSku": "standard", "outboundType": "loadBalancer", "loadBalancerProfile": Object{
 			"managedOutboundIPs": Object{"count": 1}, "backendPoolType": "nodeIPConfiguration",
 			"effectiveOutboundIPs": []Object{{"id": outbound.String()}},
@@ -204,7 +205,7 @@ func managedGroup(r *berth.Resource) berth.ID {
 
 // kubeletIdentity is the identity with which AKS's nodes pull images: templates give it rights.
 func kubeletIdentity(r *berth.Resource, group berth.ID) Object {
-	id := berth.NewID(group.Subscription, group.Group, "Microsoft.ManagedIdentity/userAssignedIdentities", r.ID.Name()+"-agentpool")
+	id := berth.NewID(group.Subscription, group.Group, berth.TypeIdentity, r.ID.Name()+"-agentpool")
 	return Object{"resourceId": id.String(), "clientId": guid(r, "kubelet client"), "objectId": guid(r, "kubelet object")}
 }
 

@@ -68,7 +68,7 @@ func DecodeNodePool(body []byte) (NodePoolFields, error) {
 func KeepPool(sent map[string]any, c *berth.Cluster, p *berth.NodePool) []string {
 	was := p.Profile
 	p.Profile = nil
-	base := plainObject(poolFields(&berth.Resource{}, c, *p))
+	base := Plain(poolFields(&berth.Resource{}, c, *p))
 	p.Profile = keepKeys(sent, was, base, slices.Concat(answered, poolLaw.own))
 	return poolLaw.unmet(p.Profile, base)
 }
