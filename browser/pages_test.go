@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"berth.dev/berth/app"
@@ -159,6 +161,34 @@ func TestSizes(t *testing.T) {
 	b.visit("/studio/w/rg/vision/new")
 	b.run(chromedp.SetValue(`[name=size]`, "Standard_A1_v2", chromedp.ByQuery), chromedp.Click(`button[value=next]`, chromedp.ByQuery))
 	b.sees("System pool", "Use existing")
+}
+
+// TestNothingMoves: the buttons below the picker stay where they are when the sizes arrive, and when a filter leaves none, so that no
+// click misses.
+func TestNothingMoves(t *testing.T) {
+	b := open(t, filled(t))
+	b.signIn()
+	b.run(page.Enable(), chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(`(() => { const real = window.fetch; window.held = new Promise(go => window.release = go);
+			window.fetch = async (...of) => { const answer = await real(...of); await window.held; return answer; }; })()`).Do(ctx)
+		return err
+	}))
+	b.visit("/studio/w/rg/vision/new")
+	place := func() (top float64) {
+		b.run(chromedp.Evaluate(`document.querySelector('button[value=next]').getBoundingClientRect().top + scrollY`, &top))
+		return top
+	}
+	before := place()
+	b.run(chromedp.Evaluate("window.release()", nil))
+	b.until("the sizes", func(text string) bool { return strings.Contains(text, "Standard_A2_v2") })
+	if after := place(); after != before {
+		t.Errorf("the button was at %v and is at %v after the sizes arrived", before, after)
+	}
+	b.run(chromedp.SendKeys(`[data-min="1"]`, "9999", chromedp.ByQuery))
+	b.until("no sizes", func(text string) bool { return !strings.Contains(text, "Standard_A2_v2") })
+	if after := place(); after != before {
+		t.Errorf("the button was at %v and is at %v without sizes", before, after)
+	}
 }
 
 // TestDeleteAsksForTheName: with scripts the button is disabled until the name is typed; without them the server refuses.

@@ -150,6 +150,7 @@ function wizard(form) {
 
 // sizes lets the user pick a size of the catalogue by its vCPUs and memory. Sizes that the rules refuse come last, with the reason.
 async function sizes(picker, into) {
+  picker.hidden = false; // before the sizes are there: the buttons below must not move under a click
   const all = await (await fetch(picker.dataset.sizes)).json();
   const body = picker.querySelector('tbody'), count = picker.querySelector('[data-count]');
   const draw = () => {
@@ -175,7 +176,6 @@ async function sizes(picker, into) {
       return row;
     }));
   };
-  picker.hidden = false;
   into.addEventListener('input', draw);
   picker.addEventListener('input', draw);
   draw();
