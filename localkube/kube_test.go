@@ -35,7 +35,9 @@ func TestCluster(t *testing.T) {
 		t.Run(part.name, func(t *testing.T) { part.run(t, r) })
 	}
 	r.stop()
-	if n := strings.Count(r.log(), "\n"); n > 20 || strings.Contains(r.log(), "goroutine ") {
+	// On a busy machine Kubernetes gives a node its range twice, sees it, and says so in three lines a node.
+	n := strings.Count(r.log(), "\n") - strings.Count(r.log(), " range_allocator.go:")
+	if n > 20 || strings.Contains(r.log(), "goroutine ") {
 		t.Errorf("a log that nobody can read, of %d lines:\n%.4000s", n, r.log())
 	}
 }
