@@ -31,7 +31,6 @@ func parseFlags(sets cliflag.NamedFlagSets, args []string) error {
 func (c *cluster) apiServerArgs() []string {
 	args := []string{
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(c.apiPort),
-		"--kubelet-preferred-address-types=ExternalDNS", // simulated nodes have none: logs and exec fail at once, and dial no stranger
 		"--etcd-servers=unix://" + etcdClientSocket,
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
 		"--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key", "--token-auth-file=" + tokenFile,
@@ -43,6 +42,7 @@ func (c *cluster) apiServerArgs() []string {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-username-headers=X-Remote-User",
 	}
+	args = append(args, c.kubeletArgs()...)
 	if c.issuer != "" { // the first issuer is the one that tokens name
 		args = append(args, "--service-account-issuer="+c.issuer, "--service-account-jwks-uri="+c.issuer+"openid/v1/jwks")
 	}
@@ -51,6 +51,19 @@ func (c *cluster) apiServerArgs() []string {
 		args = append(args, fmt.Sprintf("--emulated-version=1.%d", c.minor))
 	}
 	return args
+}
+
+// kubeletArgs is how the API server reaches kubelets, pods and services: through the socket of the real nodes. Simulated nodes have no
+// external name: logs and exec fail at once, and dial no stranger.
+func (c *cluster) kubeletArgs() []string {
+	if c.nodes == "" {
+		return []string{"--kubelet-preferred-address-types=ExternalDNS"}
+	}
+	return []string{
+		"--kubelet-preferred-address-types=InternalIP", "--kubelet-certificate-authority=pki/ca.crt",
+		"--kubelet-client-certificate=pki/kubelet-client.crt", "--kubelet-client-key=pki/kubelet-client.key",
+		"--egress-selector-config-file=" + egressFile,
+	}
 }
 
 // runAPIServer runs until ctx is done.

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime/debug"
 	"strconv"
@@ -39,7 +40,8 @@ const (
 	oldestMinor       = 34
 
 	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--service-cidr RANGE] [--pod-cidr RANGE]
-                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--exit-with-parent] [--log-level N]
+                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM] [--exit-with-parent]
+                        [--log-level N]
        berth-kube version`
 )
 
@@ -50,6 +52,7 @@ type settings struct {
 	minor          int // of Kubernetes 1.x, emulated when it is not the newest
 	network        network
 	issuer         string // first issuer of service account tokens, with a slash at its end; empty for none but the cluster's own
+	nodes          string // berth-nodes, which runs the real nodes; empty: all are simulated
 	exitWithParent bool
 	logLevel       int
 }
@@ -61,6 +64,9 @@ func run(args []string) int {
 	parent := os.Getppid() // at once: a parent that is gone already would not be missed later
 	if len(args) == 1 && args[0] == "version" {
 		return printVersion()
+	}
+	if len(args) > 0 && args[0] == "kubelet" {
+		return kubeletMain(args[1:])
 	}
 	if len(args) == 0 || args[0] != "serve" {
 		fmt.Fprintln(os.Stderr, usage)
@@ -116,6 +122,7 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&n.pods, "pod-cidr", "10.244.0.0/16", "IPv4 range of pods")
 	fs.StringVar(&n.dns, "dns-service-ip", "", "address of the service kube-dns (default: the tenth of the service range)")
 	fs.StringVar(&s.issuer, "service-account-issuer", "", "https URL, with a slash at its end, that tokens of service accounts name")
+	fs.StringVar(&s.nodes, "nodes", "", "the program berth-nodes: nodes with the label "+realNodes+" are run on this machine")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
 	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {
@@ -126,6 +133,9 @@ func parse(args []string) (settings, error) {
 	}
 	if s.dir == "" || s.apiPort < 1 || s.apiPort > 65535 {
 		return s, errors.New("--dir and --api-port (1 to 65535) are needed")
+	}
+	if s.nodes != "" && !filepath.IsAbs(s.nodes) { // serve changes into its folder
+		return s, errors.New("--nodes is not an absolute path")
 	}
 	if s.logLevel < 0 || s.logLevel > 9 {
 		return s, fmt.Errorf("--log-level %d is not possible; 0 to 9 are", s.logLevel)

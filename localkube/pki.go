@@ -40,6 +40,8 @@ type pki struct {
 	key  crypto.Signer
 	// token signs in as the administrator, like the certificate: some clients read a token only. It ends with the cluster.
 	token string
+	// leaves is where certificates are, when it is not the folder of the authority.
+	leaves string
 }
 
 // tokenFile is where the API server reads the tokens that it accepts; relative to the cluster's folder.
@@ -60,6 +62,8 @@ var identities = []struct {
 	{"controller-manager", pkix.Name{CommonName: "system:kube-controller-manager", Organization: []string{"system:masters"}}},
 	{"scheduler", pkix.Name{CommonName: "system:kube-scheduler"}},
 	{"nodes", pkix.Name{CommonName: "berth-nodes", Organization: []string{"system:masters"}}},
+	{"kubelet-client", pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}}},
+	{"proxy", pkix.Name{CommonName: "system:kube-proxy"}},
 	{"front-proxy", pkix.Name{CommonName: "front-proxy"}},
 }
 
@@ -96,7 +100,12 @@ func loadOrMakePKI(s settings) (*pki, error) {
 	return p, nil
 }
 
-func (p *pki) path(name string) string { return filepath.Join(p.dir, "pki", name) }
+func (p *pki) path(name string) string {
+	if p.leaves != "" {
+		return filepath.Join(p.leaves, name)
+	}
+	return filepath.Join(p.dir, "pki", name)
+}
 
 // kubeconfig is the file of one identity. The administrator's lies at the top: it is what others come for.
 func (p *pki) kubeconfig(name string) string {

@@ -65,6 +65,11 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	}
 	defer within(etcdPatience, store.Close)
 
+	if s.nodes != "" {
+		if err := prepareRealNodes(keys); err != nil {
+			return folderFault(err)
+		}
+	}
 	c := &cluster{settings: s, pki: keys, listener: listener, failed: make(chan error, 8)}
 	server := make(chan struct{})
 	go func() {
@@ -124,6 +129,11 @@ func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 	go func() { c.report("scheduler", c.runScheduler(ctx)) }()
 	if err := c.startNodes(ctx); err != nil {
 		return fmt.Errorf("nodes: %w", err)
+	}
+	if c.nodes != "" {
+		if err := c.startRealNodes(ctx, client); err != nil {
+			return fmt.Errorf("real nodes: %w", err)
+		}
 	}
 	if err := c.reserveDNS(ctx, client); err != nil {
 		return fmt.Errorf("service kube-dns: %w", err)

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+)
+
+// realNodes selects the nodes that berth-nodes runs. Whoever makes such a node says in its status how large it is and which address it
+// has; its range of pods comes from Kubernetes. Its kubelet starts when all that is known, and ends when the node object is deleted.
+const realNodes = "berth.dev/node=real"
+
+// Files for the real nodes, relative to the cluster's folder. Inside the nodes' namespaces nothing else of the folder is seen.
+const (
+	nodesDir   = "nodes"
+	egressFile = "egress.yaml"
+	egress     = `apiVersion: apiserver.k8s.io/v1beta1
+kind: EgressSelectorConfiguration
+egressSelections:
+- name: cluster
+  connection:
+    proxyProtocol: HTTPConnect
+    transport:
+      uds:
+        udsName: ` + nodesDir + `/in.sock
+`
+)
+
+// nodesAPIAddress is where the API answers in the nodes' namespaces. localnodes/network.go has the same constant: the two modules meet
+// only as processes.
+const nodesAPIAddress = "192.0.2.2"
+
+const (
+	nodesFirstDelay = 200 * time.Millisecond
+	nodesLastDelay  = 10 * time.Second
+)
+
+// realNode is a node as berth-nodes reads it: localnodes/manage.go has the other side.
+type realNode struct {
+	Name      string `json:"name"`
+	Address   string `json:"address"`
+	PodCIDR   string `json:"podCIDR"`
+	VCPUs     int    `json:"vcpus"`
+	MemoryMiB int    `json:"memoryMiB"`
+	MaxPods   int    `json:"maxPods"`
+}
+
+// prepareRealNodes writes what the nodes need of the authority: never its key.
+func prepareRealNodes(p *pki) error {
+	keys := filepath.Join(nodesDir, "keys")
+	if err := os.MkdirAll(keys, 0o700); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(p.kubeconfig("proxy"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeFile(filepath.Join(keys, "proxy.kubeconfig"), text), writeFile(egressFile, []byte(egress)))
+}
+
+// startRealNodes keeps berth-nodes running, with the nodes that the API has.
+func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clientset) error {
+	if err := c.openAPISocket(); err != nil {
+		return err
+	}
+	if err := c.publishAPI(ctx, client); err != nil {
+		return err
+	}
+	lists := make(chan []realNode, 1)
+	if err := c.watchRealNodes(ctx, client, lists); err != nil {
+		return err
+	}
+	go c.keepRealNodes(ctx, lists)
+	return nil
+}
+
+// openAPISocket lets the nodes reach the API: a socket in the folder that they see.
+func (c *cluster) openAPISocket() error {
+	path := filepath.Join(nodesDir, "api.sock")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				time.Sleep(50 * time.Millisecond) // no file descriptor is free, for instance
+				continue
+			}
+			go c.joinAPI(from)
+		}
+	}()
+	return nil
+}
+
+func (c *cluster) joinAPI(from net.Conn) {
+	to, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.apiPort)))
+	if err != nil {
+		_ = from.Close()
+		return
+	}
+	one := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		if h, ok := to.(interface{ CloseWrite() error }); ok {
+			_ = h.CloseWrite()
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); one(to, from) }()
+	one(from, to)
+	<-done
+	_, _ = from.Close(), to.Close()
+}
+
+// publishAPI is the endpoint of the service "kubernetes": pods reach the API by it.
+func (c *cluster) publishAPI(ctx context.Context, client *kubernetes.Clientset) error {
+	name, protocol, port := "https", corev1.ProtocolTCP, int32(c.apiPort) // #nosec: a port
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Name: "kubernetes", Namespace: metav1.NamespaceDefault,
+			Labels: map[string]string{discoveryv1.LabelServiceName: "kubernetes", discoveryv1.LabelManagedBy: "berth-kube"}},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{nodesAPIAddress}}},
+		Ports:       []discoveryv1.EndpointPort{{Name: &name, Protocol: &protocol, Port: &port}},
+	}
+	slices := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault)
+	return c.until(ctx, func(ctx context.Context) error { // the namespace may be a moment late
+		_, err := slices.Create(ctx, slice, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			_, err = slices.Update(ctx, slice, metav1.UpdateOptions{})
+		}
+		return err
+	})
+}
+
+// watchRealNodes sends the whole list whenever it has changed. Only the last list counts.
+func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clientset, lists chan []realNode) error {
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 0,
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = realNodes }))
+	informer := factory.Core().V1().Nodes().Informer()
+	var last []realNode
+	changed := func() {
+		var now []realNode
+		for _, o := range informer.GetStore().List() {
+			if n, complete := c.realNode(o.(*corev1.Node)); complete {
+				now = append(now, n)
+			}
+		}
+		slices.SortFunc(now, func(a, b realNode) int { return strings.Compare(a.Name, b.Name) })
+		if slices.Equal(last, now) {
+			return
+		}
+		last = now
+		select {
+		case <-lists:
+		default:
+		}
+		lists <- now
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(any) { changed() },
+		UpdateFunc: func(_, _ any) { changed() }, DeleteFunc: func(any) { changed() }})
+	factory.Start(ctx.Done())
+	return err
+}
+
+// sizeAnnotation says how large a real node is, as its maker wants it: "4/14336" are vCPUs and MiB of memory. The status of the node
+// says the same, until a kubelet writes there what it has.
+const sizeAnnotation = "berth.dev/size"
+
+// realNode reads a node. Its size cannot be read from its status: there the kubelet writes what it makes of it.
+func (c *cluster) realNode(n *corev1.Node) (realNode, bool) {
+	out := realNode{Name: n.Name, PodCIDR: n.Spec.PodCIDR}
+	if _, err := fmt.Sscanf(n.Annotations[sizeAnnotation], "%d/%d/%d", &out.VCPUs, &out.MemoryMiB, &out.MaxPods); err != nil {
+		return out, false
+	}
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			out.Address = a.Address
+		}
+	}
+	return out, out.Address != "" && out.PodCIDR != ""
+}
+
+// keepRealNodes runs berth-nodes, again when it ends, and gives it each list.
+func (c *cluster) keepRealNodes(ctx context.Context, lists <-chan []realNode) {
+	runtime.LockOSThread() // a child with Pdeathsig dies with the thread that started it
+	var current []realNode
+	for delay := nodesFirstDelay; ; delay = min(2*delay, nodesLastDelay) {
+		for len(current) == 0 { // without nodes there is nothing to run
+			select {
+			case <-ctx.Done():
+				return
+			case current = <-lists:
+			}
+		}
+		start := time.Now()
+		err := c.runRealNodes(ctx, lists, &current)
+		if ctx.Err() != nil {
+			return
+		}
+		fmt.Fprintf(os.Stderr, "berth-nodes ended and is started again in %s: %v\n", delay, err)
+		if time.Since(start) > time.Minute {
+			delay = nodesFirstDelay
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(delay):
+		}
+	}
+}
+
+// runRealNodes runs berth-nodes once.
+func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, current *[]realNode) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, c.nodes, "run", "--dir", filepath.Join(c.dir, nodesDir), "--bin", filepath.Join(filepath.Dir(c.nodes), "nodes"),
+		"--kube", self, "--api-port", strconv.Itoa(c.apiPort), "--service-cidr", c.network.services.String(),
+		"--dns-service-ip", c.network.dns.String()) // #nosec: the operator's own program
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = serverPatience
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		if err := c.sendNodes(in, *current); err != nil {
+			_ = in.Close() // it ends by that, if it has not
+			return errors.Join(err, <-ended)
+		}
+		select {
+		case err := <-ended:
+			return err
+		case *current = <-lists:
+		}
+	}
+}
+
+// sendNodes gives each node its keys, then tells berth-nodes the list.
+func (c *cluster) sendNodes(in io.Writer, list []realNode) error {
+	for _, n := range list {
+		if err := c.nodeKeys(n); err != nil {
+			return err
+		}
+	}
+	text, err := json.Marshal(map[string]any{"nodes": list})
+	if err != nil {
+		return err
+	}
+	_, err = in.Write(append(text, '\n'))
+	return err
+}
+
+// nodeKeys makes what the node's kubelet shows the API server, and the other way round.
+func (c *cluster) nodeKeys(n realNode) error {
+	keys := &pki{dir: c.pki.dir, cert: c.pki.cert, key: c.pki.key, leaves: filepath.Join(c.dir, nodesDir, "nodes", n.Name, "keys")}
+	if err := os.MkdirAll(keys.leaves, 0o700); err != nil {
+		return err
+	}
+	name := &x509.Certificate{
+		Subject:  pkix.Name{CommonName: "system:node:" + n.Name, Organization: []string{"system:nodes"}},
+		DNSNames: []string{n.Name}, IPAddresses: []net.IP{net.ParseIP(n.Address)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if err := keys.leaf("kubelet", name); err != nil {
+		return err
+	}
+	if err := keys.writeKubeconfig("kubelet", c.apiPort); err != nil {
+		return err
+	}
+	return writeFile(keys.path("ca.crt"), encode("CERTIFICATE", c.pki.cert.Raw))
+}

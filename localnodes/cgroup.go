@@ -1,0 +1,138 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// cgroups are the cluster's cgroup in every hierarchy that this process may write to.
+type cgroups []string
+
+// cgroupName is the cluster's own, the same at each start.
+func cgroupName(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return "/berth-" + hex.EncodeToString(sum[:6])
+}
+
+// openCgroups removes what an earlier run left behind and makes the cgroup in every hierarchy. Without the right to that the limits
+// of pods cannot be kept, and nodes that seem to keep them would not be real.
+func openCgroups(name string) (cgroups, error) {
+	all, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	var made cgroups
+	for _, root := range all {
+		path := filepath.Join(root, name)
+		cgroups{path}.remove()
+		if err := makeCgroup(path); err != nil {
+			made.remove()
+			return nil, fmt.Errorf("cgroups cannot be made, so no limit of a pod could be kept; run the server as root: %w", err)
+		}
+		made = append(made, path)
+	}
+	return made, nil
+}
+
+// nodeCgroups makes a node's cgroup in the cluster's.
+func nodeCgroups(name string) error {
+	all, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, root := range all {
+		if err := makeCgroup(filepath.Join(root, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeCgroup makes one cgroup. What it may hand on to those in it is all that its parent has.
+func makeCgroup(path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := copyCPUs(filepath.Dir(path), path); err != nil {
+		return err
+	}
+	controllers, err := os.ReadFile(filepath.Join(path, "cgroup.controllers"))
+	if errors.Is(err, fs.ErrNotExist) { // v1
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var all strings.Builder
+	for _, c := range strings.Fields(string(controllers)) {
+		all.WriteString("+" + c + " ")
+	}
+	return os.WriteFile(filepath.Join(path, "cgroup.subtree_control"), []byte(all.String()), 0)
+}
+
+// hierarchies are the mount points of cgroup v1, one for each controller, or the one of v2.
+func hierarchies() ([]string, error) {
+	if _, err := os.Stat(filepath.Join(cgroupRoot, "cgroup.controllers")); err == nil {
+		return []string{cgroupRoot}, nil
+	}
+	entries, err := os.ReadDir(cgroupRoot)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, e := range entries {
+		if e.IsDir() {
+			all = append(all, filepath.Join(cgroupRoot, e.Name()))
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no cgroups are mounted on " + cgroupRoot)
+	}
+	return all, nil
+}
+
+// copyCPUs gives the cgroup the processors and memory nodes of its parent: in v1 it has none at first, and nothing can run in it.
+func copyCPUs(parent, path string) error {
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		text, err := os.ReadFile(filepath.Join(parent, file))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && strings.TrimSpace(string(text)) != "" {
+			err = os.WriteFile(filepath.Join(path, file), text, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove takes the cgroups away, the innermost first. Processes that were just killed hold theirs for a moment.
+func (c cgroups) remove() {
+	for _, path := range c {
+		var folders []string
+		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				folders = append(folders, p)
+			}
+			return nil
+		})
+		for i := len(folders) - 1; i >= 0; i-- {
+			for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+				if err := os.Remove(folders[i]); err == nil || errors.Is(err, fs.ErrNotExist) {
+					break
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package main
+
+// check tries what run needs.
+func check(settings) error { return nil }

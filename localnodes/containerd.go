@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// containerdConfig is version 3 of containerd's configuration. The arguments: root, state, socket, runtime, CNI folder.
+const containerdConfig = `version = 3
+root = %q
+state = %q
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs", "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.internal.v1.tracing", "io.containerd.nri.v1.nri"]
+[grpc]
+  address = %q
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "` + pauseImage + `"
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "/berth/registries"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  tolerate_missing_hugetlb_controller = true
+  disable_hugetlb_controller = true
+  netns_mounts_under_state_dir = true
+[plugins."io.containerd.cri.v1.runtime".containerd]
+  default_runtime_name = "oci"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.oci]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.oci.options]
+  BinaryName = %q
+[plugins."io.containerd.cri.v1.runtime".cni]
+  bin_dirs = ["/opt/berth"]
+  conf_dir = %q
+  use_internal_loopback = true
+`
+
+// cniConfig joins a pod to this namespace by a veth pair with routes and no bridge. The arguments: range of pods, folder of addresses.
+const cniConfig = `{"cniVersion": "1.0.0", "name": "berth", "plugins": [{"type": "ptp", "ipam": {"type": "host-local",
+  "ranges": [[{"subnet": %q}]], "routes": [{"dst": "0.0.0.0/0"}], "dataDir": %q}}]}
+`
+
+// containerd runs the node's containerd. The kubelet waits for it.
+func (n *node) containerd(ctx context.Context) error {
+	for _, dir := range []string{n.path("containerd"), n.runPath("state"), n.runPath("cni")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	runtime := "/opt/runtime/" + filepath.Base(n.runtime)
+	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), runtime, n.runPath("cni"))
+	if err := os.WriteFile(n.runPath("containerd.toml"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	cni := fmt.Sprintf(cniConfig, n.spec.PodCIDR, n.runPath("addresses"))
+	if err := os.WriteFile(n.runPath("cni/10-berth.conflist"), []byte(cni), 0o600); err != nil {
+		return err
+	}
+	return n.child(ctx, "containerd.log", insideBin+"/containerd", "--config", n.runPath("containerd.toml"), "--log-level", "warn")
+}
+
+// awaitContainerd waits until the socket takes connections.
+func (n *node) awaitContainerd(ctx context.Context) error {
+	for {
+		c, err := net.Dial("unix", n.socket())
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// killPods ends what the node's shims still run: they outlast a containerd that ends, and so do their containers.
+func (n *node) killPods() {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cgroup"))
+		if err == nil && strings.Contains(string(text), filepath.Join(n.cgroup, n.spec.Name)+"/") || n.isShim(e.Name()) {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// isShim reports whether a process is a shim of this node's containerd.
+func (n *node) isShim(pid string) bool {
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+	return err == nil && strings.Contains(string(text), "containerd-shim") && strings.Contains(string(text), n.socket())
+}
+
+// unmountBelow takes every mount below a folder away, the latest first.
+func unmountBelow(dir string) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	var points []string
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir) {
+			points = append(points, fields[4])
+		}
+	}
+	for i := len(points) - 1; i >= 0; i-- {
+		_ = unix.Unmount(points[i], unix.MNT_DETACH)
+	}
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+)
+
+// kubelet runs the node's kubelet once its containerd answers and has the images that every node needs.
+func (n *node) kubelet(ctx context.Context) error {
+	if err := addAddress(n.spec.Address); err != nil {
+		return fmt.Errorf("address %s: %w", n.spec.Address, err)
+	}
+	cgroup := filepath.Join(n.cgroup, n.spec.Name)
+	if err := nodeCgroups(cgroup); err != nil {
+		return fmt.Errorf("cgroups: %w", err)
+	}
+	if err := n.awaitContainerd(ctx); err != nil {
+		return err
+	}
+	if err := n.importImages(ctx); err != nil {
+		return fmt.Errorf("images: %w", err)
+	}
+	return n.child(ctx, "kubelet.log", insideKube, "kubelet", "--dir", n.path("kubelet"), "--keys", n.path("keys"),
+		"--run-dir", n.runPath("kubelet"), "--node", n.spec.Name, "--address", n.spec.Address, "--runtime-socket", n.socket(),
+		"--cgroup", cgroup, "--dns-service-ip", n.dns, "--vcpus", strconv.Itoa(n.spec.VCPUs),
+		"--memory-mib", strconv.Itoa(n.spec.MemoryMiB), "--max-pods", strconv.Itoa(n.spec.MaxPods))
+}

@@ -1,0 +1,74 @@
+// Command berth-nodes runs the nodes of one local cluster on this machine, without Docker: a kubelet and a containerd for each, in
+// one set of Linux namespaces, with a pod network and Services. The Kubernetes API runs outside, in berth-kube, which starts this
+// program, gives out its certificates and tells it on standard input which nodes there are to be: one JSON object a line (nodes.go).
+// When standard input ends, everything ends.
+//
+// One program has four parts, each a process: run (outside, makes the namespaces and cleans up), init (the first process inside:
+// makes the root file system, reaps), manage (the network, and what each node needs), check (tries what run needs).
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+)
+
+const usage = `usage: berth-nodes run --dir DIR --bin DIR --kube FILE --api-port N --service-cidr RANGE --dns-service-ip ADDRESS
+       berth-nodes check --dir DIR --bin DIR --kube FILE`
+
+// settings are what the command line says. The parts inside get the same line.
+type settings struct {
+	dir         string // of the nodes: what is in it is seen inside; files and sockets for both sides lie in it
+	bin         string // berth-nodes' own folder of programs: containerd and others
+	kube        string // berth-kube, which is the kubelet too
+	runtime     string // runc or crun
+	cgroup      string // the cluster's cgroup, from the root of each hierarchy, such as /berth-1f2e3d4c; empty: none
+	apiPort     int
+	serviceCIDR string
+	dns         string
+}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, usage)
+		os.Exit(2)
+	}
+	part, known := map[string]func(settings) error{"run": run, "check": check, partInit: initialize, partManage: manage}[os.Args[1]]
+	s, err := parse(os.Args[2:])
+	if !known || err != nil {
+		fmt.Fprintf(os.Stderr, "berth-nodes: %v\n%s\n", err, usage)
+		os.Exit(2)
+	}
+	if err := part(s); err != nil {
+		fmt.Fprintf(os.Stderr, "berth-nodes %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (s settings, err error) {
+	fs := flag.NewFlagSet("berth-nodes", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the caller prints the error, once
+	fs.StringVar(&s.dir, "dir", "", "folder of the nodes")
+	fs.StringVar(&s.bin, "bin", "", "folder of containerd and the other programs")
+	fs.StringVar(&s.kube, "kube", "", "berth-kube")
+	fs.StringVar(&s.runtime, "runtime", "", "runc or crun (default: looked for)")
+	fs.StringVar(&s.cgroup, "cgroup", "", "used inside")
+	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
+	fs.StringVar(&s.serviceCIDR, "service-cidr", "10.0.0.0/16", "IPv4 range of services")
+	fs.StringVar(&s.dns, "dns-service-ip", "10.0.0.10", "address of the cluster's name server")
+	if err = fs.Parse(args); err != nil {
+		return s, err
+	}
+	if fs.NArg() > 0 || s.dir == "" || s.bin == "" || s.kube == "" {
+		return s, errors.New("--dir, --bin and --kube are needed, and no other argument")
+	}
+	return s, nil
+}
+
+// args is the command line of a part.
+func (s settings) args(part string) []string {
+	return []string{part, "--dir", s.dir, "--bin", s.bin, "--kube", s.kube, "--runtime", s.runtime, "--cgroup", s.cgroup,
+		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns}
+}

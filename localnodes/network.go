@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// apiAddress is where the Kubernetes API answers inside, besides loopback: the endpoint of the service "kubernetes". It is one of
+// those reserved for documentation, so that it is nobody else's.
+const apiAddress = "192.0.2.2"
+
+// startNetwork makes the network of the nodes: all their addresses are this namespace's own, pods are reached through one veth each,
+// and nothing leads outside but two sockets.
+func startNetwork(s settings) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(lo); err != nil {
+		return err
+	}
+	if err := addAddress(apiAddress); err != nil {
+		return err
+	}
+	// A service's address belongs to nobody: it needs a route for a packet to come as far as the rules that change it.
+	_, services, err := net.ParseCIDR(s.serviceCIDR)
+	if err != nil {
+		return err
+	}
+	route := netlink.Route{LinkIndex: lo.Attrs().Index, Dst: services, Src: net.ParseIP(apiAddress), Scope: netlink.SCOPE_LINK}
+	if err := netlink.RouteReplace(&route); err != nil {
+		return fmt.Errorf("route of the services: %w", err)
+	}
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
+		return err
+	}
+	for _, host := range []string{"127.0.0.1", apiAddress} {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(s.apiPort)))
+		if err != nil {
+			return err
+		}
+		go forward(l, func() (net.Conn, error) { return net.Dial("unix", insideDir+"/api.sock") })
+	}
+	return listenInside()
+}
+
+// addAddress gives this namespace an address, on loopback: not every kernel has dummy links.
+func addAddress(ip string) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	addr, err := netlink.ParseAddr(ip + "/32")
+	if err != nil {
+		return err
+	}
+	return netlink.AddrReplace(lo, addr)
+}
+
+// removeAddress takes a node's address away.
+func removeAddress(ip string) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	addr, err := netlink.ParseAddr(ip + "/32")
+	if err != nil {
+		return err
+	}
+	return netlink.AddrDel(lo, addr)
+}
+
+// forward joins each connection to one that dial makes.
+func forward(l net.Listener, dial func() (net.Conn, error)) {
+	for {
+		from, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(50 * time.Millisecond) // no file descriptor is free, for instance
+			continue
+		}
+		go func() {
+			to, err := dial()
+			if err != nil {
+				_ = from.Close()
+				return
+			}
+			join(from, to)
+		}()
+	}
+}
+
+// halfCloser is a connection whose one direction can end before the other.
+type halfCloser interface{ CloseWrite() error }
+
+// join copies both ways until both have ended.
+func join(a, b net.Conn) {
+	done := make(chan struct{})
+	one := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		if h, ok := to.(halfCloser); ok {
+			_ = h.CloseWrite()
+		}
+	}
+	go func() { defer close(done); one(a, b) }()
+	one(b, a)
+	<-done
+	_, _ = a.Close(), b.Close()
+}
+
+// listenInside serves the socket by which the outside reaches nodes, pods and services: an HTTP proxy that knows CONNECT only. Who
+// may open the socket is decided by the folder it lies in.
+func listenInside() error {
+	path := insideDir + "/in.sock"
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: http.HandlerFunc(connect), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(l) }()
+	return nil
+}
+
+func connect(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		http.Error(w, "this socket knows CONNECT only", http.StatusMethodNotAllowed)
+		return
+	}
+	to, err := net.DialTimeout("tcp", r.Host, 10*time.Second)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	from, rest, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		_ = to.Close()
+		return
+	}
+	if _, err = io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n"); err == nil && rest.Reader.Buffered() > 0 {
+		_, err = io.CopyN(to, rest, int64(rest.Reader.Buffered()))
+	}
+	if err != nil {
+		_, _ = from.Close(), to.Close()
+		return
+	}
+	join(from, to)
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	discoverylisters "k8s.io/client-go/listers/discovery/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// port is one port of a Service and where it leads.
+type port struct {
+	address   netip.Addr // the service's own; for a node port the zero value, which stands for every address of the nodes
+	port      uint16
+	protocol  corev1.Protocol
+	sticky    bool // a client stays with one endpoint
+	endpoints []netip.AddrPort
+}
+
+// settle is how long changes are collected before the rules are written anew: a rollout is many at once.
+const settle = 20 * time.Millisecond
+
+// keepServices keeps the rules of the kernel in step with the Services of the cluster.
+func keepServices(ctx context.Context, s settings) error {
+	config, err := clientcmd.BuildConfigFromFlags("", insideDir+"/keys/proxy.kubeconfig")
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	factory := informers.NewSharedInformerFactory(client, 0)
+	services, slices := factory.Core().V1().Services(), factory.Discovery().V1().EndpointSlices()
+	changed := make(chan struct{}, 1)
+	note := func(any) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: note, DeleteFunc: note, UpdateFunc: func(_, _ any) { note(nil) }}
+	for _, i := range []cache.SharedIndexInformer{services.Informer(), slices.Informer()} {
+		if _, err := i.AddEventHandler(handler); err != nil {
+			return err
+		}
+	}
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+		ports, err := servicePorts(services.Lister(), slices.Lister())
+		if err == nil {
+			err = writeRules(s.serviceCIDR, ports)
+		}
+		if err != nil { // the next change tries again, and so does the clock
+			fmt.Fprintf(os.Stderr, "services: %v\n", err)
+			time.AfterFunc(5*time.Second, func() { note(nil) })
+		}
+		time.Sleep(settle)
+	}
+}
+
+// servicePorts are the ports that lead somewhere, in an order that does not change by itself.
+func servicePorts(services corelisters.ServiceLister, endpointSlices discoverylisters.EndpointSliceLister) ([]port, error) {
+	all, err := services.List(labels.Everything())
+	if err != nil {
+		return nil, err
+	}
+	var out []port
+	for _, s := range all {
+		address, err := netip.ParseAddr(s.Spec.ClusterIP)
+		if err != nil { // headless, or a name of elsewhere
+			continue
+		}
+		of, err := endpointSlices.EndpointSlices(s.Namespace).List(labels.SelectorFromSet(labels.Set{discoveryv1.LabelServiceName: s.Name}))
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range s.Spec.Ports {
+			one := port{address: address, port: uint16(p.Port), protocol: p.Protocol, // #nosec: Kubernetes has checked the range
+				sticky: s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP, endpoints: endpoints(of, p.Name)}
+			if len(one.endpoints) == 0 {
+				continue
+			}
+			out = append(out, one)
+			if p.NodePort != 0 {
+				one.address, one.port = netip.Addr{}, uint16(p.NodePort) // #nosec: as above
+				out = append(out, one)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b port) int {
+		return cmp.Or(a.address.Compare(b.address), cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol))
+	})
+	return out, nil
+}
+
+// endpoints are the addresses behind a port: the ready ones, or while there are none, those that still serve as they end.
+func endpoints(of []*discoveryv1.EndpointSlice, name string) []netip.AddrPort {
+	var ready, ending []netip.AddrPort
+	for _, slice := range of {
+		for _, p := range slice.Ports {
+			if p.Port == nil || p.Name != nil && *p.Name != name || p.Name == nil && name != "" {
+				continue
+			}
+			for _, e := range slice.Endpoints {
+				if len(e.Addresses) == 0 {
+					continue
+				}
+				address, err := netip.ParseAddr(e.Addresses[0])
+				if err != nil || !address.Is4() {
+					continue
+				}
+				at := netip.AddrPortFrom(address, uint16(*p.Port)) // #nosec: Kubernetes has checked the range
+				switch c := e.Conditions; {
+				case c.Ready == nil || *c.Ready:
+					ready = append(ready, at)
+				case c.Serving != nil && *c.Serving:
+					ending = append(ending, at)
+				}
+			}
+		}
+	}
+	if len(ready) == 0 {
+		ready = ending
+	}
+	slices.SortFunc(ready, netip.AddrPort.Compare)
+	return slices.Compact(ready)
+}
