@@ -43,6 +43,8 @@ type ClusterSpec struct {
 	// its discovery document and keys there. Empty in clusters that are older than this field.
 	IssuerURL string `json:"issuerUrl,omitempty"`
 	Kept
+	// Nodes is what runs the nodes: NodesReal, NodesSimulated, or empty for the server's choice.
+	Nodes string `json:"nodes,omitempty"`
 	// Location is the region that its nodes report; empty in clusters stored before this field existed.
 	Location string `json:"location,omitempty"`
 	// OwnedBy is the compute that created the cluster; zero for a cluster that a user created.
@@ -72,6 +74,15 @@ type ClusterNetwork struct {
 	DNSServiceIP string `json:"dnsServiceIP,omitempty"` // an address in ServiceCIDR
 }
 
+// TagNodes is the tag by which a cluster, or a compute that creates one, chooses what runs its nodes.
+const TagNodes = "berth.dev/nodes"
+
+// Values of TagNodes. Without it the server chooses.
+const (
+	NodesReal      = "real"      // kubelets and containers on this machine
+	NodesSimulated = "simulated" // node objects only: pods on them are said to run, and nothing does
+)
+
 // DefaultNetwork is the ranges of a cluster whose request names none, as AKS has them.
 var DefaultNetwork = ClusterNetwork{ServiceCIDR: "10.0.0.0/16", PodCIDR: "10.244.0.0/16", DNSServiceIP: "10.0.0.10"}
 
@@ -91,6 +102,8 @@ type ClusterStatus struct {
 	Version    string `json:"version,omitempty"`
 	ReadyNodes int    `json:"readyNodes,omitempty"`
 	Simulated  bool   `json:"simulated,omitempty"` // the nodes are simulated (the local provider)
+	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
+	SimulatedBecause string `json:"simulatedBecause,omitempty"`
 	Message    string `json:"message,omitempty"`
 	// Of a connected cluster:
 	UID          string    `json:"uid,omitempty"` // of its kube-system namespace

@@ -29,5 +29,7 @@ type ClusterFacts struct {
 	Nodes      int
 	ReadyNodes int
 	Simulated  bool
+	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
+	SimulatedBecause string
 	Message    string // a sentence for users: what is waited for
 }

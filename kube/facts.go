@@ -23,13 +23,16 @@ type Facts struct {
 // Node is one node as the cluster shows it.
 type Node struct {
 	Name, Pool, InstanceType, KubeletVersion string
-	Ready, Simulated                         bool
+	Ready, Simulated, Real                   bool // Real: Berth runs a kubelet for it
 	Leaving                                  bool // Drain has begun to empty it
 	VCPUs, MemoryMiB, GPUs, FPGAs            int
 	Address                                  string // its InternalIP
 
 	mark string // see annotationPool
 }
+
+// Made reports whether Berth has made the node.
+func (n Node) Made() bool { return n.Simulated || n.Real }
 
 // Facts asks the cluster for its identity, version and nodes.
 func (c *Conn) Facts(ctx context.Context) (Facts, error) {
@@ -95,6 +98,7 @@ type node struct {
 			Pool         string `json:"kubernetes.azure.com/agentpool"`
 			InstanceType string `json:"node.kubernetes.io/instance-type"`
 			Simulated    string `json:"berth.dev/simulated"`
+			Real         string `json:"berth.dev/node"`
 		}
 		Annotations struct {
 			Leaving string `json:"berth.dev/leaving"`
@@ -134,7 +138,7 @@ func (n *node) facts() Node {
 	out := Node{
 		Name: cut(n.Metadata.Name, name), Pool: cut(n.Metadata.Labels.Pool, label), InstanceType: cut(n.Metadata.Labels.InstanceType, label),
 		KubeletVersion: cut(n.Status.NodeInfo.KubeletVersion, label),
-		Simulated:      n.Metadata.Labels.Simulated == "true", Leaving: n.Metadata.Annotations.Leaving != "",
+		Simulated:      n.Metadata.Labels.Simulated == "true", Real: n.Metadata.Labels.Real == "real", Leaving: n.Metadata.Annotations.Leaving != "",
 		VCPUs: has.CPU.whole(), MemoryMiB: has.Memory.mebi(), GPUs: has.GPU.whole(), FPGAs: has.FPGA.whole(),
 	}
 	for _, c := range n.Status.Conditions {
@@ -147,7 +151,7 @@ func (n *node) facts() Node {
 			out.Address = cut(a.Address, label)
 		}
 	}
-	if out.Simulated { // only those have one
+	if out.Made() { // only those have one
 		out.mark = cut(n.Metadata.Annotations.Pool, maxMark)
 	}
 	return out

@@ -21,6 +21,7 @@ import (
 const (
 	LabelPool      = "kubernetes.azure.com/agentpool"
 	LabelSimulated = "berth.dev/simulated"
+	LabelReal      = "berth.dev/node" // "real": berth-kube runs a kubelet for it
 	labelMode      = "kubernetes.azure.com/mode"
 	labelCluster   = "kubernetes.azure.com/cluster"
 )
@@ -93,6 +94,22 @@ func NodeFor(cluster berth.ID, pool berth.NodePool, size SizeFacts, index int) N
 	return out
 }
 
+// annotationSize is how large a real node is to be: "vCPUs/MiB of memory/pods". localkube/realnodes.go reads it.
+const annotationSize = "berth.dev/size"
+
+// Real describes the same node run by a kubelet instead of simulated. Devices are offered by their plugins alone.
+func (n NodeSpec) Real() NodeSpec {
+	n.Labels, n.Annotations = maps.Clone(n.Labels), maps.Clone(n.Annotations)
+	delete(n.Labels, LabelSimulated)
+	n.Labels[LabelReal] = "real"
+	if n.Annotations == nil {
+		n.Annotations = map[string]string{}
+	}
+	n.Annotations[annotationSize] = fmt.Sprintf("%d/%d/%d", n.VCPUs, n.MemoryMiB, n.MaxPods)
+	n.GPUs, n.FPGAs, n.KubeletVersion = 0, 0, ""
+	return n
+}
+
 // nodeAddress is the address of the node of this index in 10.224.0.0/16, the subnet that AKS creates for nodes. As in every subnet of
 // Azure, the first four addresses are reserved.
 func nodeAddress(index int) string {
@@ -148,14 +165,15 @@ func (n NodeSpec) object() *corev1.Node {
 	}
 	annotations := map[string]string{annotationPool: n.mark()}
 	maps.Copy(annotations, n.Annotations)
+	info := corev1.NodeSystemInfo{KubeletVersion: n.KubeletVersion, OperatingSystem: "linux", Architecture: n.Architecture}
+	if n.Labels[LabelSimulated] != "" {
+		info.OSImage, info.ContainerRuntimeVersion, info.KernelVersion = "simulated by Berth", "simulated", "simulated"
+	}
 	return &corev1.Node{
 		TypeMeta:   metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.Labels, Annotations: annotations},
 		Spec:       corev1.NodeSpec{Taints: taints(n.Taints)},
-		Status: corev1.NodeStatus{Addresses: n.addresses(), Capacity: capacity, Allocatable: capacity, NodeInfo: corev1.NodeSystemInfo{
-			KubeletVersion: n.KubeletVersion, OperatingSystem: "linux", Architecture: n.Architecture,
-			OSImage: "simulated by Berth", ContainerRuntimeVersion: "simulated", KernelVersion: "simulated",
-		}},
+		Status: corev1.NodeStatus{Addresses: n.addresses(), Capacity: capacity, Allocatable: capacity, NodeInfo: info},
 	}
 }
 

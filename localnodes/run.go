@@ -24,7 +24,7 @@ func run(s settings) error {
 		return err
 	}
 	defer groups.remove()
-	cmd, err := s.inside()
+	cmd, err := s.inside(partInit)
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func findRuntime() (string, error) {
 	return "", errors.New("neither crun nor runc is installed: install one of them with the package manager of this system")
 }
 
-// inside is the first process of the namespaces. Its standard input is the list of nodes.
-func (s settings) inside() (*exec.Cmd, error) {
+// inside is a part as the first process of the namespaces. Its standard input is the list of nodes.
+func (s settings) inside(part string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (s settings) inside() (*exec.Cmd, error) {
 	if os.Getuid() == 0 {
 		count = idCount
 	}
-	cmd := exec.Command(self, s.args(partInit)...) // #nosec: this program
+	cmd := exec.Command(self, s.args(part)...) // #nosec: this program
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}
 	first := os.Getuid()

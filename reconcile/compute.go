@@ -106,7 +106,7 @@ func (s *scope) requestCluster(ctx context.Context, have *berth.Resource) (verdi
 		w.Resource = &berth.Resource{ID: c.Spec.ClusterID, Location: c.Spec.Location,
 			Tags: map[string]string{"createdBy": "AzureMachineLearning"}, Body: &berth.Cluster{Spec: berth.ClusterSpec{
 				Version: catalog.DefaultVersion(), DNSPrefix: c.Spec.ClusterID.Name(), Location: c.Spec.Location, OwnedBy: s.id(),
-				Network: ranges(c.Spec.Network),
+				Network: ranges(c.Spec.Network), Nodes: s.claim.Resource.Tags[berth.TagNodes],
 				Pools: []berth.NodePool{{Name: "agentpool", Count: c.Spec.AgentCount, VMSize: c.Spec.VMSize, Mode: "System", OSType: "Linux",
 					MaxPods: 110}},
 			}}}

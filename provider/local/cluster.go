@@ -150,7 +150,7 @@ func (c *cluster) base() (berth.ClusterFacts, record) {
 	defer c.mu.Unlock()
 	r := c.record
 	return berth.ClusterFacts{
-		Exists: true, Simulated: true, Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
+		Exists: true, Simulated: !r.Real, SimulatedBecause: r.SimulatedBecause, Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
 		FQDN: fmt.Sprintf("%s-%s.berth.internal", r.Spec.DNSPrefix, c.name[len(c.name)-8:]), Version: r.Spec.Version,
 	}, r
 }
@@ -169,7 +169,7 @@ func (c *cluster) facts(ctx context.Context) (berth.ClusterFacts, error) {
 		if n.Ready {
 			f.ReadyNodes++
 		}
-		if n.Simulated {
+		if n.Made() {
 			own++
 		}
 	}
@@ -228,7 +228,7 @@ func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kub
 		Architecture: size.Architecture}
 	surplus := map[string]kube.Node{}
 	for _, n := range have {
-		if n.Simulated && n.Pool == pool.Name {
+		if n.Made() && n.Pool == pool.Name {
 			surplus[n.Name] = n
 		}
 	}
@@ -236,6 +236,9 @@ func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kub
 	for i := range pool.Count {
 		node := kube.NodeFor(r.ID, pool, facts, i).In(r.Spec.Location)
 		node.KubeletVersion = "v" + r.Spec.Version
+		if r.Real {
+			node = node.Real()
+		}
 		now, there := surplus[node.Name]
 		if !there {
 			work = append(work, func() error { return conn.CreateNode(ctx, node) })

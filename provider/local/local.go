@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Dir    string // one folder per cluster is made in it
 	Binary string // berth-kube; looked for when empty
+	Nodes  string // berth.NodesReal, berth.NodesSimulated, or empty: real where this machine can run them
 	Logger *slog.Logger
 	Clock  clockwork.Clock
 }
@@ -34,6 +35,7 @@ type Options struct {
 type Provider struct {
 	Options
 	starter *starter
+	check   preflight
 
 	mu       sync.Mutex
 	clusters map[string]*cluster // by folder name
@@ -184,6 +186,13 @@ func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 	if _, err := kube.Ranges(spec.Network); err != nil {
 		return err
 	}
+	var made record
+	if p.find(id) == nil { // outside the lock: the first choice tries this machine
+		var err error
+		if made.Real, made.SimulatedBecause, err = p.choose(spec.Nodes); err != nil {
+			return err
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
@@ -196,7 +205,7 @@ func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 		if err != nil {
 			return err
 		}
-		r := record{ID: id, Spec: spec, Port: port}
+		r := record{ID: id, Spec: spec, Port: port, Real: made.Real, SimulatedBecause: made.SimulatedBecause}
 		if err := writeRecord(filepath.Join(p.Dir, name), r); err != nil {
 			return err
 		}

@@ -22,18 +22,22 @@ type record struct {
 	Spec     berth.ClusterSpec `json:"spec"`
 	Port     int               `json:"port"`
 	Removing bool              `json:"removing,omitempty"`
+	// Real is decided once: what runs the nodes of a cluster does not change when the server's options do.
+	Real             bool   `json:"real,omitempty"`
+	SimulatedBecause string `json:"simulatedBecause,omitempty"`
 }
 
 // options are what berth-kube is started with, besides its folder and port. Records from before a field existed mean its default,
 // which is what those clusters were created with.
 type options struct {
 	version, issuer string
+	real            bool
 	ranges          berth.ClusterNetwork
 }
 
 func (r record) options() (options, error) {
 	ranges, err := kube.Ranges(r.Spec.Network)
-	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, ranges: ranges}, err
+	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, real: r.Real, ranges: ranges}, err
 }
 
 func (o options) args() []string {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -212,8 +213,16 @@ func (c *cluster) command(binary string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
+	var more []string
+	if o.real {
+		program, err := nodesProgram(binary)
+		if err != nil {
+			return nil, err
+		}
+		more = []string{"--nodes", program}
+	}
 	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port)}, o.args()...)
-	cmd := exec.Command(binary, append(args, childArgs()...)...) // #nosec: the operator's own program, and no secret among its arguments
+	cmd := exec.Command(binary, slices.Concat(args, more, childArgs())...) // #nosec: the operator's own program, and no secret among its arguments
 	cmd.Dir, cmd.SysProcAttr = c.dir, childAttributes()
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
 		if v, ok := os.LookupEnv(name); ok {

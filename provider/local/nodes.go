@@ -1,0 +1,103 @@
+package local
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"berth.dev/berth"
+)
+
+// preflightPatience is how long the check of this machine may take.
+const preflightPatience = 20 * time.Second
+
+// Check is one thing that real nodes need of this machine.
+type Check struct {
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Message string `json:"message,omitempty"` // what is wrong and what to do
+}
+
+// preflight is whether this machine can run real nodes. It tries once.
+type preflight struct {
+	once   sync.Once
+	reason string // empty when it can
+}
+
+// choose decides what runs the nodes of a new cluster, which may have a wish. because says why they are simulated, when nobody asked for
+// that. The error is a *berth.Error when real nodes were asked for and are not possible here.
+func (p *Provider) choose(wish string) (real bool, because string, err error) {
+	wish = cmp.Or(wish, p.Nodes)
+	if wish == berth.NodesSimulated {
+		return false, "", nil
+	}
+	p.check.once.Do(func() {
+		checks, err := Preflight(context.Background(), p.Binary, p.Dir)
+		if err != nil {
+			p.check.reason = err.Error()
+		}
+		for _, c := range checks {
+			if !c.OK && p.check.reason == "" {
+				p.check.reason = c.Name + ": " + c.Message
+			}
+		}
+		if p.check.reason != "" {
+			p.Logger.Warn("this machine cannot run real nodes; new clusters have simulated ones", "reason", p.check.reason)
+		}
+	})
+	if p.check.reason == "" {
+		return true, "", nil
+	}
+	if wish == berth.NodesReal {
+		return false, "", berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' shows all "+
+			"that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
+	}
+	return false, p.check.reason, nil
+}
+
+// nodesProgram finds berth-nodes, which lies beside berth-kube.
+func nodesProgram(kube string) (string, error) {
+	path, err := filepath.Abs(filepath.Join(filepath.Dir(kube), "berth-nodes"))
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return "", fmt.Errorf("the program that runs nodes is not at %s; 'make' builds it on Linux", path)
+	}
+	return path, nil
+}
+
+// Preflight tries on this machine what real nodes need, in a folder below dir. binary is berth-kube, looked for when empty. The error says
+// that nothing could be tried.
+func Preflight(ctx context.Context, binary, dir string) ([]Check, error) {
+	kube, err := FindBinary(binary)
+	if err != nil {
+		return nil, err
+	}
+	program, err := nodesProgram(kube)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, preflightPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "check", "--dir", filepath.Join(dir, ".preflight"), // #nosec: the operator's own program
+		"--bin", filepath.Join(filepath.Dir(program), "nodes"), "--kube", kube)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("the check of this machine failed: %w: %.300s", err, stderr.String())
+	}
+	var checks []Check
+	if err := json.Unmarshal(text, &checks); err != nil {
+		return nil, fmt.Errorf("the check of this machine cannot be read: %w", err)
+	}
+	return checks, nil
+}
