@@ -63,6 +63,7 @@ var identities = []struct {
 	{"scheduler", pkix.Name{CommonName: "system:kube-scheduler"}},
 	{"nodes", pkix.Name{CommonName: "berth-nodes", Organization: []string{"system:masters"}}},
 	{"kubelet-client", pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}}},
+	{dnsIdentity, pkix.Name{CommonName: "system:coredns"}},
 	{"proxy", pkix.Name{CommonName: "system:kube-proxy"}},
 	{"front-proxy", pkix.Name{CommonName: "front-proxy"}},
 }

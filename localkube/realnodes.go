@@ -21,6 +21,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
@@ -73,11 +74,16 @@ func prepareRealNodes(p *pki) error {
 	if err := os.MkdirAll(keys, 0o700); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(p.kubeconfig("proxy"))
-	if err != nil {
-		return err
+	for _, name := range []string{"proxy", dnsIdentity} {
+		text, err := os.ReadFile(p.kubeconfig(name))
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(keys, name+".kubeconfig"), text); err != nil {
+			return err
+		}
 	}
-	return errors.Join(writeFile(filepath.Join(keys, "proxy.kubeconfig"), text), writeFile(egressFile, []byte(egress)))
+	return writeFile(egressFile, []byte(egress))
 }
 
 // startRealNodes keeps berth-nodes running, with the nodes that the API has.
@@ -85,7 +91,7 @@ func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clients
 	if err := c.openAPISocket(); err != nil {
 		return err
 	}
-	if err := c.publishAPI(ctx, client); err != nil {
+	if err := errors.Join(c.publishAPI(ctx, client), c.allowDNS(ctx, client)); err != nil {
 		return err
 	}
 	lists := make(chan []realNode, 1)
@@ -153,6 +159,31 @@ func (c *cluster) publishAPI(ctx context.Context, client *kubernetes.Clientset) 
 		_, err := slices.Create(ctx, slice, metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {
 			_, err = slices.Update(ctx, slice, metav1.UpdateOptions{})
+		}
+		return err
+	})
+}
+
+// dnsIdentity is the client that the name server is.
+const dnsIdentity = "dns"
+
+// allowDNS lets the name server read what it answers about.
+func (c *cluster) allowDNS(ctx context.Context, client *kubernetes.Clientset) error {
+	const name = "system:coredns"
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"services", "namespaces", "endpoints", "pods"}, Verbs: []string{"list", "watch"}},
+		{APIGroups: []string{discoveryv1.GroupName}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
+	}}
+	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}}}
+	return c.until(ctx, func(ctx context.Context) error { // the API's own roles may be a moment late
+		_, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{})
+		if err == nil || apierrors.IsAlreadyExists(err) {
+			_, err = client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
+		}
+		if apierrors.IsAlreadyExists(err) {
+			return nil
 		}
 		return err
 	})

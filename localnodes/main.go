@@ -35,7 +35,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
-	part, known := map[string]func(settings) error{"run": run, "check": check, partTry: try, partInit: initialize, partManage: manage}[os.Args[1]]
+	part, known := map[string]func(settings) error{"run": run, "check": check, partTry: try, partDNS: serveDNS, partInit: initialize, partManage: manage}[os.Args[1]]
 	s, err := parse(os.Args[2:])
 	if !known || err != nil {
 		fmt.Fprintf(os.Stderr, "berth-nodes: %v\n%s\n", err, usage)

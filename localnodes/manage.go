@@ -33,6 +33,9 @@ func manage(s settings) error {
 	if err := startNetwork(s); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
+	if err := keepDNS(s); err != nil {
+		return fmt.Errorf("name server: %w", err)
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- keepServices(ctx, s) }()
 	lists := make(chan list)

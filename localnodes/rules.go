@@ -151,6 +151,10 @@ func refusal(services netip.Prefix) [][]expr.Any {
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: addressLength, Mask: mask, Xor: make([]byte, addressLength)},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: first[:]},
 	}
+	to = concat(to, []expr.Any{ // the name server's is this namespace's own
+		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
+	})
 	return [][]expr.Any{
 		concat(to, protocolIs(corev1.ProtocolTCP), []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}),
 		concat(to, []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: 3}}), // port unreachable

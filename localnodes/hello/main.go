@@ -1,10 +1,12 @@
-// Command hello is the server of the image berth.dev/hello: it shows that a pod runs, which, and where.
+// Command hello is the program of the image berth.dev/hello: a server that shows which pod it is and where it runs, and a client for
+// tries from inside a pod (hello get URL).
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,18 +15,45 @@ import (
 )
 
 func main() {
+	run := serve
+	if len(os.Args) == 3 && os.Args[1] == "get" {
+		run = func() error { return get(os.Args[2]) }
+	}
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// serve answers until it is told to end; then it goes on for as long as requests are under way.
+func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	host, _ := os.Hostname()
-	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "Hello from the pod %s on the node %s.\n", host, os.Getenv("NODE_NAME"))
+	pod, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Hello from the pod %s on the node %s.\n", pod, os.Getenv("NODE_NAME"))
+		fmt.Printf("%s %s from %s\n", r.Method, r.URL.Path, r.RemoteAddr)
 	})}
 	go func() {
 		<-ctx.Done()
 		_ = server.Shutdown(context.Background())
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
+	return nil
+}
+
+// get prints what an address answers.
+func get(url string) error {
+	r, err := (&http.Client{Timeout: 10 * time.Second}).Get(url) // #nosec: the user's own wish
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Body.Close() }()
+	_, err = io.Copy(os.Stdout, r.Body)
+	return err
 }
