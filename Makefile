@@ -11,12 +11,12 @@ FUZZ    ?= 20s
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build kube demo test test-browser check lint compat compat-write bench crash fuzz cross clean FORCE
+.PHONY: help build kube nodes demo test test-browser check lint compat compat-write bench crash fuzz cross clean FORCE
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-build: bin/berth kube ## build bin/berth and bin/berth-kube
+build: bin/berth kube nodes ## build bin/berth, bin/berth-kube and, on Linux, what runs real nodes
 
 bin/berth: FORCE
 	@mkdir -p bin
@@ -25,6 +25,9 @@ bin/berth: FORCE
 kube: ## build bin/berth-kube only: Kubernetes itself, about six minutes the first time on two cores
 	@mkdir -p bin
 	@GO="$(GO)" VERSION="$(VERSION)" sh localkube/build.sh
+
+nodes: ## build bin/berth-nodes and bin/nodes/ only: containerd and others, about two minutes the first time
+	@[ "$$($(GO) env GOOS)" != linux ] || GO="$(GO)" sh localnodes/build.sh
 
 demo: build ## start a control plane and do the main job before your eyes
 	@bin/berth demo

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/yaml"
 
+	"berth.dev/berth"
 	"berth.dev/berth/catalog"
 	"berth.dev/berth/identity"
 )
@@ -35,15 +37,27 @@ type Config struct {
 	HealthEvery   string   `json:"healthInterval"`     // interval between the checks of a cluster, such as 30s
 	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
 	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; when empty, the one beside berth or in PATH
+	Nodes         string   `json:"nodes"`              // what runs the nodes of new clusters: auto | real | simulated
 	LogFormat     string   `json:"logFormat"`          // text | json
 	LogLevel      string   `json:"logLevel"`           // debug | info | warn | error
+}
+
+// nodesAuto is the value of Nodes that leaves the choice to the machine.
+const nodesAuto = "auto"
+
+// nodes is Nodes as the provider has it.
+func (c *Config) nodes() string {
+	if c.Nodes == nodesAuto {
+		return ""
+	}
+	return c.Nodes
 }
 
 // DefaultConfig has the values that apply when a setting is left out.
 func DefaultConfig() Config {
 	return Config{
 		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444",
-		LogFormat: "text", LogLevel: "info", CloudName: identity.CloudName,
+		LogFormat: "text", LogLevel: "info", CloudName: identity.CloudName, Nodes: nodesAuto,
 	}
 }
 
@@ -121,6 +135,10 @@ var settings = []setting{
 	{
 		flag: "kube-binary", usage: "path of berth-kube (default: beside berth, else in PATH)",
 		text: func(c *Config) *string { return &c.KubeBinary },
+	},
+	{
+		flag: "nodes", usage: "what runs the nodes of new clusters: real (kubelets on this machine), simulated, or auto (real where possible)",
+		text: func(c *Config) *string { return &c.Nodes },
 	},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
 	{flag: "log-level", usage: "debug, info, warn or error", text: func(c *Config) *string { return &c.LogLevel }},
@@ -208,6 +226,9 @@ func (c *Config) check() error {
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("--log-format must be text or json, not %q", c.LogFormat)
+	}
+	if !slices.Contains([]string{nodesAuto, berth.NodesReal, berth.NodesSimulated}, c.Nodes) {
+		return fmt.Errorf("--nodes must be auto, real or simulated, not %q", c.Nodes)
 	}
 	if c.CloudName != identity.CloudName && c.CloudName != identity.PublicCloudName {
 		return fmt.Errorf("--cloud-name must be %s or %s, not %q", identity.CloudName, identity.PublicCloudName, c.CloudName)

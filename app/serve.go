@@ -259,7 +259,7 @@ func (s *server) hostsWithPort() []string {
 // same when the address changes.
 func (s *server) openClusters(id string) (err error) {
 	s.provider, err = local.New(local.Options{
-		Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Logger: s.log, Clock: s.clock,
+		Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Nodes: s.config.nodes(), Logger: s.log, Clock: s.clock,
 	})
 	if err != nil {
 		return err

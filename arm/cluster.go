@@ -42,6 +42,9 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	}
 	body.Spec.Location = where
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(in.Tags, old), Body: body}
+	if old == nil {
+		body.Spec.Nodes = r.Tags[berth.TagNodes]
+	}
 	violations, err := s.clusterViolations(q, in, old, r)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func startServer(ctx context.Context, bin string, more ...string) (*server, erro
 	}
 	s := &server{dir: dir}
 	s.cmd = exec.Command(filepath.Join(bin, "berth"),
-		append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off"}, more...)...)
+		append([]string{"serve", "--data-dir", dir, "--listen", address, "--debug-listen", "off", "--nodes", "simulated"}, more...)...)
 	log, err := os.Create(filepath.Join(dir, "serve.log"))
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func startServer(ctx context.Context, root string) (*server, error) {
 	}
 	defer func() { _ = log.Close() }()
 	data := filepath.Join(dir, "data")
-	s.cmd = exec.Command(s.berth, "serve", "--data-dir", data, "--listen", address, "--debug-listen", "off")
+	s.cmd = exec.Command(s.berth, "serve", "--data-dir", data, "--listen", address, "--debug-listen", "off", "--nodes", "simulated")
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; the server is stopped in order
 	if err := s.cmd.Start(); err != nil {

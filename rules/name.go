@@ -60,6 +60,10 @@ func Tags(tags map[string]string) []Violation {
 		out = append(out, invalid("tags", "There are %d tags; at most 50 are possible.", len(tags))...)
 	}
 	for k, v := range tags {
+		if k == berth.TagNodes {
+			out = append(out, nodesTag(v)...)
+			continue
+		}
 		if k == "" || len(k) > 512 || strings.ContainsAny(k, `<>%&\?/`) {
 			out = append(out, invalid("tags", "The tag name '%.60s' is not possible: it must have 1 to 512 characters and none of <>%%&\\?/.", k)...)
 		}
@@ -68,4 +72,13 @@ func Tags(tags map[string]string) []Violation {
 		}
 	}
 	return out
+}
+
+// nodesTag checks the value of berth.TagNodes.
+func nodesTag(value string) []Violation {
+	if value == berth.NodesReal || value == berth.NodesSimulated {
+		return nil
+	}
+	return invalid("tags."+berth.TagNodes, "The tag %s chooses what runs the nodes: %s or %s, not '%.60s'.", berth.TagNodes, berth.NodesReal,
+		berth.NodesSimulated, value)
 }

@@ -122,6 +122,7 @@ func Cluster(r *berth.Resource, tenant string) Object {
 		properties["statusMessage"] = c.Status.Message
 	}
 	warnings(properties, c.Warnings)
+	nodesOf(properties, c)
 	health(properties, c.Status.Health)
 	if c.Spec.Connected {
 		connected(properties, c)
@@ -136,6 +137,24 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	}
 	return o
 }
+
+// nodesOf says what runs the nodes of a cluster that Berth has created, and why they are simulated when nobody asked for that.
+func nodesOf(properties Object, c *berth.Cluster) {
+	if c.Spec.Connected || c.Status.Endpoint == "" {
+		return
+	}
+	properties["nodes"] = berth.NodesReal
+	if c.Status.Simulated {
+		properties["nodes"] = berth.NodesSimulated
+	}
+	if why := c.Status.SimulatedBecause; why != "" {
+		warnings(properties, append(slices.Clone(c.Warnings), *berth.Errorf(codeSimulated, "The nodes of this cluster are simulated, and no "+
+			"container runs on them, because this machine cannot run real ones: %s.", strings.TrimSuffix(why, "."))))
+	}
+}
+
+// codeSimulated is the code of the warning that nodes are simulated.
+const codeSimulated = berth.Code("SimulatedNodes")
 
 // clusterDefaults are what AKS fills in for properties that have no effect here.
 func clusterDefaults(properties Object, c *berth.Cluster) {

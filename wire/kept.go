@@ -16,7 +16,7 @@ var envelopeKeys = []string{"id", "name", "type", "location", "tags", "etag", "e
 // answered are the properties of every kind that only Berth writes. Clients send them back.
 var answered = []string{
 	"provisioningState", "statusMessage", "warnings", "health", "conditions", "conditionHistory", "kubernetesEndpoint", "error",
-	"berthNote", "clusterUid", "ownedBy", "rights",
+	"berthNote", "clusterUid", "nodes", "ownedBy", "rights",
 }
 
 // secretKeys are write-only in the service. Berth does not need them, so it never stores them.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"berth.dev/berth"
 	"berth.dev/berth/app"
 )
 
@@ -60,6 +61,7 @@ func In(t testing.TB, dir string, change ...func(*app.Config)) *Server {
 	c := app.DefaultConfig()
 	c.DataDir, c.KubeBinary = dir, KubeBinary(t)
 	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
+	c.Nodes = berth.NodesSimulated // real ones are dear; a test that needs them says so
 	for _, f := range change {
 		f(&c)
 	}

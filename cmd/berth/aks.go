@@ -26,7 +26,7 @@ func clusterTable(v any) []row {
 			{"Name", str(o, "name")}, {"Location", str(o, "location")}, {"ResourceGroup", groupOf(o)},
 			{"KubernetesVersion", str(o, "kubernetesVersion")},
 			{"CurrentKubernetesVersion", str(o, "currentKubernetesVersion")},
-			{"ProvisioningState", str(o, "provisioningState")}, {"Fqdn", str(o, "fqdn")}, {"Health", healthText(o)},
+			{"ProvisioningState", str(o, "provisioningState")}, {"Fqdn", str(o, "fqdn")}, {"Nodes", str(o, "nodes")}, {"Health", healthText(o)},
 		}
 	})
 }

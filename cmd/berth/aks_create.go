@@ -13,6 +13,7 @@ type clusterOptions struct {
 	count                 int
 	vmSize, version, pool string
 	tags                  []string
+	nodes                 string
 	noWait                bool
 }
 
@@ -46,6 +47,7 @@ func (c *cli) aksCreate() *cobra.Command {
 	f.StringVarP(&o.version, "kubernetes-version", "k", "", "Kubernetes version, such as 1.36 (see 'berth aks get-versions')")
 	f.StringVar(&o.pool, "nodepool-name", "nodepool1", "name of the node pool")
 	tagsFlag(cmd, &o.tags)
+	nodesFlag(cmd, &o.nodes)
 	noWaitFlag(cmd, &o.noWait)
 	return o.on(c, cmd)
 }
@@ -61,6 +63,7 @@ func (o *clusterOptions) body(countSet bool) (client.Object, error) {
 	body := client.Object{"properties": properties}
 	put(body, "location", o.location)
 	tags, err := parseTags(o.tags)
+	tags = chooseNodes(tags, o.nodes)
 	if tags != nil {
 		body["tags"] = tags
 	}

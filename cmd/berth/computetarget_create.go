@@ -19,6 +19,7 @@ type createOptions struct {
 	tls             tlsOptions
 	network         networkOptions
 	description     string
+	nodes           string
 	noWait, dryRun  bool
 }
 
@@ -55,6 +56,7 @@ func (c *cli) computeCreate() *cobra.Command {
 	f.StringVarP(&o.location, "location", "l", "", "location of the cluster (default: the workspace's)")
 	f.StringVar(&o.description, "description", "", "what it is for")
 	purposeFlag(cmd, &o.purpose)
+	nodesFlag(cmd, &o.nodes)
 	o.balancer.flags(cmd)
 	o.tls.flags(cmd)
 	o.network.flags(cmd)
@@ -80,5 +82,9 @@ func (o *createOptions) body(subscription string, countSet bool) (client.Object,
 	if countSet {
 		r.Nodes = strconv.Itoa(o.count)
 	}
-	return r.Body(subscription), nil
+	body := r.Body(subscription)
+	if tags := chooseNodes(nil, o.nodes); tags != nil {
+		body["tags"] = tags
+	}
+	return body, nil
 }

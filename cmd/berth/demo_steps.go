@@ -34,6 +34,7 @@ func (d *demo) steps(ctx context.Context) []demoStep {
 			return d.compute(ctx, myaks, client.ComputeRequest{Nodes: "3", VMSize: "Standard_D3_v2", Purpose: berth.FastProd})
 		}},
 		{"ask myaks itself, through its Kubernetes API", func() (string, error) { return d.computeNodes(ctx, myaks) }},
+		{"run a container in 2 pods of myaks, and call it over HTTP", func() (string, error) { return d.hello(ctx, myaks) }},
 		{"create cluster existing (1 × Standard_D3_v2), as you would with az aks create", func() (string, error) { return d.cluster(ctx) }},
 		{"attach cluster existing as compute attached (DevTest)", func() (string, error) {
 			existing := d.cl.ID(demoGroup, berth.TypeCluster, "existing").String()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,9 +39,13 @@ type miniConfig struct {
 	} `json:"users"`
 }
 
-// readNodes lists the nodes of a cluster with one plain HTTPS request: it shows that the credentials work without
-// any code of Berth.
-func readNodes(ctx context.Context, kubeconfig []byte) ([]node, error) {
+// clusterAPI is a cluster's own API, called with plain HTTPS requests: they show that the credentials work without any code of Berth.
+type clusterAPI struct {
+	server, token string
+	transport     *http.Transport
+}
+
+func openCluster(kubeconfig []byte) (*clusterAPI, error) {
 	var config miniConfig
 	if err := yaml.Unmarshal(kubeconfig, &config); err != nil {
 		return nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
@@ -59,25 +64,53 @@ func readNodes(ctx context.Context, kubeconfig []byte) ([]node, error) {
 		}
 		trust.Certificates = []tls.Certificate{pair}
 	}
-	transport := &http.Transport{TLSClientConfig: trust}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(cluster.Server, "/")+"/api/v1/nodes", nil)
+	return &clusterAPI{strings.TrimRight(cluster.Server, "/"), user.Token, &http.Transport{TLSClientConfig: trust}}, nil
+}
+
+func (a *clusterAPI) close() { a.transport.CloseIdleConnections() }
+
+// call answers the body of a success, and the status of what is none.
+func (a *clusterAPI) call(ctx context.Context, method, path string, body any) (text []byte, status int, err error) {
+	var sent io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, 0, err
+		}
+		sent = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.server+path, sent)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if user.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+user.Token)
+	req.Header.Set("Content-Type", "application/json")
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
 	}
-	res, err := (&http.Client{Transport: transport, Timeout: 15 * time.Second}).Do(req)
+	res, err := (&http.Client{Transport: a.transport, Timeout: 15 * time.Second}).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("the cluster does not answer: %w", err)
+		return nil, 0, fmt.Errorf("the cluster does not answer: %w", err)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	text, err = io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	if err = errors.Join(err, res.Body.Close()); err != nil {
+		return nil, 0, err
+	}
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return nil, res.StatusCode, fmt.Errorf("the cluster answered %s", res.Status)
+	}
+	return text, res.StatusCode, nil
+}
+
+// readNodes lists the nodes of a cluster.
+func readNodes(ctx context.Context, kubeconfig []byte) ([]node, error) {
+	a, err := openCluster(kubeconfig)
+	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the cluster answered %s", res.Status)
+	defer a.close()
+	body, _, err := a.call(ctx, http.MethodGet, "/api/v1/nodes", nil)
+	if err != nil {
+		return nil, err
 	}
 	return decodeNodes(body)
 }
