@@ -104,7 +104,7 @@ type ClusterStatus struct {
 	Simulated  bool   `json:"simulated,omitempty"` // the nodes are simulated (the local provider)
 	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
 	SimulatedBecause string `json:"simulatedBecause,omitempty"`
-	Message    string `json:"message,omitempty"`
+	Message          string `json:"message,omitempty"`
 	// Of a connected cluster:
 	UID          string    `json:"uid,omitempty"` // of its kube-system namespace
 	Nodes        int       `json:"nodes,omitempty"`

@@ -31,5 +31,5 @@ type ClusterFacts struct {
 	Simulated  bool
 	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
 	SimulatedBecause string
-	Message    string // a sentence for users: what is waited for
+	Message          string // a sentence for users: what is waited for
 }

@@ -21,7 +21,7 @@ import (
 func startError(t *testing.T, dir string, change ...func(*app.Config)) string {
 	t.Helper()
 	c := app.DefaultConfig()
-	c.DataDir, c.KubeBinary = dir, apptest.KubeBinary(t)
+	c.DataDir, c.KubeBinary, c.Nodes = dir, apptest.KubeBinary(t), "simulated"
 	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
 	for _, f := range change {
 		f(&c)

@@ -173,7 +173,7 @@ func (n NodeSpec) object() *corev1.Node {
 		TypeMeta:   metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: n.Labels, Annotations: annotations},
 		Spec:       corev1.NodeSpec{Taints: taints(n.Taints)},
-		Status: corev1.NodeStatus{Addresses: n.addresses(), Capacity: capacity, Allocatable: capacity, NodeInfo: info},
+		Status:     corev1.NodeStatus{Addresses: n.addresses(), Capacity: capacity, Allocatable: capacity, NodeInfo: info},
 	}
 }
 

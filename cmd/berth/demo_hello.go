@@ -74,7 +74,7 @@ func helloObjects() map[string]any {
 	labels := client.Object{"app": "hello"}
 	container := client.Object{
 		"name": "hello", "image": helloImage, "ports": []any{client.Object{"containerPort": 8080}},
-		"env": []any{client.Object{"name": "NODE_NAME", "valueFrom": client.Object{"fieldRef": client.Object{"fieldPath": "spec.nodeName"}}}},
+		"env":            []any{client.Object{"name": "NODE_NAME", "valueFrom": client.Object{"fieldRef": client.Object{"fieldPath": "spec.nodeName"}}}},
 		"readinessProbe": client.Object{"httpGet": client.Object{"path": "/", "port": 8080}, "periodSeconds": 1},
 		"resources":      client.Object{"limits": client.Object{"cpu": "100m", "memory": "32Mi"}},
 	}

@@ -38,7 +38,8 @@ func begin(t *testing.T, dir, binary string) *Provider {
 
 func beginBy(t *testing.T, clock clockwork.Clock, dir, binary string) *Provider {
 	t.Helper()
-	p, err := New(Options{Dir: dir, Binary: binary, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Clock: clock})
+	p, err := New(Options{Dir: dir, Binary: binary, Nodes: berth.NodesSimulated, // real ones are dear, and have a test of their own
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +255,7 @@ func TestStartTouchesNothingElse(t *testing.T) {
 func TestStartRefusesADamagedRecord(t *testing.T) {
 	dir := t.TempDir()
 	path := writeFolder(t, dir, map[string]any{"cluster.json": "x"})
-	p, err := New(Options{Dir: dir, Logger: discard, Clock: clockwork.NewRealClock()})
+	p, err := New(Options{Dir: dir, Nodes: berth.NodesSimulated, Logger: discard, Clock: clockwork.NewRealClock()})
 	if err != nil {
 		t.Fatal(err)
 	}

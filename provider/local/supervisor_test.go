@@ -291,7 +291,7 @@ func TestMain(m *testing.M) {
 }
 
 func serveUntilKilled(dir, binary string) {
-	p, err := New(Options{Dir: dir, Binary: binary, Logger: discard, Clock: clockwork.NewRealClock()})
+	p, err := New(Options{Dir: dir, Binary: binary, Nodes: "simulated", Logger: discard, Clock: clockwork.NewRealClock()})
 	if err == nil {
 		err = p.Prepare(id, spec)
 	}
