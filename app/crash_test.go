@@ -32,7 +32,6 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(envServer); dir != "" {
 		c := app.DefaultConfig()
 		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
-		c.Nodes = "simulated"
 		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
 		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -21,8 +21,9 @@ import (
 func startError(t *testing.T, dir string, change ...func(*app.Config)) string {
 	t.Helper()
 	c := app.DefaultConfig()
-	c.DataDir, c.KubeBinary, c.Nodes = dir, apptest.KubeBinary(t), "simulated"
+	c.DataDir, c.KubeBinary = dir, apptest.KubeBinary(t)
 	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
+	c.Nodes = "simulated"
 	for _, f := range change {
 		f(&c)
 	}

@@ -138,8 +138,9 @@ func (n *node) facts() Node {
 	out := Node{
 		Name: cut(n.Metadata.Name, name), Pool: cut(n.Metadata.Labels.Pool, label), InstanceType: cut(n.Metadata.Labels.InstanceType, label),
 		KubeletVersion: cut(n.Status.NodeInfo.KubeletVersion, label),
-		Simulated:      n.Metadata.Labels.Simulated == "true", Real: n.Metadata.Labels.Real == "real", Leaving: n.Metadata.Annotations.Leaving != "",
-		VCPUs: has.CPU.whole(), MemoryMiB: has.Memory.mebi(), GPUs: has.GPU.whole(), FPGAs: has.FPGA.whole(),
+		Simulated:      n.Metadata.Labels.Simulated == "true", Real: n.Metadata.Labels.Real == "real",
+		Leaving: n.Metadata.Annotations.Leaving != "",
+		VCPUs:   has.CPU.whole(), MemoryMiB: has.Memory.mebi(), GPUs: has.GPU.whole(), FPGAs: has.FPGA.whole(),
 	}
 	for _, c := range n.Status.Conditions {
 		if c.Type == "Ready" {

@@ -106,7 +106,8 @@ func (n NodeSpec) Real() NodeSpec {
 		n.Annotations = map[string]string{}
 	}
 	n.Annotations[annotationSize] = fmt.Sprintf("%d/%d/%d", n.VCPUs, n.MemoryMiB, n.MaxPods)
-	n.GPUs, n.FPGAs, n.KubeletVersion = 0, 0, ""
+	n.GPUs, n.FPGAs = 0, 0
+	n.KubeletVersion = "" // the kubelet says it
 	return n
 }
 
@@ -167,7 +168,8 @@ func (n NodeSpec) object() *corev1.Node {
 	maps.Copy(annotations, n.Annotations)
 	info := corev1.NodeSystemInfo{KubeletVersion: n.KubeletVersion, OperatingSystem: "linux", Architecture: n.Architecture}
 	if n.Labels[LabelSimulated] != "" {
-		info.OSImage, info.ContainerRuntimeVersion, info.KernelVersion = "simulated by Berth", "simulated", "simulated"
+		info.OSImage = "simulated by Berth"
+		info.ContainerRuntimeVersion, info.KernelVersion = "simulated", "simulated"
 	}
 	return &corev1.Node{
 		TypeMeta:   metav1.TypeMeta{Kind: "Node", APIVersion: "v1"},

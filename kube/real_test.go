@@ -54,7 +54,8 @@ func makeReal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := local.New(local.Options{Dir: dir, Binary: binary, Nodes: "simulated", Logger: slog.New(slog.DiscardHandler), Clock: clockwork.NewRealClock()})
+	p, err := local.New(local.Options{Dir: dir, Binary: binary, Nodes: "simulated",
+		Logger: slog.New(slog.DiscardHandler), Clock: clockwork.NewRealClock()})
 	if err != nil {
 		return nil, err
 	}
@@ -203,8 +204,9 @@ func TestStoppedRealCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a cluster")
 	}
-	p, err := local.New(local.Options{Dir: t.TempDir(), Binary: providertest.Binary(t), Nodes: "simulated", Logger: slog.New(slog.DiscardHandler),
-		Clock: clockwork.NewRealClock()})
+	p, err := local.New(local.Options{Dir: t.TempDir(), Binary: providertest.Binary(t), Nodes: "simulated",
+		Logger: slog.New(slog.DiscardHandler),
+		Clock:  clockwork.NewRealClock()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,9 +110,11 @@ func runKubelet(ctx context.Context, s nodeSettings) error {
 // configure sets what the node is. The rest is as Kubernetes has it.
 func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	server.KubeConfig = filepath.Join(s.keys, "kubelet.kubeconfig")
-	server.HostnameOverride, server.NodeIP, server.RootDirectory, server.CertDirectory = s.name, s.address, s.dir, s.keys
+	server.HostnameOverride, server.NodeIP = s.name, s.address
+	server.RootDirectory, server.CertDirectory = s.dir, s.keys
 	c := &server.KubeletConfiguration
-	c.Address, c.HealthzPort, c.ReadOnlyPort = s.address, 0, 0
+	c.Address = s.address
+	c.HealthzPort, c.ReadOnlyPort = 0, 0
 	c.ContainerRuntimeEndpoint, c.ImageServiceEndpoint = "unix://"+s.socket, "unix://"+s.socket
 	c.TLSCertFile, c.TLSPrivateKeyFile = filepath.Join(s.keys, "kubelet.crt"), filepath.Join(s.keys, "kubelet.key")
 	c.Authentication.X509.ClientCAFile = filepath.Join(s.keys, "ca.crt")
@@ -120,19 +122,21 @@ func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	c.ClusterDNS, c.ClusterDomain = []string{s.dns}, "cluster.local"
 	c.MaxPods, c.PodLogsDir = int32(s.maxPods), filepath.Join(s.dir, "logs") // #nosec: the rules bound it
 	c.VolumePluginDir = filepath.Join(s.dir, "plugins")
-	c.CgroupDriver, c.CgroupRoot, c.FailCgroupV1 = "cgroupfs", s.cgroup, false
+	c.CgroupDriver, c.CgroupRoot = "cgroupfs", s.cgroup
+	c.FailCgroupV1 = false
 	c.SerializeImagePulls, c.SeccompDefault = false, true
 	c.EnableServer = true
 	// The disk is the machine's, and its owner's business: a node that empties itself because someone else fills it would be a surprise.
-	c.EvictionHard = map[string]string{"memory.available": "1Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "0%",
-		"imagefs.inodesFree": "0%"}
+	c.EvictionHard = map[string]string{"memory.available": "1Mi", "nodefs.available": "1%", "imagefs.available": "1%",
+		"nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%"}
 	c.ImageGCHighThresholdPercent, c.ImageGCLowThresholdPercent = 100, 99
 	// A user namespace may not set what belongs to the machine; this says that a kubelet need not end because of it.
 	c.FeatureGates = map[string]bool{"KubeletInUserNamespace": true}
 	c.ProtectKernelDefaults = false
 	c.ResolverConfig = ""
 	if s.cgroup == "" {
-		c.CgroupsPerQOS, c.EnforceNodeAllocatable, c.LocalStorageCapacityIsolation = false, nil, false
+		c.CgroupsPerQOS, c.LocalStorageCapacityIsolation = false, false
+		c.EnforceNodeAllocatable = nil
 	}
 }
 

@@ -146,7 +146,8 @@ func (c *cluster) joinAPI(from net.Conn) {
 
 // publishAPI is the endpoint of the service "kubernetes": pods reach the API by it.
 func (c *cluster) publishAPI(ctx context.Context, client *kubernetes.Clientset) error {
-	name, protocol, port := "https", corev1.ProtocolTCP, int32(c.apiPort) // #nosec: a port
+	name, protocol := "https", corev1.ProtocolTCP
+	port := int32(c.apiPort) // #nosec: a port
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Name: "kubernetes", Namespace: metav1.NamespaceDefault,
 			Labels: map[string]string{discoveryv1.LabelServiceName: "kubernetes", discoveryv1.LabelManagedBy: "berth-kube"}},
@@ -272,9 +273,9 @@ func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, cur
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, c.nodes, "run", "--dir", filepath.Join(c.dir, nodesDir), "--bin", filepath.Join(filepath.Dir(c.nodes), "nodes"),
-		"--kube", self, "--api-port", strconv.Itoa(c.apiPort), "--service-cidr", c.network.services.String(),
-		"--dns-service-ip", c.network.dns.String()) // #nosec: the operator's own program
+	cmd := exec.CommandContext(ctx, c.nodes, "run", "--dir", filepath.Join(c.dir, nodesDir),
+		"--bin", filepath.Join(filepath.Dir(c.nodes), "nodes"), "--kube", self, "--api-port", strconv.Itoa(c.apiPort),
+		"--service-cidr", c.network.services.String(), "--dns-service-ip", c.network.dns.String()) // #nosec: the operator's own program
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = serverPatience
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

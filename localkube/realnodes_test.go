@@ -43,7 +43,8 @@ func nodesProgram(t *testing.T) string {
 
 // TestRealNodes looks at one cluster of real nodes from all sides.
 func TestRealNodes(t *testing.T) {
-	dir, port, program := filepath.Join(t.TempDir(), "kube"), freePort(t), nodesProgram(t)
+	dir, port := filepath.Join(t.TempDir(), "kube"), freePort(t)
+	program := nodesProgram(t)
 	r := start(t, dir, port, "--nodes", program).ready()
 	for i := range 2 {
 		if _, err := r.client().CoreV1().Nodes().Create(t.Context(), newRealNode(i), metav1.CreateOptions{}); err != nil {

@@ -3,8 +3,9 @@
 // program, gives out its certificates and tells it on standard input which nodes there are to be: one JSON object a line (nodes.go).
 // When standard input ends, everything ends.
 //
-// One program has four parts, each a process: run (outside, makes the namespaces and cleans up), init (the first process inside:
-// makes the root file system, reaps), manage (the network, and what each node needs), check (tries what run needs).
+// One program has several parts, each a process: run (outside, makes the namespaces and cleans up), init (the first process inside:
+// makes the root file system, reaps), manage (the network, and what each node needs), dns (the name server), check (tries what run needs,
+// by try inside).
 package main
 
 import (
@@ -30,12 +31,17 @@ type settings struct {
 	dns         string
 }
 
+// parts are what this program can be.
+var parts = map[string]func(settings) error{
+	"run": run, "check": check, partTry: try, partInit: initialize, partManage: manage, partDNS: serveDNS,
+}
+
 func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
-	part, known := map[string]func(settings) error{"run": run, "check": check, partTry: try, partDNS: serveDNS, partInit: initialize, partManage: manage}[os.Args[1]]
+	part, known := parts[os.Args[1]]
 	s, err := parse(os.Args[2:])
 	if !known || err != nil {
 		fmt.Fprintf(os.Stderr, "berth-nodes: %v\n%s\n", err, usage)

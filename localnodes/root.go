@@ -36,9 +36,11 @@ func initialize(s settings) error {
 		return err
 	}
 	inside := s
-	inside.dir, inside.bin, inside.kube = insideDir, insideBin, insideKube
+	inside.dir, inside.bin = insideDir, insideBin
+	inside.kube = insideKube
 	cmd := exec.Command("/proc/self/exe", inside.args(partManage)...) // #nosec: this program
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Stdin = os.Stdin
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = []string{"PATH=" + insideBin + ":/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 	if err := cmd.Start(); err != nil {
 		return err

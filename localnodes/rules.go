@@ -14,8 +14,9 @@ import (
 
 // Where things are in the headers of IPv4, TCP, UDP and SCTP, in bytes.
 const (
-	sourceOffset, destinationOffset, addressLength = 12, 16, 4
-	portOffset, portLength                         = 2, 2
+	sourceOffset, destinationOffset = 12, 16
+	addressLength                   = 4
+	portOffset, portLength          = 2, 2
 )
 
 // writeRules replaces the rules of the kernel by those for these ports, all at once.

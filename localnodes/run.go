@@ -86,7 +86,8 @@ func (s settings) inside(part string) (*exec.Cmd, error) {
 		count = idCount
 	}
 	cmd := exec.Command(self, s.args(part)...) // #nosec: this program
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Stdin = os.Stdin
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}
 	first := os.Getuid()
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -72,9 +72,10 @@ func awaitHello(ctx context.Context, api *clusterAPI) (string, error) {
 // helloObjects are a deployment and a Service, by the path that they are created at.
 func helloObjects() map[string]any {
 	labels := client.Object{"app": "hello"}
+	node := client.Object{"fieldRef": client.Object{"fieldPath": "spec.nodeName"}}
 	container := client.Object{
 		"name": "hello", "image": helloImage, "ports": []any{client.Object{"containerPort": 8080}},
-		"env":            []any{client.Object{"name": "NODE_NAME", "valueFrom": client.Object{"fieldRef": client.Object{"fieldPath": "spec.nodeName"}}}},
+		"env":            []any{client.Object{"name": "NODE_NAME", "valueFrom": node}},
 		"readinessProbe": client.Object{"httpGet": client.Object{"path": "/", "port": 8080}, "periodSeconds": 1},
 		"resources":      client.Object{"limits": client.Object{"cpu": "100m", "memory": "32Mi"}},
 	}

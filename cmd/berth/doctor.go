@@ -32,8 +32,8 @@ func chooseNodes(tags map[string]string, nodes string) map[string]string {
 
 func (c *cli) doctorCommand() *cobra.Command {
 	cmd := command("doctor", "Check whether this machine can run real nodes", c.doctor)
-	cmd.Long = "Check on this machine, by trying, everything that the real nodes of a local cluster need. 'berth serve' does the same before it\n" +
-		"creates its first cluster; without real nodes it simulates them."
+	cmd.Long = "Check on this machine, by trying, everything that the real nodes of a local cluster need. 'berth serve' does the\n" +
+		"same before it creates its first cluster; where real nodes are not possible, it simulates them."
 	return cmd
 }
 

@@ -33,10 +33,11 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "Hello from the pod %s on the node %s.\n", pod, os.Getenv("NODE_NAME"))
 		fmt.Printf("%s %s from %s\n", r.Method, r.URL.Path, r.RemoteAddr)
-	})}
+	}
+	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(answer)}
 	go func() {
 		<-ctx.Done()
 		_ = server.Shutdown(context.Background())

@@ -56,8 +56,8 @@ func (p *Provider) choose(wish string) (real bool, because string, err error) {
 		return true, "", nil
 	}
 	if wish == berth.NodesReal {
-		return false, "", berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' shows all "+
-			"that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
+		return false, "", berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' shows "+
+			"all that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
 	}
 	return false, p.check.reason, nil
 }

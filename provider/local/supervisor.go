@@ -222,7 +222,8 @@ func (c *cluster) command(binary string) (*exec.Cmd, error) {
 		more = []string{"--nodes", program}
 	}
 	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port)}, o.args()...)
-	cmd := exec.Command(binary, slices.Concat(args, more, childArgs())...) // #nosec: the operator's own program, and no secret among its arguments
+	// No secret is among the arguments.
+	cmd := exec.Command(binary, slices.Concat(args, more, childArgs())...) // #nosec: the operator's own program
 	cmd.Dir, cmd.SysProcAttr = c.dir, childAttributes()
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOGC", "GOMEMLIMIT"} {
 		if v, ok := os.LookupEnv(name); ok {
