@@ -104,6 +104,7 @@ type ClusterStatus struct {
 	Simulated  bool   `json:"simulated,omitempty"` // the nodes are simulated (the local provider)
 	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
 	SimulatedBecause string `json:"simulatedBecause,omitempty"`
+	Unlimited        bool   `json:"unlimited,omitempty"` // the nodes are real and do not keep the limits of pods
 	Message          string `json:"message,omitempty"`
 	// Of a connected cluster:
 	UID          string    `json:"uid,omitempty"` // of its kube-system namespace

@@ -97,11 +97,17 @@ func NodeFor(cluster berth.ID, pool berth.NodePool, size SizeFacts, index int) N
 // annotationSize is how large a real node is to be: "vCPUs/MiB of memory/pods". localkube/realnodes.go reads it.
 const annotationSize = "berth.dev/size"
 
+// labelLimits is "none" on a real node that does not keep the limits of its pods.
+const labelLimits = "berth.dev/limits"
+
 // Real describes the same node run by a kubelet instead of simulated. Devices are offered by their plugins alone.
-func (n NodeSpec) Real() NodeSpec {
+func (n NodeSpec) Real(limits bool) NodeSpec {
 	n.Labels, n.Annotations = maps.Clone(n.Labels), maps.Clone(n.Annotations)
 	delete(n.Labels, LabelSimulated)
 	n.Labels[LabelReal] = "real"
+	if !limits {
+		n.Labels[labelLimits] = "none"
+	}
 	if n.Annotations == nil {
 		n.Annotations = map[string]string{}
 	}

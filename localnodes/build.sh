@@ -9,5 +9,5 @@ export CGO_ENABLED=0
 "$go" build -trimpath -ldflags "-s -w" -o "$out/nodes/" \
 	github.com/containerd/containerd/v2/cmd/containerd github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 \
 	github.com/containernetworking/plugins/plugins/main/ptp github.com/containernetworking/plugins/plugins/ipam/host-local \
-	./pause ./hello
+	./pause ./hello ./unlimited
 "$go" build -trimpath -ldflags "-s -w" -o "$out/berth-nodes" .

@@ -23,8 +23,18 @@ func cgroupName(dir string) string {
 	return "/berth-" + hex.EncodeToString(sum[:6])
 }
 
-// openCgroups removes what an earlier run left behind and makes the cgroup in every hierarchy. Without the right to that the limits
-// of pods cannot be kept, and nodes that seem to keep them would not be real.
+// openCgroups makes the cluster's cgroups. A plain user may not: then there are none, the name of s is empty, and no limit of a pod is
+// kept.
+func (s *settings) openCgroups() (cgroups, error) {
+	groups, err := openCgroups(s.cgroup)
+	if errors.Is(err, fs.ErrPermission) && os.Getuid() != 0 {
+		s.cgroup = ""
+		return nil, nil
+	}
+	return groups, err
+}
+
+// openCgroups removes what an earlier run left behind and makes the cgroup in every hierarchy.
 func openCgroups(name string) (cgroups, error) {
 	all, err := hierarchies()
 	if err != nil {
@@ -36,15 +46,23 @@ func openCgroups(name string) (cgroups, error) {
 		cgroups{path}.remove()
 		if err := makeCgroup(path); err != nil {
 			made.remove()
-			return nil, fmt.Errorf("cgroups cannot be made, so no limit of a pod could be kept; run the server as root: %w", err)
+			return nil, fmt.Errorf("cgroups cannot be made, so no limit of a pod could be kept: %w", err)
 		}
 		made = append(made, path)
 	}
 	return made, nil
 }
 
-// nodeCgroups makes a node's cgroup in the cluster's.
-func nodeCgroups(name string) error {
+// nodeCgroup makes a node's cgroup in the cluster's; it is empty when there is none.
+func (s settings) nodeCgroup(node string) (name string, err error) {
+	if s.cgroup == "" {
+		return "", nil
+	}
+	name = filepath.Join(s.cgroup, node)
+	return name, makeCgroups(name)
+}
+
+func makeCgroups(name string) error {
 	all, err := hierarchies()
 	if err != nil {
 		return err

@@ -24,18 +24,24 @@ type checked struct {
 	Message string `json:"message,omitempty"` // what is wrong and what to do
 }
 
-// step is one thing to try.
+// step is one thing to try. note is what is less than usual although it is enough.
 type step struct {
 	name string
-	try  func() error
+	try  func() (note string, err error)
+}
+
+// plain is a step that works or does not.
+func plain(name string, try func() error) step {
+	return step{name, func() (string, error) { return "", try() }}
 }
 
 // tryAll tries one step after the other. What comes after a failure is not tried where it builds on it.
 func tryAll(steps []step) (out []checked) {
 	for _, s := range steps {
-		c := checked{Name: s.name, OK: true}
-		if err := s.try(); err != nil {
-			c.OK, c.Message = false, err.Error()
+		note, err := s.try()
+		c := checked{Name: s.name, OK: err == nil, Message: note}
+		if err != nil {
+			c.Message = err.Error()
 		}
 		out = append(out, c)
 		if !c.OK {
@@ -45,31 +51,38 @@ func tryAll(steps []step) (out []checked) {
 	return out
 }
 
+// noLimits is the note of a machine on which this user may make no cgroups.
+const noLimits = "this user may make no cgroups, so the limits of pods are not kept; a server that runs as root keeps them"
+
 // check tries what run needs and prints the list. It leaves nothing behind.
 func check(s settings) error {
+	if err := s.complete(); err != nil {
+		return err
+	}
 	var groups cgroups
 	outside := []step{
-		{"programs", s.programs},
-		{"runtime", func() error { return s.complete() }},
-		{"inotify", inotifyRoom},
-		{"cgroups", func() (err error) { groups, err = openCgroups(s.cgroup); return err }},
+		plain("programs", s.programs), plain("runtime", s.findRuntime), plain("inotify", inotifyRoom),
+		{"cgroups", func() (note string, err error) {
+			if groups, err = s.openCgroups(); s.cgroup == "" {
+				note = noLimits
+			}
+			return note, err
+		}},
 	}
 	all := tryAll(outside)
 	if last := all[len(all)-1]; last.OK {
 		all = append(all, s.tryInside()...)
 	}
 	groups.remove()
-	if s.dir != "" {
-		if err := os.RemoveAll(s.dir); err != nil {
-			return err
-		}
+	if err := os.RemoveAll(s.dir); err != nil {
+		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(all)
 }
 
 // programs looks for what build.sh builds.
 func (s settings) programs() error {
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ptp", "host-local", "pause", "hello"} {
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ptp", "host-local", "pause", "hello", "unlimited"} {
 		if _, err := os.Stat(filepath.Join(s.bin, name)); err != nil {
 			return fmt.Errorf("%s is not in %s; 'make' builds it", name, s.bin)
 		}
@@ -111,11 +124,10 @@ func (s settings) tryInside() []checked {
 // try is the part inside.
 func try(s settings) error {
 	return json.NewEncoder(os.Stdout).Encode(tryAll([]step{
-		{"root file system", func() error { return enterRoot(s) }},
-		{"overlay", tryOverlay},
-		{"network", func() error { return errors.Join(addAddress(apiAddress), tryVeth()) }},
-		{"nftables", func() error { return writeRules(s.serviceCIDR, nil) }},
-		{"container", func() error { return tryContainer(s) }},
+		plain("root file system", func() error { return enterRoot(s) }), plain("overlay", tryOverlay),
+		plain("network", func() error { return errors.Join(addAddress(apiAddress), tryVeth()) }),
+		plain("nftables", func() error { return writeRules(s.serviceCIDR, nil) }),
+		plain("container", func() error { return tryContainer(s) }),
 	}))
 }
 
@@ -165,10 +177,10 @@ func tryContainer(s settings) error {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, bundle, s.cgroup+"/try"), 0o600); err != nil {
 		return err
 	}
-	if err := nodeCgroups(s.cgroup + "/try"); err != nil {
+	if _, err := s.nodeCgroup("try"); err != nil {
 		return err
 	}
-	cmd := exec.Command("/opt/runtime/"+filepath.Base(s.runtime), "--root", "/run/try", "run", "--bundle", dir, "try") // #nosec: the runtime
+	cmd := exec.Command(s.insideRuntime(), "--root", "/run/try", "run", "--bundle", dir, "try") // #nosec: the runtime
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second

@@ -58,8 +58,7 @@ func (n *node) containerd(ctx context.Context) error {
 			return err
 		}
 	}
-	runtime := "/opt/runtime/" + filepath.Base(n.runtime)
-	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), runtime, n.runPath("cni"))
+	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), n.insideRuntime(), n.runPath("cni"))
 	if err := os.WriteFile(n.runPath("containerd.toml"), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -68,6 +67,14 @@ func (n *node) containerd(ctx context.Context) error {
 		return err
 	}
 	return n.child(ctx, "containerd.log", insideBin+"/containerd", "--config", n.runPath("containerd.toml"), "--log-level", "warn")
+}
+
+// insideRuntime is the program that starts containers.
+func (s settings) insideRuntime() string {
+	if s.cgroup == "" {
+		return insideBin + "/unlimited"
+	}
+	return "/opt/runtime/" + filepath.Base(s.runtime)
 }
 
 // awaitContainerd waits until the socket takes connections.
@@ -85,28 +92,49 @@ func (n *node) awaitContainerd(ctx context.Context) error {
 	}
 }
 
-// killPods ends what the node's shims still run: they outlast a containerd that ends, and so do their containers.
+// killPods ends the node's shims and all that they have started: they outlast a containerd that ends.
 func (n *node) killPods() {
-	entries, err := os.ReadDir("/proc")
+	all, err := os.ReadDir("/proc")
 	if err != nil {
 		return
 	}
-	for _, e := range entries {
+	children, shims := map[int][]int{}, []int{}
+	for _, e := range all {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cgroup"))
-		if err == nil && strings.Contains(string(text), filepath.Join(n.cgroup, n.spec.Name)+"/") || n.isShim(e.Name()) {
-			_ = unix.Kill(pid, unix.SIGKILL)
+		children[parent(pid)] = append(children[parent(pid)], pid)
+		if n.isShim(pid) {
+			shims = append(shims, pid)
 		}
+	}
+	for len(shims) > 0 { // whoever is killed first starts nothing more
+		pid := shims[0]
+		_ = unix.Kill(pid, unix.SIGKILL) // gone already is as good
+		shims = append(shims[1:], children[pid]...)
 	}
 }
 
 // isShim reports whether a process is a shim of this node's containerd.
-func (n *node) isShim(pid string) bool {
-	text, err := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+func (n *node) isShim(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	return err == nil && strings.Contains(string(text), "containerd-shim") && strings.Contains(string(text), n.socket())
+}
+
+// parent is the process that started this one; 0 for one that is gone.
+func parent(pid int) int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ") // the name may hold spaces
+	fields := strings.Fields(rest)
+	if len(fields) < 2 {
+		return 0
+	}
+	number, _ := strconv.Atoi(fields[1]) // the kernel writes numbers
+	return number
 }
 
 // unmountBelow takes every mount below a folder away, the latest first.

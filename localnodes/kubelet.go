@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strconv"
 )
 
@@ -12,8 +11,8 @@ func (n *node) kubelet(ctx context.Context) error {
 	if err := addAddress(n.spec.Address); err != nil {
 		return fmt.Errorf("address %s: %w", n.spec.Address, err)
 	}
-	cgroup := filepath.Join(n.cgroup, n.spec.Name)
-	if err := nodeCgroups(cgroup); err != nil {
+	cgroup, err := n.nodeCgroup(n.spec.Name)
+	if err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
 	if err := n.awaitContainerd(ctx); err != nil {

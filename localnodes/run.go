@@ -16,10 +16,10 @@ const idCount = 65536
 
 // run makes the namespaces and waits for their end. Always a user namespace: whoever is root inside has no right over the machine.
 func run(s settings) error {
-	if err := s.complete(); err != nil {
+	if err := errors.Join(s.complete(), s.findRuntime()); err != nil {
 		return err
 	}
-	groups, err := openCgroups(s.cgroup)
+	groups, err := s.openCgroups()
 	if err != nil {
 		return err
 	}
@@ -46,15 +46,10 @@ func run(s settings) error {
 	return err
 }
 
-// complete makes paths absolute, finds the runtime and names the cgroup.
+// complete makes paths absolute and names the cgroup.
 func (s *settings) complete() (err error) {
 	for _, path := range []*string{&s.dir, &s.bin, &s.kube} {
 		if *path, err = filepath.Abs(*path); err != nil {
-			return err
-		}
-	}
-	if s.runtime == "" {
-		if s.runtime, err = findRuntime(); err != nil {
 			return err
 		}
 	}
@@ -63,16 +58,20 @@ func (s *settings) complete() (err error) {
 }
 
 // findRuntime finds what starts containers.
-func findRuntime() (string, error) {
+func (s *settings) findRuntime() error {
+	if s.runtime != "" {
+		return nil
+	}
 	for _, name := range []string{"runc", "crun"} {
 		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
 			path := filepath.Join(dir, name)
 			if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
-				return path, nil
+				s.runtime = path
+				return nil
 			}
 		}
 	}
-	return "", errors.New("neither crun nor runc is installed: install one of them with the package manager of this system")
+	return errors.New("neither crun nor runc is installed: install one of them with the package manager of this system")
 }
 
 // inside is a part as the first process of the namespaces. Its standard input is the list of nodes.

@@ -147,14 +147,23 @@ func nodesOf(properties Object, c *berth.Cluster) {
 	if c.Status.Simulated {
 		properties["nodes"] = berth.NodesSimulated
 	}
+	all := slices.Clone(c.Warnings)
 	if why := c.Status.SimulatedBecause; why != "" {
-		warnings(properties, append(slices.Clone(c.Warnings), *berth.Errorf(codeSimulated, "The nodes of this cluster are simulated, and no "+
-			"container runs on them, because this machine cannot run real ones: %s.", strings.TrimSuffix(why, "."))))
+		all = append(all, *berth.Errorf(codeSimulated, "The nodes of this cluster are simulated, and no container runs on them, because this "+
+			"machine cannot run real ones: %s.", strings.TrimSuffix(why, ".")))
 	}
+	if c.Status.Unlimited {
+		all = append(all, *berth.Errorf(codeUnlimited, "The limits of pods are not kept in this cluster: the server runs as a user who may "+
+			"make no cgroups. A server that runs as root keeps them."))
+	}
+	warnings(properties, all)
 }
 
-// codeSimulated is the code of the warning that nodes are simulated.
-const codeSimulated = berth.Code("SimulatedNodes")
+// Codes of warnings about the nodes of a cluster.
+const (
+	codeSimulated = berth.Code("SimulatedNodes")
+	codeUnlimited = berth.Code("UnlimitedPods")
+)
 
 // clusterDefaults are what AKS fills in for properties that have no effect here.
 func clusterDefaults(properties Object, c *berth.Cluster) {

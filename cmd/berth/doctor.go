@@ -55,7 +55,7 @@ func (c *cli) doctor(ctx context.Context) error {
 			c.say("%s %-16s %s\n", c.paint(red, "✗"), check.Name, check.Message)
 			return errors.New("real nodes are not possible on this machine; 'berth serve' simulates nodes here")
 		}
-		c.say("%s %s\n", c.paint(green, "✓"), check.Name)
+		c.say("%s %-16s %s\n", c.paint(green, "✓"), check.Name, check.Message)
 	}
 	c.say("This machine can run real nodes.\n")
 	return nil

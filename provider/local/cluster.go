@@ -150,7 +150,7 @@ func (c *cluster) base() (berth.ClusterFacts, record) {
 	defer c.mu.Unlock()
 	r := c.record
 	return berth.ClusterFacts{
-		Exists: true, Simulated: !r.Real, SimulatedBecause: r.SimulatedBecause, Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
+		Exists: true, Simulated: !r.Real, SimulatedBecause: r.SimulatedBecause, Unlimited: r.Unlimited, Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
 		FQDN: fmt.Sprintf("%s-%s.berth.internal", r.Spec.DNSPrefix, c.name[len(c.name)-8:]), Version: r.Spec.Version,
 	}, r
 }
@@ -237,7 +237,7 @@ func (c *cluster) fit(ctx context.Context, conn *kube.Conn, r record, have []kub
 		node := kube.NodeFor(r.ID, pool, facts, i).In(r.Spec.Location)
 		node.KubeletVersion = "v" + r.Spec.Version
 		if r.Real {
-			node = node.Real()
+			node = node.Real(!r.Unlimited)
 		}
 		now, there := surplus[node.Name]
 		if !there {

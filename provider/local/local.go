@@ -186,10 +186,10 @@ func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 	if _, err := kube.Ranges(spec.Network); err != nil {
 		return err
 	}
-	var made record
+	var choice nodesChoice
 	if p.find(id) == nil { // outside the lock: the first choice tries this machine
 		var err error
-		if made.Real, made.SimulatedBecause, err = p.choose(spec.Nodes); err != nil {
+		if choice, err = p.choose(spec.Nodes); err != nil {
 			return err
 		}
 	}
@@ -205,7 +205,7 @@ func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 		if err != nil {
 			return err
 		}
-		r := record{ID: id, Spec: spec, Port: port, Real: made.Real, SimulatedBecause: made.SimulatedBecause}
+		r := record{ID: id, Spec: spec, Port: port, nodesChoice: choice}
 		if err := writeRecord(filepath.Join(p.Dir, name), r); err != nil {
 			return err
 		}

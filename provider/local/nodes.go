@@ -22,21 +22,29 @@ const preflightPatience = 20 * time.Second
 type Check struct {
 	Name    string `json:"name"`
 	OK      bool   `json:"ok"`
-	Message string `json:"message,omitempty"` // what is wrong and what to do
+	Message string `json:"message,omitempty"` // what is wrong and what to do; of what is right, what is less than usual
 }
 
 // preflight is whether this machine can run real nodes. It tries once.
 type preflight struct {
-	once   sync.Once
-	reason string // empty when it can
+	once      sync.Once
+	reason    string // empty when it can
+	unlimited bool   // the limits of pods are not kept
 }
 
-// choose decides what runs the nodes of a new cluster, which may have a wish. because says why they are simulated, when nobody asked for
-// that. The error is a *berth.Error when real nodes were asked for and are not possible here.
-func (p *Provider) choose(wish string) (real bool, because string, err error) {
-	wish = cmp.Or(wish, p.Nodes)
-	if wish == berth.NodesSimulated {
-		return false, "", nil
+// nodesChoice is what runs the nodes of a cluster. It is decided once: it does not change when the server's options do.
+type nodesChoice struct {
+	Real             bool   `json:"real,omitempty"`
+	Unlimited        bool   `json:"unlimited,omitempty"`        // the limits of pods on real nodes are not kept
+	SimulatedBecause string `json:"simulatedBecause,omitempty"` // why they are simulated when nobody asked for that
+}
+
+// choose decides for a new cluster, which may request one of the two. The error is a *berth.Error when real nodes are requested and not
+// possible here.
+func (p *Provider) choose(requested string) (nodesChoice, error) {
+	requested = cmp.Or(requested, p.Nodes)
+	if requested == berth.NodesSimulated {
+		return nodesChoice{}, nil
 	}
 	p.check.once.Do(func() {
 		checks, err := Preflight(context.Background(), p.Binary, p.Dir)
@@ -47,19 +55,20 @@ func (p *Provider) choose(wish string) (real bool, because string, err error) {
 			if !c.OK && p.check.reason == "" {
 				p.check.reason = c.Name + ": " + c.Message
 			}
+			p.check.unlimited = p.check.unlimited || c.OK && c.Name == "cgroups" && c.Message != ""
 		}
 		if p.check.reason != "" {
 			p.Logger.Warn("this machine cannot run real nodes; new clusters have simulated ones", "reason", p.check.reason)
 		}
 	})
 	if p.check.reason == "" {
-		return true, "", nil
+		return nodesChoice{Real: true, Unlimited: p.check.unlimited}, nil
 	}
-	if wish == berth.NodesReal {
-		return false, "", berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' shows "+
+	if requested == berth.NodesReal {
+		return nodesChoice{}, berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' shows "+
 			"all that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
 	}
-	return false, p.check.reason, nil
+	return nodesChoice{SimulatedBecause: p.check.reason}, nil
 }
 
 // nodesProgram finds berth-nodes, which lies beside berth-kube.

@@ -46,11 +46,11 @@ func TestWithoutNodesProgram(t *testing.T) {
 // TestRealNodes: a cluster with real nodes is made, scaled down and comes back after its server was killed.
 func TestRealNodes(t *testing.T) {
 	p := withNodes(t, providertest.Binary(t))
-	if real, why, err := p.choose(""); !real {
+	if c, err := p.choose(""); !c.Real {
 		if os.Getenv("BERTH_REAL_NODES") == "required" {
-			t.Fatalf("this machine cannot run real nodes: %s, %v", why, err)
+			t.Fatalf("this machine cannot run real nodes: %+v, %v", c, err)
 		}
-		t.Skipf("this machine cannot run real nodes: %s", why)
+		t.Skipf("this machine cannot run real nodes: %+v", c)
 	}
 	want := providertest.Spec(2)
 	until := func(p *Provider, count int) {

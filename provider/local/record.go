@@ -22,9 +22,7 @@ type record struct {
 	Spec     berth.ClusterSpec `json:"spec"`
 	Port     int               `json:"port"`
 	Removing bool              `json:"removing,omitempty"`
-	// Real is decided once: what runs the nodes of a cluster does not change when the server's options do.
-	Real             bool   `json:"real,omitempty"`
-	SimulatedBecause string `json:"simulatedBecause,omitempty"`
+	nodesChoice
 }
 
 // options are what berth-kube is started with, besides its folder and port. Records from before a field existed mean its default,
