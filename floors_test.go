@@ -17,10 +17,12 @@ var floors = map[string][]string{
 	"": {},
 	// Data.
 	"catalog": {},
+	// Texts.
+	"korean": {},
 	// Pure: no store, no clock, no network.
 	"rules": {"catalog"},
 	// JSON only.
-	"wire": {"catalog"},
+	"wire": {"catalog", "korean"},
 	// SQL only.
 	"store": {},
 	// Files beside the database.
@@ -45,7 +47,7 @@ var floors = map[string][]string{
 	// Callers, as Microsoft Graph shows them.
 	"graph": {"identity"},
 	// Never reconcile: they meet in the store.
-	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},
+	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
 	// Never arm, never a provider by name.
 	"reconcile": {"clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
@@ -54,7 +56,7 @@ var floors = map[string][]string{
 	// A true server for tests.
 	"app/apptest": {"app"},
 	// Pages.
-	"studio": {"client", "catalog"},
+	"studio": {"client", "catalog", "korean"},
 	// Flags, then app or client.
 	"cmd/berth": {"app", "client"},
 	// Starts programs and nothing else.

@@ -155,6 +155,9 @@ func (c *Client) try(ctx context.Context, method, path string, data []byte) (*Re
 func (c *Client) send(req *http.Request, data []byte) (*Response, error) {
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Accept", "application/json")
+	if c.options.Language != "" {
+		req.Header.Set("Accept-Language", c.options.Language)
+	}
 	c.traceRequest(req, data)
 	start := time.Now()
 	res, err := c.http.Do(req)

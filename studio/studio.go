@@ -137,10 +137,10 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// client is a client of Resource Manager with a token.
-func (s *Studio) client(token string) (*client.Client, error) {
+// client is a client of Resource Manager with a token, whose answers have their sentences in a language.
+func (s *Studio) client(token, language string) (*client.Client, error) {
 	return client.New(client.Options{
 		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, SubscriptionID: s.SubscriptionID},
-		Token:       token, HTTPClient: &http.Client{Transport: s.Transport, Timeout: time.Minute}, UserAgent: "berth-studio",
+		Token:       token, HTTPClient: &http.Client{Transport: s.Transport, Timeout: time.Minute}, UserAgent: "berth-studio", Language: language,
 	})
 }
