@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ var files embed.FS
 // pair is an English format and its Korean one.
 type pair struct {
 	english, korean string
+	file            string   // where it is
 	literals        []string // of the English format, before, between and after its verbs
 	verbs           []byte   // of the English format
 	weight          int      // bytes of the literals: of two formats that match, the one with more is meant
@@ -59,7 +61,9 @@ func read(files fs.FS) ([]*pair, error) {
 				return nil, fmt.Errorf("%s:%d: %q has no Korean line, or has one in another place", name, i+1, english)
 			default:
 				seen[english] = true
-				all = append(all, newPair(english, line))
+				p := newPair(english, line)
+				p.file = path.Base(name)
+				all = append(all, p)
 				english = ""
 			}
 		}

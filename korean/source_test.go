@@ -35,7 +35,7 @@ func listen(t *testing.T, dirs ...string) spoken {
 		files := token.NewFileSet()
 		var parsed []*ast.File
 		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
+			if strings.HasSuffix(name, "_test.go") || unheard.MatchString(filepath.ToSlash(name)) {
 				continue
 			}
 			f, err := parser.ParseFile(files, name, nil, parser.SkipObjectResolution)
@@ -96,7 +96,7 @@ func (s speaker) visit(n ast.Node) bool {
 		}
 		text = strings.TrimSpace(text)
 		s.to.all[text] = true
-		if prose.MatchString(text) && !strings.Contains(text, "\n") && !statement.MatchString(text) {
+		if prose.MatchString(text) && !strings.Contains(text, "\n") && !program.MatchString(text) {
 			s.to.prose[text] = s.files.Position(n.Pos())
 		}
 		if b, isSum := n.(*ast.BinaryExpr); isSum { // calls inside it say something of their own
@@ -115,8 +115,9 @@ func (s speaker) visit(n ast.Node) bool {
 	return true
 }
 
-// statement is SQL.
-var statement = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE) |= \?`)
+// program is a text for programs: SQL, the pattern of a route, a date.
+var program = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|SAVEPOINT|ROLLBACK|RELEASE|CREATE TABLE|GET|POST|PATCH) |= (\?|0|'')` +
+	`|^(id|key), |GMT$|ssZ$|^microsoft\.|^australiaeast `)
 
 func nameOf(e ast.Expr) string {
 	switch e := e.(type) {
@@ -178,7 +179,7 @@ func TestEverySentenceHasItsPair(t *testing.T) {
 		}
 	}
 	for _, p := range all {
-		if !said.all[p.english] {
+		if !said.all[p.english] && p.file != "others.txt" {
 			t.Errorf("no package says %q any more: remove its pair", p.english)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"berth.dev/berth/korean"
 )
 
-// told is which fields of an answer have sentences of Berth's own: keys, and what is below them. At a key with nothing below it, or
-// with the key "" below it, a text or a list of texts is such a sentence. All other fields, and those in resources and templates that callers sent, stay as they are.
+// told is which fields of an answer have sentences of Berth's own: keys, and what is below them. A text or a list of texts at a key
+// with nothing below it, or with the key "" below it, is such a sentence. All other fields, and what callers sent, stay as they are.
 type told map[string]told
 
 var toldAnswer = func() told {
@@ -18,8 +18,9 @@ var toldAnswer = func() told {
 	fault["details"], fault["error"] = fault, fault
 	found := told{"message": text}
 	resource := told{"error": fault, "message": text, "reason": text, "details": fault, "properties": {
-		"error": fault, "warnings": fault, "statusMessage": {"": nil, "error": fault}, "message": text, "notes": text, "steps": found, "health": found,
-		"conditions": found, "conditionHistory": found, "berthNote": text, "rights": text, "provisioningErrors": fault,
+		"error": fault, "warnings": fault, "provisioningErrors": fault, "statusMessage": {"": nil, "error": fault},
+		"message": text, "notes": text, "steps": found, "health": found, "conditions": found, "conditionHistory": found,
+		"berthNote": text, "rights": text,
 	}}
 	answer := told{"violations": fault, "warnings": fault, "checks": {"detail": text}, "value": resource}
 	for key, below := range resource {
