@@ -45,7 +45,7 @@ var floors = map[string][]string{
 	"clusters": {"kube", "store", "rules", "catalog"},
 	"client":   {"wire"},
 	// Callers, as Microsoft Graph shows them.
-	"graph": {"identity"},
+	"graph": {"identity", "korean"},
 	// Never reconcile: they meet in the store.
 	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
 	// Never arm, never a provider by name.
@@ -58,7 +58,7 @@ var floors = map[string][]string{
 	// Pages.
 	"studio": {"client", "catalog", "korean"},
 	// Flags, then app or client.
-	"cmd/berth": {"app", "client"},
+	"cmd/berth": {"app", "client", "korean"},
 	// Starts programs and nothing else.
 	"compat": {},
 	// Measures from outside; store for its driver.

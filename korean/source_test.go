@@ -16,7 +16,8 @@ import (
 var prose = regexp.MustCompile(`[A-Za-z]{2,}.* .*[a-z]`)
 
 // silent are calls whose texts no user sees in an answer: the log, and texts for programs.
-var silent = regexp.MustCompile(`(?i)(^|\.)(log\.(debug|info|warn|error)|mustcompile|header\(\)\.set|h\.set|contains|hasprefix|guid|handle(func)?)$`)
+var silent = regexp.MustCompile(`(?i)(^|\.)(log\.(debug|info|warn|error)|mustcompile|header\(\)\.set|h\.set|contains|hasprefix|guid|` +
+	`handle(func)?)$`)
 
 // spoken is what a folder of source says: the formats of its sentences, and all of its texts.
 type spoken struct {
@@ -116,7 +117,7 @@ func (s speaker) visit(n ast.Node) bool {
 }
 
 // program is a text for programs: SQL, the pattern of a route, a date.
-var program = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|SAVEPOINT|ROLLBACK|RELEASE|CREATE TABLE|GET|POST|PATCH) |= (\?|0|'')` +
+var program = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|GET|POST|PATCH) |= (\?|0|'')` +
 	`|^(id|key), |GMT$|ssZ$|^microsoft\.|^australiaeast `)
 
 func nameOf(e ast.Expr) string {

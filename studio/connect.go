@@ -109,7 +109,7 @@ func (s *Studio) connect(v *visit) error {
 	}}
 	kubeconfig, err := v.submittedKubeconfig(&d)
 	if err != nil {
-		d.Errors = append(d.Errors, berth.Error{Message: err.Error()})
+		d.Errors = append(d.Errors, berth.Error{Message: v.Said(err.Error())})
 	}
 	if f("resume") != "" || f("go") == "back" {
 		return v.showConnect(d)

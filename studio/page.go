@@ -131,7 +131,7 @@ func (v *visit) answer(h handler) {
 	if err == nil {
 		return
 	}
-	t := trouble{Status: http.StatusInternalServerError, Title: v.T("trouble.title"), Detail: err.Error()}
+	t := trouble{Status: http.StatusInternalServerError, Title: v.T("trouble.title"), Detail: v.Said(err.Error())}
 	if status := client.StatusOf(err); status != 0 {
 		t.Status = status
 		t.Errors = detailsOf(err)
