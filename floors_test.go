@@ -54,7 +54,7 @@ var floors = map[string][]string{
 	"app": {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local",
 		"azext", "studio"},
 	// A true server for tests.
-	"app/apptest": {"app"},
+	"app/apptest": {"app", "korean"},
 	// Pages.
 	"studio": {"client", "catalog", "korean"},
 	// Flags, then app or client.

@@ -41,8 +41,11 @@ func Text(message string) string {
 		return message
 	}
 	t := translation{book: sentences(), left: maxLookups}
-	out, _ := t.text(message, 0)
-	return out
+	lines := strings.Split(message, "\n")
+	for i, line := range lines {
+		lines[i], _ = t.text(line, 0)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // translation is the work on one message.

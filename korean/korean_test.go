@@ -10,11 +10,12 @@ import (
 // speaking are the packages whose sentences reach users.
 var speaking = []string{
 	".", "arm", "clusters", "graph", "identity", "kube", "provider/local", "reconcile", "rules", "store", "template", "wire",
+	"client", "cmd/berth",
 }
 
 // unheard are their files that report only to the operator who starts the server, and to the log. What plain.go puts together is in
 // sentences/others.txt.
-var unheard = regexp.MustCompile(`^\.\./(plain|refusal|identity/(authority|credentials|keys?|pair|tls)|provider/local/record|` +
+var unheard = regexp.MustCompile(`^\.\./(plain|refusal|cmd/berth/(demo\w*|serve|env|env_check|azcloud|studio|version|complete)|identity/(authority|credentials|keys?|pair|tls)|provider/local/record|` +
 	`store/(aside|claim|commit|migrate|secret|sqlite_\w+|store))\.go$`)
 
 // unsaid are texts in them that look like sentences and reach no user.
@@ -26,8 +27,22 @@ var unsaid = map[string]bool{
 	"code id_token":                  true,
 	"simulated by Berth":             true, // in a cluster
 	"namespace: %s":                  true, // in a manifest
-	"in the variable":                true, // a beginning
-	"unreadable record %s":           true, // a name
+	". Did you mean %s?":             true, // a second sentence
+	"no end":                         true, // columns of tables
+	"None available":                 true,
+	"cluster connect":                true, // commands
+	"aks import":                     true,
+	"Bearer %s":                      true, // a header
+	"kubectl -n berth-system create token berth-connection --duration 168h > token":                                                     true,
+	"client %s in tenant %s at %s (secret redacted)":                                                                                    true, // for the log
+	"; default: see 'berth configure --defaults %s='":                                                                                   true, // of --help, as those that follow
+	"Check it now, instead of at the next periodic check, and show the result.":                                                         true,
+	"The exit code is 0 when all conditions are met, and 1 when they are not.":                                                          true,
+	"Berth uses the credential once, to create a service account with few rights (berth-connection in the namespace":                    true,
+	"berth-system), and keeps only short-lived tokens of that account. The credential must be an administrator's. For a":                true,
+	"kubeconfig that runs a command to sign in (EKS, GKE, AKS with Entra ID), add --exec-once: this command runs it, never the server.": true,
+	"in the variable":      true, // a beginning
+	"unreadable record %s": true, // a name
 	`Bearer authorization_uri="%s", error="invalid_token", error_description="%s"`: true, // a header
 }
 

@@ -17,7 +17,10 @@ var prose = regexp.MustCompile(`[A-Za-z]{2,}.* .*[a-z]`)
 
 // silent are calls whose texts no user sees in an answer: the log, and texts for programs.
 var silent = regexp.MustCompile(`(?i)(^|\.)(log\.(debug|info|warn|error)|mustcompile|header\(\)\.set|h\.set|contains|hasprefix|guid|` +
-	`handle(func)?)$`)
+	`handle(func)?|command|family|\w*varp?|\w*flag|fixedcompletions)$`)
+
+// help are the fields of commands with the text of --help, which is English.
+var help = regexp.MustCompile(`^(Use|Short|Long|Example|Version)$`)
 
 // spoken is what a folder of source says: the formats of its sentences, and all of its texts.
 type spoken struct {
@@ -87,19 +90,26 @@ func (s speaker) visit(n ast.Node) bool {
 			return false
 		}
 	case *ast.CallExpr:
-		return !silent.MatchString(nameOf(n.Fun))
+		if !silent.MatchString(nameOf(n.Fun)) {
+			return true
+		}
+		for _, arg := range n.Args { // what a command does is no text of --help
+			if f, isFunction := arg.(*ast.FuncLit); isFunction {
+				ast.Inspect(f.Body, s.visit)
+			}
+		}
+		return false
+	case *ast.AssignStmt:
+		to, isField := n.Lhs[0].(*ast.SelectorExpr)
+		return !isField || !help.MatchString(to.Sel.Name)
 	case *ast.KeyValueExpr:
-		return true
+		return !help.MatchString(nameOf(n.Key))
 	case *ast.BasicLit, *ast.BinaryExpr:
 		text, isText := s.fold(n.(ast.Expr))
 		if !isText {
 			return true
 		}
-		text = strings.TrimSpace(text)
-		s.to.all[text] = true
-		if prose.MatchString(text) && !strings.Contains(text, "\n") && !program.MatchString(text) {
-			s.to.prose[text] = s.files.Position(n.Pos())
-		}
+		s.lines(text, n.Pos())
 		if b, isSum := n.(*ast.BinaryExpr); isSum { // calls inside it say something of their own
 			for _, side := range []ast.Expr{b.X, b.Y} {
 				ast.Inspect(side, func(n ast.Node) bool {
@@ -116,9 +126,20 @@ func (s speaker) visit(n ast.Node) bool {
 	return true
 }
 
-// program is a text for programs: SQL, the pattern of a route, a date.
-var program = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|GET|POST|PATCH) |= (\?|0|'')` +
-	`|^(id|key), |GMT$|ssZ$|^microsoft\.|^australiaeast `)
+// lines takes down each line of a text.
+func (s speaker) lines(text string, at token.Pos) {
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimSpace(line)
+		s.to.all[line] = true
+		if prose.MatchString(line) && !program.MatchString(line) {
+			s.to.prose[line] = s.files.Position(at)
+		}
+	}
+}
+
+// program is a text for programs: SQL, a line of YAML, the pattern of a route, a date, a command line.
+var program = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|GET|POST|PATCH) |= (\?|0|'')|^(id|key), |excluded\.|` +
+	`^(ON CONFLICT|generation,|message,) |^(- )?\w+: \S+$|GMT$|ssZ$|^microsoft\.|^australiaeast |^(berth|-i) [^i]`)
 
 func nameOf(e ast.Expr) string {
 	switch e := e.(type) {
