@@ -16,10 +16,10 @@ import (
 // noEnglish fails the test when the page has words of English, besides names and the code in <pre>. It returns the text of the page.
 func (b *tab) noEnglish(where string) (text string) {
 	b.t.Helper()
-	b.run(chromedp.Evaluate(`document.querySelectorAll('pre, code').forEach(e => { e.style.display = 'none' })`, nil),
+	b.run(chromedp.Evaluate(`document.querySelectorAll('pre, code, select').forEach(e => { e.style.display = 'none' })`, nil),
 		chromedp.Evaluate(`document.querySelector('main').innerText`, &text))
 	if found := apptest.EnglishIn(text); found != "" || text == "" {
-		b.t.Errorf("%s is not all Korean: %q in\n%.3000s", where, found, text)
+		b.t.Errorf("%s is not all Korean: %q in\n%.1500s", where, found, text)
 	}
 	return text
 }

@@ -67,23 +67,25 @@ func (t *translation) text(message string, depth int) (out string, known bool) {
 	return before + out + after, known
 }
 
-// sentence translates a text that one format has made.
+// sentence translates a text that one format has made. A reason becomes a sentence by a capital and a period.
 func (t *translation) sentence(text string, depth int) (string, bool) {
-	if t.left--; t.left < 0 {
-		return text, false
-	}
-	p, args, found := t.book.find(text)
-	if !found {
-		bare, hadPeriod := strings.CutSuffix(text, ".") // many reasons become sentences by a period
-		if !hadPeriod {
-			return text, false
+	bare, hadPeriod := strings.CutSuffix(text, ".")
+	small := strings.ToLower(text[:1]) + text[1:]
+	for _, try := range []struct {
+		text, period string
+		differs      bool
+	}{{text, "", true}, {bare, ".", hadPeriod}, {small, "", small != text}, {strings.TrimSuffix(small, "."), ".", hadPeriod && small != text}} {
+		if !try.differs || try.text == "" {
+			continue
 		}
-		if p, args, found = t.book.find(bare); !found {
-			return text, false
+		if t.left--; t.left < 0 {
+			break
 		}
-		return t.fill(p, args, depth) + ".", true
+		if p, args, found := t.book.find(try.text); found {
+			return t.fill(p, args, depth) + try.period, true
+		}
 	}
-	return t.fill(p, args, depth), true
+	return text, false
 }
 
 // fill puts the arguments into the Korean format. Those in quotation marks are names; others may be messages.

@@ -75,6 +75,8 @@ func TestText(t *testing.T) {
 		"Resource group 'a' could not be found.; Kubernetes 1.36.0 is supported.": "'a' 리소스 그룹을 찾을 수 없습니다.; Kubernetes 1.36.0 버전은 지원됩니다.",
 		"properties.cert: it is encrypted; remove its passphrase first (openssl pkey)": "properties.cert: 암호화되어 있습니다. 먼저 암호를 제거하세요(openssl " +
 			"pkey)",
+		// A reason that became a sentence.
+		"The kubeconfig is not valid YAML of kind Config.": "kubeconfig가 kind가 Config인 올바른 YAML이 아닙니다.",
 		// A number must be one.
 		"There are many tags; at most 50 are possible.": "There are many tags; at most 50 are possible.",
 		"Something that nobody says. Nor this.":         "Something that nobody says. Nor this.",

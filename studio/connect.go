@@ -187,7 +187,7 @@ func (v *visit) checkConnection(d connectData, cluster client.ConnectedCluster) 
 	if err != nil {
 		return err
 	}
-	if !d.Verdict.Valid {
+	if len(d.Verdict.Violations) > 0 { // a check that failed is shown on the second step, with its reason
 		d.Errors, v.status = d.Verdict.Violations, http.StatusBadRequest
 		return v.showConnect(d)
 	}
