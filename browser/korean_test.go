@@ -45,6 +45,7 @@ func toJSON(values map[string]string) string {
 // wizardRefusals are forms of the wizard that the rules refuse: what differs from a form that they accept.
 func wizardRefusals(s *apptest.Server) map[string]map[string]string {
 	type form = map[string]string
+	const foreign = "11111111-2222-3333-4444-555555555555"
 	with := func(base form, changes ...string) form {
 		out := maps.Clone(base)
 		for i := 0; i < len(changes); i += 2 {
@@ -58,20 +59,25 @@ func wizardRefusals(s *apptest.Server) map[string]map[string]string {
 	existing := func(cluster string) form { return form{"mode": "existing", "cluster": cluster, "purpose": "DevTest"} }
 	return map[string]form{
 		"a reserved name": {"name": "local"}, "a short name": {"name": "a"}, "a name with a space": {"name": "a b"}, "no name": {"name": ""},
-		"no nodes": {"nodes": "0"}, "too few vCPUs": {"nodes": "1"}, "too many nodes": {"nodes": "2000"}, "nodes that are no number": {"nodes": "x"},
+		"no nodes": {"nodes": "0"}, "too few vCPUs": {"nodes": "1"}, "too many nodes": {"nodes": "2000"}, "nodes: no number": {"nodes": "x"},
 		"an unknown size": {"size": "Standard_Nothing"}, "a burstable size": {"size": "Standard_B2s"}, "a small size": {"size": "Standard_A1_v2"},
 		"an unknown purpose": {"purpose": "Fun"}, "an unknown location": {"location": "atlantis"},
 		"an unknown load balancer": {"balancer": "Wrong"}, "a subnet of a public load balancer": {"balancersubnet": "s"},
-		"half a network": {"network": "net"}, "a network that does not exist": with(network, "network", "nowhere"), "a subnet that does not exist": network,
-		"a service range that is none": with(network, "servicecidr", "nonsense"), "a range that AKS reserves": with(network, "servicecidr", "169.254.0.0/16"),
-		"a service range that is too large": with(network, "servicecidr", "10.0.0.0/8"), "a DNS address that is none": with(network, "dns", "nonsense"),
-		"a DNS address outside": with(network, "dns", "10.9.0.10"), "the first address for DNS": with(network, "dns", "10.0.0.1"),
-		"a bridge that is none": with(network, "bridgecidr", "nonsense"), "a bridge in the service range": with(network, "bridgecidr", "10.0.0.1/16"),
-		"half a certificate": {"ssl": "own", "cname": "a.example"}, "a certificate that is none": own, "a label that is missing": {"ssl": "leaf"},
+		"half a network": {"network": "net"}, "a network that does not exist": with(network, "network", "nowhere"),
+		"a subnet that does not exist":      network,
+		"a service range that is none":      with(network, "servicecidr", "nonsense"),
+		"a range that AKS reserves":         with(network, "servicecidr", "169.254.0.0/16"),
+		"a service range that is too large": with(network, "servicecidr", "10.0.0.0/8"),
+		"a DNS address that is none":        with(network, "dns", "nonsense"),
+		"a DNS address outside":             with(network, "dns", "10.9.0.10"), "the first address for DNS": with(network, "dns", "10.0.0.1"),
+		"a bridge that is none":         with(network, "bridgecidr", "nonsense"),
+		"a bridge in the service range": with(network, "bridgecidr", "10.0.0.1/16"),
+		"half a certificate":            {"ssl": "own", "cname": "a.example"}, "a certificate that is none": own,
+		"a label that is missing":          {"ssl": "leaf"},
 		"a label without a public address": {"ssl": "leaf", "leaf": "a", "balancer": "InternalLoadBalancer"},
 		"a cluster that does not exist":    existing(s.Cluster("rg", "nowhere")), "an id that is none": existing("not/an/id"),
 		"the id of something else":   existing(s.Workspace("rg", "vision")),
-		"a foreign cluster":          existing(strings.Replace(s.Cluster("rg", "x"), s.SubscriptionID, "11111111-2222-3333-4444-555555555555", 1)),
+		"a foreign cluster":          existing(strings.Replace(s.Cluster("rg", "x"), s.SubscriptionID, foreign, 1)),
 		"a cluster that failed":      existing(s.Group("rg") + "/providers/Microsoft.Kubernetes/connectedClusters/refused"),
 		"a cluster that is attached": existing(s.Cluster("rg", "held")),
 	}

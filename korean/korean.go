@@ -69,23 +69,32 @@ func (t *translation) text(message string, depth int) (out string, known bool) {
 
 // sentence translates a text that one format has made. A reason becomes a sentence by a capital and a period.
 func (t *translation) sentence(text string, depth int) (string, bool) {
-	bare, hadPeriod := strings.CutSuffix(text, ".")
-	small := strings.ToLower(text[:1]) + text[1:]
-	for _, try := range []struct {
-		text, period string
-		differs      bool
-	}{{text, "", true}, {bare, ".", hadPeriod}, {small, "", small != text}, {strings.TrimSuffix(small, "."), ".", hadPeriod && small != text}} {
-		if !try.differs || try.text == "" {
-			continue
+	forms := []string{text}
+	if first := text[0]; first >= 'A' && first <= 'Z' {
+		forms = append(forms, string(first|0x20)+text[1:])
+	}
+	for _, form := range forms {
+		if out, known := t.lookUp(form, depth); known {
+			return out, true
 		}
-		if t.left--; t.left < 0 {
-			break
-		}
-		if p, args, found := t.book.find(try.text); found {
-			return t.fill(p, args, depth) + try.period, true
+		if bare, hasPeriod := strings.CutSuffix(form, "."); hasPeriod {
+			if out, known := t.lookUp(bare, depth); known {
+				return out + ".", true
+			}
 		}
 	}
 	return text, false
+}
+
+func (t *translation) lookUp(text string, depth int) (string, bool) {
+	if t.left--; t.left < 0 {
+		return text, false
+	}
+	p, args, found := t.book.find(text)
+	if !found {
+		return text, false
+	}
+	return t.fill(p, args, depth), true
 }
 
 // fill puts the arguments into the Korean format. Those in quotation marks are names; others may be messages.

@@ -14,16 +14,16 @@ func TestKorean(t *testing.T) {
 		// Sentences.
 		`{"error":{"code":"A","details":[{"message":` + said + `,"target":"x"}],"message":` + said + `}}`: `{"error":{"code":"A","details":` +
 			`[{"message":` + korean + `,"target":"x"}],"message":` + korean + `}}`,
-		`{"properties":{"conditions":[{"message":` + said + `,"reason":"Answers"}]}}`: `{"properties":{"conditions":[{"message":` + korean +
-			`,"reason":"Answers"}]}}`,
-		`{"value":[{"properties":{"notes":[` + said + `],"steps":[{"at":"now","message":` + said + `}]}}]}`: `{"value":[{"properties":{"notes":[` +
-			korean + `],"steps":[{"at":"now","message":` + korean + `}]}}]}`,
-		`{"checks":[{"detail":` + said + `,"name":"answers","ok":true}],"warnings":[{"message":` + said + `}]}`: `{"checks":[{"detail":` + korean +
-			`,"name":"answers","ok":true}],"warnings":[{"message":` + korean + `}]}`,
-		`{"properties":{"statusMessage":` + said + `}}`:                       `{"properties":{"statusMessage":` + korean + `}}`,
-		`{"properties":{"statusMessage":{"error":{"message":` + said + `}}}}`: `{"properties":{"statusMessage":{"error":{"message":` + korean + `}}}}`,
-		`{"properties":{"provisioningErrors":[{"error":{"message":` + said + `},"message":` + said + `}]}}`: `{"properties":{"provisioningErrors":` +
-			`[{"error":{"message":` + korean + `},"message":` + korean + `}]}}`,
+		`{"properties":{"conditions":[{"message":` + said + `}]}}`: `{"properties":{"conditions":[{"message":` + korean + `}]}}`,
+		`{"value":[{"properties":{"notes":[` + said + `],"steps":[{"message":` + said + `}]}}]}`: `{"value":[{"properties":{"notes":[` + korean +
+			`],"steps":[{"message":` + korean + `}]}}]}`,
+		`{"checks":[{"detail":` + said + `,"ok":true}],"warnings":[{"message":` + said + `}]}`: `{"checks":[{"detail":` + korean +
+			`,"ok":true}],"warnings":[{"message":` + korean + `}]}`,
+		`{"properties":{"statusMessage":` + said + `}}`: `{"properties":{"statusMessage":` + korean + `}}`,
+		`{"properties":{"statusMessage":{"error":{"message":` + said + `}}}}`: `{"properties":{"statusMessage":{"error":{"message":` +
+			korean + `}}}}`,
+		`{"properties":{"provisioningErrors":[{"error":{"message":` + said + `},"message":` + said + `}]}}`: `{"properties":{` +
+			`"provisioningErrors":[{"error":{"message":` + korean + `},"message":` + korean + `}]}}`,
 		// What callers sent.
 		`{"name":` + said + `,"tags":{"message":` + said + `}}`:                                  ``,
 		`{"properties":{"description":` + said + `,"parameters":{"message":` + said + `}}}`:      ``,

@@ -8,7 +8,8 @@ import (
 
 var (
 	quoted  = regexp.MustCompile("'[^']*'|\"[^\"]*\"|`[^`]*`|‘[^’]*’")
-	english = regexp.MustCompile(`(?i)(^|[^-./=\w])(the|is|are|was|must|cannot|has|have|that|which|with|there|does|it|this|and|not|of|an)([^-/=\w]|$)`)
+	english = regexp.MustCompile(`(?i)(^|[^-./=\w])(the|is|are|was|must|cannot|has|have|that|which|with|there|does|it|this|and|not|of|an)` +
+		`([^-/=\w]|$)`)
 )
 
 // EnglishIn is the first words of English in a text, without what is in quotation marks; empty when there are none. Names, commands

@@ -46,10 +46,11 @@ func TestInKorean(t *testing.T) {
 	}
 	w.on("DELETE "+clusterPath, "202 {}")
 	w.on("GET "+operationPath, `{"status":"InProgress","properties":{"message":"stopping and removing the cluster"}}`,
-		`{"status":"Failed","error":{"code":"OperationTimedOut","message":"The server ended 3 times while it worked on 'k', so Berth gave that up. `+
-			`Change the request, or delete the resource."}}`)
+		`{"status":"Failed","error":{"code":"OperationTimedOut","message":"The server ended 3 times while it worked on 'k', `+
+			`so Berth gave that up. Change the request, or delete the resource."}}`)
 	r = offTerminal("aks", "delete", "-n", "k", "-g", "g", "--yes")
-	if want := "클러스터를 삭제하는 중: k: 클러스터를 중지하고 제거하는 중\nERROR: (OperationTimedOut) 'k' 리소스를 처리하는 동안 서버가 3번 종료되어"; !strings.HasPrefix(r.err, want) {
+	want := "클러스터를 삭제하는 중: k: 클러스터를 중지하고 제거하는 중\nERROR: (OperationTimedOut) 'k' 리소스를 처리하는 동안 서버가 3번 종료되어"
+	if !strings.HasPrefix(r.err, want) {
 		t.Errorf("%q", r.err)
 	}
 	t.Setenv("BERTH_DATA_DIR", "/nowhere/at/all")
@@ -63,7 +64,8 @@ func TestWarningsInKorean(t *testing.T) {
 	w := newWorld(t).fill()
 	t.Setenv("LC_ALL", "ko_KR.UTF-8")
 	w.header = map[string]string{"Content-Language": "ko", "Warning": `299 berth "Kept only."`}
-	kept := `{"id":"` + clusterPath + `","name":"k","properties":{"warnings":[{"code":"Warning","target":"properties.zones","message":"보관만 합니다."}]}}`
+	kept := `{"id":"` + clusterPath + `","name":"k","properties":{"warnings":[` +
+		`{"code":"Warning","target":"properties.zones","message":"보관만 합니다."}]}}`
 	w.on("PUT "+clusterPath, kept)
 	w.on("GET "+clusterPath, kept)
 	r := offTerminal("aks", "create", "-n", "k", "-g", "g")
