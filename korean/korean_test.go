@@ -32,6 +32,9 @@ namespace: %s
 . Did you mean %s?
 no end
 None available
+Unreachable since %s
+Degraded: %s
+No rule is violated.
 cluster connect
 aks import
 Bearer %s
