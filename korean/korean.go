@@ -109,11 +109,18 @@ func (t *translation) fill(p *pair, args []string, depth int) string {
 	return fmt.Sprintf(p.korean, all...)
 }
 
-// separators stand between messages that were joined, the strongest first. What is before the last one is often a path, which stays.
-var separators = []string{". ", "; ", ": "}
+// separators stand between messages that were joined, the strongest first.
+var separators = []string{". ", "; "}
 
-// parts translates messages that were joined: as much as possible at once, from the beginning.
+// parts translates messages that were joined: as much as possible at once, from the beginning. What is before a message and a colon,
+// such as the path of a field, stays.
 func (t *translation) parts(text string, depth int) (string, bool) {
+	before, message, hasColon := strings.Cut(text, ": ")
+	if hasColon && message != "" && !strings.Contains(before, separators[0]) {
+		if out, known := t.sentence(message, depth+1); known {
+			return before + ": " + out, true
+		}
+	}
 	for _, separator := range separators {
 		if !strings.Contains(text, separator) {
 			continue
@@ -121,6 +128,10 @@ func (t *translation) parts(text string, depth int) (string, bool) {
 		if out, known := t.joined(text, separator, depth); known {
 			return out, true
 		}
+	}
+	if hasColon {
+		out, known := t.text(message, depth+1)
+		return before + ": " + out, known
 	}
 	return text, false
 }

@@ -17,10 +17,11 @@ var toldAnswer = func() told {
 	fault := told{"message": text}
 	fault["details"], fault["error"] = fault, fault
 	found := told{"message": text}
+	parts := told{"properties": {"berthNote": text}}
 	resource := told{"error": fault, "message": text, "reason": text, "details": fault, "properties": {
 		"error": fault, "warnings": fault, "provisioningErrors": fault, "statusMessage": {"": nil, "error": fault},
 		"message": text, "notes": text, "steps": found, "health": found, "conditions": found, "conditionHistory": found,
-		"berthNote": text, "rights": text,
+		"berthNote": text, "rights": text, "subnets": parts, "securityRules": parts, "routes": parts,
 	}}
 	answer := told{"violations": fault, "warnings": fault, "checks": {"detail": text}, "value": resource}
 	for key, below := range resource {
