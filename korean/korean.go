@@ -30,9 +30,10 @@ func Wanted(acceptLanguage string) bool {
 
 // Messages contain texts from requests and from clusters, so the work on one is limited.
 const (
-	maxMessage = 8 << 10 // bytes; a longer one stays as it is
-	maxDepth   = 6       // of messages inside messages
-	maxLookups = 200     // for one message
+	maxMessage = 8 << 10  // bytes; a longer one stays as it is
+	maxDepth   = 6        // of messages inside messages
+	maxWork    = 64 << 10 // bytes that are looked up for one message, its parts again and again
+	maxJoined  = 8        // sentences that one format can have, with those in its arguments
 )
 
 // Text is a message in Korean; what is not known of it stays as it is.
@@ -40,7 +41,7 @@ func Text(message string) string {
 	if len(message) > maxMessage {
 		return message
 	}
-	t := translation{book: sentences(), left: maxLookups}
+	t := translation{book: sentences(), left: maxWork}
 	lines := strings.Split(message, "\n")
 	for i, line := range lines {
 		lines[i], _ = t.text(line, 0)
@@ -51,7 +52,7 @@ func Text(message string) string {
 // translation is the work on one message.
 type translation struct {
 	book *book
-	left int // lookups that are still allowed
+	left int // bytes that may still be looked up
 }
 
 // text translates a message, and reports whether any of it is known: one sentence, or several that follow each other.
@@ -69,6 +70,9 @@ func (t *translation) text(message string, depth int) (out string, known bool) {
 
 // sentence translates a text that one format has made. A reason becomes a sentence by a capital and a period.
 func (t *translation) sentence(text string, depth int) (string, bool) {
+	if text == "" {
+		return text, false
+	}
 	forms := []string{text}
 	if first := text[0]; first >= 'A' && first <= 'Z' {
 		forms = append(forms, string(first|0x20)+text[1:])
@@ -87,7 +91,7 @@ func (t *translation) sentence(text string, depth int) (string, bool) {
 }
 
 func (t *translation) lookUp(text string, depth int) (string, bool) {
-	if t.left--; t.left < 0 {
+	if t.left -= len(text) + 32; t.left < 0 {
 		return text, false
 	}
 	p, args, found := t.book.find(text)
@@ -141,7 +145,7 @@ func (t *translation) joined(text, separator string, depth int) (string, bool) {
 	pieces := strings.SplitAfter(text, separator)
 	known := false
 	for len(pieces) > 0 && t.left > 0 {
-		n := len(pieces)
+		n := min(len(pieces), maxJoined)
 		for ; n > 0; n-- {
 			if n == len(pieces) && out.Len() == 0 {
 				continue // the whole text is not known

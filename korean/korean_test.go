@@ -155,6 +155,7 @@ func TestReadReportsDisorder(t *testing.T) {
 func FuzzText(f *testing.F) {
 	f.Add("The certificate cannot be used: 'a'. b; c: d")
 	f.Add(strings.Repeat("a. ", 1000))
+	f.Add(". ; : .")
 	f.Fuzz(func(t *testing.T, message string) {
 		if got := Text(message); len(got) > 40*len(message)+1000 {
 			t.Errorf("%d bytes become %d", len(message), len(got))
