@@ -76,6 +76,7 @@ var homes = map[string][]string{
 	"golang.org/x/crypto":             {"identity"},
 	"filippo.io/age":                  {"seal"},
 	"github.com/jmespath/go-jmespath": {"cmd/berth"},
+	"golang.org/x/text":               {"korean", "studio"},
 }
 
 type goPackage struct {
