@@ -16,7 +16,7 @@ var speaking = []string{
 // unheard are their files that report only to the operator who starts the server, and to the log. What plain.go puts together is in
 // sentences/others.txt.
 var unheard = regexp.MustCompile(`^\.\./(plain|refusal|identity/(authority|credentials|keys?|pair|tls)|provider/local/record|` +
-	`cmd/berth/(demo\w*|serve|env|env_check|azcloud|studio|version|complete)|` +
+	`cmd/berth/(demo\w*|serve|env|azcloud|studio|version|complete)|` +
 	`store/(aside|claim|commit|migrate|secret|sqlite_\w+|store))\.go$`)
 
 // unsaid are texts in them that look like sentences and are none: headers, names, columns, commands, the log, --help, and parts of
@@ -37,6 +37,8 @@ Degraded: %s
 No rule is violated.
 cluster connect
 aks import
+eval "$(berth env)"
+rm %s
 Bearer %s
 Bearer authorization_uri="%s", error="invalid_token", error_description="%s"
 in the variable
