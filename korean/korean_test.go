@@ -83,7 +83,7 @@ func TestText(t *testing.T) {
 		"properties.cert: it is encrypted; remove its passphrase first (openssl pkey)": "properties.cert: 암호화되어 있습니다. 먼저 암호를 제거하세요(openssl " +
 			"pkey)",
 		// A reason that became a sentence.
-		"The kubeconfig is not valid YAML of kind Config.": "kubeconfig가 kind가 Config인 올바른 YAML이 아닙니다.",
+		"The kubeconfig is not valid YAML of kind Config.": "kubeconfig가 올바른 YAML(kind: Config)이 아닙니다.",
 		// A number must be one.
 		"There are many tags; at most 50 are possible.": "There are many tags; at most 50 are possible.",
 		"Something that nobody says. Nor this.":         "Something that nobody says. Nor this.",
@@ -94,6 +94,9 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// particle is a particle after an argument: which one is right depends on the last sound of the argument.
+var particle = regexp.MustCompile(`%(\[\d\])?s['"]?(은|는|이|가|을|를|와|과|로|으로|\((은|는|이|가|을|를|와|과|으)\).?)([ ,.)]|$)`)
 
 // TestPairs: the Korean side has every argument once, and a format and its arguments survive the way there.
 func TestPairs(t *testing.T) {
@@ -109,6 +112,9 @@ func TestPairs(t *testing.T) {
 			if p.korean != p.english {
 				t.Errorf("%q is not Korean", p.korean)
 			}
+		}
+		if particle.MatchString(p.korean) {
+			t.Errorf("%q has a particle that depends on an argument: put a noun before it", p.korean)
 		}
 		sample, args := p.sample()
 		got := Text(sample)
