@@ -130,7 +130,10 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// A page of another site must not use the session of this one. The browser names the site of a request in its headers.
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		http.Error(w, "This request comes from another site.", http.StatusForbidden)
+		v := &visit{Studio: s, w: w, r: r, lang: s.language(r), status: http.StatusForbidden}
+		if err := v.render("trouble", trouble{Status: v.status, Title: v.T("trouble.title"), Detail: v.T("trouble.site")}); err != nil {
+			s.Log.Error("a page cannot be shown", "error", err)
+		}
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
