@@ -10,14 +10,12 @@ import (
 // speaking are the packages whose sentences reach users.
 var speaking = []string{
 	".", "arm", "clusters", "graph", "identity", "kube", "provider/local", "reconcile", "rules", "store", "template", "wire",
-	"client", "cmd/berth",
+	"client", "cmd/berth", "app", "seal", "disk",
 }
 
-// unheard are their files that report only to the operator who starts the server, and to the log. What plain.go puts together is in
-// sentences/others.txt.
-var unheard = regexp.MustCompile(`^\.\./(plain|refusal|identity/(authority|credentials|keys?|pair|tls)|provider/local/record|` +
-	`cmd/berth/(demo\w*|serve|env|azcloud|studio|version|complete)|` +
-	`store/(aside|claim|commit|migrate|secret|sqlite_\w+|store))\.go$`)
+// unheard are their files that report only to the log or to programs. What plain.go puts together is in sentences/others.txt.
+var unheard = regexp.MustCompile(`^\.\./(plain|refusal|app/debug|cmd/berth/(demo\w*|serve|env|azcloud|studio|version|complete)|` +
+	`store/(aside|commit|store))\.go$`)
 
 // unsaid are texts in them that look like sentences and are none: headers, names, columns, commands, the log, --help, and parts of
 // sentences that are never said alone.
@@ -37,6 +35,10 @@ Degraded: %s
 No rule is violated.
 cluster connect
 aks import
+Application Support
+YAML file with the same settings (dataDir, listen, publicUrl, hosts, …) [$BERTH_CONFIG]
+# Opens the secrets in Berth's database. Keep a copy apart from that of the database.
+credentials of client %s in tenant %s at %s (secret redacted)
 eval "$(berth env)"
 rm %s
 Bearer %s

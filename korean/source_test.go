@@ -20,7 +20,7 @@ var silent = regexp.MustCompile(`(?i)(^|\.)(log\.(debug|info|warn|error)|mustcom
 	`handle(func)?|command|family|\w*varp?|\w*flag|fixedcompletions)$`)
 
 // help are the fields of commands with the text of --help, which is English.
-var help = regexp.MustCompile(`^(Use|Short|Long|Example|Version)$`)
+var help = regexp.MustCompile(`^(Use|Short|Long|Example|Version|usage|CommonName)$`)
 
 // spoken is what a folder of source says: the formats of its sentences, and all of its texts.
 type spoken struct {
@@ -138,8 +138,9 @@ func (s speaker) lines(text string, at token.Pos) {
 }
 
 // program is a text for programs: SQL, a line of YAML, the pattern of a route, a date, a command line.
-var program = regexp.MustCompile(`^(SELECT|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|GET|POST|PATCH) |= (\?|0|'')|^(id|key), |excluded\.|` +
-	`^(ON CONFLICT|generation,|message,) |^(- )?\w+: \S+$|GMT$|ssZ$|^microsoft\.|^australiaeast |^(berth|-i) [^i]`)
+var program = regexp.MustCompile(`^(SELECT|FROM|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|SAVEPOINT|ROLLBACK|RELEASE|GET|POST|PATCH) |` +
+	` = (\?|0|'')|^(id|key), |excluded\.|^(ON CONFLICT|generation,|message,) |^(- )?\w+: \S+$|GMT$|ssZ$|` +
+	`^microsoft\.|^australiaeast |^(berth|-i) [^i]`)
 
 func nameOf(e ast.Expr) string {
 	switch e := e.(type) {
