@@ -17,10 +17,12 @@ var floors = map[string][]string{
 	"": {},
 	// Data.
 	"catalog": {},
+	// Texts.
+	"korean": {},
 	// Pure: no store, no clock, no network.
 	"rules": {"catalog"},
 	// JSON only.
-	"wire": {"catalog"},
+	"wire": {"catalog", "korean"},
 	// SQL only.
 	"store": {},
 	// Files beside the database.
@@ -43,20 +45,20 @@ var floors = map[string][]string{
 	"clusters": {"kube", "store", "rules", "catalog"},
 	"client":   {"wire"},
 	// Callers, as Microsoft Graph shows them.
-	"graph": {"identity"},
+	"graph": {"identity", "korean"},
 	// Never reconcile: they meet in the store.
-	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template"},
+	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
 	// Never arm, never a provider by name.
 	"reconcile": {"clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
 	"app": {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local",
 		"azext", "studio"},
 	// A true server for tests.
-	"app/apptest": {"app"},
+	"app/apptest": {"app", "korean"},
 	// Pages.
-	"studio": {"client", "catalog"},
+	"studio": {"client", "catalog", "korean"},
 	// Flags, then app or client.
-	"cmd/berth": {"app", "client"},
+	"cmd/berth": {"app", "client", "korean"},
 	// Starts programs and nothing else.
 	"compat": {},
 	// Measures from outside; store for its driver.
@@ -74,6 +76,7 @@ var homes = map[string][]string{
 	"golang.org/x/crypto":             {"identity"},
 	"filippo.io/age":                  {"seal"},
 	"github.com/jmespath/go-jmespath": {"cmd/berth"},
+	"golang.org/x/text":               {"korean", "studio"},
 }
 
 type goPackage struct {

@@ -2,6 +2,7 @@ package berth
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -153,7 +154,8 @@ func (h *Health) Lose(now time.Time, types ...ConditionType) {
 		}
 		last := "The cluster does not answer."
 		if !c.ObservedAt.IsZero() {
-			last += " On " + c.ObservedAt.UTC().Format("2006-01-02 at 15:04 UTC") + ": " + c.Message
+			at := c.ObservedAt.UTC()
+			last = fmt.Sprintf("The cluster does not answer. On %s at %s UTC: %s", at.Format("2006-01-02"), at.Format("15:04"), c.Message)
 		}
 		c.Finding = Finding{Type: t, Status: ConditionUnknown, Reason: ReasonSilent, Message: last}
 		c.Since, c.Doubt = now, ""

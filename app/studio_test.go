@@ -75,9 +75,9 @@ func TestStudioDoor(t *testing.T) {
 		t.Error("a Korean browser is not answered in Korean")
 	}
 	form := url.Values{"name": {"evil"}, "group": {jobGroup}, "location": {"westeurope"}}
-	if status, _, _ := ask(http.MethodPost, "/studio/workspaces", session, form, "Origin", "https://evil.example",
-		"Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
-		t.Errorf("another site's form: %d", status)
+	if status, _, text := ask(http.MethodPost, "/studio/workspaces", session, form, "Origin", "https://evil.example",
+		"Sec-Fetch-Site", "cross-site", "Accept-Language", "ko"); status != http.StatusForbidden || !strings.Contains(text, "다른 사이트에서") {
+		t.Errorf("another site's form: %d %s", status, text)
 	}
 	if r := s.Do(http.MethodGet, s.Workspace(jobGroup, "evil"), nil); r.Status != http.StatusNotFound {
 		t.Errorf("another site's form was acted on: %d", r.Status)

@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ func (f *front) refuseAll(all []refusal) {
 			r := g.Send(apptest.Request{Method: c.method, Path: c.path, Body: c.body, Header: c.header, Raw: strings.Contains(c.name, "version")})
 			g.Refused(r, c.status, c.code, c.words...)
 			g.plain(r)
+			g.inKorean(c)
 		})
 	}
 }
@@ -44,6 +46,24 @@ func (f *front) plain(r *apptest.Response) {
 		if strings.Contains(r.Text, inside) {
 			f.t.Errorf("an error shows the inside (%s): %s", inside, r.Text)
 		}
+	}
+}
+
+// inKorean checks that the same refusal comes in Korean when the caller asks for that, with the same code.
+func (f *front) inKorean(c refusal) {
+	f.t.Helper()
+	header := maps.Clone(c.header)
+	if header == nil {
+		header = map[string]string{}
+	}
+	header["Accept-Language"] = "ko-KR,ko;q=0.9,en;q=0.8"
+	r := f.Send(apptest.Request{Method: c.method, Path: c.path, Body: c.body, Header: header, Raw: strings.Contains(c.name, "version")})
+	message, _ := apptest.At(r.Body, "error.message").(string)
+	if r.Status != c.status || apptest.At(r.Body, "error.code") != c.code || apptest.EnglishIn(message) != "" {
+		f.t.Errorf("in Korean: %d %s", r.Status, r.Text)
+	}
+	if r.Header.Get("Content-Language") != "ko" || r.Header.Get("Vary") != "Accept-Language" {
+		f.t.Errorf("in Korean: %v", r.Header)
 	}
 }
 

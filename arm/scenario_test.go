@@ -84,7 +84,7 @@ func (s *stage) step(st *step, vars variables) error {
 		return fmt.Errorf("%s %s\n  %s\nit answered %d %v\n%s", st.method, path, strings.Join(diffs, "\n  "), got.status, got.telling(),
 			short(indented(got.text)))
 	}
-	return nil
+	return got.translates()
 }
 
 // answer is a response of the server.

@@ -21,7 +21,9 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/korean"
 	"berth.dev/berth/store"
+	"berth.dev/berth/wire"
 )
 
 // maxBody is the maximum size of a request body, in bytes. Azure Resource Manager accepts 4 MB.
@@ -237,6 +239,13 @@ func (s *Server) write(w http.ResponseWriter, q *request, res *response) {
 		}
 	}
 	h.Set("Content-Type", "application/json; charset=utf-8")
+	if language := q.Header.Get("Accept-Language"); language != "" {
+		h.Set("Vary", "Accept-Language")
+		if korean.Wanted(language) {
+			h.Set("Content-Language", "ko")
+			body = wire.Korean(body)
+		}
+	}
 	w.WriteHeader(res.status)
 	if q.Method != http.MethodHead {
 		_, _ = w.Write(body) // an error means that the client has disconnected

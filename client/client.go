@@ -31,6 +31,7 @@ type Options struct {
 	Credentials Credentials
 	HTTPClient  *http.Client // nil: one that trusts Credentials.CAFile
 	UserAgent   string       // "berth" when empty
+	Language    string       // of the server's sentences, as for Accept-Language; English when empty
 	Trace       io.Writer    // requests and answers are written here, without their secrets; nil for none
 	Warn        func(string) // called with each warning about a request that the server accepted; may be nil
 	Token       string       // sent as it is, instead of signing in; empty: Credentials sign in

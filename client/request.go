@@ -155,6 +155,9 @@ func (c *Client) try(ctx context.Context, method, path string, data []byte) (*Re
 func (c *Client) send(req *http.Request, data []byte) (*Response, error) {
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	req.Header.Set("Accept", "application/json")
+	if c.options.Language != "" {
+		req.Header.Set("Accept-Language", c.options.Language)
+	}
 	c.traceRequest(req, data)
 	start := time.Now()
 	res, err := c.http.Do(req)
@@ -179,21 +182,21 @@ func (c *Client) warn(method string, res *Response) {
 	if c.options.Warn == nil || method == http.MethodGet || res.Status >= http.StatusBadRequest {
 		return
 	}
-	seen := map[string]bool{}
-	for _, header := range res.Header.Values("Warning") {
-		for _, m := range warningText.FindAllStringSubmatch(header, -1) {
-			text := strings.ReplaceAll(m[1], `\"`, `"`)
-			seen[text] = true
-			c.options.Warn(text)
-		}
-	}
 	var body struct {
 		Properties struct {
 			Warnings []struct{ Target, Message string } `json:"warnings"`
 		} `json:"properties"`
 	}
-	if err := json.Unmarshal(res.body, &body); err != nil {
-		return // an answer of another shape has no warnings
+	_ = json.Unmarshal(res.body, &body) // an answer of another shape has no warnings
+	seen := map[string]bool{}
+	if res.Header.Get("Content-Language") == "" || len(body.Properties.Warnings) == 0 { // a header is in English in any language
+		for _, header := range res.Header.Values("Warning") {
+			for _, m := range warningText.FindAllStringSubmatch(header, -1) {
+				text := strings.ReplaceAll(m[1], `\"`, `"`)
+				seen[text] = true
+				c.options.Warn(text)
+			}
+		}
 	}
 	for _, w := range body.Properties.Warnings {
 		if text := w.Target + ": " + w.Message; !seen[text] && !seen[w.Message] {

@@ -57,12 +57,12 @@ func nodesCheck(spec berth.ComputeSpec, total kube.Totals) berth.Check {
 
 // CapacityCheck reports whether a cluster is large enough for the purpose of a compute.
 func CapacityCheck(spec berth.ComputeSpec, total kube.Totals) berth.Check {
-	have := fmt.Sprintf("%d of %d nodes are ready, with %d vCPUs together.", total.Ready, total.Nodes, total.VCPUs)
+	have := fmt.Sprintf("%d of %d nodes are ready, with %d vCPUs together", total.Ready, total.Nodes, total.VCPUs)
 	if spec.Type == berth.ComputeAKS && !rules.EnoughVCPUs(spec.Purpose, total.VCPUs, total.VMSize) {
-		return failed("capacity", "%s %s needs %d vCPUs: add nodes, or attach it with the purpose DevTest.", have, spec.Purpose,
+		return failed("capacity", "%s. %s needs %d vCPUs: add nodes, or attach it with the purpose DevTest.", have, spec.Purpose,
 			rules.ProductionVCPUs)
 	}
-	return passed("capacity", "%s", have)
+	return passed("capacity", "%s.", have)
 }
 
 // right is what an account must be allowed to do; resource is written as kube.Conn.Can reads it.

@@ -17,6 +17,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/korean"
 )
 
 // Path is what the addresses of this API begin with.
@@ -132,6 +133,13 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if f.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", identity.Challenge(s.Endpoint, s.Authority.TenantID(), err))
+	}
+	if language := r.Header.Get("Accept-Language"); language != "" {
+		w.Header().Set("Vary", "Accept-Language")
+		if korean.Wanted(language) {
+			w.Header().Set("Content-Language", "ko")
+			message = korean.Text(message)
+		}
 	}
 	s.write(w, answer{f.status, map[string]any{"error": map[string]any{"code": f.code, "message": message,
 		"innerError": map[string]any{"date": time.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": id, "client-request-id": id}}}})

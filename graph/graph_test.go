@@ -192,6 +192,17 @@ func TestSigningKeys(t *testing.T) {
 	f.send(http.StatusOK, "GET", "/graph/v1.0/berth/signingKeys", nil)
 }
 
+// TestKorean: a caller who asks for Korean gets the message in it, with the same code.
+func TestKorean(t *testing.T) {
+	f := newFront(t)
+	r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/users", Header: map[string]string{"Accept-Language": "ko"}})
+	f.Want(http.StatusNotFound, r)
+	message, _ := apptest.At(r.Body, "error.message").(string)
+	if !strings.HasPrefix(message, "Berth에는 'GET ") || r.Header.Get("Content-Language") != "ko" || r.Header.Get("Vary") != "Accept-Language" {
+		t.Errorf("%v %s", r.Header, r.Text)
+	}
+}
+
 // TestAudience: Graph and Resource Manager accept only their own tokens, and the refusal names the scope to request.
 func TestAudience(t *testing.T) {
 	f := newFront(t)

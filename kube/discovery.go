@@ -99,7 +99,7 @@ func (t *tally) add(name string) {
 func (t *tally) String() string {
 	s := strings.Join(t.first, ", ")
 	if more := t.n - len(t.first); more > 0 {
-		s += fmt.Sprintf(" and %d more", more)
+		return fmt.Sprintf("%s and %d more", s, more)
 	}
 	return s
 }

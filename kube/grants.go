@@ -83,7 +83,7 @@ func Rights() []string {
 	for _, g := range connectionGrants {
 		line := strings.Join(g.rule.Verbs, ", ") + " " + strings.Join(g.rule.Resources, ", ")
 		if len(g.rule.ResourceNames) > 0 {
-			line += " named " + strings.Join(g.rule.ResourceNames, ", ")
+			line += " (" + strings.Join(g.rule.ResourceNames, ", ") + ")"
 		}
 		out = append(out, line+": "+g.why)
 	}

@@ -18,8 +18,8 @@ func Explain(err error) *berth.Error {
 	case *berth.TakenError:
 		return AlreadyAttached(e)
 	case *berth.TakenOverError:
-		return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over by %s, on %s%s. Detach this compute.",
-			e.Cluster.Name(), placeOf(e.By.String()), minute(e.At), by(e.Caller, e.Name))
+		return berth.Errorf(berth.CodeConflict, "The cluster '%s' was taken over by %s, on %s. Detach this compute.",
+			e.Cluster.Name(), placeOf(e.By.String()), moment(e.At, e.Caller, e.Name))
 	case *berth.ParentError:
 		return parent(e)
 	case *berth.SupersededError:
@@ -91,32 +91,34 @@ func unreadable(e *berth.UnreadableError) *berth.Error {
 	}
 }
 
+// attachedAlready begins the refusal of a second attachment, and the warning that it takes the cluster over.
+const attachedAlready = "The cluster '%s' is already attached, as %s, since %s"
+
 // AlreadyAttached is the refusal of a second attachment, naming the first.
 func AlreadyAttached(t *berth.TakenError) *berth.Error {
-	holder := by(t.Caller, t.Name)
+	since := moment(t.Since, t.Caller, t.Name)
 	if t.Server != "" {
-		holder = " by another Berth (" + t.Server + ")"
+		since = fmt.Sprintf("%s UTC by another Berth (%s)", minute(t.Since), t.Server)
 	}
-	e := berth.Errorf(berth.CodeAlreadyAttached, "The cluster '%s' is already attached, as %s, since %s%s. "+
-		"Detach it there first; a second attachment would break the first. "+
+	e := berth.Errorf(berth.CodeAlreadyAttached, attachedAlready+". Detach it there first; a second attachment would break the first. "+
 		"To take the cluster over, use --force (force=true): the other compute then becomes Failed.",
-		t.Cluster.Name(), placeOf(t.Holder), minute(t.Since), holder)
+		t.Cluster.Name(), placeOf(t.Holder), since)
 	e.Target = "properties.resourceId"
 	return e
 }
 
-// by names a caller for a sentence: " by 'name'", or the id when the name is not known.
-func by(caller, name string) string {
+// moment is a time for a sentence, with the caller: by its name, or by its id when the name is not known.
+func moment(t time.Time, caller, name string) string {
 	switch {
 	case name != "":
-		return fmt.Sprintf(" by '%s'", name)
+		return fmt.Sprintf("%s UTC by '%s'", minute(t), name)
 	case caller != "":
-		return " by " + caller
+		return fmt.Sprintf("%s UTC by %s", minute(t), caller)
 	}
-	return ""
+	return minute(t) + " UTC"
 }
 
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
 func placeOf(holder string) string {
 	if id, err := berth.ParseID(holder); err == nil && id.Is(berth.TypeCompute) {

@@ -142,7 +142,7 @@ func (v *visit) showCluster(d clusterData) error {
 	}
 	if settled(d.State) {
 		if d.Facts, err = v.arm.Nodes(ctx, id); err != nil {
-			d.NodesError = err.Error()
+			d.NodesError = v.Said(err.Error())
 		}
 	}
 	if d.Count == "" {

@@ -125,7 +125,7 @@ func (v *visit) showCompute(d computeData) error {
 	}
 	if settled(d.State) {
 		if d.Nodes, err = v.arm.Nodes(ctx, id); err != nil {
-			d.NodesError = err.Error()
+			d.NodesError = v.Said(err.Error())
 		}
 	}
 	for _, n := range d.Nodes {

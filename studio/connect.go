@@ -109,7 +109,7 @@ func (s *Studio) connect(v *visit) error {
 	}}
 	kubeconfig, err := v.submittedKubeconfig(&d)
 	if err != nil {
-		d.Errors = append(d.Errors, berth.Error{Message: err.Error()})
+		d.Errors = append(d.Errors, berth.Error{Message: v.Said(err.Error())})
 	}
 	if f("resume") != "" || f("go") == "back" {
 		return v.showConnect(d)
@@ -187,7 +187,7 @@ func (v *visit) checkConnection(d connectData, cluster client.ConnectedCluster) 
 	if err != nil {
 		return err
 	}
-	if !d.Verdict.Valid {
+	if len(d.Verdict.Violations) > 0 { // a check that failed is shown on the second step, with its reason
 		d.Errors, v.status = d.Verdict.Violations, http.StatusBadRequest
 		return v.showConnect(d)
 	}

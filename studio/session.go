@@ -69,7 +69,7 @@ func (v *visit) enter() bool {
 	if v.session.Token != c.Value {
 		v.keep(v.session)
 	}
-	v.arm, err = v.client(v.session.Token)
+	v.arm, err = v.client(v.session.Token, v.Lang())
 	return err == nil
 }
 
@@ -123,14 +123,15 @@ func (s *Studio) signIn(v *visit) error {
 	}
 	c, err := client.New(client.Options{
 		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, ClientID: form.ClientID, ClientSecret: f("secret")},
-		HTTPClient:  &http.Client{Transport: from{v.r.RemoteAddr, s.Transport}, Timeout: time.Minute}, UserAgent: "berth-studio",
+		HTTPClient:  &http.Client{Transport: from{v.r.RemoteAddr, s.Transport}, Timeout: time.Minute},
+		UserAgent:   "berth-studio", Language: v.Lang(),
 	})
 	var token string
 	if err == nil {
 		token, err = c.SignIn(v.r.Context())
 	}
 	if err != nil {
-		form.Problem = err.Error()
+		form.Problem = v.Said(err.Error())
 		v.status = http.StatusUnauthorized
 		return v.render("sign-in", form)
 	}

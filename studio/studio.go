@@ -130,17 +130,20 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	// A page of another site must not use the session of this one. The browser names the site of a request in its headers.
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		http.Error(w, "This request comes from another site.", http.StatusForbidden)
+		v := &visit{Studio: s, w: w, r: r, lang: s.language(r), status: http.StatusForbidden}
+		if err := v.render("trouble", trouble{Status: v.status, Title: v.T("trouble.title"), Detail: v.T("trouble.site")}); err != nil {
+			s.Log.Error("a page cannot be shown", "error", err)
+		}
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	s.mux.ServeHTTP(w, r)
 }
 
-// client is a client of Resource Manager with a token.
-func (s *Studio) client(token string) (*client.Client, error) {
+// client is a client of Resource Manager with a token, whose answers have their sentences in a language.
+func (s *Studio) client(token, language string) (*client.Client, error) {
 	return client.New(client.Options{
 		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, SubscriptionID: s.SubscriptionID},
-		Token:       token, HTTPClient: &http.Client{Transport: s.Transport, Timeout: time.Minute}, UserAgent: "berth-studio",
+		Token:       token, HTTPClient: &http.Client{Transport: s.Transport, Timeout: time.Minute}, UserAgent: "berth-studio", Language: language,
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/text/message"
 	"golang.org/x/text/message/catalog"
 	"sigs.k8s.io/yaml"
+
+	"berth.dev/berth/korean"
 )
 
 // languages are the languages of the texts. The first is the default.
@@ -59,6 +61,15 @@ func (v *visit) Word(kind string, word any) string {
 		return v.T(key)
 	}
 	return fmt.Sprint(word)
+}
+
+// Said is a sentence of Berth's own in the visitor's language. The answers of Resource Manager have it in that language already: see
+// client.Options. Said is for what comes another way: from the sign-in, or from the client itself.
+func (v *visit) Said(message string) string {
+	if v.lang == language.Korean {
+		return korean.Text(message)
+	}
+	return message
 }
 
 // language is the one that the user selected, else the browser's.

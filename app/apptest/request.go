@@ -108,7 +108,8 @@ func (s *Server) Want(status int, r *Response) *Response {
 	return r
 }
 
-// Refused fails the test unless the answer is an error with this status and code, whose text holds all words.
+// Refused fails the test unless the answer is an error with this status and code, whose text holds all words, and which has
+// Korean.
 func (s *Server) Refused(r *Response, status int, code string, words ...string) {
 	s.t.Helper()
 	e, _ := r.Body["error"].(Object)
@@ -119,6 +120,13 @@ func (s *Server) Refused(r *Response, status int, code string, words ...string) 
 		if !strings.Contains(r.Text, w) {
 			s.t.Errorf("the error does not say %q: %s", w, r.Text)
 		}
+	}
+	message, _ := e["message"].(string)
+	s.translates(message)
+	details, _ := e["details"].([]any)
+	for _, d := range details {
+		message, _ := At(d, "message").(string)
+		s.translates(message)
 	}
 }
 

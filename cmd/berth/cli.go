@@ -21,13 +21,14 @@ type cli struct {
 
 	output, queryText, dataDir, subscription string
 	onlyErrors, debug                        bool
+	language                                 string // of sentences; English when empty
 	query                                    *jmespath.JMESPath
 }
 
 func newCLI(stdin io.Reader, stdout, stderr io.Writer) *cli {
 	return &cli{
 		in: stdin, out: stdout, err: stderr, inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout),
-		errTerminal: isTerminal(stderr),
+		errTerminal: isTerminal(stderr), language: languageOf(os.Getenv),
 	}
 }
 

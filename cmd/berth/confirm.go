@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ func (c *cli) confirm(yes bool, what string) error {
 	}
 	answers := bufio.NewScanner(c.in)
 	for {
-		c.say("Are you sure you want to %s? (y/n): ", what)
+		c.say("%s", c.text(fmt.Sprintf("Are you sure you want to %s? (y/n): ", what)))
 		if !answers.Scan() {
 			return errSilent
 		}
@@ -29,7 +30,7 @@ func (c *cli) confirm(yes bool, what string) error {
 		case "y", "yes":
 			return nil
 		case "n", "no":
-			c.say("Nothing was changed.\n")
+			c.say("%s\n", c.text("Nothing was changed."))
 			return errSilent
 		}
 	}

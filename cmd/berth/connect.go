@@ -86,7 +86,7 @@ func (c *cli) clientFor(cr client.Credentials) (*client.Client, error) {
 		return nil, errors.New("the credentials name no subscription; name one with --subscription or BERTH_SUBSCRIPTION_ID")
 	}
 	o := client.Options{
-		Credentials: cr, UserAgent: "berth/" + version, TokenFile: tokenFile(cr.ClientID),
+		Credentials: cr, UserAgent: "berth/" + version, Language: c.language, TokenFile: tokenFile(cr.ClientID),
 		Warn: func(text string) { c.warn("%s", text) },
 	}
 	if c.debug {

@@ -32,10 +32,10 @@ func (c *cli) dryRun(ctx context.Context, cl *client.Client, n client.ComputeNam
 		return err
 	}
 	if v.Valid {
-		c.note("%s", c.paint(green, "Berth would accept this request. Nothing was changed."))
+		c.note("%s", c.paint(green, c.text("Berth would accept this request. Nothing was changed.")))
 		return nil
 	}
-	c.say("%s\n", c.paint(red, "Berth would refuse this request. Nothing was changed."))
+	c.say("%s\n", c.paint(red, c.text("Berth would refuse this request. Nothing was changed.")))
 	return errSilent
 }
 

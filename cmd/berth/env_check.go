@@ -37,11 +37,11 @@ func (c *cli) checkEnv(ctx context.Context) error {
 	wrong := 0
 	for _, f := range all {
 		if f.hint == "" {
-			_, _ = fmt.Fprintf(c.out, "✓ %s\n", f.what)
+			_, _ = fmt.Fprintf(c.out, "✓ %s\n", c.text(f.what))
 			continue
 		}
 		wrong++
-		_, _ = fmt.Fprintf(c.out, "✗ %s\n  → %s\n", f.what, f.hint)
+		_, _ = fmt.Fprintf(c.out, "✗ %s\n  → %s\n", c.text(f.what), c.text(f.hint))
 	}
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d checks failed", wrong, len(all))

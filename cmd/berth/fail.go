@@ -45,7 +45,7 @@ func (c *cli) exitCode(err error) int {
 		return 0
 	}
 	if e, ok := errors.AsType[*interruptedError](err); ok {
-		c.say("\nInterrupted. The operation continues; follow it with:\n  berth operation wait --id %s\n", e.operation)
+		c.say("\n%s\n  berth operation wait --id %s\n", c.text("Interrupted. The operation continues; follow it with:"), e.operation)
 		return exitInterrupted
 	}
 	if errors.Is(err, context.Canceled) {
@@ -56,7 +56,7 @@ func (c *cli) exitCode(err error) int {
 	}
 	c.report(err)
 	if _, ok := errors.AsType[usageError](err); ok {
-		c.say("Add --help to see the options of the command.\n")
+		c.say("%s\n", c.text("Add --help to see the options of the command."))
 		return exitUsage
 	}
 	if _, ok := errors.AsType[notFoundError](err); ok || client.IsNotFound(err) {
@@ -69,13 +69,13 @@ func (c *cli) exitCode(err error) int {
 func (c *cli) report(err error) {
 	e, ours := errors.AsType[*berth.Error](err)
 	if !ours {
-		c.say("%s %s\n", c.paint(red, "ERROR:"), berth.Plain(err))
+		c.say("%s %s\n", c.paint(red, "ERROR:"), c.text(berth.Plain(err)))
 		return
 	}
 	if e.Code == "" {
-		c.say("%s %s\n", c.paint(red, "ERROR:"), e.Message)
+		c.say("%s %s\n", c.paint(red, "ERROR:"), c.text(e.Message))
 	} else {
-		c.say("%s (%s) %s\n", c.paint(red, "ERROR:"), e.Code, e.Message)
+		c.say("%s (%s) %s\n", c.paint(red, "ERROR:"), e.Code, c.text(e.Message))
 	}
 	c.details(e, "  ")
 }
@@ -87,7 +87,7 @@ func (c *cli) details(of *berth.Error, indent string) {
 			where = string(d.Code)
 		}
 		if d.Message != of.Message { // a single detail repeats the whole
-			where += ": " + d.Message
+			where += ": " + c.text(d.Message)
 		}
 		c.say("%s- %s\n", indent, where)
 		c.details(&d, indent+"  ")
@@ -97,14 +97,14 @@ func (c *cli) details(of *berth.Error, indent string) {
 // warn prints what the user should know and need not act on.
 func (c *cli) warn(format string, args ...any) {
 	if !c.onlyErrors {
-		c.say("%s\n", c.paint(yellow, "WARNING: "+fmt.Sprintf(format, args...)))
+		c.say("%s\n", c.paint(yellow, "WARNING: "+c.text(fmt.Sprintf(format, args...))))
 	}
 }
 
 // note prints progress.
 func (c *cli) note(format string, args ...any) {
 	if !c.onlyErrors {
-		c.say(format+"\n", args...)
+		c.say("%s\n", c.text(fmt.Sprintf(format, args...)))
 	}
 }
 

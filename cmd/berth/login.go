@@ -48,7 +48,7 @@ func (c *cli) login(ctx context.Context, cr client.Credentials) error {
 			return err
 		}
 	}
-	o := client.Options{Credentials: cr, UserAgent: "berth/" + version}
+	o := client.Options{Credentials: cr, UserAgent: "berth/" + version, Language: c.language}
 	if c.debug {
 		o.Trace = c.err
 	}
@@ -96,7 +96,7 @@ func (c *cli) readSecret() (string, error) {
 		return s, nil
 	}
 	if f, ok := c.in.(*os.File); ok && c.inTerminal {
-		c.say("Client secret: ")
+		c.say("%s", c.text("Client secret: "))
 		secret, err := term.ReadPassword(int(f.Fd()))
 		c.say("\n")
 		return string(secret), err

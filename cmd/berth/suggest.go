@@ -57,7 +57,8 @@ func flagFault(cmd *cobra.Command, err error) error {
 	if m == nil {
 		return usage("%s", text)
 	}
-	message := "unrecognized option: " + m[1] + m[2]
+	option := m[1] + m[2]
+	message := "unrecognized option: " + option
 	if like := likeOptions(cmd, m[2]); m[1] == "--" && len(like) > 0 {
 		message += ". Did you mean " + strings.Join(like, " or ") + "?"
 	}

@@ -51,7 +51,7 @@ type progress struct {
 }
 
 func (c *cli) progress(doing string) *progress {
-	p := &progress{c: c, doing: doing}
+	p := &progress{c: c, doing: c.text(doing)}
 	if c.errTerminal && !c.onlyErrors && !c.debug {
 		p.news, p.stopped = make(chan string, 1), make(chan struct{})
 		go p.spin(time.Now())
@@ -65,6 +65,7 @@ func (p *progress) message(text string) {
 		return
 	}
 	p.last = text
+	text = p.c.text(text)
 	if p.news != nil {
 		p.news <- text
 		return

@@ -35,9 +35,11 @@ type world struct {
 	t       *testing.T
 	dataDir string
 
-	mu      sync.Mutex
-	replies map[string][]string // by "METHOD path", in turn; the last one stays
-	seen    []string            // "METHOD path?query body", without the api-version
+	mu       sync.Mutex
+	replies  map[string][]string // by "METHOD path", in turn; the last one stays
+	seen     []string            // "METHOD path?query body", without the api-version
+	language string              // the last Accept-Language
+	header   map[string]string   // of every answer
 }
 
 func newWorld(t *testing.T) *world {
@@ -69,6 +71,7 @@ func emptyEnvironment(t *testing.T) {
 	for _, name := range []string{
 		"BERTH_ENDPOINT", "BERTH_TENANT_ID", "BERTH_SUBSCRIPTION_ID", "BERTH_CLIENT_ID",
 		"BERTH_CLIENT_SECRET", "BERTH_CA_FILE", "BERTH_DATA_DIR", "KUBECONFIG", "XDG_DATA_HOME", "NO_COLOR",
+		"LC_ALL", "LC_MESSAGES", "LANG",
 	} {
 		t.Setenv(name, "")
 	}
@@ -91,6 +94,7 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	if len(query) > 0 {
 		line += "?" + query.Encode()
 	}
+	w.language = r.Header.Get("Accept-Language")
 	w.seen = append(w.seen, strings.TrimSpace(line+" "+string(body)))
 	key := r.Method + " " + r.URL.Path
 	list := w.replies[key]
@@ -106,6 +110,9 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 	if status == http.StatusCreated || status == http.StatusAccepted {
 		out.Header().Set("Azure-AsyncOperation", "https://"+r.Host+operationPath)
+	}
+	for name, value := range w.header {
+		out.Header().Set(name, value)
 	}
 	out.WriteHeader(status)
 	_, _ = io.WriteString(out, text)

@@ -277,10 +277,12 @@ func leave(ctx context.Context, conn *kube.Conn, node string, said *sync.Map) er
 		return err
 	case remaining == 0:
 		return conn.DeleteNode(ctx, node)
-	case why != "":
-		why = ": " + why
 	}
-	said.Store(node, fmt.Sprintf("waiting for %d pods to leave node %s%s", remaining, node, why))
+	line := fmt.Sprintf("waiting for %d pods to leave node %s", remaining, node)
+	if why != "" {
+		line += ": " + why
+	}
+	said.Store(node, line)
 	return nil
 }
 
