@@ -31,6 +31,6 @@ type ClusterFacts struct {
 	Simulated  bool
 	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
 	SimulatedBecause string
-	Unlimited        bool // the nodes are real and do not keep the limits of pods
+	Unlimited        bool   // the nodes are real and do not keep the limits of pods
 	Message          string // a sentence for users: what is waited for
 }

@@ -30,6 +30,7 @@ namespace: %s
 . Did you mean %s?
 no end
 None available
+this machine cannot run real nodes; new clusters have simulated ones
 Unreachable since %s
 Degraded: %s
 No rule is violated.
