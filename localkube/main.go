@@ -40,8 +40,8 @@ const (
 	oldestMinor       = 34
 
 	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--service-cidr RANGE] [--pod-cidr RANGE]
-                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM] [--exit-with-parent]
-                        [--log-level N]
+                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM [--images DIR]]
+                        [--exit-with-parent] [--log-level N]
        berth-kube version`
 )
 
@@ -53,6 +53,7 @@ type settings struct {
 	network        network
 	issuer         string // first issuer of service account tokens, with a slash at its end; empty for none but the cluster's own
 	nodes          string // berth-nodes, which runs the real nodes; empty: all are simulated
+	images         string // folder of archives of images that every real node gets; empty: none
 	exitWithParent bool
 	logLevel       int
 }
@@ -123,6 +124,7 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&n.dns, "dns-service-ip", "", "address of the service kube-dns (default: the tenth of the service range)")
 	fs.StringVar(&s.issuer, "service-account-issuer", "", "https URL, with a slash at its end, that tokens of service accounts name")
 	fs.StringVar(&s.nodes, "nodes", "", "the program berth-nodes: nodes with the label "+realNodes+" are run on this machine")
+	fs.StringVar(&s.images, "images", "", "folder of archives of images that every real node gets")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
 	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {
@@ -134,8 +136,10 @@ func parse(args []string) (settings, error) {
 	if s.dir == "" || s.apiPort < 1 || s.apiPort > 65535 {
 		return s, errors.New("--dir and --api-port (1 to 65535) are needed")
 	}
-	if s.nodes != "" && !filepath.IsAbs(s.nodes) { // serve changes into its folder
-		return s, errors.New("--nodes is not an absolute path")
+	for name, path := range map[string]string{"--nodes": s.nodes, "--images": s.images} {
+		if path != "" && !filepath.IsAbs(path) { // serve changes into its folder
+			return s, fmt.Errorf("%s %q is not an absolute path", name, path)
+		}
 	}
 	if s.logLevel < 0 || s.logLevel > 9 {
 		return s, fmt.Errorf("--log-level %d is not possible; 0 to 9 are", s.logLevel)

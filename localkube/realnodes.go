@@ -275,7 +275,8 @@ func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, cur
 	}
 	cmd := exec.CommandContext(ctx, c.nodes, "run", "--dir", filepath.Join(c.dir, nodesDir),
 		"--bin", filepath.Join(filepath.Dir(c.nodes), "nodes"), "--kube", self, "--api-port", strconv.Itoa(c.apiPort),
-		"--service-cidr", c.network.services.String(), "--dns-service-ip", c.network.dns.String()) // #nosec: the operator's own program
+		"--service-cidr", c.network.services.String(), "--dns-service-ip", c.network.dns.String(),
+		"--images", c.images) // #nosec: the operator's own program
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = serverPatience
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

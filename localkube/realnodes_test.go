@@ -45,7 +45,8 @@ func nodesProgram(t *testing.T) string {
 func TestRealNodes(t *testing.T) {
 	dir, port := filepath.Join(t.TempDir(), "kube"), freePort(t)
 	program := nodesProgram(t)
-	r := start(t, dir, port, "--nodes", program).ready()
+	images := t.TempDir()
+	r := start(t, dir, port, "--nodes", program, "--images", images).ready()
 	for i := range 2 {
 		if _, err := r.client().CoreV1().Nodes().Create(t.Context(), newRealNode(i), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
@@ -56,7 +57,8 @@ func TestRealNodes(t *testing.T) {
 		run  func(*testing.T, *running)
 	}{
 		{"size", realNodesAreAsLargeAsAsked}, {"pods", realPodsAnswer}, {"names", namesAreAnswered}, {"logs", logsAreKept},
-		{"limits", limitsAreKept}, {"keys", keysStayOutside}, {"gone", deletedNodesEnd},
+		{"limits", limitsAreKept}, {"keys", keysStayOutside},
+		{"images", func(t *testing.T, r *running) { importedImagesRun(t, r, images) }}, {"gone", deletedNodesEnd},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, r) })
 	}

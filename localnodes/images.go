@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,6 +45,65 @@ func (n *node) importImages(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// imagesPoll is how often the folder of archives is looked at: one stat when nothing has changed.
+const imagesPoll = time.Second
+
+// keepImages gives the node the images of the archives, those of a new archive soon after it has come.
+func (n *node) keepImages(ctx context.Context) {
+	imported, seen := map[string]bool{}, time.Time{}
+	tick := time.NewTicker(imagesPoll)
+	defer tick.Stop()
+	for n.awaitContainerd(ctx) == nil {
+		if info, err := os.Stat(insideImages); err == nil && info.ModTime() != seen {
+			if err := n.importArchives(ctx, imported); err != nil {
+				n.report("images: %v", err) // and the next look tries again
+			} else {
+				seen = info.ModTime()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// importArchives imports what is not in imported, and adds it. An archive does not change once it has its name.
+func (n *node) importArchives(ctx context.Context, imported map[string]bool) error {
+	archives, err := filepath.Glob(insideImages + "/*.tar")
+	if err != nil || len(archives) == 0 {
+		return err
+	}
+	client, err := containerd.New(n.socket(), containerd.WithTimeout(10*time.Second))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Close() }()
+	ctx = namespaces.WithNamespace(ctx, kubeNamespace)
+	var errs []error
+	for _, path := range archives {
+		if imported[path] {
+			continue
+		}
+		if err := importFile(ctx, client, path); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", filepath.Base(path), err))
+			continue
+		}
+		imported[path] = true
+	}
+	return errors.Join(errs...)
+}
+
+func importFile(ctx context.Context, client *containerd.Client, path string) error {
+	f, err := os.Open(path) // #nosec: a file of the server's own folder
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	return importArchive(ctx, client, f)
 }
 
 // importProgram imports an image that holds one program, unless the node has just this one.

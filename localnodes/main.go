@@ -17,6 +17,7 @@ import (
 )
 
 const usage = `usage: berth-nodes run --dir DIR --bin DIR --kube FILE --api-port N --service-cidr RANGE --dns-service-ip ADDRESS
+                       [--images DIR]
        berth-nodes check --dir DIR --bin DIR --kube FILE`
 
 // settings are what the command line says. The parts inside get the same line.
@@ -29,6 +30,7 @@ type settings struct {
 	apiPort     int
 	serviceCIDR string
 	dns         string
+	images      string // folder of archives of images that every node gets; empty: none
 }
 
 // parts are what this program can be.
@@ -61,6 +63,7 @@ func parse(args []string) (s settings, err error) {
 	fs.StringVar(&s.kube, "kube", "", "berth-kube")
 	fs.StringVar(&s.runtime, "runtime", "", "runc or crun (default: looked for)")
 	fs.StringVar(&s.cgroup, "cgroup", "", "used inside")
+	fs.StringVar(&s.images, "images", "", "folder of archives of images that every node gets")
 	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
 	fs.StringVar(&s.serviceCIDR, "service-cidr", "10.0.0.0/16", "IPv4 range of services")
 	fs.StringVar(&s.dns, "dns-service-ip", "10.0.0.10", "address of the cluster's name server")
@@ -76,5 +79,5 @@ func parse(args []string) (s settings, err error) {
 // args is the command line of a part.
 func (s settings) args(part string) []string {
 	return []string{part, "--dir", s.dir, "--bin", s.bin, "--kube", s.kube, "--runtime", s.runtime, "--cgroup", s.cgroup,
-		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns}
+		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns, "--images", s.images}
 }

@@ -61,6 +61,7 @@ func startNode(s settings, spec nodeSpec) *node {
 	n := &node{settings: s, spec: spec, stop: stop}
 	n.done.Go(func() { n.keep(ctx, "containerd", n.containerd) })
 	n.done.Go(func() { n.keep(ctx, "kubelet", n.kubelet) })
+	n.done.Go(func() { n.keepImages(ctx) })
 	return n
 }
 

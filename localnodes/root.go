@@ -24,6 +24,8 @@ const (
 	insideBin  = "/opt/berth"
 	insideKube = "/opt/kube/berth-kube"
 	insideRun  = "/run/berth"
+	// insideImages is where the archives of images are read; it may be empty.
+	insideImages = "/opt/images"
 )
 
 // initialize is the first process inside. It makes the small root, starts manage in it and reaps what is left to it. Its end is the
@@ -37,6 +39,7 @@ func initialize(s settings) error {
 	}
 	inside := s
 	inside.dir, inside.bin = insideDir, insideBin
+	inside.images = insideImages
 	inside.kube = insideKube
 	cmd := exec.Command("/proc/self/exe", inside.args(partManage)...) // #nosec: this program
 	cmd.Stdin = os.Stdin
@@ -109,6 +112,7 @@ func (s settings) mounts() []mount {
 		mount{s.dir, insideDir, "", unix.MS_BIND, ""}, // before the tmpfs of the root is seen in it: .root is not followed
 		mount{s.bin, insideBin, "", readOnly, ""},
 		mount{s.kube, insideKube, "", readOnly, ""},
+		mount{s.images, insideImages, "", readOnly, ""},
 		mount{s.runtime, "/opt/runtime/" + filepath.Base(s.runtime), "", readOnly, ""},
 		mount{"proc", "/proc", "proc", quiet | unix.MS_NOEXEC, ""},
 		mount{"sysfs", "/sys", "sysfs", quiet | unix.MS_NOEXEC, ""},
@@ -129,7 +133,7 @@ func (m mount) make(root string) error {
 	target := filepath.Join(root, m.target)
 	if m.kind == "" {
 		info, err := os.Lstat(m.source)
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, os.ErrNotExist) || m.source == "" {
 			return nil
 		}
 		if err != nil {

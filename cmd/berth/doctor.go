@@ -10,7 +10,6 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/app"
-	"berth.dev/berth/provider/local"
 )
 
 // nodesFlag is --nodes of the commands that create a cluster.
@@ -46,7 +45,7 @@ func (c *cli) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	checks, err := local.Preflight(ctx, config.KubeBinary, dir)
+	checks, err := app.CheckNodes(ctx, config, dir)
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		return err
 	}

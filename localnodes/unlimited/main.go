@@ -37,7 +37,7 @@ func run(args []string) error {
 	if name == "crun" {
 		command = append(command, "--cgroup-manager=disabled")
 	}
-	return syscall.Exec(filepath.Join(runtimes, name), append(command, args...), os.Environ()) // #nosec: the runtime, with containerd's arguments
+	return syscall.Exec(filepath.Join(runtimes, name), append(command, args...), os.Environ()) // #nosec: containerd's arguments
 }
 
 // rewrite changes the configuration in its place.

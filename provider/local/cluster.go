@@ -150,8 +150,9 @@ func (c *cluster) base() (berth.ClusterFacts, record) {
 	defer c.mu.Unlock()
 	r := c.record
 	return berth.ClusterFacts{
-		Exists: true, Simulated: !r.Real, SimulatedBecause: r.SimulatedBecause, Unlimited: r.Unlimited, Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
-		FQDN: fmt.Sprintf("%s-%s.berth.internal", r.Spec.DNSPrefix, c.name[len(c.name)-8:]), Version: r.Spec.Version,
+		Exists: true, Simulated: !r.Real, SimulatedBecause: r.SimulatedBecause, Unlimited: r.Unlimited,
+		Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
+		FQDN:     fmt.Sprintf("%s-%s.berth.internal", r.Spec.DNSPrefix, c.name[len(c.name)-8:]), Version: r.Spec.Version,
 	}, r
 }
 

@@ -2,6 +2,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,9 +28,13 @@ type Options struct {
 	Dir    string // one folder per cluster is made in it
 	Binary string // berth-kube; looked for when empty
 	Nodes  string // berth.NodesReal, berth.NodesSimulated, or empty: real where this machine can run them
+	Images string // folder of archives of images for real nodes; beside Dir when empty
 	Logger *slog.Logger
 	Clock  clockwork.Clock
 }
+
+// ImagesFolder is the folder of archives in a data folder.
+const ImagesFolder = "images"
 
 // Provider implements berth.Provider with berth-kube processes.
 type Provider struct {
@@ -51,6 +56,7 @@ func New(o Options) (*Provider, error) {
 		return nil, err
 	}
 	o.Dir = dir
+	o.Images = cmp.Or(o.Images, filepath.Join(filepath.Dir(dir), ImagesFolder))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder for clusters cannot be made: %w", err)
 	}

@@ -65,8 +65,8 @@ func (p *Provider) choose(requested string) (nodesChoice, error) {
 		return nodesChoice{Real: true, Unlimited: p.check.unlimited}, nil
 	}
 	if requested == berth.NodesReal {
-		return nodesChoice{}, berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' shows "+
-			"all that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
+		return nodesChoice{}, berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' "+
+			"shows all that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
 	}
 	return nodesChoice{SimulatedBecause: p.check.reason}, nil
 }

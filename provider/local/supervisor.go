@@ -219,7 +219,10 @@ func (c *cluster) command(binary string) (*exec.Cmd, error) {
 		if err != nil {
 			return nil, err
 		}
-		more = []string{"--nodes", program}
+		if err := os.MkdirAll(c.provider.Images, 0o700); err != nil {
+			return nil, err
+		}
+		more = []string{"--nodes", program, "--images", c.provider.Images}
 	}
 	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port)}, o.args()...)
 	// No secret is among the arguments.
