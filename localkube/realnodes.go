@@ -99,7 +99,7 @@ func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clients
 		return err
 	}
 	go c.keepRealNodes(ctx, lists)
-	return nil
+	return c.startBalancers(ctx, client)
 }
 
 // openAPISocket lets the nodes reach the API: a socket in the folder that they see.
@@ -131,17 +131,7 @@ func (c *cluster) joinAPI(from net.Conn) {
 		_ = from.Close()
 		return
 	}
-	one := func(to, from net.Conn) {
-		_, _ = io.Copy(to, from)
-		if h, ok := to.(interface{ CloseWrite() error }); ok {
-			_ = h.CloseWrite()
-		}
-	}
-	done := make(chan struct{})
-	go func() { defer close(done); one(to, from) }()
-	one(from, to)
-	<-done
-	_, _ = from.Close(), to.Close()
+	join(from, to)
 }
 
 // publishAPI is the endpoint of the service "kubernetes": pods reach the API by it.

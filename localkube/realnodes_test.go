@@ -57,7 +57,7 @@ func TestRealNodes(t *testing.T) {
 		run  func(*testing.T, *running)
 	}{
 		{"size", realNodesAreAsLargeAsAsked}, {"pods", realPodsAnswer}, {"names", namesAreAnswered}, {"logs", logsAreKept},
-		{"limits", limitsAreKept}, {"keys", keysStayOutside},
+		{"limits", limitsAreKept}, {"keys", keysStayOutside}, {"balancer", balancersAnswer},
 		{"images", func(t *testing.T, r *running) { importedImagesRun(t, r, images) }}, {"gone", deletedNodesEnd},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, r) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,11 @@ func startNetwork(s settings) error {
 		}
 		go forward(l, func() (net.Conn, error) { return net.Dial("unix", insideDir+"/api.sock") })
 	}
+	out, err := net.Listen("tcp", outsideAddress)
+	if err != nil {
+		return err
+	}
+	go forward(out, func() (net.Conn, error) { return net.Dial("unix", insideDir+"/out.sock") })
 	return listenInside()
 }
 
@@ -129,32 +135,39 @@ func listenInside() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: http.HandlerFunc(connect), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: tunnel(dialInside), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(l) }()
 	return nil
 }
 
-func connect(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodConnect {
-		http.Error(w, "this socket knows CONNECT only", http.StatusMethodNotAllowed)
-		return
+func dialInside(ctx context.Context, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", address)
+}
+
+// tunnel joins each CONNECT request to the connection that dial makes for it.
+func tunnel(dial func(ctx context.Context, address string) (net.Conn, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			http.Error(w, "this socket knows CONNECT only", http.StatusMethodNotAllowed)
+			return
+		}
+		to, err := dial(r.Context(), r.Host)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		from, rest, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			_ = to.Close()
+			return
+		}
+		if _, err = io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n"); err == nil && rest.Reader.Buffered() > 0 {
+			_, err = io.CopyN(to, rest, int64(rest.Reader.Buffered()))
+		}
+		if err != nil {
+			_, _ = from.Close(), to.Close()
+			return
+		}
+		join(from, to)
 	}
-	to, err := net.DialTimeout("tcp", r.Host, 10*time.Second)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	from, rest, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		_ = to.Close()
-		return
-	}
-	if _, err = io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n"); err == nil && rest.Reader.Buffered() > 0 {
-		_, err = io.CopyN(to, rest, int64(rest.Reader.Buffered()))
-	}
-	if err != nil {
-		_, _ = from.Close(), to.Close()
-		return
-	}
-	join(from, to)
 }

@@ -24,6 +24,9 @@ func run(s settings) error {
 		return err
 	}
 	defer groups.remove()
+	if err := listenOutside(s.dir); err != nil {
+		return err
+	}
 	cmd, err := s.inside(partInit)
 	if err != nil {
 		return err

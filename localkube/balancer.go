@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+)
+
+// balancers give each Service of type LoadBalancer an address of this machine's loopback, at which it answers.
+type balancers struct {
+	cluster *cluster
+	client  *kubernetes.Clientset
+
+	mu   sync.Mutex
+	open map[string]*balancer // by namespace/name
+}
+
+// balancer is the listeners of one Service.
+type balancer struct {
+	spec      string // of the Service, as far as it matters here
+	address   string
+	listeners []net.Listener
+}
+
+// portOffset is added to a port below 1024 that this user may not listen on.
+const portOffset = 8000
+
+// addressAnnotation says where the ports answer when not at their own number: "80=8080".
+const addressAnnotation = "berth.dev/ports"
+
+// startBalancers follows the Services of the cluster.
+func (c *cluster) startBalancers(ctx context.Context, client *kubernetes.Clientset) error {
+	b := &balancers{cluster: c, client: client, open: map[string]*balancer{}}
+	factory := informers.NewSharedInformerFactory(client, 0)
+	informer := factory.Core().V1().Services().Informer()
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { b.fit(ctx, o.(*corev1.Service)) },
+		UpdateFunc: func(_, o any) { b.fit(ctx, o.(*corev1.Service)) },
+		DeleteFunc: func(o any) {
+			if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
+				o = gone.Obj
+			}
+			if s, ok := o.(*corev1.Service); ok {
+				b.close(s.Namespace + "/" + s.Name)
+			}
+		},
+	})
+	factory.Start(ctx.Done())
+	return err
+}
+
+// fit opens, replaces or closes the listeners of a Service, and writes its address into its status.
+func (b *balancers) fit(ctx context.Context, s *corev1.Service) {
+	key := s.Namespace + "/" + s.Name
+	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || s.Spec.LoadBalancerClass != nil || s.DeletionTimestamp != nil {
+		b.close(key)
+		return
+	}
+	spec := s.Spec.ClusterIP
+	for _, p := range s.Spec.Ports {
+		spec += fmt.Sprintf(" %s/%d", p.Protocol, p.Port)
+	}
+	b.mu.Lock()
+	now := b.open[key]
+	b.mu.Unlock()
+	if now == nil || now.spec != spec {
+		b.close(key)
+		one, moved, err := b.listen(s)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
+			return
+		}
+		one.spec = spec
+		b.mu.Lock()
+		b.open[key] = one
+		b.mu.Unlock()
+		now = one
+		if err := b.annotate(ctx, s, moved); err != nil {
+			fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
+		}
+	}
+	if i := s.Status.LoadBalancer.Ingress; len(i) == 1 && i[0].IP == now.address {
+		return
+	}
+	s = s.DeepCopy()
+	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: now.address}}
+	_, err := b.client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, metav1.UpdateOptions{})
+	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) { // the next change tries again
+		fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
+	}
+}
+
+func (b *balancers) close(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if one := b.open[key]; one != nil {
+		for _, l := range one.listeners {
+			_ = l.Close()
+		}
+		delete(b.open, key)
+	}
+}
+
+// listen takes the ports of a Service on its own loopback address. On Linux every address in 127.0.0.0/8 is there, so that Services with
+// the same port, and clusters, do not meet. moved are the ports that answer elsewhere.
+func (b *balancers) listen(s *corev1.Service) (one *balancer, moved string, err error) {
+	sum := sha256.Sum256([]byte(b.cluster.dir + "/" + string(s.UID)))
+	one = &balancer{address: net.IPv4(127, 64+sum[0]%128, sum[1], 1+sum[2]%254).String()}
+	for _, p := range s.Spec.Ports {
+		if p.Protocol != corev1.ProtocolTCP {
+			continue
+		}
+		port := int(p.Port)
+		l, err := net.Listen("tcp", net.JoinHostPort(one.address, strconv.Itoa(port)))
+		if errors.Is(err, syscall.EACCES) {
+			port += portOffset
+			moved += fmt.Sprintf("%d=%d ", p.Port, port)
+			l, err = net.Listen("tcp", net.JoinHostPort(one.address, strconv.Itoa(port)))
+		}
+		if err != nil {
+			for _, open := range one.listeners {
+				_ = open.Close()
+			}
+			return nil, "", err
+		}
+		one.listeners = append(one.listeners, l)
+		go b.cluster.balance(l, net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(p.Port))))
+	}
+	return one, moved, nil
+}
+
+// annotate says at the Service which ports have moved.
+func (b *balancers) annotate(ctx context.Context, s *corev1.Service, moved string) error {
+	if s.Annotations[addressAnnotation] == moved {
+		return nil
+	}
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, addressAnnotation, moved)
+	_, err := b.client.CoreV1().Services(s.Namespace).Patch(ctx, s.Name, "application/merge-patch+json", patch, metav1.PatchOptions{})
+	return err
+}
+
+// balance joins each connection to one to the Service, until the listener is closed.
+func (c *cluster) balance(l net.Listener, service string) {
+	for {
+		from, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(50 * time.Millisecond) // no file descriptor is free, for instance
+			continue
+		}
+		go func() {
+			to, err := dialInside(service)
+			if err != nil {
+				_ = from.Close()
+				return
+			}
+			join(from, to)
+		}()
+	}
+}
+
+// dialInside connects to an address in the nodes' namespaces.
+func dialInside(address string) (net.Conn, error) {
+	conn, err := net.Dial("unix", filepath.Join(nodesDir, "in.sock"))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(conn, "CONNECT %[1]s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", address); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	r := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(r, &http.Request{Method: http.MethodConnect})
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = errors.New(answer.Status)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return &buffered{conn.(*net.UnixConn), r}, nil
+}
+
+// buffered is a connection of which something may have been read already.
+type buffered struct {
+	*net.UnixConn
+	r *bufio.Reader
+}
+
+// Read implements net.Conn.
+func (b *buffered) Read(p []byte) (int, error) { return b.r.Read(p) }
+
+// WriteTo implements io.WriterTo: that of the connection would leave out what has been read already.
+func (b *buffered) WriteTo(w io.Writer) (int64, error) { return b.r.WriteTo(w) }
+
+// join copies both ways until both have ended.
+func join(a, b net.Conn) {
+	one := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from) // either end may go at any time
+		if h, ok := to.(interface{ CloseWrite() error }); ok {
+			_ = h.CloseWrite()
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); one(a, b) }()
+	one(b, a)
+	<-done
+	_, _ = a.Close(), b.Close()
+}
