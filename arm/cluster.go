@@ -154,8 +154,17 @@ func encodeCluster(s *Server, _ *request, r *berth.Resource) wire.Object {
 	return wire.Cluster(r, s.Authority.TenantID())
 }
 
+// clusterUser answers the user's kubeconfig. With local accounts disabled and Microsoft Entra ID it has no credential.
 func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
-	return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
+	spec := &r.Body.(*berth.Cluster).Spec
+	if spec.Connected || spec.Profile["aadProfile"] == nil || localAccounts(r) == nil {
+		return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
+	}
+	config, err := s.Clusters.SignIn(q.Context(), r.ID, s.Authority.TenantID())
+	if err != nil {
+		return nil, err
+	}
+	return secretAnswer(wire.Kubeconfigs("clusterUser", config)), nil
 }
 
 func clusterAdmin(s *Server, q *request, r *berth.Resource) (*response, error) {

@@ -144,7 +144,9 @@ func settledRemoval(w *world) {
 
 func goneWithExtensions(w *world) {
 	neighbour := berth.NewID(sub, "Team-RG", berth.TypeCluster, cluster.Name()+"2")
-	on := func(id berth.ID) berth.ID { return id.Extend("Microsoft.Authorization").Child("roleAssignments", "one") }
+	on := func(id berth.ID) berth.ID {
+		return id.Extend("Microsoft.Authorization").Child("roleAssignments", "one")
+	}
 	for _, id := range []berth.ID{cluster, neighbour} {
 		w.accept(settled(id, &berth.Cluster{}, 0))
 	}
