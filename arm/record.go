@@ -154,6 +154,9 @@ func partsOf(types []string) (out []part) {
 	for _, typ := range types {
 		out = append(out, part{
 			name: wire.PartsName(typ),
+			plan: func(_ *Server, q *request, id berth.ID, of *berth.Resource) (*plan, error) {
+				return planPart(q, id, of, typ)
+			},
 			list: func(s *Server, q *request, t target) (*response, error) { return s.listParts(q, t, typ) },
 			methods: methods{
 				"GET":    func(s *Server, q *request, t target) (*response, error) { return s.getPart(q, t, typ) },
@@ -185,6 +188,11 @@ func (s *Server) getPart(q *request, t target, typ string) (*response, error) {
 }
 
 func (s *Server) putPart(q *request, t target, typ string) (*response, error) {
+	return s.changeParts(q, t, typ, func(of *berth.Resource) (*plan, error) { return planPart(q, t.id, of, typ) })
+}
+
+// planPart plans the PUT of a part.
+func planPart(q *request, id berth.ID, of *berth.Resource, typ string) (*plan, error) {
 	var in struct {
 		Properties map[string]any `json:"properties"`
 	}
@@ -193,22 +201,22 @@ func (s *Server) putPart(q *request, t target, typ string) (*response, error) {
 	}
 	delete(in.Properties, "provisioningState")
 	delete(in.Properties, "berthNote")
-	return s.changeParts(q, t, typ, func(all []any, i int) ([]any, error) {
-		one := map[string]any{"name": t.id.Name(), "properties": in.Properties}
-		if i < 0 {
-			return append(all, one), nil
-		}
-		all[i] = one
-		return all, nil
-	})
+	all, i := wire.StoredParts(of, typ), partIn(of, typ, id.Name())
+	one := map[string]any{"name": id.Name(), "properties": in.Properties}
+	if i < 0 {
+		return withParts(of, typ, append(all, one)), nil
+	}
+	all[i] = one
+	return withParts(of, typ, all), nil
 }
 
 func (s *Server) removePart(q *request, t target, typ string) (*response, error) {
-	return s.changeParts(q, t, typ, func(all []any, i int) ([]any, error) {
+	return s.changeParts(q, t, typ, func(of *berth.Resource) (*plan, error) {
+		i := partIn(of, typ, t.id.Name())
 		if i < 0 {
 			return nil, noPart(t.id)
 		}
-		return slices.Delete(all, i, i+1), nil
+		return withParts(of, typ, slices.Delete(wire.StoredParts(of, typ), i, i+1)), nil
 	})
 }
 
@@ -240,8 +248,8 @@ func subnetIn(network *berth.Resource, name string) int {
 	return partIn(network, berth.TypeSubnet, name)
 }
 
-// changeParts stores a record with an edited list of parts, and answers the requested part.
-func (s *Server) changeParts(q *request, t target, typ string, edit func(all []any, i int) ([]any, error)) (*response, error) {
+// changeParts stores a record with changed parts, and answers the requested part.
+func (s *Server) changeParts(q *request, t target, typ string, decide func(of *berth.Resource) (*plan, error)) (*response, error) {
 	id, of := t.id, t.id.Parent()
 	k := *t.kind
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
@@ -254,20 +262,21 @@ func (s *Server) changeParts(q *request, t target, typ string, edit func(all []a
 		if old == nil {
 			return nil, s.missing(q, of)
 		}
-		all, err := edit(wire.StoredParts(old, typ), partIn(old, typ, id.Name()))
-		if err != nil {
-			return nil, err
-		}
-		body := *old.Body.(*berth.Record)
-		properties := maps.Clone(body.Properties())
-		properties[wire.PartsName(typ)] = all
-		body.Fields = maps.Clone(body.Fields)
-		if body.Fields == nil {
-			body.Fields = map[string]any{}
-		}
-		body.Fields["properties"] = properties
-		r := *old
-		r.Body = &body
-		return &plan{change: store.Change{Resource: &r, Settled: true}}, nil
+		return decide(old)
 	}, &k)
+}
+
+// withParts is the change of a record to other parts of a type.
+func withParts(of *berth.Resource, typ string, all []any) *plan {
+	body := *of.Body.(*berth.Record)
+	properties := maps.Clone(body.Properties())
+	properties[wire.PartsName(typ)] = all
+	body.Fields = maps.Clone(body.Fields)
+	if body.Fields == nil {
+		body.Fields = map[string]any{}
+	}
+	body.Fields["properties"] = properties
+	r := *of
+	r.Body = &body
+	return &plan{change: store.Change{Resource: &r, Settled: true}}
 }
