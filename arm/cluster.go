@@ -72,6 +72,10 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if old != nil {
 		facts.Old = &old.Body.(*berth.Cluster).Spec
 	}
+	unknown, err := s.kubelet(q, &body.Spec, facts.Old)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range in.Properties.Pools {
 		if err := s.poolFacts(q, p, &facts); err != nil {
 			return nil, err
@@ -80,7 +84,7 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if facts.Policy, err = s.noPublicIPs(q, r.ID); err != nil {
 		return nil, err
 	}
-	return slices.Concat(violations, rules.Cluster(r.ID.Name(), body.Spec, facts), rules.Tags(r.Tags),
+	return slices.Concat(violations, unknown, rules.Cluster(r.ID.Name(), body.Spec, facts), rules.Tags(r.Tags),
 		rules.NotActedOn(append(names, poolNames...))), nil
 }
 

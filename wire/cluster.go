@@ -109,7 +109,7 @@ func Cluster(r *berth.Resource, tenant string) Object {
 		"dnsPrefix": c.Spec.DNSPrefix, "fqdn": orNull(c.Status.FQDN), "azurePortalFQDN": orNull(c.Status.FQDN), "maxAgentPools": 1,
 		"agentPoolProfiles": pools(r, c), "servicePrincipalProfile": Object{"clientId": "msi"}, "nodeResourceGroup": group.Group,
 		"enableRBAC": true, "disableLocalAccounts": false, "networkProfile": network(c, group), "supportPlan": "KubernetesOfficial",
-		"identityProfile": Object{"kubeletidentity": kubeletIdentity(r, group)}, "resourceUID": strings.ReplaceAll(guid(r, "uid"), "-", ""),
+		"identityProfile": Object{"kubeletidentity": kubeletIdentity(r, c, group)}, "resourceUID": strings.ReplaceAll(guid(r, "uid"), "-", ""),
 	}
 	clusterDefaults(properties, c)
 	if !c.Spec.OwnedBy.IsZero() {
@@ -232,9 +232,20 @@ func managedGroup(r *berth.Resource) berth.ID {
 }
 
 // kubeletIdentity is the identity with which AKS's nodes pull images: templates give it rights.
-func kubeletIdentity(r *berth.Resource, group berth.ID) Object {
+func kubeletIdentity(r *berth.Resource, c *berth.Cluster, group berth.ID) Object {
 	id := berth.NewID(group.Subscription, group.Group, berth.TypeIdentity, r.ID.Name()+"-agentpool")
+	if ids := c.Spec.Kubelet; ids != nil { // the resourceId is among what is kept
+		return Object{"resourceId": id.String(), "clientId": ids.ClientID, "objectId": ids.PrincipalID}
+	}
 	return Object{"resourceId": id.String(), "clientId": guid(r, "kubelet client"), "objectId": guid(r, "kubelet object")}
+}
+
+// KubeletID is the id of the identity that was requested for the kubelets of a cluster; empty when none was.
+func KubeletID(c *berth.ClusterSpec) string {
+	profile, _ := c.Profile["identityProfile"].(map[string]any)
+	kubelet, _ := profile["kubeletidentity"].(map[string]any)
+	text, _ := kubelet["resourceId"].(string)
+	return text
 }
 
 // guid is a GUID of a resource for a purpose. It has the form of version 4, as clients check it, and stays the same for the life of

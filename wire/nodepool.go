@@ -93,7 +93,7 @@ func poolFields(r *berth.Resource, c *berth.Cluster, p berth.NodePool) Object {
 		"count": p.Count, "vmSize": p.VMSize, "mode": p.Mode, "osType": p.OSType, "maxPods": p.MaxPods, "type": "VirtualMachineScaleSets",
 		"osDiskSizeGB": 128, "osDiskType": "Managed", "osSKU": "Ubuntu", "kubeletDiskType": "OS", "scaleDownMode": "Delete",
 		"enableAutoScaling": false, "enableNodePublicIP": false, "enableEncryptionAtHost": false, "enableFIPS": false,
-		"enableUltraSSD": false, "upgradeSettings": Object{"maxSurge": "10%", "maxUnavailable": "0"},
+		"enableUltraSSD":      false,
 		"orchestratorVersion": c.Spec.Version, "currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version),
 		"provisioningState": r.State, "powerState": Object{"code": "Running"},
 	}
