@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -55,6 +56,42 @@ func (row *recordRow) putRecord(s *Server, q *request, id berth.ID, old *berth.R
 	}
 	r := &berth.Resource{ID: id, Location: where, Tags: keepTags(tags, old), Body: body}
 	return &plan{change: store.Change{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
+}
+
+// patchRecord plans the PATCH of a record: the patch is laid over what is stored as JSON merge patch has it (RFC 7396), and what results
+// is treated as a PUT. `tags` replace all others, as in Resource Manager.
+func (row *recordRow) patchRecord(s *Server, q *request, old *berth.Resource) (*plan, error) {
+	var patch map[string]any
+	if err := wire.Decode(q.body, &patch); err != nil {
+		return nil, err
+	}
+	whole := wire.Plain(old.Body.(*berth.Record).Fields)
+	if whole == nil {
+		whole = map[string]any{}
+	}
+	mergePatch(whole, patch)
+	dropNulls(whole, patch)
+	body, err := json.Marshal(whole)
+	if err != nil {
+		return nil, err
+	}
+	as := *q
+	as.body = body
+	return row.putRecord(s, &as, old.ID, old)
+}
+
+// dropNulls removes what a patch sets to null.
+func dropNulls(doc, patch map[string]any) {
+	for key, v := range patch {
+		inner, isObject := v.(map[string]any)
+		below, hasObject := doc[key].(map[string]any)
+		switch {
+		case v == nil:
+			delete(doc, key)
+		case isObject && hasObject:
+			dropNulls(below, inner)
+		}
+	}
 }
 
 // location is where a record is. A record inside another one is where that one is, unless its type has a location of its own.

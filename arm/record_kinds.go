@@ -119,7 +119,7 @@ func recordKinds() (out []*kind) {
 			row.created = http.StatusCreated
 		}
 		k := &kind{
-			typ: typ, created: row.created, updated: row.updated, patch: patchTags, put: row.putRecord, encode: row.encode, remove: removeAlways,
+			typ: typ, created: row.created, updated: row.updated, patch: row.patchRecord, put: row.putRecord, encode: row.encode, remove: removeAlways,
 			record: &row, polled: true, get: row.get, list: row.list, parts: partsOf(row.parts), actions: row.actions,
 		}
 		if row.preset != nil {
@@ -129,6 +129,9 @@ func recordKinds() (out []*kind) {
 			k.parts = append(k.parts, part{name: "currentBillingFeatures", single: methods{
 				http.MethodGet: (*Server).getBilling, http.MethodPut: (*Server).putBilling,
 			}})
+		}
+		if typ == berth.TypeVault {
+			k.parts = append(k.parts, accessPolicies())
 		}
 		out = append(out, k)
 	}
