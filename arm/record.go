@@ -115,11 +115,12 @@ func (row *recordRow) location(s *Server, q *request, id berth.ID, old *berth.Re
 	return parent.Location, nil
 }
 
-// complete fills in the defaults of the type, and the parts that an earlier PUT has stored and this one does not name.
+// complete fills in the defaults of the type, for which null and 0 ask too, and the parts that an earlier PUT has stored and this one
+// does not name.
 func (row *recordRow) complete(body *berth.Record, old *berth.Resource) {
 	properties := body.Properties()
 	for k, v := range row.defaults {
-		if _, sent := properties[k]; !sent {
+		if sent := properties[k]; sent == nil || sent == 0.0 {
 			properties[k] = v
 		}
 	}
@@ -146,6 +147,9 @@ func (row *recordRow) encode(_ *Server, q *request, r *berth.Resource) wire.Obje
 		computed[wire.PartsName(typ)] = wire.Parts(r, typ)
 	}
 	o := wire.Record(r, computed)
+	if row.completed != nil {
+		row.completed(o)
+	}
 	if row.untracked {
 		return wire.Untracked(o)
 	}

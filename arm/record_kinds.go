@@ -26,6 +26,8 @@ type recordRow struct {
 	made func(s *Server, q *request, id berth.ID, body *berth.Record) map[string]any
 	// computed are the read-only properties that follow from the record and the address of the server.
 	computed func(base string, r *berth.Resource) wire.Object
+	// completed fills in what the answer has besides properties.
+	completed func(answer wire.Object)
 	// preset are the properties of the record "default" of this type, which each parent has from the beginning; nil for none.
 	preset map[string]any
 	// check refuses a request.
@@ -64,7 +66,8 @@ func recordRows() []recordRow {
 		{typ: berth.TypeRegistry, computed: registryValues, defaults: map[string]any{"adminUserEnabled": false,
 			"publicNetworkAccess": "Enabled", "zoneRedundancy": "Disabled", "networkRuleBypassOptions": "AzureServices"},
 			actions: []action{{"listCredentials", existing((*Server).registryCredentials)}}},
-		{typ: berth.TypeStorage, created: oK, computed: storageValues, defaults: map[string]any{"supportsHttpsTrafficOnly": true},
+		{typ: berth.TypeStorage, created: oK, computed: storageValues, completed: storageTier,
+			defaults: map[string]any{"supportsHttpsTrafficOnly": true},
 			actions: []action{{"listKeys", existing((*Server).storageKeys)}, {"regenerateKey", existing((*Server).regenerateStorageKey)}}},
 		{typ: berth.TypeStorage + "/managementPolicies", created: oK},
 		{typ: berth.TypeStorage + "/blobServices", created: oK, preset: map[string]any{
@@ -119,8 +122,8 @@ func recordKinds() (out []*kind) {
 			row.created = http.StatusCreated
 		}
 		k := &kind{
-			typ: typ, created: row.created, updated: row.updated, patch: row.patchRecord, put: row.putRecord, encode: row.encode, remove: removeAlways,
-			record: &row, polled: true, get: row.get, list: row.list, parts: partsOf(row.parts), actions: row.actions,
+			typ: typ, created: row.created, updated: row.updated, patch: row.patchRecord, put: row.putRecord, encode: row.encode,
+			remove: removeAlways, record: &row, polled: true, get: row.get, list: row.list, parts: partsOf(row.parts), actions: row.actions,
 		}
 		if row.preset != nil {
 			k.get = (*Server).getPreset

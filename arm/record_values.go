@@ -79,6 +79,16 @@ func storageValues(_ string, r *berth.Resource) wire.Object {
 		"creationTime": wire.Time(r.CreatedAt)}
 }
 
+// storageTier completes the SKU of a storage account: its tier is the first word of its name, as in Standard_LRS.
+func storageTier(answer wire.Object) {
+	if sent, isObject := answer["sku"].(map[string]any); isObject {
+		sku := maps.Clone(sent)
+		name, _ := sku["name"].(string)
+		sku["tier"], _, _ = strings.Cut(name, "_")
+		answer["sku"] = sku
+	}
+}
+
 func linkValues(string, *berth.Resource) wire.Object {
 	return wire.Object{"virtualNetworkLinkState": "Completed"}
 }

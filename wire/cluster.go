@@ -132,6 +132,7 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	o["sku"] = Object{"name": "Base", "tier": "Free"}
 	Lay(o, c.Spec.Kept)
 	accessible(properties, r)
+	podRange(properties, c)
 	if sp, _ := properties["servicePrincipalProfile"].(Object); c.Spec.Identity != nil || sp["clientId"] == "msi" {
 		o["identity"] = identityOf(c.Spec.Identity, guid(r, "principal"), tenant)
 	}
@@ -238,6 +239,18 @@ func kubeletIdentity(r *berth.Resource, c *berth.Cluster, group berth.ID) Object
 		return Object{"resourceId": id.String(), "clientId": ids.ClientID, "objectId": ids.PrincipalID}
 	}
 	return Object{"resourceId": id.String(), "clientId": guid(r, "kubelet client"), "objectId": guid(r, "kubelet object")}
+}
+
+// podRange takes away the default pod range where AKS has none: without an overlay, the network plugin of Azure gives pods addresses of
+// the subnet. azurerm refuses to update a cluster that has both.
+func podRange(properties Object, c *berth.Cluster) {
+	profile, _ := properties["networkProfile"].(Object)
+	plugin, _ := profile["networkPlugin"].(string)
+	mode, _ := profile["networkPluginMode"].(string)
+	if strings.EqualFold(plugin, "azure") && !strings.EqualFold(mode, "overlay") && c.Spec.Network.PodCIDR == "" {
+		delete(profile, "podCidr")
+		delete(profile, "podCidrs")
+	}
 }
 
 // KubeletID is the id of the identity that was requested for the kubelets of a cluster; empty when none was.
