@@ -68,7 +68,7 @@ func recordRows() []recordRow {
 			actions: []action{{"listCredentials", existing((*Server).registryCredentials)}}},
 		{typ: berth.TypeStorage, created: oK, computed: storageValues, completed: storageTier,
 			defaults: map[string]any{"supportsHttpsTrafficOnly": true},
-			actions: []action{{"listKeys", existing((*Server).storageKeys)}, {"regenerateKey", existing((*Server).regenerateStorageKey)}}},
+			actions:  []action{{"listKeys", existing((*Server).storageKeys)}, {"regenerateKey", existing((*Server).regenerateStorageKey)}}},
 		{typ: berth.TypeStorage + "/managementPolicies", created: oK},
 		{typ: berth.TypeStorage + "/blobServices", created: oK, preset: map[string]any{
 			"cors": map[string]any{"corsRules": []any{}}, "deleteRetentionPolicy": map[string]any{"enabled": false}}},
