@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -210,6 +211,41 @@ func secretAnswer(body any) *response {
 func notKept(cluster berth.ID) error {
 	return berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, which Berth does not store. Use your own kubeconfig.",
 		cluster.Name())
+}
+
+// resetProfile answers an action whose body is a profile of the cluster, which it replaces. An empty one is taken away.
+func resetProfile(name string) func(*Server, *request, *berth.Resource) (*response, error) {
+	return func(s *Server, q *request, r *berth.Resource) (*response, error) {
+		var profile map[string]any
+		if err := wire.Decode(q.body, &profile); err != nil {
+			return nil, err
+		}
+		k := kindOf(berth.TypeCluster)
+		res, err := s.change(q, r.ID, func(old *berth.Resource) (*plan, error) {
+			if old == nil {
+				return nil, s.missing(q, r.ID)
+			}
+			whole := wire.Plain(k.encode(s, q, old))
+			whole["properties"].(map[string]any)[name] = nil
+			if len(profile) > 0 {
+				whole["properties"].(map[string]any)[name] = profile
+			}
+			body, err := json.Marshal(whole)
+			if err != nil {
+				return nil, err
+			}
+			as := *q
+			as.body = body
+			return k.put(s, &as, old.ID, old)
+		}, k)
+		if err != nil {
+			return nil, err
+		}
+		res.status, res.body = http.StatusAccepted, nil
+		delete(res.header, "ETag")
+		res.header["Location"] = strings.Replace(res.header["Azure-AsyncOperation"], "operationsStatuses", "operationResults", 1)
+		return res, nil
+	}
 }
 
 // upgradeProfile answers upgradeProfiles/default.

@@ -117,4 +117,7 @@ func TestNoLocalAccounts(t *testing.T) {
 		t.Errorf("%v: %s", err, config)
 	}
 	s.must(s.send("POST", cluster+"/listClusterAdminCredential", nil, "").is(http.StatusBadRequest))
+	s.must(s.send("POST", cluster+"/resetAADProfile", nil, "{}").is(http.StatusAccepted))
+	s.settle()
+	s.must(s.send("POST", cluster+"/listClusterUserCredential", nil, "").is(http.StatusBadRequest))
 }

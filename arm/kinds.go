@@ -144,6 +144,8 @@ func clusterKinds() []*kind {
 			actions: append(clusterActions(),
 				action{"listClusterUserCredential", existing(clusterUser)},
 				action{"listClusterAdminCredential", existing(clusterAdmin)},
+				action{"resetServicePrincipalProfile", existing(resetProfile("servicePrincipalProfile"))},
+				action{"resetAADProfile", existing(resetProfile("aadProfile"))},
 			),
 		},
 		{

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -133,6 +134,9 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	Lay(o, c.Spec.Kept)
 	accessible(properties, r)
 	podRange(properties, c)
+	if scaler, isObject := properties["workloadAutoScalerProfile"].(Object); isObject { // AKS answers those that are enabled
+		maps.DeleteFunc(scaler, func(_ string, v any) bool { one, _ := v.(Object); return one["enabled"] == false })
+	}
 	if sp, _ := properties["servicePrincipalProfile"].(Object); c.Spec.Identity != nil || sp["clientId"] == "msi" {
 		o["identity"] = identityOf(c.Spec.Identity, guid(r, "principal"), tenant)
 	}

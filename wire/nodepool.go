@@ -70,6 +70,13 @@ func KeepPool(sent map[string]any, c *berth.Cluster, p *berth.NodePool) []string
 	p.Profile = nil
 	base := Plain(poolFields(&berth.Resource{}, c, *p))
 	p.Profile = keepKeys(sent, was, base, slices.Concat(answered, poolLaw.own))
+	if sent["enableAutoScaling"] == false { // the limits of the autoscaler end with it
+		for _, limit := range []string{"minCount", "maxCount"} {
+			if sent[limit] == nil {
+				delete(p.Profile, limit)
+			}
+		}
+	}
 	return poolLaw.unmet(p.Profile, base)
 }
 
