@@ -28,8 +28,10 @@ type recordRow struct {
 	computed func(base string, r *berth.Resource) wire.Object
 	// completed fills in what the answer has besides properties.
 	completed func(answer wire.Object)
-	// preset are the properties of the record "default" of this type, which each parent has from the beginning; nil for none.
-	preset map[string]any
+	// preset are the properties of a record of this type that each parent has from the beginning; nil for none. It is called "default"
+	// when presetName is empty.
+	preset     map[string]any
+	presetName string
 	// check refuses a request.
 	check func(s *Server, q *request, id berth.ID, body, old *berth.Record) error
 	// removing is called before the record is removed.
@@ -41,7 +43,7 @@ type recordRow struct {
 func recordRows() []recordRow {
 	const oK, created = http.StatusOK, http.StatusCreated
 	return []recordRow{
-		{typ: berth.TypePolicyAssignment, global: true, updated: created, answers: true},
+		{typ: berth.TypePolicyAssignment, global: true, updated: created, answers: true, completed: noLocation},
 		{typ: berth.TypeRoleAssignment, extends: true, answers: true, list: (*Server).listRoleAssignments, check: checkRoleAssignment,
 			made: madeRoleAssignment},
 		{typ: berth.TypeRoleDefinition, extends: true, answers: true, updated: created, get: (*Server).getRole, list: (*Server).listRoles,
@@ -94,7 +96,8 @@ func networkRows() []recordRow {
 		{typ: berth.TypePrivateDNSZone, global: true},
 		{typ: berth.TypePrivateDNSZone + "/virtualNetworkLinks", global: true, computed: linkValues},
 	}
-	for _, kind := range []string{"SOA", "A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"} {
+	rows = append(rows, recordRow{typ: berth.TypePrivateDNSZone + "/SOA", computed: dnsValues, preset: startOfAuthority, presetName: "@"})
+	for _, kind := range []string{"A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"} {
 		rows = append(rows, recordRow{typ: berth.TypePrivateDNSZone + "/" + kind, computed: dnsValues})
 	}
 	return rows

@@ -89,6 +89,13 @@ func storageTier(answer wire.Object) {
 	}
 }
 
+// noLocation takes away the location of what is nowhere: a policy assignment has one only when it was sent.
+func noLocation(answer wire.Object) {
+	if answer["location"] == "global" {
+		delete(answer, "location")
+	}
+}
+
 func linkValues(string, *berth.Resource) wire.Object {
 	return wire.Object{"virtualNetworkLinkState": "Completed"}
 }
