@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -37,7 +38,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: id.Name(), IssuerURL: s.issuer(q)}}
+	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: cmp.Or(in.Properties.FQDNSubdomain, id.Name()), IssuerURL: s.issuer(q)}}
 	if old != nil {
 		*body = *old.Body.(*berth.Cluster)
 	}

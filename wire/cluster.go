@@ -22,7 +22,8 @@ type ClusterPut struct {
 		ComputeType       *string          `json:"computeType"` // of a compute: refused
 		KubernetesVersion *string          `json:"kubernetesVersion"`
 		DNSPrefix         *string          `json:"dnsPrefix"`
-		Kubeconfig        *string          `json:"kubeconfig"` // of a connected cluster; write-only
+		FQDNSubdomain     string           `json:"fqdnSubdomain"` // of a private cluster, in place of dnsPrefix
+		Kubeconfig        *string          `json:"kubeconfig"`    // of a connected cluster; write-only
 		KeepCredential    bool             `json:"keepCredential"`
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
 		Power             *Power           `json:"powerState"`
@@ -134,6 +135,9 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	Lay(o, c.Spec.Kept)
 	accessible(properties, r)
 	podRange(properties, c)
+	if properties["fqdnSubdomain"] == c.Spec.DNSPrefix {
+		properties["dnsPrefix"] = nil
+	}
 	if scaler, isObject := properties["workloadAutoScalerProfile"].(Object); isObject { // AKS answers those that are enabled
 		maps.DeleteFunc(scaler, func(_ string, v any) bool { one, _ := v.(Object); return one["enabled"] == false })
 	}
