@@ -132,8 +132,9 @@ func forgetExtensions(ctx context.Context, tx *txn, id berth.ID) error {
 	if id.IsGroup() {
 		return nil
 	}
+	key := id.Key()
 	_, err := tx.ExecContext(ctx, `DELETE FROM resources
-		WHERE key >= ? AND key < ? AND key LIKE '%/providers/%/providers/%' AND state <> ?`, id.Key()+"/", id.Key()+"0", text(berth.StateDeleting))
+		WHERE key >= ? AND key < ? AND key LIKE '%/providers/%/providers/%' AND state <> ?`, key+"/", key+"0", text(berth.StateDeleting))
 	return err
 }
 
