@@ -251,14 +251,30 @@ func planPart(q *request, id berth.ID, of *berth.Resource, typ string) (*plan, e
 	return withParts(of, typ, all), nil
 }
 
+// removePart removes a part with what extends it, such as its role assignments.
 func (s *Server) removePart(q *request, t target, typ string) (*response, error) {
-	return s.changeParts(q, t, typ, func(of *berth.Resource) (*plan, error) {
+	res, err := s.changeParts(q, t, typ, func(of *berth.Resource) (*plan, error) {
 		i := partIn(of, typ, t.id.Name())
 		if i < 0 {
 			return nil, noPart(t.id)
 		}
 		return withParts(of, typ, slices.Delete(wire.StoredParts(of, typ), i, i+1)), nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	inside, err := s.Store.All(q.Context(), store.Query{Parent: t.id.Parent()})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range inside {
+		if r.ID.Scope != "" && r.ID.Extended().Key() == t.id.Key() {
+			if err := s.drop(q, r.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return res, nil
 }
 
 // partWords are what messages call a record and its part.
