@@ -68,6 +68,7 @@ func recordRows() []recordRow {
 		{typ: berth.TypeRegistry, computed: registryValues, defaults: map[string]any{"adminUserEnabled": false,
 			"publicNetworkAccess": "Enabled", "zoneRedundancy": "Disabled", "networkRuleBypassOptions": "AzureServices"},
 			actions: []action{{"listCredentials", existing((*Server).registryCredentials)}}},
+		{typ: berth.TypeRegistry + "/webhooks", actions: []action{{"getCallbackConfig", existing(callbackConfig)}}},
 		{typ: berth.TypeStorage, created: oK, computed: storageValues, completed: storageTier,
 			defaults: map[string]any{"supportsHttpsTrafficOnly": true},
 			actions:  []action{{"listKeys", existing((*Server).storageKeys)}, {"regenerateKey", existing((*Server).regenerateStorageKey)}}},

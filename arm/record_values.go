@@ -89,6 +89,12 @@ func storageTier(answer wire.Object) {
 	}
 }
 
+// callbackConfig answers where a webhook of a registry sends.
+func callbackConfig(_ *Server, _ *request, r *berth.Resource) (*response, error) {
+	hook := r.Body.(*berth.Record).Properties()
+	return secretAnswer(wire.Object{"serviceUri": hook["serviceUri"], "customHeaders": hook["customHeaders"]}), nil
+}
+
 // noLocation takes away the location of what is nowhere: a policy assignment has one only when it was sent.
 func noLocation(answer wire.Object) {
 	if answer["location"] == "global" {
