@@ -17,6 +17,7 @@ type recordRow struct {
 	extends   bool           // it can be inside any resource
 	created   int            // status of a PUT that creates one, as the SDKs accept it
 	updated   int            // status of any other PUT
+	deleted   int            // status of DELETE; 200 when 0
 	answers   bool           // DELETE answers what it has deleted
 	defaults  map[string]any // the properties of a PUT that does not send them
 	parts     []string       // types of its parts
@@ -68,6 +69,7 @@ func recordRows() []recordRow {
 		{typ: berth.TypeRegistry, computed: registryValues, defaults: map[string]any{"adminUserEnabled": false,
 			"publicNetworkAccess": "Enabled", "zoneRedundancy": "Disabled", "networkRuleBypassOptions": "AzureServices"},
 			actions: []action{{"listCredentials", existing((*Server).registryCredentials)}}},
+		{typ: berth.TypeRegistry + "/cacheRules", deleted: http.StatusNoContent},
 		{typ: berth.TypeRegistry + "/webhooks", actions: []action{{"getCallbackConfig", existing(callbackConfig)}}},
 		{typ: berth.TypeStorage, created: oK, computed: storageValues, completed: storageTier,
 			defaults: map[string]any{"supportsHttpsTrafficOnly": true},
@@ -78,9 +80,9 @@ func recordRows() []recordRow {
 		{typ: berth.TypeStorage + "/fileServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}},
 			"shareDeleteRetentionPolicy": map[string]any{"enabled": true, "days": 7}}},
 		{typ: berth.TypeStorage + "/queueServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}}}},
-		{typ: berth.TypeStorage + "/queueServices/queues", created: oK},
+		{typ: berth.TypeStorage + "/queueServices/queues", created: oK, deleted: http.StatusNoContent},
 		{typ: berth.TypeStorage + "/tableServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}}}},
-		{typ: berth.TypeStorage + "/tableServices/tables", created: oK},
+		{typ: berth.TypeStorage + "/tableServices/tables", created: oK, deleted: http.StatusNoContent},
 	}
 }
 
