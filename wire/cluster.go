@@ -135,6 +135,7 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	Lay(o, c.Spec.Kept)
 	accessible(properties, r)
 	podRange(properties, c)
+	egress(properties)
 	if properties["fqdnSubdomain"] == c.Spec.DNSPrefix {
 		properties["dnsPrefix"] = nil
 	}
@@ -258,6 +259,22 @@ func podRange(properties Object, c *berth.Cluster) {
 	if strings.EqualFold(plugin, "azure") && !strings.EqualFold(mode, "overlay") && c.Spec.Network.PodCIDR == "" {
 		delete(profile, "podCidr")
 		delete(profile, "podCidrs")
+	}
+}
+
+// egress answers the outbound addresses that a load balancer has: those that were requested, in place of those that AKS would manage.
+func egress(properties Object) {
+	network, _ := properties["networkProfile"].(Object)
+	balancer, _ := network["loadBalancerProfile"].(Object)
+	own, _ := balancer["outboundIPs"].(map[string]any)
+	prefixes, _ := balancer["outboundIPPrefixes"].(map[string]any)
+	ips, _ := own["publicIPs"].([]any)
+	ranges, _ := prefixes["publicIPPrefixes"].([]any)
+	if len(ips) > 0 {
+		balancer["effectiveOutboundIPs"] = ips
+	}
+	if len(ips)+len(ranges) > 0 {
+		delete(balancer, "managedOutboundIPs")
 	}
 }
 
