@@ -149,7 +149,7 @@ func (a *Kubeconfig) SignIn(tenant string) *Kubeconfig {
 		APIVersion: "client.authentication.k8s.io/v1beta1", Command: "kubelogin", InteractiveMode: clientcmdapi.IfAvailableExecInteractiveMode,
 		Args: []string{"get-token", "--login", "azurecli", "--server-id", serverApplication, "--client-id", clientApplication,
 			"--tenant-id", tenant},
-		InstallHint: "kubelogin is not installed: https://aka.ms/aks/kubelogin",
+		InstallHint: "https://aka.ms/aks/kubelogin",
 	}}}
 }
 

@@ -133,8 +133,8 @@ func forgetExtensions(ctx context.Context, tx *txn, id berth.ID) error {
 		return nil
 	}
 	key := id.Key()
-	_, err := tx.ExecContext(ctx, `DELETE FROM resources
-		WHERE key >= ? AND key < ? AND key LIKE '%/providers/%/providers/%' AND state <> ?`, key+"/", key+"0", text(berth.StateDeleting))
+	_, err := tx.ExecContext(ctx, "DELETE FROM resources WHERE key >= ? AND key < ? AND key LIKE ? AND state <> ?",
+		key+"/", key+"0", "%/providers/%/providers/%", text(berth.StateDeleting))
 	return err
 }
 
