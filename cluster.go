@@ -45,6 +45,8 @@ type ClusterSpec struct {
 	Kept
 	// Nodes is what runs the nodes: NodesReal, NodesSimulated, or empty for the server's choice.
 	Nodes string `json:"nodes,omitempty"`
+	// Kubelet are the GUIDs of the identity that the request names for the kubelets; nil when it names none.
+	Kubelet *IdentityIDs `json:"kubelet,omitempty"`
 	// Location is the region that its nodes report; empty in clusters stored before this field existed.
 	Location string `json:"location,omitempty"`
 	// OwnedBy is the compute that created the cluster; zero for a cluster that a user created.

@@ -1,6 +1,8 @@
 package arm
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -36,7 +38,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err != nil {
 		return nil, err
 	}
-	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: id.Name(), IssuerURL: s.issuer(q)}}
+	body := &berth.Cluster{Spec: berth.ClusterSpec{DNSPrefix: cmp.Or(in.Properties.FQDNSubdomain, id.Name()), IssuerURL: s.issuer(q)}}
 	if old != nil {
 		*body = *old.Body.(*berth.Cluster)
 	}
@@ -72,6 +74,10 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if old != nil {
 		facts.Old = &old.Body.(*berth.Cluster).Spec
 	}
+	unknown, err := s.kubelet(q, &body.Spec, facts.Old)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range in.Properties.Pools {
 		if err := s.poolFacts(q, p, &facts); err != nil {
 			return nil, err
@@ -80,7 +86,7 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if facts.Policy, err = s.noPublicIPs(q, r.ID); err != nil {
 		return nil, err
 	}
-	return slices.Concat(violations, rules.Cluster(r.ID.Name(), body.Spec, facts), rules.Tags(r.Tags),
+	return slices.Concat(violations, unknown, rules.Cluster(r.ID.Name(), body.Spec, facts), rules.Tags(r.Tags),
 		rules.NotActedOn(append(names, poolNames...))), nil
 }
 
@@ -154,8 +160,17 @@ func encodeCluster(s *Server, _ *request, r *berth.Resource) wire.Object {
 	return wire.Cluster(r, s.Authority.TenantID())
 }
 
+// clusterUser answers the user's kubeconfig. With local accounts disabled and Microsoft Entra ID it has no credential.
 func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
-	return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
+	spec := &r.Body.(*berth.Cluster).Spec
+	if spec.Connected || spec.Profile["aadProfile"] == nil || localAccounts(r) == nil {
+		return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
+	}
+	config, err := s.Clusters.SignIn(q.Context(), r.ID, s.Authority.TenantID())
+	if err != nil {
+		return nil, err
+	}
+	return secretAnswer(wire.Kubeconfigs("clusterUser", config)), nil
 }
 
 func clusterAdmin(s *Server, q *request, r *berth.Resource) (*response, error) {
@@ -197,6 +212,41 @@ func secretAnswer(body any) *response {
 func notKept(cluster berth.ID) error {
 	return berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, which Berth does not store. Use your own kubeconfig.",
 		cluster.Name())
+}
+
+// resetProfile answers an action whose body is a profile of the cluster, which it replaces. An empty one is taken away.
+func resetProfile(name string) func(*Server, *request, *berth.Resource) (*response, error) {
+	return func(s *Server, q *request, r *berth.Resource) (*response, error) {
+		var profile map[string]any
+		if err := wire.Decode(q.body, &profile); err != nil {
+			return nil, err
+		}
+		k := kindOf(berth.TypeCluster)
+		res, err := s.change(q, r.ID, func(old *berth.Resource) (*plan, error) {
+			if old == nil {
+				return nil, s.missing(q, r.ID)
+			}
+			whole := wire.Plain(k.encode(s, q, old))
+			whole["properties"].(map[string]any)[name] = nil
+			if len(profile) > 0 {
+				whole["properties"].(map[string]any)[name] = profile
+			}
+			body, err := json.Marshal(whole)
+			if err != nil {
+				return nil, err
+			}
+			as := *q
+			as.body = body
+			return k.put(s, &as, old.ID, old)
+		}, k)
+		if err != nil {
+			return nil, err
+		}
+		res.status, res.body = http.StatusAccepted, nil
+		delete(res.header, "ETag")
+		res.header["Location"] = strings.Replace(res.header["Azure-AsyncOperation"], "operationsStatuses", "operationResults", 1)
+		return res, nil
+	}
 }
 
 // upgradeProfile answers upgradeProfiles/default.

@@ -20,7 +20,7 @@ func (s *Server) identity(q *request, in *wire.IdentityFields, was *berth.Identi
 	out := &berth.Identity{Type: in.Type}
 	violations := rules.Identity(in.Type, len(in.UserAssigned))
 	for _, text := range in.IDs() {
-		record, err := s.userAssigned(q, text)
+		ids, err := s.userAssigned(q, text, "identity.userAssignedIdentities")
 		if violation, isOurs := rules.Of(err); isOurs {
 			violations = append(violations, violation...)
 			continue
@@ -31,29 +31,47 @@ func (s *Server) identity(q *request, in *wire.IdentityFields, was *berth.Identi
 		if out.UserAssigned == nil {
 			out.UserAssigned = map[string]berth.IdentityIDs{}
 		}
-		principal, _ := record.Values["principalId"].(string)
-		client, _ := record.Values["clientId"].(string)
-		out.UserAssigned[text] = berth.IdentityIDs{PrincipalID: principal, ClientID: client}
+		out.UserAssigned[text] = ids
 	}
 	return out, violations, nil
 }
 
-// userAssigned finds the record of an identity. The error is a *berth.Error when there is none.
-func (s *Server) userAssigned(q *request, text string) (*berth.Record, error) {
-	const target = "identity.userAssignedIdentities"
+// kubelet completes a cluster whose request names an identity for the kubelets. The identity must exist when it is named first.
+func (s *Server) kubelet(q *request, spec, old *berth.ClusterSpec) ([]rules.Violation, error) {
+	text := wire.KubeletID(spec)
+	switch {
+	case text == "":
+		spec.Kubelet = nil
+		return nil, nil
+	case old != nil && strings.EqualFold(text, wire.KubeletID(old)):
+		return nil, nil
+	}
+	ids, err := s.userAssigned(q, text, "properties.identityProfile.kubeletidentity.resourceId")
+	if violations, isOurs := rules.Of(err); isOurs {
+		return violations, nil
+	}
+	spec.Kubelet = &ids
+	return nil, err
+}
+
+// userAssigned finds an identity. The error is a *berth.Error when there is none.
+func (s *Server) userAssigned(q *request, text, target string) (ids berth.IdentityIDs, err error) {
 	id, err := berth.ParseID(text)
 	if err != nil || !id.Is(berth.TypeIdentity) {
-		return nil, &berth.Error{Code: berth.CodeInvalidID, Target: target, Message: "'" + text + "' is not the id of a user-assigned identity."}
+		return ids, &berth.Error{Code: berth.CodeInvalidID, Target: target, Message: "'" + text + "' is not the id of a user-assigned identity."}
 	}
 	r, err := s.stored(q, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, &berth.Error{Code: berth.CodeNotFound, Target: target, Message: "There is no user-assigned identity '" + id.Name() +
+		return ids, &berth.Error{Code: berth.CodeNotFound, Target: target, Message: "There is no user-assigned identity '" + id.Name() +
 			"' in resource group '" + id.Group + "'. Create it first (az identity create)."}
 	}
 	if err != nil {
-		return nil, err
+		return ids, err
 	}
-	return r.Body.(*berth.Record), nil
+	values := r.Body.(*berth.Record).Values
+	ids.PrincipalID, _ = values["principalId"].(string)
+	ids.ClientID, _ = values["clientId"].(string)
+	return ids, nil
 }
 
 // patchByPut answers PATCH: the patch is laid over the present answer as JSON merge patch has it (RFC 7396), and what results is

@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -103,4 +104,20 @@ func TestNoLocalAccounts(t *testing.T) {
 			t.Error(refused.text)
 		}
 	}
+
+	// With Microsoft Entra ID, users sign in themselves: their kubeconfig has no credential. azurerm reads it in every plan.
+	s.must(s.send("PATCH", cluster, nil, `{"properties":{"aadProfile":{"managed":true,"enableAzureRBAC":true}}}`).is(http.StatusOK))
+	s.settle()
+	answer := s.send("POST", cluster+"/listClusterUserCredential", nil, "")
+	s.must(answer.is(http.StatusOK))
+	text, _ := apptest.At(answer.body(), "kubeconfigs.0.value").(string)
+	config, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || !strings.Contains(string(config), "kubelogin") || !strings.Contains(string(config), "clusterUser_") ||
+		strings.Contains(string(config), "client-key-data") || strings.Contains(string(config), "token:") {
+		t.Errorf("%v: %s", err, config)
+	}
+	s.must(s.send("POST", cluster+"/listClusterAdminCredential", nil, "").is(http.StatusBadRequest))
+	s.must(s.send("POST", cluster+"/resetAADProfile", nil, "{}").is(http.StatusAccepted))
+	s.settle()
+	s.must(s.send("POST", cluster+"/listClusterUserCredential", nil, "").is(http.StatusBadRequest))
 }

@@ -36,6 +36,8 @@ type part struct {
 	methods   methods // of one of them; nil when it has no address
 	permanent bool    // DELETE always refuses, with the reason
 	single    methods // of a part without a name, of which each resource has one
+	// plan plans a PUT as the change of the resource that it is; nil when the part cannot be written.
+	plan func(s *Server, q *request, id berth.ID, of *berth.Resource) (*plan, error)
 }
 
 // action is POST …/{resource}/{name}.
@@ -133,7 +135,7 @@ func clusterKinds() []*kind {
 			typ: berth.TypeCluster, created: http.StatusCreated, polled: true,
 			put: putCluster, patch: patchByPut(putCluster, encodeCluster), remove: removeCluster, encode: encodeCluster,
 			parts: []part{
-				{name: "agentPools", list: (*Server).listNodePools, permanent: true, methods: methods{
+				{name: "agentPools", list: (*Server).listNodePools, permanent: true, plan: (*Server).planNodePool, methods: methods{
 					http.MethodGet: (*Server).getNodePool, http.MethodPut: (*Server).putNodePool, http.MethodDelete: (*Server).removeNodePool,
 				}},
 				{name: "upgradeProfiles", methods: methods{http.MethodGet: (*Server).upgradeProfile}},
@@ -142,6 +144,8 @@ func clusterKinds() []*kind {
 			actions: append(clusterActions(),
 				action{"listClusterUserCredential", existing(clusterUser)},
 				action{"listClusterAdminCredential", existing(clusterAdmin)},
+				action{"resetServicePrincipalProfile", existing(resetProfile("servicePrincipalProfile"))},
+				action{"resetAADProfile", existing(resetProfile("aadProfile"))},
 			),
 		},
 		{

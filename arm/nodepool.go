@@ -59,10 +59,6 @@ func (s *Server) loadPool(q *request, id berth.ID) (*berth.Resource, *berth.Node
 // putNodePool changes the one pool; a second one is refused by the rules.
 func (s *Server) putNodePool(q *request, t target) (*response, error) {
 	id := t.id
-	fields, err := wire.DecodeNodePool(q.body)
-	if err != nil {
-		return nil, err
-	}
 	k := *t.kind
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
 		for _, p := range r.Body.(*berth.Cluster).Spec.Pools {
@@ -77,12 +73,16 @@ func (s *Server) putNodePool(q *request, t target) (*response, error) {
 		if old == nil {
 			return nil, s.missing(q, cluster)
 		}
-		fields.Name = id.Name()
-		return s.planNodePool(q, fields, old)
+		return s.planNodePool(q, id, old)
 	}, &k)
 }
 
-func (s *Server) planNodePool(q *request, fields wire.NodePoolFields, old *berth.Resource) (*plan, error) {
+func (s *Server) planNodePool(q *request, id berth.ID, old *berth.Resource) (*plan, error) {
+	fields, err := wire.DecodeNodePool(q.body)
+	if err != nil {
+		return nil, err
+	}
+	fields.Name = id.Name()
 	was := old.Body.(*berth.Cluster)
 	if was.Spec.Connected {
 		return nil, berth.Errorf(berth.CodeConflict, "'%s' was connected by a kubeconfig, and Berth does not change its nodes.", old.ID.Name())

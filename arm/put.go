@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"reflect"
@@ -207,7 +208,7 @@ func (s *Server) removeRecord(q *request, t target, old *berth.Resource) (*respo
 			return nil, err
 		}
 	}
-	res := &response{status: http.StatusOK, header: map[string]string{}}
+	res := &response{status: cmp.Or(t.kind.record.deleted, http.StatusOK), header: map[string]string{}}
 	if t.kind.record.answers {
 		res.body = t.kind.encode(s, q, old)
 	}

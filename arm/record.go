@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -57,6 +58,42 @@ func (row *recordRow) putRecord(s *Server, q *request, id berth.ID, old *berth.R
 	return &plan{change: store.Change{Resource: r, Settled: true}, violations: rules.Tags(r.Tags)}, nil
 }
 
+// patchRecord plans the PATCH of a record: the patch is laid over what is stored as JSON merge patch has it (RFC 7396), and what results
+// is treated as a PUT. `tags` replace all others, as in Resource Manager.
+func (row *recordRow) patchRecord(s *Server, q *request, old *berth.Resource) (*plan, error) {
+	var patch map[string]any
+	if err := wire.Decode(q.body, &patch); err != nil {
+		return nil, err
+	}
+	whole := wire.Plain(old.Body.(*berth.Record).Fields)
+	if whole == nil {
+		whole = map[string]any{}
+	}
+	mergePatch(whole, patch)
+	dropNulls(whole, patch)
+	body, err := json.Marshal(whole)
+	if err != nil {
+		return nil, err
+	}
+	as := *q
+	as.body = body
+	return row.putRecord(s, &as, old.ID, old)
+}
+
+// dropNulls removes what a patch sets to null.
+func dropNulls(doc, patch map[string]any) {
+	for key, v := range patch {
+		inner, isObject := v.(map[string]any)
+		below, hasObject := doc[key].(map[string]any)
+		switch {
+		case v == nil:
+			delete(doc, key)
+		case isObject && hasObject:
+			dropNulls(below, inner)
+		}
+	}
+}
+
 // location is where a record is. A record inside another one is where that one is, unless its type has a location of its own.
 func (row *recordRow) location(s *Server, q *request, id berth.ID, old *berth.Resource, sent *string) (string, error) {
 	global := sent != nil && strings.EqualFold(*sent, "global")
@@ -78,11 +115,12 @@ func (row *recordRow) location(s *Server, q *request, id berth.ID, old *berth.Re
 	return parent.Location, nil
 }
 
-// complete fills in the defaults of the type, and the parts that an earlier PUT has stored and this one does not name.
+// complete fills in the defaults of the type, for which null and 0 ask too, and the parts that an earlier PUT has stored and this one
+// does not name.
 func (row *recordRow) complete(body *berth.Record, old *berth.Resource) {
 	properties := body.Properties()
 	for k, v := range row.defaults {
-		if _, sent := properties[k]; !sent {
+		if sent := properties[k]; sent == nil || sent == 0.0 {
 			properties[k] = v
 		}
 	}
@@ -109,6 +147,9 @@ func (row *recordRow) encode(_ *Server, q *request, r *berth.Resource) wire.Obje
 		computed[wire.PartsName(typ)] = wire.Parts(r, typ)
 	}
 	o := wire.Record(r, computed)
+	if row.completed != nil {
+		row.completed(o)
+	}
 	if row.untracked {
 		return wire.Untracked(o)
 	}
@@ -154,6 +195,9 @@ func partsOf(types []string) (out []part) {
 	for _, typ := range types {
 		out = append(out, part{
 			name: wire.PartsName(typ),
+			plan: func(_ *Server, q *request, id berth.ID, of *berth.Resource) (*plan, error) {
+				return planPart(q, id, of, typ)
+			},
 			list: func(s *Server, q *request, t target) (*response, error) { return s.listParts(q, t, typ) },
 			methods: methods{
 				"GET":    func(s *Server, q *request, t target) (*response, error) { return s.getPart(q, t, typ) },
@@ -185,6 +229,11 @@ func (s *Server) getPart(q *request, t target, typ string) (*response, error) {
 }
 
 func (s *Server) putPart(q *request, t target, typ string) (*response, error) {
+	return s.changeParts(q, t, typ, func(of *berth.Resource) (*plan, error) { return planPart(q, t.id, of, typ) })
+}
+
+// planPart plans the PUT of a part.
+func planPart(q *request, id berth.ID, of *berth.Resource, typ string) (*plan, error) {
 	var in struct {
 		Properties map[string]any `json:"properties"`
 	}
@@ -193,23 +242,39 @@ func (s *Server) putPart(q *request, t target, typ string) (*response, error) {
 	}
 	delete(in.Properties, "provisioningState")
 	delete(in.Properties, "berthNote")
-	return s.changeParts(q, t, typ, func(all []any, i int) ([]any, error) {
-		one := map[string]any{"name": t.id.Name(), "properties": in.Properties}
-		if i < 0 {
-			return append(all, one), nil
-		}
-		all[i] = one
-		return all, nil
-	})
+	all, i := wire.StoredParts(of, typ), partIn(of, typ, id.Name())
+	one := map[string]any{"name": id.Name(), "properties": in.Properties}
+	if i < 0 {
+		return withParts(of, typ, append(all, one)), nil
+	}
+	all[i] = one
+	return withParts(of, typ, all), nil
 }
 
+// removePart removes a part with what extends it, such as its role assignments.
 func (s *Server) removePart(q *request, t target, typ string) (*response, error) {
-	return s.changeParts(q, t, typ, func(all []any, i int) ([]any, error) {
+	res, err := s.changeParts(q, t, typ, func(of *berth.Resource) (*plan, error) {
+		i := partIn(of, typ, t.id.Name())
 		if i < 0 {
 			return nil, noPart(t.id)
 		}
-		return slices.Delete(all, i, i+1), nil
+		return withParts(of, typ, slices.Delete(wire.StoredParts(of, typ), i, i+1)), nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	inside, err := s.Store.All(q.Context(), store.Query{Parent: t.id.Parent()})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range inside {
+		if r.ID.Scope != "" && r.ID.Extended().Key() == t.id.Key() {
+			if err := s.drop(q, r.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return res, nil
 }
 
 // partWords are what messages call a record and its part.
@@ -240,8 +305,8 @@ func subnetIn(network *berth.Resource, name string) int {
 	return partIn(network, berth.TypeSubnet, name)
 }
 
-// changeParts stores a record with an edited list of parts, and answers the requested part.
-func (s *Server) changeParts(q *request, t target, typ string, edit func(all []any, i int) ([]any, error)) (*response, error) {
+// changeParts stores a record with changed parts, and answers the requested part.
+func (s *Server) changeParts(q *request, t target, typ string, decide func(of *berth.Resource) (*plan, error)) (*response, error) {
 	id, of := t.id, t.id.Parent()
 	k := *t.kind
 	k.encode = func(_ *Server, _ *request, r *berth.Resource) wire.Object {
@@ -254,20 +319,21 @@ func (s *Server) changeParts(q *request, t target, typ string, edit func(all []a
 		if old == nil {
 			return nil, s.missing(q, of)
 		}
-		all, err := edit(wire.StoredParts(old, typ), partIn(old, typ, id.Name()))
-		if err != nil {
-			return nil, err
-		}
-		body := *old.Body.(*berth.Record)
-		properties := maps.Clone(body.Properties())
-		properties[wire.PartsName(typ)] = all
-		body.Fields = maps.Clone(body.Fields)
-		if body.Fields == nil {
-			body.Fields = map[string]any{}
-		}
-		body.Fields["properties"] = properties
-		r := *old
-		r.Body = &body
-		return &plan{change: store.Change{Resource: &r, Settled: true}}, nil
+		return decide(old)
 	}, &k)
+}
+
+// withParts is the change of a record to other parts of a type.
+func withParts(of *berth.Resource, typ string, all []any) *plan {
+	body := *of.Body.(*berth.Record)
+	properties := maps.Clone(body.Properties())
+	properties[wire.PartsName(typ)] = all
+	body.Fields = maps.Clone(body.Fields)
+	if body.Fields == nil {
+		body.Fields = map[string]any{}
+	}
+	body.Fields["properties"] = properties
+	r := *of
+	r.Body = &body
+	return &plan{change: store.Change{Resource: &r, Settled: true}}
 }

@@ -17,6 +17,7 @@ type recordRow struct {
 	extends   bool           // it can be inside any resource
 	created   int            // status of a PUT that creates one, as the SDKs accept it
 	updated   int            // status of any other PUT
+	deleted   int            // status of DELETE; 200 when 0
 	answers   bool           // DELETE answers what it has deleted
 	defaults  map[string]any // the properties of a PUT that does not send them
 	parts     []string       // types of its parts
@@ -26,8 +27,12 @@ type recordRow struct {
 	made func(s *Server, q *request, id berth.ID, body *berth.Record) map[string]any
 	// computed are the read-only properties that follow from the record and the address of the server.
 	computed func(base string, r *berth.Resource) wire.Object
-	// preset are the properties of the record "default" of this type, which each parent has from the beginning; nil for none.
-	preset map[string]any
+	// completed fills in what the answer has besides properties.
+	completed func(answer wire.Object)
+	// preset are the properties of a record of this type that each parent has from the beginning; nil for none. It is called "default"
+	// when presetName is empty.
+	preset     map[string]any
+	presetName string
 	// check refuses a request.
 	check func(s *Server, q *request, id berth.ID, body, old *berth.Record) error
 	// removing is called before the record is removed.
@@ -39,7 +44,7 @@ type recordRow struct {
 func recordRows() []recordRow {
 	const oK, created = http.StatusOK, http.StatusCreated
 	return []recordRow{
-		{typ: berth.TypePolicyAssignment, global: true, updated: created, answers: true},
+		{typ: berth.TypePolicyAssignment, global: true, updated: created, answers: true, completed: noLocation},
 		{typ: berth.TypeRoleAssignment, extends: true, answers: true, list: (*Server).listRoleAssignments, check: checkRoleAssignment,
 			made: madeRoleAssignment},
 		{typ: berth.TypeRoleDefinition, extends: true, answers: true, updated: created, get: (*Server).getRole, list: (*Server).listRoles,
@@ -64,17 +69,20 @@ func recordRows() []recordRow {
 		{typ: berth.TypeRegistry, computed: registryValues, defaults: map[string]any{"adminUserEnabled": false,
 			"publicNetworkAccess": "Enabled", "zoneRedundancy": "Disabled", "networkRuleBypassOptions": "AzureServices"},
 			actions: []action{{"listCredentials", existing((*Server).registryCredentials)}}},
-		{typ: berth.TypeStorage, created: oK, computed: storageValues, defaults: map[string]any{"supportsHttpsTrafficOnly": true},
-			actions: []action{{"listKeys", existing((*Server).storageKeys)}, {"regenerateKey", existing((*Server).regenerateStorageKey)}}},
+		{typ: berth.TypeRegistry + "/cacheRules", deleted: http.StatusNoContent},
+		{typ: berth.TypeRegistry + "/webhooks", actions: []action{{"getCallbackConfig", existing(callbackConfig)}}},
+		{typ: berth.TypeStorage, created: oK, computed: storageValues, completed: storageTier,
+			defaults: map[string]any{"supportsHttpsTrafficOnly": true},
+			actions:  []action{{"listKeys", existing((*Server).storageKeys)}, {"regenerateKey", existing((*Server).regenerateStorageKey)}}},
 		{typ: berth.TypeStorage + "/managementPolicies", created: oK},
 		{typ: berth.TypeStorage + "/blobServices", created: oK, preset: map[string]any{
 			"cors": map[string]any{"corsRules": []any{}}, "deleteRetentionPolicy": map[string]any{"enabled": false}}},
 		{typ: berth.TypeStorage + "/fileServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}},
 			"shareDeleteRetentionPolicy": map[string]any{"enabled": true, "days": 7}}},
 		{typ: berth.TypeStorage + "/queueServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}}}},
-		{typ: berth.TypeStorage + "/queueServices/queues", created: oK},
+		{typ: berth.TypeStorage + "/queueServices/queues", created: oK, deleted: http.StatusNoContent},
 		{typ: berth.TypeStorage + "/tableServices", created: oK, preset: map[string]any{"cors": map[string]any{"corsRules": []any{}}}},
-		{typ: berth.TypeStorage + "/tableServices/tables", created: oK},
+		{typ: berth.TypeStorage + "/tableServices/tables", created: oK, deleted: http.StatusNoContent},
 	}
 }
 
@@ -91,7 +99,8 @@ func networkRows() []recordRow {
 		{typ: berth.TypePrivateDNSZone, global: true},
 		{typ: berth.TypePrivateDNSZone + "/virtualNetworkLinks", global: true, computed: linkValues},
 	}
-	for _, kind := range []string{"SOA", "A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"} {
+	rows = append(rows, recordRow{typ: berth.TypePrivateDNSZone + "/SOA", computed: dnsValues, preset: startOfAuthority, presetName: "@"})
+	for _, kind := range []string{"A", "AAAA", "CNAME", "MX", "PTR", "SRV", "TXT"} {
 		rows = append(rows, recordRow{typ: berth.TypePrivateDNSZone + "/" + kind, computed: dnsValues})
 	}
 	return rows
@@ -119,8 +128,8 @@ func recordKinds() (out []*kind) {
 			row.created = http.StatusCreated
 		}
 		k := &kind{
-			typ: typ, created: row.created, updated: row.updated, patch: patchTags, put: row.putRecord, encode: row.encode, remove: removeAlways,
-			record: &row, polled: true, get: row.get, list: row.list, parts: partsOf(row.parts), actions: row.actions,
+			typ: typ, created: row.created, updated: row.updated, patch: row.patchRecord, put: row.putRecord, encode: row.encode,
+			remove: removeAlways, record: &row, polled: true, get: row.get, list: row.list, parts: partsOf(row.parts), actions: row.actions,
 		}
 		if row.preset != nil {
 			k.get = (*Server).getPreset
@@ -129,6 +138,9 @@ func recordKinds() (out []*kind) {
 			k.parts = append(k.parts, part{name: "currentBillingFeatures", single: methods{
 				http.MethodGet: (*Server).getBilling, http.MethodPut: (*Server).putBilling,
 			}})
+		}
+		if typ == berth.TypeVault {
+			k.parts = append(k.parts, accessPolicies())
 		}
 		out = append(out, k)
 	}

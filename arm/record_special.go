@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/http"
@@ -12,13 +13,18 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// presetName is the name of a record that its parent has from the beginning.
+// presetName is the usual name of a record that its parent has from the beginning.
 const presetName = "default"
+
+// startOfAuthority is that of a private DNS zone, as Azure makes it.
+var startOfAuthority = map[string]any{"ttl": 3600, "soaRecord": map[string]any{"host": "azureprivatedns." + elsewhere,
+	"email": "azureprivatedns-host." + elsewhere, "serialNumber": 1, "refreshTime": 3600, "retryTime": 300, "expireTime": 2419200,
+	"minimumTtl": 10}}
 
 // preset is a record that its parent has from the beginning and that no PUT has changed; nil for any other.
 func (s *Server) preset(q *request, id berth.ID) (*berth.Resource, error) {
 	k := kindOf(id.Type())
-	if k == nil || k.record == nil || k.record.preset == nil || !strings.EqualFold(id.Name(), presetName) {
+	if k == nil || k.record == nil || k.record.preset == nil || !strings.EqualFold(id.Name(), cmp.Or(k.record.presetName, presetName)) {
 		return nil, nil
 	}
 	parent, err := s.load(q, id.Parent())

@@ -79,6 +79,29 @@ func storageValues(_ string, r *berth.Resource) wire.Object {
 		"creationTime": wire.Time(r.CreatedAt)}
 }
 
+// storageTier completes the SKU of a storage account: its tier is the first word of its name, as in Standard_LRS.
+func storageTier(answer wire.Object) {
+	if sent, isObject := answer["sku"].(map[string]any); isObject {
+		sku := maps.Clone(sent)
+		name, _ := sku["name"].(string)
+		sku["tier"], _, _ = strings.Cut(name, "_")
+		answer["sku"] = sku
+	}
+}
+
+// callbackConfig answers where a webhook of a registry sends.
+func callbackConfig(_ *Server, _ *request, r *berth.Resource) (*response, error) {
+	hook := r.Body.(*berth.Record).Properties()
+	return secretAnswer(wire.Object{"serviceUri": hook["serviceUri"], "customHeaders": hook["customHeaders"]}), nil
+}
+
+// noLocation takes away the location of what is nowhere: a policy assignment has one only when it was sent.
+func noLocation(answer wire.Object) {
+	if answer["location"] == "global" {
+		delete(answer, "location")
+	}
+}
+
 func linkValues(string, *berth.Resource) wire.Object {
 	return wire.Object{"virtualNetworkLinkState": "Completed"}
 }

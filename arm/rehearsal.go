@@ -71,6 +71,12 @@ func (h *rehearsal) check(r *template.Resource, body map[string]any) (wrong []be
 	if old != nil && p != nil {
 		h.same[id.Key()] = h.noChange(old, p.change)
 	}
+	if p != nil && old != nil && old.ID.Key() != id.Key() { // a part
+		h.created[id.Key()] = nil
+		if _, assumed := h.created[old.ID.Key()]; assumed && len(found) == 0 {
+			h.created[old.ID.Key()] = p.change.Resource
+		}
+	}
 	if old == nil {
 		h.created[id.Key()] = nil
 		if p != nil && len(found) == 0 {
@@ -82,8 +88,8 @@ func (h *rehearsal) check(r *template.Resource, body map[string]any) (wrong []be
 	return wrong
 }
 
-// plan plans the PUT of a resource as a request of the same caller would. The plan is nil for a part of a resource, and for a body
-// that is not known yet; old is nil when the resource does not exist.
+// plan plans the PUT of a resource as a request of the same caller would. The plan is nil for a body that is not known yet; old is nil
+// when the resource does not exist, and of a part the resource that it is in.
 func (h *rehearsal) plan(r *template.Resource, body map[string]any) (p *plan, old *berth.Resource, err error) {
 	q, err := h.request(r, body)
 	if err != nil {
@@ -97,7 +103,7 @@ func (h *rehearsal) plan(r *template.Resource, body map[string]any) (p *plan, ol
 		return nil, nil, err
 	}
 	if t.part != nil {
-		return nil, nil, nil
+		return h.planPart(q, t, body)
 	}
 	old, err = h.Store.Get(q.Context(), t.id)
 	switch {
@@ -110,6 +116,19 @@ func (h *rehearsal) plan(r *template.Resource, body map[string]any) (p *plan, ol
 	}
 	p, err = t.kind.put(h.Server, q, t.id, old)
 	return p, old, err
+}
+
+// planPart plans the PUT of a part, such as a node pool, as the change of its resource.
+func (h *rehearsal) planPart(q *request, t target, body map[string]any) (p *plan, of *berth.Resource, err error) {
+	of, err = h.stored(q, t.id.Parent())
+	switch {
+	case err != nil || body == nil || t.part.plan == nil:
+		return nil, nil, err
+	case of.Unreadable:
+		return nil, of, of.Fault
+	}
+	p, err = t.part.plan(h.Server, q, t.id, of)
+	return p, of, err
 }
 
 // request is the request that the deployment will send.

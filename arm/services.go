@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"berth.dev/berth"
@@ -52,7 +53,7 @@ func serviceRows() []service {
 			right: "Microsoft.ContainerService/locations/kubernetesVersions/read",
 			typ:   "Microsoft.ContainerService/locations/kubernetesVersions", serve: (*Server).kubernetesVersions},
 	}
-	all = append(append(all, vmSizesRow), recordServices()...)
+	all = slices.Concat(all, []service{vmSizesRow}, recordServices(), namedServices())
 	for i := range all {
 		all[i].words = strings.Split(all[i].path, "/")
 		if all[i].method == "" {

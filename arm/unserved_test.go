@@ -43,6 +43,27 @@ func TestCloudName(t *testing.T) {
 	}
 }
 
+// TestMetadataOfTerraform: azurerm takes every other tenant than common for Azure Stack, and refuses it. It reads the document without
+// a token, and environment() in a template has the same.
+func TestMetadataOfTerraform(t *testing.T) {
+	f := newFront(t)
+	for _, version := range []string{"2022-09-01", "2023-11-01"} {
+		r := f.Want(http.StatusOK, f.Send(apptest.Request{Method: http.MethodGet, Path: "/metadata/endpoints?api-version=" + version, Raw: true,
+			Header: map[string]string{"Authorization": ""}}))
+		for path, want := range map[string]any{
+			"authentication.tenant": "common", "authentication.loginEndpoint": f.Endpoint, "authentication.identityProvider": "AAD",
+			"authentication.audiences.0": f.Endpoint, "resourceManager": f.Endpoint,
+		} {
+			f.equal(r.Body, path, want)
+		}
+		for _, suffix := range []string{"storage", "keyVaultDns", "acrLoginServer"} {
+			if text, _ := apptest.At(r.Body, "suffixes."+suffix).(string); !strings.HasSuffix(text, "berth.internal") {
+				t.Errorf("%s: the suffix of %s is %q; clients must not reach Azure", version, suffix, text)
+			}
+		}
+	}
+}
+
 // TestVMSizes: `az vm list-sizes` lists the sizes that nodes can have; the rest of Microsoft.Compute stays refused.
 func TestVMSizes(t *testing.T) {
 	f := newFront(t)

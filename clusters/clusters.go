@@ -76,6 +76,16 @@ func (c *Clusters) credential(ctx context.Context, cluster berth.ID, connected b
 	return kube.ParseKubeconfig(text)
 }
 
+// SignIn is the kubeconfig of a managed cluster for users who sign in with Microsoft Entra ID of a tenant. It has no credential.
+func (c *Clusters) SignIn(ctx context.Context, cluster berth.ID, tenant string) ([]byte, error) {
+	config, err := c.credential(ctx, cluster, false)
+	if err != nil {
+		return nil, err
+	}
+	name := cluster.Name()
+	return config.SignIn(tenant).YAML(kube.Names{Cluster: name, User: "clusterUser_" + cluster.Group + "_" + name, Context: name})
+}
+
 // Connect connects to a cluster with Berth's credential. Close the connection after use.
 func (c *Clusters) Connect(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
 	connected, err := c.IsConnected(ctx, cluster)

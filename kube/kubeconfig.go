@@ -136,6 +136,23 @@ func (a *Kubeconfig) WithToken(token, namespace string) *Kubeconfig {
 	return &Kubeconfig{cluster: a.cluster, user: &clientcmdapi.AuthInfo{Token: token}, namespace: namespace}
 }
 
+// serverApplication and clientApplication are the applications of AKS itself in every tenant of Microsoft Entra ID.
+const (
+	serverApplication = "6dae42f8-4368-4678-94ff-3889e28e6354"
+	clientApplication = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
+)
+
+// SignIn is a kubeconfig for the same cluster without any credential, as AKS writes it for users who sign in with Microsoft Entra ID:
+// kubectl runs kubelogin, which takes the sign-in of az.
+func (a *Kubeconfig) SignIn(tenant string) *Kubeconfig {
+	return &Kubeconfig{cluster: a.cluster, namespace: a.namespace, user: &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
+		APIVersion: "client.authentication.k8s.io/v1beta1", Command: "kubelogin", InteractiveMode: clientcmdapi.IfAvailableExecInteractiveMode,
+		Args: []string{"get-token", "--login", "azurecli", "--server-id", serverApplication, "--client-id", clientApplication,
+			"--tenant-id", tenant},
+		InstallHint: "https://aka.ms/aks/kubelogin",
+	}}}
+}
+
 // Names are the names of the entries of a kubeconfig.
 type Names struct{ Cluster, User, Context string }
 

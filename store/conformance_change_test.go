@@ -142,6 +142,27 @@ func settledRemoval(w *world) {
 	w.wantErr(err, store.ErrNotFound)
 }
 
+func goneWithExtensions(w *world) {
+	neighbour := berth.NewID(sub, "Team-RG", berth.TypeCluster, cluster.Name()+"2")
+	on := func(id berth.ID) berth.ID {
+		return id.Extend("Microsoft.Authorization").Child("roleAssignments", "one")
+	}
+	for _, id := range []berth.ID{cluster, neighbour} {
+		w.accept(settled(id, &berth.Cluster{}, 0))
+	}
+	for _, of := range []berth.ID{cluster, cluster.Child("agentPools", "pool"), neighbour, group} {
+		w.accept(settled(on(of), &berth.Record{Type: berth.TypeRoleAssignment}, 0))
+	}
+	w.accept(removal(cluster))
+	w.finish(w.claim("a"), store.Outcome{State: berth.StateSucceeded, Gone: true})
+	for _, of := range []berth.ID{cluster, cluster.Child("agentPools", "pool")} {
+		_, err := w.s.Get(w.ctx, on(of))
+		w.wantErr(err, store.ErrNotFound)
+	}
+	w.get(on(neighbour))
+	w.get(on(group))
+}
+
 func parents(w *world) {
 	elsewhere := berth.NewID(sub, "Nowhere", berth.TypeWorkspace, "Vision")
 	w.refuse(settled(elsewhere, &berth.Workspace{}, 0), berth.CodeGroupNotFound)

@@ -34,6 +34,7 @@ func conformance(t *testing.T, open opener) {
 		{"second removal", secondRemoval},
 		{"removal of nothing", removalOfNothing},
 		{"gone", gone},
+		{"what extends a resource goes with it", goneWithExtensions},
 		{"a settled removal takes what is inside with it", settledRemoval},
 		{"parents", parents},
 

@@ -101,9 +101,12 @@ func (o *Outcome) changeSecrets(ctx context.Context, tx *txn, id berth.ID, seale
 	return nil
 }
 
-// gone deletes a resource, and makes the compute that holds it as its cluster due: it has just lost it.
+// gone deletes a resource with what extends it, and makes the compute that holds it as its cluster due: it has just lost it.
 func gone(ctx context.Context, tx *txn, id berth.ID, now int64) error {
 	if err := forget(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := forgetExtensions(ctx, tx, id); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE resources SET due_at = ?
@@ -121,6 +124,18 @@ func forget(ctx context.Context, tx *txn, id berth.ID) error {
 		}
 	}
 	return nil
+}
+
+// forgetExtensions deletes the resources that extend a resource or a part of it, such as the role assignments on a cluster. Those that
+// are being deleted end by themselves.
+func forgetExtensions(ctx context.Context, tx *txn, id berth.ID) error {
+	if id.IsGroup() {
+		return nil
+	}
+	key := id.Key()
+	_, err := tx.ExecContext(ctx, "DELETE FROM resources WHERE key >= ? AND key < ? AND key LIKE ? AND state <> ?",
+		key+"/", key+"0", "%/providers/%/providers/%", text(berth.StateDeleting))
+	return err
 }
 
 // forgetAll deletes a resource and all resources inside it, with their secrets. None of them may hold a cluster.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +22,8 @@ type ClusterPut struct {
 		ComputeType       *string          `json:"computeType"` // of a compute: refused
 		KubernetesVersion *string          `json:"kubernetesVersion"`
 		DNSPrefix         *string          `json:"dnsPrefix"`
-		Kubeconfig        *string          `json:"kubeconfig"` // of a connected cluster; write-only
+		FQDNSubdomain     string           `json:"fqdnSubdomain"` // of a private cluster, in place of dnsPrefix
+		Kubeconfig        *string          `json:"kubeconfig"`    // of a connected cluster; write-only
 		KeepCredential    bool             `json:"keepCredential"`
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
 		Power             *Power           `json:"powerState"`
@@ -109,7 +111,7 @@ func Cluster(r *berth.Resource, tenant string) Object {
 		"dnsPrefix": c.Spec.DNSPrefix, "fqdn": orNull(c.Status.FQDN), "azurePortalFQDN": orNull(c.Status.FQDN), "maxAgentPools": 1,
 		"agentPoolProfiles": pools(r, c), "servicePrincipalProfile": Object{"clientId": "msi"}, "nodeResourceGroup": group.Group,
 		"enableRBAC": true, "disableLocalAccounts": false, "networkProfile": network(c, group), "supportPlan": "KubernetesOfficial",
-		"identityProfile": Object{"kubeletidentity": kubeletIdentity(r, group)}, "resourceUID": strings.ReplaceAll(guid(r, "uid"), "-", ""),
+		"identityProfile": Object{"kubeletidentity": kubeletIdentity(r, c, group)}, "resourceUID": strings.ReplaceAll(guid(r, "uid"), "-", ""),
 	}
 	clusterDefaults(properties, c)
 	if !c.Spec.OwnedBy.IsZero() {
@@ -132,6 +134,14 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	o["sku"] = Object{"name": "Base", "tier": "Free"}
 	Lay(o, c.Spec.Kept)
 	accessible(properties, r)
+	podRange(properties, c)
+	egress(properties)
+	if properties["fqdnSubdomain"] == c.Spec.DNSPrefix {
+		properties["dnsPrefix"] = nil
+	}
+	if scaler, isObject := properties["workloadAutoScalerProfile"].(Object); isObject { // AKS answers those that are enabled
+		maps.DeleteFunc(scaler, func(_ string, v any) bool { one, _ := v.(Object); return one["enabled"] == false })
+	}
 	if sp, _ := properties["servicePrincipalProfile"].(Object); c.Spec.Identity != nil || sp["clientId"] == "msi" {
 		o["identity"] = identityOf(c.Spec.Identity, guid(r, "principal"), tenant)
 	}
@@ -232,9 +242,48 @@ func managedGroup(r *berth.Resource) berth.ID {
 }
 
 // kubeletIdentity is the identity with which AKS's nodes pull images: templates give it rights.
-func kubeletIdentity(r *berth.Resource, group berth.ID) Object {
+func kubeletIdentity(r *berth.Resource, c *berth.Cluster, group berth.ID) Object {
 	id := berth.NewID(group.Subscription, group.Group, berth.TypeIdentity, r.ID.Name()+"-agentpool")
+	if ids := c.Spec.Kubelet; ids != nil { // the resourceId is among what is kept
+		return Object{"resourceId": id.String(), "clientId": ids.ClientID, "objectId": ids.PrincipalID}
+	}
 	return Object{"resourceId": id.String(), "clientId": guid(r, "kubelet client"), "objectId": guid(r, "kubelet object")}
+}
+
+// podRange takes away the default pod range where AKS has none: without an overlay, the network plugin of Azure gives pods addresses of
+// the subnet. azurerm refuses to update a cluster that has both.
+func podRange(properties Object, c *berth.Cluster) {
+	profile, _ := properties["networkProfile"].(Object)
+	plugin, _ := profile["networkPlugin"].(string)
+	mode, _ := profile["networkPluginMode"].(string)
+	if strings.EqualFold(plugin, "azure") && !strings.EqualFold(mode, "overlay") && c.Spec.Network.PodCIDR == "" {
+		delete(profile, "podCidr")
+		delete(profile, "podCidrs")
+	}
+}
+
+// egress answers the outbound addresses that a load balancer has: those that were requested, in place of those that AKS would manage.
+func egress(properties Object) {
+	network, _ := properties["networkProfile"].(Object)
+	balancer, _ := network["loadBalancerProfile"].(Object)
+	own, _ := balancer["outboundIPs"].(map[string]any)
+	prefixes, _ := balancer["outboundIPPrefixes"].(map[string]any)
+	ips, _ := own["publicIPs"].([]any)
+	ranges, _ := prefixes["publicIPPrefixes"].([]any)
+	if len(ips) > 0 {
+		balancer["effectiveOutboundIPs"] = ips
+	}
+	if len(ips)+len(ranges) > 0 {
+		delete(balancer, "managedOutboundIPs")
+	}
+}
+
+// KubeletID is the id of the identity that was requested for the kubelets of a cluster; empty when none was.
+func KubeletID(c *berth.ClusterSpec) string {
+	profile, _ := c.Profile["identityProfile"].(map[string]any)
+	kubelet, _ := profile["kubeletidentity"].(map[string]any)
+	text, _ := kubelet["resourceId"].(string)
+	return text
 }
 
 // guid is a GUID of a resource for a purpose. It has the form of version 4, as clients check it, and stays the same for the life of

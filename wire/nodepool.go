@@ -70,6 +70,13 @@ func KeepPool(sent map[string]any, c *berth.Cluster, p *berth.NodePool) []string
 	p.Profile = nil
 	base := Plain(poolFields(&berth.Resource{}, c, *p))
 	p.Profile = keepKeys(sent, was, base, slices.Concat(answered, poolLaw.own))
+	if sent["enableAutoScaling"] == false { // the limits of the autoscaler end with it
+		for _, limit := range []string{"minCount", "maxCount"} {
+			if sent[limit] == nil {
+				delete(p.Profile, limit)
+			}
+		}
+	}
 	return poolLaw.unmet(p.Profile, base)
 }
 
@@ -93,7 +100,7 @@ func poolFields(r *berth.Resource, c *berth.Cluster, p berth.NodePool) Object {
 		"count": p.Count, "vmSize": p.VMSize, "mode": p.Mode, "osType": p.OSType, "maxPods": p.MaxPods, "type": "VirtualMachineScaleSets",
 		"osDiskSizeGB": 128, "osDiskType": "Managed", "osSKU": "Ubuntu", "kubeletDiskType": "OS", "scaleDownMode": "Delete",
 		"enableAutoScaling": false, "enableNodePublicIP": false, "enableEncryptionAtHost": false, "enableFIPS": false,
-		"enableUltraSSD": false, "upgradeSettings": Object{"maxSurge": "10%", "maxUnavailable": "0"},
+		"enableUltraSSD":      false,
 		"orchestratorVersion": c.Spec.Version, "currentOrchestratorVersion": orDefault(c.Status.Version, c.Spec.Version),
 		"provisioningState": r.State, "powerState": Object{"code": "Running"},
 	}
