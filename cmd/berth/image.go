@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"berth.dev/berth/client"
 	"berth.dev/berth/app"
+	"berth.dev/berth/client"
 )
 
 func (c *cli) imageCommand() *cobra.Command {
