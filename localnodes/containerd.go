@@ -66,7 +66,8 @@ func (n *node) containerd(ctx context.Context) error {
 	if err := os.WriteFile(n.runPath("cni/10-berth.conflist"), []byte(cni), 0o600); err != nil {
 		return err
 	}
-	return n.child(ctx, "containerd.log", "/usr/bin/env", "HTTPS_PROXY=http://"+outsideAddress, insideBin+"/containerd", "--config", n.runPath("containerd.toml"), "--log-level", "warn")
+	return n.child(ctx, "containerd.log", "/usr/bin/env", "HTTPS_PROXY=http://"+outsideAddress, insideBin+"/containerd",
+		"--config", n.runPath("containerd.toml"), "--log-level", "warn")
 }
 
 // insideRuntime is the program that starts containers.

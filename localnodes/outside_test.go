@@ -35,7 +35,8 @@ func TestTunnel(t *testing.T) {
 		dial    func(context.Context, string) (net.Conn, error)
 		want    string
 	}{
-		{"CONNECT registry.example:443 HTTP/1.1\r\nHost: registry.example:443\r\n\r\nping", echo, "HTTP/1.1 200 Connection established\r\n\r\nping"},
+		{"CONNECT registry.example:443 HTTP/1.1\r\nHost: registry.example:443\r\n\r\nping", echo,
+			"HTTP/1.1 200 Connection established\r\n\r\nping"},
 		{"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n", dialOutside, "HTTP/1.1 502 Bad Gateway"},
 		{"GET http://registry.example/ HTTP/1.1\r\nHost: registry.example\r\n\r\n", echo, "HTTP/1.1 405 Method Not Allowed"},
 	} {
