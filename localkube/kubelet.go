@@ -107,6 +107,9 @@ func runKubelet(ctx context.Context, s nodeSettings) error {
 	return kubelet.Run(ctx, server, deps, utilfeature.DefaultFeatureGate)
 }
 
+// podPids is how many processes a pod may have: one that forks without end harms nobody else.
+const podPids = 4096
+
 // configure sets what the node is. The rest is as Kubernetes has it.
 func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	server.KubeConfig = filepath.Join(s.keys, "kubelet.kubeconfig")
@@ -125,6 +128,7 @@ func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	c.CgroupDriver, c.CgroupRoot = "cgroupfs", s.cgroup
 	c.FailCgroupV1 = false
 	c.SerializeImagePulls, c.SeccompDefault = false, true
+	c.PodPidsLimit = podPids
 	c.EnableServer = true
 	// The disk is the machine's, and its owner's business: a node that empties itself because someone else fills it would be a surprise.
 	c.EvictionHard = map[string]string{"memory.available": "1Mi", "nodefs.available": "1%", "imagefs.available": "1%",

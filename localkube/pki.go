@@ -64,6 +64,7 @@ var identities = []struct {
 	{"nodes", pkix.Name{CommonName: "berth-nodes", Organization: []string{"system:masters"}}},
 	{"kubelet-client", pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}}},
 	{dnsIdentity, pkix.Name{CommonName: "system:coredns"}},
+	{volumesIdentity, pkix.Name{CommonName: volumesUser}},
 	{"proxy", pkix.Name{CommonName: "system:kube-proxy"}},
 	{"front-proxy", pkix.Name{CommonName: "front-proxy"}},
 }

@@ -74,7 +74,7 @@ func prepareRealNodes(p *pki) error {
 	if err := os.MkdirAll(keys, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{"proxy", dnsIdentity} {
+	for _, name := range []string{"proxy", dnsIdentity, volumesIdentity} {
 		text, err := os.ReadFile(p.kubeconfig(name))
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clients
 	if err := c.openAPISocket(); err != nil {
 		return err
 	}
-	if err := errors.Join(c.publishAPI(ctx, client), c.allowDNS(ctx, client)); err != nil {
+	if err := errors.Join(c.publishAPI(ctx, client), c.allowDNS(ctx, client), c.offerVolumes(ctx, client)); err != nil {
 		return err
 	}
 	lists := make(chan []realNode, 1)

@@ -36,6 +36,9 @@ func manage(s settings) error {
 	if err := keepDNS(s); err != nil {
 		return fmt.Errorf("name server: %w", err)
 	}
+	if err := keepVolumes(ctx); err != nil {
+		return fmt.Errorf("volumes: %w", err)
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- keepServices(ctx, s) }()
 	lists := make(chan list)
