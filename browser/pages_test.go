@@ -321,7 +321,7 @@ func TestSimulatedNodes(t *testing.T) {
 	b.picture("nodes-cluster")
 	b.speak("ko")
 	b.visit("/studio/k/rg/managed/small")
-	b.sees("1 시뮬레이션", "컨테이너는 실행되지 않습니다")
+	b.sees("1 시뮬레이션", "컨테이너가 실행되지 않습니다")
 }
 
 // callerOf is the name of the application that has signed in.

@@ -105,7 +105,10 @@ func (v *visit) Timeline(all []operationView) timelineView {
 }
 
 // runsView is what runs the nodes of a cluster, in a word, and what there is to say about it.
-type runsView struct{ Word, Why string }
+type runsView struct {
+	Word, Why string
+	Warned    bool // Why is one of the warnings
+}
 
 // Runs shows what runs the nodes of a cluster. The word is empty for connected clusters and for those that do not run yet.
 func (v *visit) Runs(nodes string, warnings []warningView) (out runsView) {
@@ -115,7 +118,7 @@ func (v *visit) Runs(nodes string, warnings []warningView) (out runsView) {
 	out.Word = v.Word("nodes", nodes)
 	for _, w := range warnings {
 		if w.Code == "SimulatedNodes" || w.Code == "UnlimitedPods" {
-			out.Why = w.Message
+			out.Why, out.Warned = w.Message, true
 		}
 	}
 	if nodes == berth.NodesSimulated && out.Why == "" { // as was requested

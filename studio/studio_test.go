@@ -131,7 +131,7 @@ func TestRuns(t *testing.T) {
 		{clusterOf(client.Object{}), language.English, "", ""}, // connected, or it does not run yet
 	} {
 		v := &visit{Studio: &Studio{text: all}, lang: c.lang}
-		if got := v.Runs(c.cluster.Runs, c.cluster.Warnings); got != (runsView{c.word, c.why}) {
+		if got := v.Runs(c.cluster.Runs, c.cluster.Warnings); got != (runsView{c.word, c.why, c.why == "why"}) {
 			t.Errorf("%s, %v: %+v", c.cluster.Runs, c.lang, got)
 		}
 	}
