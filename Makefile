@@ -32,7 +32,7 @@ nodes: ## build bin/berth-nodes and bin/nodes/ only: containerd and others, abou
 demo: build ## start a control plane and do the main job before your eyes
 	@bin/berth demo
 
-test: build ## every test of both modules, on real Kubernetes
+test: build ## every test of the three modules, on real Kubernetes
 	@echo "== tests of the main module $(RACE)"
 	@BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" $(GO) test -trimpath $(RACE) -timeout 30m ./...
 	@echo "== tests of localkube"

@@ -299,6 +299,31 @@ func TestOverview(t *testing.T) {
 	b.sees("By", callerOf(b))
 }
 
+// TestSimulatedNodes: where this machine cannot run real nodes, the pages of the cluster say that its nodes are simulated, and why.
+func TestSimulatedNodes(t *testing.T) {
+	alone := filepath.Join(t.TempDir(), "berth-kube") // without berth-nodes beside it
+	if err := os.Symlink(apptest.KubeBinary(t), alone); err != nil {
+		t.Fatal(err)
+	}
+	s := server(t, func(c *app.Config) { c.Nodes, c.KubeBinary = "auto", alone })
+	s.MakeWorkspace("rg", "vision")
+	s.Succeed(s.Do(http.MethodPut, s.Cluster("rg", "small"), apptest.ClusterOf(1, "Standard_D3_v2")))
+	b := open(t, s)
+	b.signIn()
+	b.sees("1 / 1 simulated")
+	b.visit("/studio/clusters")
+	b.sees("1 simulated")
+	b.fits("clusters")
+	b.picture("nodes-clusters")
+	b.visit("/studio/k/rg/managed/small")
+	b.sees("1 simulated", "this machine cannot run real ones: the program that runs nodes is not at", "no container runs")
+	b.fits("cluster")
+	b.picture("nodes-cluster")
+	b.speak("ko")
+	b.visit("/studio/k/rg/managed/small")
+	b.sees("1 시뮬레이션", "컨테이너가 실행되지 않습니다")
+}
+
 // callerOf is the name of the application that has signed in.
 func callerOf(b *tab) (name string) {
 	b.t.Helper()

@@ -62,11 +62,11 @@ type computeView struct {
 }
 
 // warningView is a remark of the server on a request that it accepted: an effect that Berth does not give.
-type warningView struct{ Target, Message string }
+type warningView struct{ Code, Target, Message string }
 
 func warningsOf(o client.Object) (out []warningView) {
 	for _, w := range objects(at(o, "properties", "warnings")) {
-		out = append(out, warningView{text(w, "target"), text(w, "message")})
+		out = append(out, warningView{text(w, "code"), text(w, "target"), text(w, "message")})
 	}
 	return out
 }
@@ -251,6 +251,7 @@ type clusterView struct {
 	Conditions                                                               []conditionView
 	Warnings                                                                 []warningView
 	OwnedBy                                                                  string
+	Runs                                                                     string // what runs the nodes: real, simulated or empty
 }
 
 func clusterOf(o client.Object) clusterView {
@@ -259,7 +260,7 @@ func clusterOf(o client.Object) clusterView {
 	c := clusterView{
 		Name: text(o, "name"), ID: text(o, "id"), Group: id.Group, Kind: "managed", Location: text(o, "location"),
 		State: p("provisioningState"), Message: p("statusMessage"), Version: p("currentKubernetesVersion"),
-		Endpoint: p("kubernetesEndpoint"), OwnedBy: p("ownedBy"), Since: moment(o, "systemData", "lastModifiedAt"),
+		Endpoint: p("kubernetesEndpoint"), OwnedBy: p("ownedBy"), Since: moment(o, "systemData", "lastModifiedAt"), Runs: p("nodes"),
 	}
 	c.Health, c.Conditions = healthOf(o), conditionsOf(at(o, "properties", "conditions"))
 	c.Warnings = warningsOf(o)

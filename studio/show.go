@@ -104,6 +104,29 @@ func (v *visit) Timeline(all []operationView) timelineView {
 	return timelineView{v, all[:min(len(all), most)]}
 }
 
+// runsView is what runs the nodes of a cluster, in a word, and what there is to say about it.
+type runsView struct {
+	Word, Why string
+	Warned    bool // Why is one of the warnings
+}
+
+// Runs shows what runs the nodes of a cluster. The word is empty for connected clusters and for those that do not run yet.
+func (v *visit) Runs(nodes string, warnings []warningView) (out runsView) {
+	if nodes == "" {
+		return out
+	}
+	out.Word = v.Word("nodes", nodes)
+	for _, w := range warnings {
+		if w.Code == "SimulatedNodes" || w.Code == "UnlimitedPods" {
+			out.Why, out.Warned = w.Message, true
+		}
+	}
+	if nodes == berth.NodesSimulated && out.Why == "" { // as was requested
+		out.Why = v.T("nodes.simulated.text")
+	}
+	return out
+}
+
 func cut(s string) []string { return strings.Split(s, "|") }
 
 func milli(n int) int { return 1000 * n }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/text/language"
+
+	"berth.dev/berth/client"
 )
 
 // TestTexts: every language has every text, with the same placeholders, and every text that a page uses exists.
@@ -100,6 +102,37 @@ func TestFieldOf(t *testing.T) {
 	} {
 		if got := fieldOf(target); got != want {
 			t.Errorf("the field of %s is %q, want %q", target, got, want)
+		}
+	}
+}
+
+// TestRuns: a page says whether the nodes of a cluster are real, and why they are less than that.
+func TestRuns(t *testing.T) {
+	all, err := loadTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := func(nodes string, warnings ...any) clusterView {
+		return clusterOf(client.Object{"properties": client.Object{"nodes": nodes, "warnings": warnings}})
+	}
+	warning := func(code string) client.Object { return client.Object{"code": code, "message": "why"} }
+	for _, c := range []struct {
+		cluster   clusterView
+		lang      language.Tag
+		word, why string
+	}{
+		{cluster("real"), language.English, "real", ""},
+		{cluster("real", warning("UnlimitedPods")), language.English, "real", "why"},
+		{cluster("simulated", warning("PropertyNotSupported"), warning("SimulatedNodes")), language.English, "simulated", "why"},
+		{cluster("simulated", warning("PropertyNotSupported")), language.English, "simulated",
+			"Pods on simulated nodes are shown as Running, but no container runs."},
+		{cluster("simulated", warning("SimulatedNodes")), language.Korean, "시뮬레이션", "why"},
+		{cluster("real"), language.Korean, "실제", ""},
+		{clusterOf(client.Object{}), language.English, "", ""}, // connected, or it does not run yet
+	} {
+		v := &visit{Studio: &Studio{text: all}, lang: c.lang}
+		if got := v.Runs(c.cluster.Runs, c.cluster.Warnings); got != (runsView{c.word, c.why, c.why == "why"}) {
+			t.Errorf("%s, %v: %+v", c.cluster.Runs, c.lang, got)
 		}
 	}
 }
