@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,26 +21,6 @@ import (
 	"berth.dev/berth/kube"
 )
 
-// The crash test's server is this test binary, started again with these in its environment.
-const (
-	envServer = "BERTH_CRASH_SERVER" // data folder
-	envListen = "BERTH_CRASH_LISTEN"
-)
-
-func TestMain(m *testing.M) {
-	if dir := os.Getenv(envServer); dir != "" {
-		c := app.DefaultConfig()
-		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
-		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
-		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
 // crash is a server that is killed again and again while requests come in.
 type crash struct {
 	*testing.T
@@ -49,6 +28,7 @@ type crash struct {
 	dir      string
 	listen   string
 	binary   string
+	nodes    string // what runs the nodes of the clusters
 	random   *rand.Rand
 	client   *client.Client
 	cmd      *exec.Cmd
@@ -58,19 +38,42 @@ type crash struct {
 // TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 by default). In
 // the end every accepted operation has ended, every cluster answers, and no process or folder is left over.
 func TestCrash(t *testing.T) {
+	crashed(t, berth.NodesSimulated, kills())
+}
+
+// TestCrashRealNodes is the same with containers: a tenth of the kills.
+func TestCrashRealNodes(t *testing.T) {
+	checks, err := app.CheckNodes(t.Context(), app.Config{KubeBinary: apptest.KubeBinary(t)}, t.TempDir())
+	for _, c := range checks {
+		if !c.OK {
+			err = fmt.Errorf("%s: %s", c.Name, c.Message)
+		}
+	}
+	if err != nil && os.Getenv("BERTH_REAL_NODES") == "required" {
+		t.Fatalf("this machine cannot run real nodes: %v", err)
+	} else if err != nil {
+		t.Skipf("this machine cannot run real nodes: %v", err)
+	}
+	crashed(t, berth.NodesReal, max(kills()/10, 1))
+}
+
+func kills() int {
+	if n, err := strconv.Atoi(os.Getenv("BERTH_CRASH_KILLS")); err == nil {
+		return n
+	}
+	return 50
+}
+
+func crashed(t *testing.T, nodes string, kills int) {
 	if testing.Short() {
 		t.Skip("kills take minutes")
-	}
-	kills := 50
-	if n, err := strconv.Atoi(os.Getenv("BERTH_CRASH_KILLS")); err == nil {
-		kills = n
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("%d kills, seed %d", kills, seed)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*20*time.Second+5*time.Minute)
 	defer cancel()
 	c := &crash{
-		T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t),
+		T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t), nodes: nodes,
 		random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{},
 	}
 	defer c.kill()
@@ -101,15 +104,6 @@ func named(name string) client.ComputeName {
 	return client.ComputeName{Group: jobGroup, Workspace: jobWorkspace, Name: name}
 }
 
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // start starts the server and waits until it answers.
 func (c *crash) start() {
 	c.Helper()
@@ -118,7 +112,7 @@ func (c *crash) start() {
 		c.Fatal(err)
 	}
 	c.cmd = exec.Command(self)
-	c.cmd.Env = append(os.Environ(), envServer+"="+c.dir, envListen+"="+c.listen, "BERTH_KUBE_BIN="+c.binary)
+	c.cmd.Env = append(os.Environ(), envServer+"="+c.dir, envListen+"="+c.listen, envNodes+"="+c.nodes, "BERTH_KUBE_BIN="+c.binary)
 	log, err := os.OpenFile(filepath.Join(c.dir, "serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		c.Fatal(err)

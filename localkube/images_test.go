@@ -22,7 +22,7 @@ func importedImagesRun(t *testing.T, r *running, dir string) {
 	damaged := []byte("this is no archive")
 	for file, text := range map[string][]byte{"damaged.tar": damaged, "good.tar": archiveOf(t, name)} {
 		unfinished := filepath.Join(dir, ".new")
-		if err := os.WriteFile(unfinished, text, 0o600); err != nil {
+		if err := os.WriteFile(unfinished, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Rename(unfinished, filepath.Join(dir, file)); err != nil {

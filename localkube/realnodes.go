@@ -68,20 +68,10 @@ type realNode struct {
 	MaxPods   int    `json:"maxPods"`
 }
 
-// prepareRealNodes writes what the nodes need of the authority: never its key.
-func prepareRealNodes(p *pki) error {
-	keys := filepath.Join(nodesDir, "keys")
-	if err := os.MkdirAll(keys, 0o700); err != nil {
+// prepareRealNodes makes what the API server reads when it starts.
+func prepareRealNodes() error {
+	if err := os.MkdirAll(nodesDir, 0o700); err != nil {
 		return err
-	}
-	for _, name := range []string{"proxy", dnsIdentity, volumesIdentity} {
-		text, err := os.ReadFile(p.kubeconfig(name))
-		if err != nil {
-			return err
-		}
-		if err := writeFile(filepath.Join(keys, name+".kubeconfig"), text); err != nil {
-			return err
-		}
 	}
 	return writeFile(egressFile, []byte(egress))
 }
@@ -110,6 +100,9 @@ func (c *cluster) openAPISocket() error {
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o666); err != nil { // nobody else may enter the folder, and the ids inside are others
 		return err
 	}
 	go func() {
@@ -293,14 +286,29 @@ func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, cur
 	}
 }
 
-// sendNodes gives each node its keys, then tells berth-nodes the list.
+// sendNodes tells berth-nodes the list, with the keys that all of it and each node need: never those of the authority.
 func (c *cluster) sendNodes(in io.Writer, list []realNode) error {
+	shared, err := readAll(map[string]string{
+		"proxy.kubeconfig":              c.pki.kubeconfig("proxy"),
+		dnsIdentity + ".kubeconfig":     c.pki.kubeconfig(dnsIdentity),
+		volumesIdentity + ".kubeconfig": c.pki.kubeconfig(volumesIdentity),
+	})
+	if err != nil {
+		return err
+	}
+	type withKeys struct {
+		realNode
+		Keys map[string][]byte `json:"keys"`
+	}
+	nodes := []withKeys{}
 	for _, n := range list {
-		if err := c.nodeKeys(n); err != nil {
+		keys, err := c.nodeKeys(n)
+		if err != nil {
 			return err
 		}
+		nodes = append(nodes, withKeys{n, keys})
 	}
-	text, err := json.Marshal(map[string]any{"nodes": list})
+	text, err := json.Marshal(map[string]any{"keys": shared, "nodes": nodes})
 	if err != nil {
 		return err
 	}
@@ -308,11 +316,23 @@ func (c *cluster) sendNodes(in io.Writer, list []realNode) error {
 	return err
 }
 
-// nodeKeys makes what the node's kubelet shows the API server, and the other way round.
-func (c *cluster) nodeKeys(n realNode) error {
-	keys := &pki{dir: c.pki.dir, cert: c.pki.cert, key: c.pki.key, leaves: filepath.Join(c.dir, nodesDir, "nodes", n.Name, "keys")}
+func readAll(files map[string]string) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for name, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = text
+	}
+	return out, nil
+}
+
+// nodeKeys is what the node's kubelet shows the API server, and the other way round.
+func (c *cluster) nodeKeys(n realNode) (map[string][]byte, error) {
+	keys := &pki{dir: c.pki.dir, cert: c.pki.cert, key: c.pki.key, leaves: filepath.Join(c.pki.dir, "pki", "nodes", n.Name)}
 	if err := os.MkdirAll(keys.leaves, 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	name := &x509.Certificate{
 		Subject:  pkix.Name{CommonName: "system:node:" + n.Name, Organization: []string{"system:nodes"}},
@@ -320,10 +340,11 @@ func (c *cluster) nodeKeys(n realNode) error {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if err := keys.leaf("kubelet", name); err != nil {
-		return err
+		return nil, err
 	}
 	if err := keys.writeKubeconfig("kubelet", c.apiPort); err != nil {
-		return err
+		return nil, err
 	}
-	return writeFile(keys.path("ca.crt"), encode("CERTIFICATE", c.pki.cert.Raw))
+	return readAll(map[string]string{"kubelet.kubeconfig": keys.kubeconfig("kubelet"), "kubelet.crt": keys.path("kubelet.crt"),
+		"kubelet.key": keys.path("kubelet.key"), "ca.crt": c.pki.path("ca.crt")})
 }

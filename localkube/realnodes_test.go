@@ -3,8 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -239,32 +237,45 @@ func limitsAreKept(t *testing.T, r *running) {
 	}
 }
 
-// keysStayOutside: nothing of the folder that the nodes see lets its reader sign or administrate.
+// keysStayOutside: no process inside has a file, or was given a key, that lets it sign or administrate; and root inside is nobody here.
 func keysStayOutside(t *testing.T, r *running) {
+	inside := pidNamespace(t, r.dir)
+	var processes []string
+	all, err := filepath.Glob("/proc/[0-9]*/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		if of, err := os.Readlink(path); err == nil && of == inside {
+			processes = append(processes, filepath.Dir(filepath.Dir(path)))
+		}
+	}
+	for _, p := range processes {
+		status, err := os.ReadFile(p + "/status")
+		if err == nil && os.Getuid() == 0 && strings.Contains(string(status), "\nUid:\t0\t") {
+			t.Errorf("%s runs as the machine's root:\n%s", p, status)
+		}
+	}
 	for _, secret := range []string{"pki/ca.key", "pki/sa.key", "pki/admin.key", "pki/kubelet-client.key"} {
 		want, err := os.ReadFile(filepath.Join(r.dir, secret))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range regularFiles(t, filepath.Join(r.dir, nodesDir)) {
-			if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, bytes.TrimSpace(want)) {
-				t.Errorf("%s holds %s", file, secret)
+		for _, p := range processes {
+			for _, file := range keyFiles(p + "/root") {
+				if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, bytes.TrimSpace(want)) {
+					t.Errorf("%s holds %s", file, secret)
+				}
 			}
 		}
 	}
 }
 
-// regularFiles are the small files below the folders of keys.
-func regularFiles(t *testing.T, dir string) (out []string) {
-	for _, pattern := range []string{"keys/*", "nodes/*/keys/*"} {
-		files, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
+// keyFiles are the files that a process inside could read keys from.
+func keyFiles(root string) (out []string) {
+	for _, pattern := range []string{"/run/berth/keys/*", "/run/berth/*/keys/*", "/berth/*", "/berth/nodes/*/*"} {
+		files, _ := filepath.Glob(root + pattern) // the patterns are good
 		out = append(out, files...)
-	}
-	if len(out) < 4 {
-		t.Errorf("only %v are there", out)
 	}
 	return out
 }
@@ -300,78 +311,4 @@ func deletedNodesEnd(t *testing.T, r *running) {
 		}
 	}
 	helloAnswers(t, r)
-}
-
-// processesOf are the command lines of the processes in the cgroup of a cluster, or of one of its nodes.
-func processesOf(t *testing.T, dir, node string) (out []string) {
-	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*/cgroup")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range all {
-		text, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(text), filepath.Join(cgroupOf(dir), node)) {
-			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline")) // gone already is as good
-			out = append(out, strings.ReplaceAll(string(line), "\x00", " "))
-		}
-	}
-	return out
-}
-
-// pidNamespace is the one that the kubelets and containers of a cluster are in.
-func pidNamespace(t *testing.T, dir string) string {
-	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range all {
-		line, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(line), "berth-nodes\x00init\x00--dir\x00"+filepath.Join(dir, nodesDir)) {
-			namespace, err := os.Readlink(filepath.Join(filepath.Dir(path), "ns", "pid"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return namespace
-		}
-	}
-	t.Fatal("the nodes do not run")
-	return ""
-}
-
-// nothingRuns: the kernel ends a pid namespace with its first process.
-func nothingRuns(t *testing.T, namespace string) {
-	deadline := time.Now().Add(3 * time.Second)
-	for {
-		left := 0
-		all, err := filepath.Glob("/proc/[0-9]*/ns/pid")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range all {
-			if of, err := os.Readlink(path); err == nil && of == namespace {
-				left++
-			}
-		}
-		if left == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after 3 s there are still %d processes", left)
-		}
-		time.Sleep(poll)
-	}
-}
-
-func noCgroupsStay(t *testing.T, dir string) {
-	if left, err := filepath.Glob(filepath.Join("/sys/fs/cgroup", "*", cgroupOf(dir))); err != nil || len(left) > 0 {
-		t.Errorf("%v, %v", left, err)
-	}
-}
-
-// cgroupOf is the name of the cgroup of a cluster's nodes: localnodes/cgroup.go makes it.
-func cgroupOf(dir string) string {
-	sum := sha256.Sum256([]byte(filepath.Join(dir, nodesDir)))
-	return "berth-" + hex.EncodeToString(sum[:6])
 }

@@ -66,7 +66,7 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	defer within(etcdPatience, store.Close)
 
 	if s.nodes != "" {
-		if err := prepareRealNodes(keys); err != nil {
+		if err := prepareRealNodes(); err != nil {
 			return folderFault(err)
 		}
 	}

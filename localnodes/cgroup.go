@@ -26,7 +26,7 @@ func cgroupName(dir string) string {
 // openCgroups makes the cluster's cgroups. A plain user may not: then there are none, the name of s is empty, and no limit of a pod is
 // kept.
 func (s *settings) openCgroups() (cgroups, error) {
-	groups, err := openCgroups(s.cgroup)
+	groups, err := openCgroups(s.cgroup, s.base)
 	if errors.Is(err, fs.ErrPermission) && os.Getuid() != 0 {
 		s.cgroup = ""
 		return nil, nil
@@ -35,7 +35,7 @@ func (s *settings) openCgroups() (cgroups, error) {
 }
 
 // openCgroups removes what an earlier run left behind and makes the cgroup in every hierarchy.
-func openCgroups(name string) (cgroups, error) {
+func openCgroups(name string, base int) (cgroups, error) {
 	all, err := hierarchies()
 	if err != nil {
 		return nil, err
@@ -44,13 +44,41 @@ func openCgroups(name string) (cgroups, error) {
 	for _, root := range all {
 		path := filepath.Join(root, name)
 		cgroups{path}.remove()
-		if err := makeCgroup(path); err != nil {
+		if err := errors.Join(makeCgroup(path), makeCgroup(filepath.Join(path, ownCgroup)), giveCgroup(path, base)); err != nil {
 			made.remove()
 			return nil, fmt.Errorf("cgroups cannot be made, so no limit of a pod could be kept: %w", err)
 		}
 		made = append(made, path)
 	}
 	return made, nil
+}
+
+// ownCgroup is that of kubelets, containerds and this program, in the cluster's.
+const ownCgroup = "manage"
+
+// enterCgroups moves this process, and so all that it starts, into the cluster's cgroups: in v2 only who is in a cgroup may move others
+// within it.
+func enterCgroups(name string) error {
+	all, err := hierarchies()
+	if err != nil || name == "" {
+		return err
+	}
+	for _, root := range all {
+		if err := os.WriteFile(filepath.Join(root, name, ownCgroup, "cgroup.procs"), []byte("0"), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// giveCgroup lets the ids of the nodes make cgroups in this one, and move processes there.
+func giveCgroup(path string, base int) error {
+	return filepath.WalkDir(path, func(p string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(p, base, base)
+	})
 }
 
 // nodeCgroup makes a node's cgroup in the cluster's; it is empty when there is none.

@@ -107,11 +107,14 @@ func inotifyRoom() error {
 
 // tryInside runs partTry in namespaces as run makes them.
 func (s settings) tryInside() []checked {
-	cmd, err := s.inside(partTry)
+	cmd, err := s.first(partTry)
+	if err == nil {
+		err = handOver(s.dir, s.base)
+	}
 	if err != nil {
 		return []checked{{Name: "namespaces", Message: err.Error()}}
 	}
-	cmd.Stdin, cmd.Stdout = nil, nil
+	cmd.Stdout = nil
 	text, err := cmd.Output()
 	var all []checked
 	if jsonErr := json.Unmarshal(text, &all); jsonErr != nil || len(all) == 0 {

@@ -27,7 +27,7 @@ const corefile = `.:53 {
     loadbalance
     kubernetes cluster.local in-addr.arpa ip6.arpa {
         endpoint https://127.0.0.1:%d
-        kubeconfig ` + insideDir + `/keys/dns.kubeconfig
+        kubeconfig ` + keysDir + `/dns.kubeconfig
         pods insecure
     }
 }

@@ -11,6 +11,9 @@ func (n *node) kubelet(ctx context.Context) error {
 	if err := addAddress(n.spec.Address); err != nil {
 		return fmt.Errorf("address %s: %w", n.spec.Address, err)
 	}
+	if err := writeKeys(n.runPath("keys"), n.spec.Keys); err != nil {
+		return err
+	}
 	cgroup, err := n.nodeCgroup(n.spec.Name)
 	if err != nil {
 		return fmt.Errorf("cgroups: %w", err)
@@ -21,7 +24,7 @@ func (n *node) kubelet(ctx context.Context) error {
 	if err := n.importImages(ctx); err != nil {
 		return fmt.Errorf("images: %w", err)
 	}
-	return n.child(ctx, "kubelet.log", insideKube, "kubelet", "--dir", n.path("kubelet"), "--keys", n.path("keys"),
+	return n.child(ctx, "kubelet.log", insideKube, "kubelet", "--dir", n.path("kubelet"), "--keys", n.runPath("keys"),
 		"--run-dir", n.runPath("kubelet"), "--node", n.spec.Name, "--address", n.spec.Address, "--runtime-socket", n.socket(),
 		"--cgroup", cgroup, "--dns-service-ip", n.dns, "--vcpus", strconv.Itoa(n.spec.VCPUs),
 		"--memory-mib", strconv.Itoa(n.spec.MemoryMiB), "--max-pods", strconv.Itoa(n.spec.MaxPods))

@@ -3,8 +3,8 @@
 // program, gives out its certificates and tells it on standard input which nodes there are to be: one JSON object a line (nodes.go).
 // When standard input ends, everything ends.
 //
-// One program has several parts, each a process: run (outside, makes the namespaces and cleans up), init (the first process inside:
-// makes the root file system, reaps), manage (the network, and what each node needs), dns (the name server), check (tries what run needs,
+// One program has several parts, each a process: run (outside, cleans up), stage (prepares what only root can
+// reach, makes the namespaces), init (the first process inside: makes the root file system, reaps), manage (the network, and what each node needs), dns (the name server), check (tries what run needs,
 // by try inside).
 package main
 
@@ -27,6 +27,8 @@ type settings struct {
 	kube        string // berth-kube, which is the kubelet too
 	runtime     string // runc or crun
 	cgroup      string // the cluster's cgroup, from the root of each hierarchy, such as /berth-1f2e3d4c; empty: none
+	next        string // of stage: the part that follows
+	base        int    // the user and group id outside of the one that is 0 inside
 	apiPort     int
 	serviceCIDR string
 	dns         string
@@ -35,7 +37,7 @@ type settings struct {
 
 // parts are what this program can be.
 var parts = map[string]func(settings) error{
-	"run": run, "check": check, partTry: try, partInit: initialize, partManage: manage, partDNS: serveDNS,
+	"run": run, "check": check, partTry: try, partStage: stage, partEnter: enter, partInit: initialize, partManage: manage, partDNS: serveDNS,
 }
 
 func main() {
@@ -64,6 +66,8 @@ func parse(args []string) (s settings, err error) {
 	fs.StringVar(&s.runtime, "runtime", "", "runc or crun (default: looked for)")
 	fs.StringVar(&s.cgroup, "cgroup", "", "used inside")
 	fs.StringVar(&s.images, "images", "", "folder of archives of images that every node gets")
+	fs.StringVar(&s.next, "next", "", "used inside")
+	fs.IntVar(&s.base, "base", 0, "used inside")
 	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
 	fs.StringVar(&s.serviceCIDR, "service-cidr", "10.0.0.0/16", "IPv4 range of services")
 	fs.StringVar(&s.dns, "dns-service-ip", "10.0.0.10", "address of the cluster's name server")
@@ -79,5 +83,6 @@ func parse(args []string) (s settings, err error) {
 // args is the command line of a part.
 func (s settings) args(part string) []string {
 	return []string{part, "--dir", s.dir, "--bin", s.bin, "--kube", s.kube, "--runtime", s.runtime, "--cgroup", s.cgroup,
-		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns, "--images", s.images}
+		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns, "--images", s.images,
+		"--next", s.next, "--base", fmt.Sprint(s.base)}
 }

@@ -6,24 +6,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
-// maxLine bounds one list of nodes: a thousand of them are 200 kB.
-const maxLine = 4 << 20
+// maxLine bounds one list of nodes: a thousand of them are 5 MB.
+const maxLine = 16 << 20
 
 // list is one line of standard input: the nodes that there are to be. Those that are not in it end.
 type list struct {
-	Nodes []nodeSpec `json:"nodes"`
+	// Keys are files by name, with which the network, the name server and the provisioner sign in. They are on every line.
+	Keys  map[string][]byte `json:"keys"`
+	Nodes []nodeSpec        `json:"nodes"`
 }
 
-// nodeSpec is one node. Its certificate and kubeconfigs lie in the folder of its name.
+// nodeSpec is one node.
 type nodeSpec struct {
-	Name      string `json:"name"`
-	Address   string `json:"address"`
-	PodCIDR   string `json:"podCIDR"`
-	VCPUs     int    `json:"vcpus"`
-	MemoryMiB int    `json:"memoryMiB"`
-	MaxPods   int    `json:"maxPods"`
+	// Keys are the files of its kubelet, by name.
+	Keys      map[string][]byte `json:"keys"`
+	Name      string            `json:"name"`
+	Address   string            `json:"address"`
+	PodCIDR   string            `json:"podCIDR"`
+	VCPUs     int               `json:"vcpus"`
+	MemoryMiB int               `json:"memoryMiB"`
+	MaxPods   int               `json:"maxPods"`
 }
 
 // manage runs the network and the nodes until standard input ends.
@@ -33,17 +38,10 @@ func manage(s settings) error {
 	if err := startNetwork(s); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	if err := keepDNS(s); err != nil {
-		return fmt.Errorf("name server: %w", err)
-	}
-	if err := keepVolumes(ctx); err != nil {
-		return fmt.Errorf("volumes: %w", err)
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- keepServices(ctx, s) }()
+	failed := make(chan error, 2)
 	lists := make(chan list)
 	go readLists(lists, failed)
-	nodes := newNodes(s)
+	nodes, begun := newNodes(s), false
 	for {
 		select {
 		case err := <-failed:
@@ -52,9 +50,45 @@ func manage(s settings) error {
 			if !more {
 				return nil
 			}
+			if err := writeKeys(keysDir, l.Keys); err != nil {
+				return err
+			}
+			if !begun { // all of it signs in with those keys
+				if err := serveCluster(ctx, s, failed); err != nil {
+					return err
+				}
+				begun = true
+			}
 			nodes.fit(l.Nodes)
 		}
 	}
+}
+
+// serveCluster starts what all nodes share.
+func serveCluster(ctx context.Context, s settings, failed chan<- error) error {
+	if err := keepVolumes(ctx); err != nil {
+		return fmt.Errorf("volumes: %w", err)
+	}
+	if err := keepDNS(s); err != nil {
+		return fmt.Errorf("name server: %w", err)
+	}
+	go func() { failed <- keepServices(ctx, s) }()
+	return nil
+}
+
+// keysDir is where the shared keys are; it does not outlast this run.
+const keysDir = insideRun + "/keys"
+
+func writeKeys(dir string, keys map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for name, text := range keys {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readLists closes lists when standard input ends.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"syscall"
 	"time"
@@ -36,7 +37,7 @@ func (ns *nodes) fit(want []nodeSpec) {
 		wanted[w.Name] = w
 	}
 	for name, n := range ns.all {
-		if w, there := wanted[name]; !there || w != n.spec {
+		if w, there := wanted[name]; !there || !reflect.DeepEqual(w, n.spec) {
 			n.end(!there)
 			delete(ns.all, name)
 		}

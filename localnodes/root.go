@@ -80,7 +80,7 @@ func enterRoot(s settings) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
-	root := filepath.Join(s.dir, ".root")
+	root := filepath.Join(s.dir, ".root") // a mount point; nothing is written there
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return err
 	}

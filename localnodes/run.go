@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -11,10 +10,7 @@ import (
 	"syscall"
 )
 
-// idCount is how many user and group ids exist inside, when root starts the nodes: those of ordinary images.
-const idCount = 65536
-
-// run makes the namespaces and waits for their end. Always a user namespace: whoever is root inside has no right over the machine.
+// run makes the namespaces and waits for their end.
 func run(s settings) error {
 	if err := errors.Join(s.complete(), s.findRuntime()); err != nil {
 		return err
@@ -24,39 +20,46 @@ func run(s settings) error {
 		return err
 	}
 	defer groups.remove()
+	if err := handOver(s.dir, s.base); err != nil {
+		return err
+	}
 	if err := listenOutside(s.dir); err != nil {
 		return err
 	}
-	cmd, err := s.inside(partInit)
+	cmd, err := s.first(partInit)
 	if err != nil {
 		return err
 	}
-	// A child with Pdeathsig dies with the thread that started it, so this one stays.
-	runtime.LockOSThread()
+	cmd.Stdin = os.Stdin   // the list of nodes
+	runtime.LockOSThread() // a child with Pdeathsig dies with the thread that started it
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("the namespaces cannot be made: %w", err)
+		return err
 	}
 	ends := make(chan os.Signal, 1)
 	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
+	stopped := make(chan struct{})
 	go func() {
 		<-ends
-		_ = cmd.Process.Kill() // the first process of its pid namespace: everything inside goes with it
+		close(stopped)
+		_ = cmd.Process.Kill() // and with it the first process of the pid namespace, and all others in it
 	}()
 	err = cmd.Wait()
-	if exit, is := errors.AsType[*exec.ExitError](err); is && exit.ExitCode() < 0 { // by the signal above
+	select {
+	case <-stopped:
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
-// complete makes paths absolute and names the cgroup.
+// complete makes paths absolute, and names the cgroup and the ids.
 func (s *settings) complete() (err error) {
 	for _, path := range []*string{&s.dir, &s.bin, &s.kube} {
 		if *path, err = filepath.Abs(*path); err != nil {
 			return err
 		}
 	}
-	s.cgroup = cgroupName(s.dir)
+	s.cgroup, s.base = cgroupName(s.dir), idBase(s.dir)
 	return os.MkdirAll(s.dir, 0o700)
 }
 
@@ -74,32 +77,35 @@ func (s *settings) findRuntime() error {
 			}
 		}
 	}
-	return errors.New("neither crun nor runc is installed: install one of them with the package manager of this system")
+	return errors.New("neither runc nor crun is installed: install one of them with the package manager of this system")
 }
 
-// inside is a part as the first process of the namespaces. Its standard input is the list of nodes.
-func (s settings) inside(part string) (*exec.Cmd, error) {
+// first is the process that comes before a part inside. For root it prepares what the part could not reach.
+func (s settings) first(part string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	count := 1
+	s.next = part
+	name, attributes := partEnter, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if os.Getuid() == 0 {
-		count = idCount
+		name, attributes.Cloneflags = partStage, syscall.CLONE_NEWNS
 	}
-	cmd := exec.Command(self, s.args(part)...) // #nosec: this program
-	cmd.Stdin = os.Stdin
+	cmd := exec.Command(self, s.args(name)...) // #nosec: this program
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}
-	first := os.Getuid()
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC |
-			syscall.CLONE_NEWUTS,
-		UidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: first, Size: count}},
-		GidMappings:                []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: count}},
-		GidMappingsEnableSetgroups: first == 0,
-		Pdeathsig:                  syscall.SIGKILL,
-		Setpgid:                    true,
-	}
+	cmd.SysProcAttr = attributes
 	return cmd, nil
+}
+
+// partEnter is what stage is for a plain user, who has nothing to prepare.
+const partEnter = "enter"
+
+func enter(s settings) error {
+	runtime.LockOSThread() // as in run
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return s.wait(self, s.next)
 }

@@ -34,7 +34,7 @@ const settle = 20 * time.Millisecond
 
 // keepServices keeps the rules of the kernel in step with the Services of the cluster.
 func keepServices(ctx context.Context, s settings) error {
-	config, err := clientcmd.BuildConfigFromFlags("", insideDir+"/keys/proxy.kubeconfig")
+	config, err := clientcmd.BuildConfigFromFlags("", keysDir+"/proxy.kubeconfig")
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func keepVolumes(ctx context.Context) error {
 	if err := os.MkdirAll(volumesDir, 0o755); err != nil { // #nosec: containers of any user go into the folders below
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", insideDir+"/keys/volumes.kubeconfig")
+	config, err := clientcmd.BuildConfigFromFlags("", keysDir+"/volumes.kubeconfig")
 	if err != nil {
 		return err
 	}

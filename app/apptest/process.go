@@ -23,7 +23,7 @@ func KubeProcesses(t testing.TB, dataDir string) []int {
 			continue
 		}
 		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline")) // fails when it has just ended
-		if err == nil && strings.Contains(string(line), "berth-kube") && strings.Contains(string(line), dataDir) {
+		if err == nil && strings.Contains(string(line), "berth-kube\x00serve\x00") && strings.Contains(string(line), dataDir) {
 			out = append(out, pid)
 		}
 	}

@@ -36,7 +36,7 @@ func ImportImage(dataDir, file string) (Image, error) {
 		return image, err
 	}
 	dir := filepath.Join(dataDir, ImagesFolder)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec: in a data folder that only its owner may enter
 		return image, err
 	}
 	from, err := os.Open(file)
@@ -51,7 +51,7 @@ func ImportImage(dataDir, file string) (Image, error) {
 	defer func() { _ = os.Remove(to.Name()) }() // gone already when all went well
 	sum := sha256.New()
 	image.Size, err = io.Copy(io.MultiWriter(to, sum), from)
-	if err := errors.Join(err, to.Sync(), to.Close()); err != nil {
+	if err := errors.Join(err, to.Chmod(0o644), to.Sync(), to.Close()); err != nil { // nodes read it with ids of their own
 		return image, err
 	}
 	image.ID = hex.EncodeToString(sum.Sum(nil)[:6])

@@ -219,7 +219,7 @@ func (c *cluster) command(binary string) (*exec.Cmd, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := os.MkdirAll(c.provider.Images, 0o700); err != nil {
+		if err := os.MkdirAll(c.provider.Images, 0o755); err != nil { // #nosec: only its owner enters the data folder
 			return nil, err
 		}
 		more = []string{"--nodes", program, "--images", c.provider.Images}

@@ -1,0 +1,42 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"testing"
+
+	"berth.dev/berth/app"
+)
+
+// The crash test's server is this test binary, started again with these in its environment.
+const (
+	envServer = "BERTH_CRASH_SERVER" // data folder
+	envListen = "BERTH_CRASH_LISTEN"
+	envNodes  = "BERTH_CRASH_NODES"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(envServer); dir != "" {
+		c := app.DefaultConfig()
+		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
+		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
+		c.Nodes = os.Getenv(envNodes)
+		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
