@@ -3,9 +3,14 @@
 // program, gives out its certificates and tells it on standard input which nodes there are to be: one JSON object a line (nodes.go).
 // When standard input ends, everything ends.
 //
-// One program has several parts, each a process: run (outside, cleans up), stage (prepares what only root can
-// reach, makes the namespaces), init (the first process inside: makes the root file system, reaps), manage (the network, and what each node needs), dns (the name server), check (tries what run needs,
-// by try inside).
+// One program has several parts, each a process:
+//
+//	run       outside: cleans up, leads to registries
+//	stage     prepares what only the machine's root can reach and makes the namespaces; enter: the same for a plain user
+//	init      the first process inside: makes the root file system, reaps
+//	manage    the network, and what each node needs
+//	dns       the name server
+//	check     tries what run needs, by the part try inside
 package main
 
 import (

@@ -44,7 +44,7 @@ type folders struct{}
 // Provision implements controller.Provisioner.
 func (folders) Provision(_ context.Context, o controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	if o.PVC.Spec.VolumeMode != nil && *o.PVC.Spec.VolumeMode == corev1.PersistentVolumeBlock {
-		return nil, controller.ProvisioningFinished, fmt.Errorf("volumes here are folders; volumeMode %s is not possible", corev1.PersistentVolumeBlock)
+		return nil, controller.ProvisioningFinished, fmt.Errorf("volumes here are folders; volumeMode %s is not possible", *o.PVC.Spec.VolumeMode)
 	}
 	path, err := folder(o.PVName)
 	if err != nil {
@@ -58,7 +58,8 @@ func (folders) Provision(_ context.Context, o controller.ProvisionOptions) (*cor
 	}
 	kind := corev1.HostPathDirectory
 	return &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: o.PVName}, Spec: corev1.PersistentVolumeSpec{
-		PersistentVolumeReclaimPolicy: *o.StorageClass.ReclaimPolicy, AccessModes: o.PVC.Spec.AccessModes, MountOptions: o.StorageClass.MountOptions,
+		PersistentVolumeReclaimPolicy: *o.StorageClass.ReclaimPolicy,
+		AccessModes:                   o.PVC.Spec.AccessModes, MountOptions: o.StorageClass.MountOptions,
 		Capacity:               corev1.ResourceList{corev1.ResourceStorage: o.PVC.Spec.Resources.Requests[corev1.ResourceStorage]},
 		PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind}},
 	}}, controller.ProvisioningFinished, nil

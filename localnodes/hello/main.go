@@ -1,5 +1,5 @@
-// Command hello is the program of the image berth.dev/hello: a server that shows which pod it is and where it runs, and a client for
-// tries from inside a pod (hello get URL).
+// Command hello is the program of the image berth.dev/hello: a server that shows which pod it is and where it runs, and for tries
+// from inside a pod a client (hello get URL) and a writer (hello write FILE).
 package main
 
 import (
@@ -16,8 +16,13 @@ import (
 
 func main() {
 	run := serve
-	if len(os.Args) == 3 && os.Args[1] == "get" {
-		run = func() error { return get(os.Args[2]) }
+	if len(os.Args) == 3 {
+		switch of := os.Args[2]; os.Args[1] {
+		case "get":
+			run = func() error { return get(of) }
+		case "write":
+			run = func() error { return os.WriteFile(of, []byte(time.Now().Format(time.RFC3339)+"\n"), 0o600) }
+		}
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
