@@ -65,6 +65,7 @@ func (b *bench) run(ctx context.Context) error {
 	}{
 		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many},
 		{"studio", b.studio}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
+		{"real nodes", b.realNodes},
 	} {
 		if !strings.HasPrefix(m.name, b.only) {
 			continue

@@ -35,13 +35,13 @@ func (d *demo) hello(ctx context.Context, n client.ComputeName) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	api, err := openCluster([]byte(str(keys, "adminKubeConfig")))
+	api, err := client.OpenKubernetes([]byte(str(keys, "adminKubeConfig")))
 	if err != nil {
 		return "", err
 	}
-	defer api.close()
+	defer api.Close()
 	for path, object := range helloObjects() {
-		if _, status, err := api.call(ctx, http.MethodPost, path, object); err != nil && status != http.StatusConflict { // of an earlier demo
+		if _, status, err := api.Call(ctx, http.MethodPost, path, object); err != nil && status != http.StatusConflict { // of an earlier demo
 			return "", err
 		}
 	}
@@ -49,14 +49,14 @@ func (d *demo) hello(ctx context.Context, n client.ComputeName) (string, error) 
 }
 
 // awaitHello asks the Service, through the cluster's API, until a pod behind it answers.
-func awaitHello(ctx context.Context, api *clusterAPI) (string, error) {
+func awaitHello(ctx context.Context, api *client.Kubernetes) (string, error) {
 	start := time.Now()
 	limited, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		text, _, err := api.call(limited, http.MethodGet, "/api/v1/namespaces/default/services/hello:80/proxy/", nil)
+		text, _, err := api.Call(limited, http.MethodGet, "/api/v1/namespaces/default/services/hello:80/proxy/", nil)
 		if err == nil {
 			return fmt.Sprintf("%s\n           (the first answer came %.1f s after the deployment)", strings.TrimSpace(string(text)),
 				time.Since(start).Seconds()), nil

@@ -1,19 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
-	"time"
 
-	"sigs.k8s.io/yaml"
+	"berth.dev/berth/client"
 )
 
 // node is what the demo shows of a node.
@@ -22,93 +15,14 @@ type node struct {
 	ready                            bool
 }
 
-// miniConfig is as much of a kubeconfig as Berth's own have: one cluster, and a client certificate or a token.
-type miniConfig struct {
-	Clusters []struct {
-		Cluster struct {
-			Server string `json:"server"`
-			CA     []byte `json:"certificate-authority-data"`
-		} `json:"cluster"`
-	} `json:"clusters"`
-	Users []struct {
-		User struct {
-			Cert  []byte `json:"client-certificate-data"`
-			Key   []byte `json:"client-key-data"`
-			Token string `json:"token"`
-		} `json:"user"`
-	} `json:"users"`
-}
-
-// clusterAPI is a cluster's own API, called with plain HTTPS requests: they show that the credentials work without any code of Berth.
-type clusterAPI struct {
-	server, token string
-	transport     *http.Transport
-}
-
-func openCluster(kubeconfig []byte) (*clusterAPI, error) {
-	var config miniConfig
-	if err := yaml.Unmarshal(kubeconfig, &config); err != nil {
-		return nil, fmt.Errorf("the kubeconfig cannot be read: %w", err)
-	}
-	if len(config.Clusters) != 1 || len(config.Users) != 1 {
-		return nil, errors.New("the kubeconfig should have one cluster and one user")
-	}
-	cluster, user := config.Clusters[0].Cluster, config.Users[0].User
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(cluster.CA)
-	trust := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	if len(user.Cert) > 0 {
-		pair, err := tls.X509KeyPair(user.Cert, user.Key)
-		if err != nil {
-			return nil, fmt.Errorf("the kubeconfig's certificate cannot be used: %w", err)
-		}
-		trust.Certificates = []tls.Certificate{pair}
-	}
-	return &clusterAPI{strings.TrimRight(cluster.Server, "/"), user.Token, &http.Transport{TLSClientConfig: trust}}, nil
-}
-
-func (a *clusterAPI) close() { a.transport.CloseIdleConnections() }
-
-// call answers the body of a success, and the status of what is none.
-func (a *clusterAPI) call(ctx context.Context, method, path string, body any) (text []byte, status int, err error) {
-	var sent io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return nil, 0, err
-		}
-		sent = bytes.NewReader(encoded)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, a.server+path, sent)
-	if err != nil {
-		return nil, 0, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if a.token != "" {
-		req.Header.Set("Authorization", "Bearer "+a.token)
-	}
-	res, err := (&http.Client{Transport: a.transport, Timeout: 15 * time.Second}).Do(req)
-	if err != nil {
-		return nil, 0, fmt.Errorf("the cluster does not answer: %w", err)
-	}
-	text, err = io.ReadAll(io.LimitReader(res.Body, 16<<20))
-	if err = errors.Join(err, res.Body.Close()); err != nil {
-		return nil, 0, err
-	}
-	if res.StatusCode >= http.StatusMultipleChoices {
-		return nil, res.StatusCode, fmt.Errorf("the cluster answered %s", res.Status)
-	}
-	return text, res.StatusCode, nil
-}
-
 // readNodes lists the nodes of a cluster.
 func readNodes(ctx context.Context, kubeconfig []byte) ([]node, error) {
-	a, err := openCluster(kubeconfig)
+	a, err := client.OpenKubernetes(kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	defer a.close()
-	body, _, err := a.call(ctx, http.MethodGet, "/api/v1/nodes", nil)
+	defer a.Close()
+	body, _, err := a.Call(ctx, http.MethodGet, "/api/v1/nodes", nil)
 	if err != nil {
 		return nil, err
 	}
