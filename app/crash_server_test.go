@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"berth.dev/berth/app"
@@ -23,7 +25,9 @@ func TestMain(m *testing.M) {
 		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
 		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
 		c.Nodes = os.Getenv(envNodes)
-		if err := app.Serve(context.Background(), c, os.Stderr, nil); err != nil {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := app.Serve(ctx, c, os.Stderr, nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -39,4 +43,14 @@ func freeAddress(t *testing.T) string {
 	}
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
+}
+
+// end stops the server in order: it waits for the containers, which would still write into the test's folder.
+func (c *crash) end() {
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		c.Fatal(err)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		c.Errorf("the server did not stop in order: %v", err)
+	}
 }

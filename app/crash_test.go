@@ -97,6 +97,7 @@ func crashed(t *testing.T, nodes string, kills int) {
 	c.clustersAnswer()
 	c.ownersAgree()
 	c.nothingLeft()
+	c.end()
 	t.Logf("%d operations were accepted", len(c.accepted))
 }
 

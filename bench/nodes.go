@@ -215,7 +215,10 @@ func through(socket string) *http.Transport {
 			return nil, err
 		}
 		// Nothing follows the answer until a request is sent, so that the reader keeps nothing.
-		_, err = http.ReadResponse(bufio.NewReader(c), &http.Request{Method: http.MethodConnect})
+		answer, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: http.MethodConnect})
+		if err == nil {
+			err = answer.Body.Close() // it has none
+		}
 		return c, err
 	}}
 }

@@ -88,7 +88,8 @@ func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clients
 	if err := c.watchRealNodes(ctx, client, lists); err != nil {
 		return err
 	}
-	go c.keepRealNodes(ctx, lists)
+	c.nodesEnd = make(chan struct{})
+	go func() { defer close(c.nodesEnd); c.keepRealNodes(ctx, lists) }()
 	return c.startBalancers(ctx, client)
 }
 

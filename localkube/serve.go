@@ -24,6 +24,7 @@ const (
 	// What runs may take so long to stop: then it is left, since what etcd has confirmed is on the disk.
 	serverPatience = 2 * time.Second
 	etcdPatience   = time.Second
+	nodesPatience  = 2 * time.Second
 	readyPoll      = 20 * time.Millisecond
 )
 
@@ -32,7 +33,8 @@ type cluster struct {
 	settings
 	pki      *pki
 	listener net.Listener
-	failed   chan error // why a component ended; room for each
+	failed   chan error    // why a component ended; room for each
+	nodesEnd chan struct{} // closed when berth-nodes has ended for good; nil without it
 }
 
 // serve runs the control plane until ctx is done or a part of it fails.
@@ -78,6 +80,9 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	}()
 	err = c.run(ctx, store, start)
 	stop()
+	if c.nodesEnd != nil {
+		within(nodesPatience, func() { <-c.nodesEnd }) // it removes its cgroups
+	}
 	within(serverPatience, func() { <-server }) // before etcd, which it still writes to
 	return err
 }

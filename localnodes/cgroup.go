@@ -42,6 +42,7 @@ func openCgroups(name string, base int) (cgroups, error) {
 	}
 	var made cgroups
 	for _, root := range all {
+		sweep(root)
 		path := filepath.Join(root, name)
 		cgroups{path}.remove()
 		if err := errors.Join(makeCgroup(path), makeCgroup(filepath.Join(path, ownCgroup)), giveCgroup(path, base)); err != nil {
@@ -123,6 +124,33 @@ func makeCgroup(path string) error {
 		all.WriteString("+" + c + " ")
 	}
 	return os.WriteFile(filepath.Join(path, "cgroup.subtree_control"), []byte(all.String()), 0)
+}
+
+// sweepAfter is how old a cgroup must be for sweep: one that is being made has no process yet.
+const sweepAfter = time.Minute
+
+// sweep removes the cgroups of clusters that were killed and have been deleted since: nobody else comes for them. In one that runs there
+// is always a process.
+func sweep(root string) {
+	all, _ := filepath.Glob(filepath.Join(root, "berth-????????????")) // the pattern is good
+	for _, path := range all {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > sweepAfter && !populated(path) {
+			cgroups{path}.remove()
+		}
+	}
+}
+
+// populated reports whether a process is in a cgroup or below it. One that cannot be read counts as populated.
+func populated(path string) bool {
+	found := false
+	err := filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+		if err == nil && e.Name() == "cgroup.procs" {
+			text, readErr := os.ReadFile(p)
+			found, err = found || len(text) > 0, readErr
+		}
+		return err
+	})
+	return found || err != nil
 }
 
 // hierarchies are the mount points of cgroup v1, one for each controller, or the one of v2.

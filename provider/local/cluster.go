@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"syscall"
+	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -323,7 +325,9 @@ func (c *cluster) remove() (bool, error) {
 	if !c.process.ended() {
 		return false, nil
 	}
-	if err := removeFolder(c.dir); err != nil {
+	if err := removeFolder(c.dir); ending(err) {
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
 	c.gone = true
@@ -337,3 +341,12 @@ func removeFolder(dir string) error {
 	}
 	return os.RemoveAll(dir)
 }
+
+// ending reports that a folder could not be removed because the processes of real nodes, which were killed, still end: that takes them a
+// moment longer than the process that was waited for.
+func ending(err error) bool {
+	return errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EBUSY)
+}
+
+// endingPatience is how long that may take.
+const endingPatience = 5 * time.Second

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jonboulle/clockwork"
 
@@ -99,7 +100,11 @@ func (p *Provider) bringBack(name string) error {
 		return err
 	}
 	if r.Removing { // its caller may be gone
-		return removeFolder(dir)
+		err := removeFolder(dir)
+		for deadline := time.Now().Add(endingPatience); ending(err) && time.Now().Before(deadline); err = removeFolder(dir) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		return err
 	}
 	p.adopt(name, r).run()
 	return nil

@@ -22,7 +22,7 @@ const (
 	lastDelay  = 30 * time.Second
 	healthyFor = time.Minute // after so long a life a death counts as the first
 	manyDeaths = 5
-	killAfter  = 4 * time.Second // berth-kube stops in three
+	killAfter  = 6 * time.Second // berth-kube stops in five
 	logLimit   = 5 << 20
 )
 
