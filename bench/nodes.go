@@ -187,7 +187,7 @@ func (b *bench) latencies(ctx context.Context, api *client.Kubernetes) error {
 	}); err != nil {
 		return err
 	}
-	sockets, err := filepath.Glob(filepath.Join(b.server.dir, "clusters", "*", "kube", "nodes", "in.sock"))
+	sockets, err := filepath.Glob(filepath.Join(b.server.dir, "clusters", "*", "kube", "nodes-sockets", "in.sock"))
 	if err != nil || len(sockets) == 0 {
 		return errors.Join(err, errors.New("no cluster has a way inside"))
 	}

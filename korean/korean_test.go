@@ -30,6 +30,7 @@ namespace: %s
 . Did you mean %s?
 no end
 None available
+the folder of a removed cluster stays
 this machine cannot run real nodes; new clusters have simulated ones
 Unreachable since %s
 Degraded: %s

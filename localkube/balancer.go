@@ -181,7 +181,12 @@ func (c *cluster) balance(l net.Listener, service string) {
 
 // dialInside connects to an address in the nodes' namespaces.
 func dialInside(address string) (net.Conn, error) {
-	conn, err := net.Dial("unix", filepath.Join(nodesDir, "in.sock"))
+	return connectBy(filepath.Join(socketsDir, "in.sock"), address)
+}
+
+// connectBy connects by a proxy on a Unix socket that knows CONNECT.
+func connectBy(socket, address string) (net.Conn, error) {
+	conn, err := net.Dial("unix", socket)
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func (c *cluster) apiServerArgs() []string {
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
 		"--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key", "--token-auth-file=" + tokenFile,
 		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=" + c.network.services.String(),
-		"--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
+		"--enable-admission-plugins=NodeRestriction", "--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
 		"--min-request-timeout=60", "--event-ttl=1h",
 		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy",
 		"--proxy-client-cert-file=pki/front-proxy.crt", "--proxy-client-key-file=pki/front-proxy.key",

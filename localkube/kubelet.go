@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 	kubeletoptions "k8s.io/kubernetes/cmd/kubelet/app/options"
+	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	"k8s.io/kubernetes/pkg/kubelet/cadvisor"
 )
 
@@ -122,6 +123,7 @@ func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	c.TLSCertFile, c.TLSPrivateKeyFile = filepath.Join(s.keys, "kubelet.crt"), filepath.Join(s.keys, "kubelet.key")
 	c.Authentication.X509.ClientCAFile = filepath.Join(s.keys, "ca.crt")
 	c.Authentication.Anonymous.Enabled = false
+	c.Authentication.Webhook.Enabled, c.Authorization.Mode = true, kubeletconfig.KubeletAuthorizationModeWebhook
 	c.ClusterDNS, c.ClusterDomain = []string{s.dns}, "cluster.local"
 	c.MaxPods, c.PodLogsDir = int32(s.maxPods), filepath.Join(s.dir, "logs") // #nosec: the rules bound it
 	c.VolumePluginDir = filepath.Join(s.dir, "plugins")
@@ -130,6 +132,7 @@ func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	c.SerializeImagePulls, c.SeccompDefault = false, true
 	c.PodPidsLimit = podPids
 	c.EnableServer = true
+	c.RegisterNode = false // the node object is there before its kubelet, and says whether there is to be one
 	// The disk is the machine's, and its owner's business: a node that empties itself because someone else fills it would be a surprise.
 	c.EvictionHard = map[string]string{"memory.available": "1Mi", "nodefs.available": "1%", "imagefs.available": "1%",
 		"nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%"}

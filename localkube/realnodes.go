@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -33,9 +34,10 @@ import (
 // has; its range of pods comes from Kubernetes. Its kubelet starts when all that is known, and ends when the node object is deleted.
 const realNodes = "berth.dev/node=real"
 
-// Files for the real nodes, relative to the cluster's folder. Inside the nodes' namespaces nothing else of the folder is seen.
+// Files for the real nodes, relative to the cluster's folder. Inside the nodes' namespaces the two folders are seen, and no more of it.
 const (
 	nodesDir   = "nodes"
+	socketsDir = nodesDir + "-sockets" // localnodes/run.go has the same
 	egressFile = "egress.yaml"
 	egress     = `apiVersion: apiserver.k8s.io/v1beta1
 kind: EgressSelectorConfiguration
@@ -45,7 +47,7 @@ egressSelections:
     proxyProtocol: HTTPConnect
     transport:
       uds:
-        udsName: ` + nodesDir + `/in.sock
+        udsName: ` + socketsDir + `/in.sock
 `
 )
 
@@ -60,6 +62,7 @@ const (
 
 // realNode is a node as berth-nodes reads it: localnodes/manage.go has the other side.
 type realNode struct {
+	UID       string `json:"uid"` // of the node object: one that is made again is another node
 	Name      string `json:"name"`
 	Address   string `json:"address"`
 	PodCIDR   string `json:"podCIDR"`
@@ -70,7 +73,7 @@ type realNode struct {
 
 // prepareRealNodes makes what the API server reads when it starts.
 func prepareRealNodes() error {
-	if err := os.MkdirAll(nodesDir, 0o700); err != nil {
+	if err := os.MkdirAll(socketsDir, 0o755); err != nil { // in a folder that only its owner may enter
 		return err
 	}
 	return writeFile(egressFile, []byte(egress))
@@ -95,7 +98,7 @@ func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clients
 
 // openAPISocket lets the nodes reach the API: a socket in the folder that they see.
 func (c *cluster) openAPISocket() error {
-	path := filepath.Join(nodesDir, "api.sock")
+	path := filepath.Join(socketsDir, "api.sock")
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -180,7 +183,13 @@ func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clients
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = realNodes }))
 	informer := factory.Core().V1().Nodes().Informer()
 	var last []realNode
+	var mu sync.Mutex
 	changed := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !informer.HasSynced() { // a part of the list would end the others
+			return
+		}
 		var now []realNode
 		for _, o := range informer.GetStore().List() {
 			if n, complete := c.realNode(o.(*corev1.Node)); complete {
@@ -201,16 +210,20 @@ func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clients
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(any) { changed() },
 		UpdateFunc: func(_, _ any) { changed() }, DeleteFunc: func(any) { changed() }})
 	factory.Start(ctx.Done())
+	go func() {
+		factory.WaitForCacheSync(ctx.Done())
+		changed()
+	}()
 	return err
 }
 
-// sizeAnnotation says how large a real node is, as its maker wants it: "4/14336" are vCPUs and MiB of memory. The status of the node
-// says the same, until a kubelet writes there what it has.
+// sizeAnnotation says how large a real node is, as its maker wants it: "4/14336/110" are vCPUs, MiB of memory and pods. The status of the
+// node is no place for that: its kubelet writes there.
 const sizeAnnotation = "berth.dev/size"
 
 // realNode reads a node. Its size cannot be read from its status: there the kubelet writes what it makes of it.
 func (c *cluster) realNode(n *corev1.Node) (realNode, bool) {
-	out := realNode{Name: n.Name, PodCIDR: n.Spec.PodCIDR}
+	out := realNode{UID: string(n.UID), Name: n.Name, PodCIDR: n.Spec.PodCIDR}
 	if _, err := fmt.Sscanf(n.Annotations[sizeAnnotation], "%d/%d/%d", &out.VCPUs, &out.MemoryMiB, &out.MaxPods); err != nil {
 		return out, false
 	}

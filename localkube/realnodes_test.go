@@ -55,7 +55,8 @@ func TestRealNodes(t *testing.T) {
 		run  func(*testing.T, *running)
 	}{
 		{"size", realNodesAreAsLargeAsAsked}, {"pods", realPodsAnswer}, {"names", namesAreAnswered}, {"logs", logsAreKept},
-		{"limits", limitsAreKept}, {"keys", keysStayOutside}, {"balancer", balancersAnswer}, {"volumes", claimsGetVolumes},
+		{"limits", limitsAreKept}, {"keys", keysStayOutside}, {"kubelets", kubeletsAskWhoMay}, {"balancer", balancersAnswer},
+		{"volumes", claimsGetVolumes},
 		{"images", func(t *testing.T, r *running) { importedImagesRun(t, r, images) }}, {"gone", deletedNodesEnd},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, r) })

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,9 +44,12 @@ func openCgroups(name string, base int) (cgroups, error) {
 	var made cgroups
 	for _, root := range all {
 		sweep(root)
+		if err := offerControllers(root); err != nil {
+			return nil, err
+		}
 		path := filepath.Join(root, name)
 		cgroups{path}.remove()
-		if err := errors.Join(makeCgroup(path), makeCgroup(filepath.Join(path, ownCgroup)), giveCgroup(path, base)); err != nil {
+		if err := errors.Join(makeCgroup(path), makeLeaf(filepath.Join(path, ownCgroup)), giveCgroup(path, base)); err != nil {
 			made.remove()
 			return nil, fmt.Errorf("cgroups cannot be made, so no limit of a pod could be kept: %w", err)
 		}
@@ -104,12 +108,40 @@ func makeCgroups(name string) error {
 	return nil
 }
 
-// makeCgroup makes one cgroup. What it may hand on to those in it is all that its parent has.
-func makeCgroup(path string) error {
+// kubeletControllers are those of v2 that a kubelet insists on, as far as the machine has them.
+var kubeletControllers = []string{"cpu", "cpuset", "memory", "hugetlb", "pids"}
+
+// offerControllers lets the cgroups below the root of v2 have what a kubelet needs: the system does not hand on all by itself.
+func offerControllers(root string) error {
+	has, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if errors.Is(err, fs.ErrNotExist) { // v1
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Fields(string(has)) {
+		if !slices.Contains(kubeletControllers, name) {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+name), 0); err != nil {
+			return fmt.Errorf("the cgroup controller %s cannot be handed on: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// makeLeaf makes a cgroup that processes are in. In v2 such a one hands nothing on.
+func makeLeaf(path string) error {
 	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := copyCPUs(filepath.Dir(path), path); err != nil {
+	return copyCPUs(filepath.Dir(path), path)
+}
+
+// makeCgroup makes a cgroup for others. What it hands on to those in it is all that its parent has.
+func makeCgroup(path string) error {
+	if err := makeLeaf(path); err != nil {
 		return err
 	}
 	controllers, err := os.ReadFile(filepath.Join(path, "cgroup.controllers"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,8 +55,9 @@ func tryAll(steps []step) (out []checked) {
 // noLimits is the note of a machine on which this user may make no cgroups.
 const noLimits = "this user may make no cgroups, so the limits of pods are not kept; a server that runs as root keeps them"
 
-// check tries what run needs and prints the list. It leaves nothing behind.
+// check tries what run needs and prints the list. It leaves nothing behind in the folder.
 func check(s settings) error {
+	s.dir = filepath.Join(s.dir, ".check") // its own: it is removed
 	if err := s.complete(); err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func check(s settings) error {
 		all = append(all, s.tryInside()...)
 	}
 	groups.remove()
-	if err := os.RemoveAll(s.dir); err != nil {
+	if err := errors.Join(os.RemoveAll(s.dir), os.RemoveAll(s.sockets)); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(all)
@@ -114,12 +116,13 @@ func (s settings) tryInside() []checked {
 	if err != nil {
 		return []checked{{Name: "namespaces", Message: err.Error()}}
 	}
-	cmd.Stdout = nil
+	var words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = nil, &words
 	text, err := cmd.Output()
 	var all []checked
 	if jsonErr := json.Unmarshal(text, &all); jsonErr != nil || len(all) == 0 {
-		return []checked{{Name: "namespaces", Message: fmt.Sprintf("user, pid, mount and network namespaces cannot be made by this user (%v)",
-			errors.Join(err, jsonErr))}}
+		return []checked{{Name: "namespaces", Message: fmt.Sprintf("user, pid, mount and network namespaces cannot be made by this user "+
+			"(%v: %.300s)", errors.Join(err, jsonErr), words.String())}}
 	}
 	return append([]checked{{Name: "namespaces", OK: true}}, all...)
 }
@@ -177,7 +180,7 @@ func tryContainer(s settings) error {
 	if err := os.WriteFile(filepath.Join(dir, "rootfs", "pause"), program, 0o755); err != nil { // #nosec: a program
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, bundle, s.cgroup+"/try"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), fmt.Appendf(nil, bundle, s.cgroup+"/try/container"), 0o600); err != nil {
 		return err
 	}
 	if _, err := s.nodeCgroup("try"); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -138,19 +139,21 @@ func parent(pid int) int {
 	return number
 }
 
-// unmountBelow takes every mount below a folder away, the latest first.
-func unmountBelow(dir string) {
+// unmountBelow takes every mount below a folder away, the latest first. The error says that some are left.
+func unmountBelow(dir string) error {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return
+		return err
 	}
 	var points []string
 	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
 			points = append(points, fields[4])
 		}
 	}
+	var errs []error
 	for i := len(points) - 1; i >= 0; i-- {
-		_ = unix.Unmount(points[i], unix.MNT_DETACH)
+		errs = append(errs, unix.Unmount(points[i], unix.MNT_DETACH))
 	}
+	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
@@ -52,16 +53,15 @@ const imagesPoll = time.Second
 
 // keepImages gives the node the images of the archives, those of a new archive soon after it has come.
 func (n *node) keepImages(ctx context.Context) {
-	imported, seen := map[string]bool{}, time.Time{}
+	imported, seen := map[string]bool{}, time.Time{} // by path and time of change
 	tick := time.NewTicker(imagesPoll)
 	defer tick.Stop()
 	for n.awaitContainerd(ctx) == nil {
 		if info, err := os.Stat(insideImages); err == nil && info.ModTime() != seen {
 			if err := n.importArchives(ctx, imported); err != nil {
-				n.report("images: %v", err) // and the next look tries again
-			} else {
-				seen = info.ModTime()
+				n.report("images: %v", err)
 			}
+			seen = info.ModTime()
 		}
 		select {
 		case <-ctx.Done():
@@ -83,16 +83,23 @@ func (n *node) importArchives(ctx context.Context, imported map[string]bool) err
 	}
 	defer func() { _ = client.Close() }()
 	ctx = namespaces.WithNamespace(ctx, kubeNamespace)
+	times := map[string]time.Time{}
+	for _, path := range archives {
+		if info, err := os.Stat(path); err == nil {
+			times[path] = info.ModTime()
+		}
+	}
+	slices.SortFunc(archives, func(a, b string) int { return times[a].Compare(times[b]) }) // of two with the same name the newer one stays
 	var errs []error
 	for _, path := range archives {
-		if imported[path] {
+		key := path + times[path].String()
+		if imported[key] {
 			continue
 		}
+		imported[key] = true // a bad one is not tried again before it changes
 		if err := importFile(ctx, client, path); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", filepath.Base(path), err))
-			continue
 		}
-		imported[path] = true
 	}
 	return errors.Join(errs...)
 }

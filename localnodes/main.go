@@ -32,6 +32,7 @@ type settings struct {
 	kube        string // berth-kube, which is the kubelet too
 	runtime     string // runc or crun
 	cgroup      string // the cluster's cgroup, from the root of each hierarchy, such as /berth-1f2e3d4c; empty: none
+	sockets     string // folder of the sockets that lead in and out
 	next        string // of stage: the part that follows
 	base        int    // the user and group id outside of the one that is 0 inside
 	apiPort     int
@@ -71,6 +72,7 @@ func parse(args []string) (s settings, err error) {
 	fs.StringVar(&s.runtime, "runtime", "", "runc or crun (default: looked for)")
 	fs.StringVar(&s.cgroup, "cgroup", "", "used inside")
 	fs.StringVar(&s.images, "images", "", "folder of archives of images that every node gets")
+	fs.StringVar(&s.sockets, "sockets", "", "used inside")
 	fs.StringVar(&s.next, "next", "", "used inside")
 	fs.IntVar(&s.base, "base", 0, "used inside")
 	fs.IntVar(&s.apiPort, "api-port", 0, "loopback port of the Kubernetes API")
@@ -89,5 +91,5 @@ func parse(args []string) (s settings, err error) {
 func (s settings) args(part string) []string {
 	return []string{part, "--dir", s.dir, "--bin", s.bin, "--kube", s.kube, "--runtime", s.runtime, "--cgroup", s.cgroup,
 		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns, "--images", s.images,
-		"--next", s.next, "--base", fmt.Sprint(s.base)}
+		"--sockets", s.sockets, "--next", s.next, "--base", fmt.Sprint(s.base)}
 }

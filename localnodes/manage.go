@@ -21,6 +21,7 @@ type list struct {
 
 // nodeSpec is one node.
 type nodeSpec struct {
+	UID string `json:"uid"` // of the node object: one that is made again is another node
 	// Keys are the files of its kubelet, by name.
 	Keys      map[string][]byte `json:"keys"`
 	Name      string            `json:"name"`
@@ -57,6 +58,7 @@ func manage(s settings) error {
 				if err := serveCluster(ctx, s, failed); err != nil {
 					return err
 				}
+				nodes.forget(l.Nodes)
 				begun = true
 			}
 			nodes.fit(l.Nodes)

@@ -48,13 +48,13 @@ func startNetwork(s settings) error {
 		if err != nil {
 			return err
 		}
-		go forward(l, func() (net.Conn, error) { return net.Dial("unix", insideDir+"/api.sock") })
+		go forward(l, func() (net.Conn, error) { return net.Dial("unix", insideSockets+"/api.sock") })
 	}
 	out, err := net.Listen("tcp", outsideAddress)
 	if err != nil {
 		return err
 	}
-	go forward(out, func() (net.Conn, error) { return net.Dial("unix", insideDir+"/out.sock") })
+	go forward(out, func() (net.Conn, error) { return net.Dial("unix", insideSockets+"/out.sock") })
 	return listenInside()
 }
 
@@ -125,13 +125,9 @@ func join(a, b net.Conn) {
 }
 
 // listenInside serves the socket by which the outside reaches nodes, pods and services: an HTTP proxy that knows CONNECT only. Who
-// may open the socket is decided by the folder it lies in.
+// may open the socket is decided by the folder it lies in, outside.
 func listenInside() error {
-	path := insideDir + "/in.sock"
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	l, err := net.Listen("unix", path)
+	l, err := net.FileListener(os.NewFile(inDescriptor, "in.sock"))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -37,14 +38,35 @@ func (ns *nodes) fit(want []nodeSpec) {
 		wanted[w.Name] = w
 	}
 	for name, n := range ns.all {
-		if w, there := wanted[name]; !there || !reflect.DeepEqual(w, n.spec) {
-			n.end(!there)
+		if w, there := wanted[name]; !there || !w.same(n.spec) {
+			n.end(!there || w.UID != n.spec.UID)
 			delete(ns.all, name)
 		}
 	}
 	for name, w := range wanted {
 		if ns.all[name] == nil {
 			ns.all[name] = startNode(ns.settings, w)
+		}
+	}
+}
+
+// same reports whether a node needs no new start. New keys are for the next one.
+func (s nodeSpec) same(other nodeSpec) bool {
+	s.Keys, other.Keys = nil, nil
+	return reflect.DeepEqual(s, other)
+}
+
+// forget removes the files of nodes that were deleted while nothing ran here.
+func (ns *nodes) forget(want []nodeSpec) {
+	folders, err := os.ReadDir(filepath.Join(insideDir, "nodes"))
+	if err != nil {
+		return // there are none
+	}
+	for _, f := range folders {
+		if !slices.ContainsFunc(want, func(w nodeSpec) bool { return w.Name == f.Name() }) {
+			if err := os.RemoveAll(filepath.Join(insideDir, "nodes", f.Name())); err != nil {
+				fmt.Fprintf(os.Stderr, "files of node %s stay: %v\n", f.Name(), err)
+			}
 		}
 	}
 }
@@ -77,17 +99,25 @@ func (n *node) end(gone bool) {
 	if !gone {
 		return
 	}
-	unmountBelow(n.path(""))
-	unmountBelow(n.runPath(""))
-	if err := errors.Join(os.RemoveAll(n.path("")), os.RemoveAll(n.runPath(""))); err != nil {
+	if err := errors.Join(removeTree(n.path("")), removeTree(n.runPath(""))); err != nil {
 		n.report("files stay: %v", err)
 	}
 }
 
+// removeTree removes a folder, unless something is still mounted in it, which would go too.
+func removeTree(dir string) error {
+	if err := unmountBelow(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
 // path is a file of the node that outlasts this run; runPath is one that does not.
-func (n *node) path(name string) string    { return filepath.Join(insideDir, "nodes", n.spec.Name, name) }
-func (n *node) runPath(name string) string { return filepath.Join(insideRun, n.spec.Name, name) }
-func (n *node) socket() string             { return n.runPath("containerd.sock") }
+func (n *node) path(name string) string { return filepath.Join(insideDir, "nodes", n.spec.Name, name) }
+func (n *node) runPath(name string) string {
+	return filepath.Join(insideRun, "nodes", n.spec.Name, name)
+}
+func (n *node) socket() string { return n.runPath("containerd.sock") }
 
 func (n *node) report(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "node %s: %s\n", n.spec.Name, fmt.Sprintf(format, args...))

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -21,29 +18,18 @@ const (
 )
 
 // listenOutside lets the containerds reach registries: a proxy outside of the namespaces, which knows CONNECT only.
-func listenOutside(dir string) error {
-	path := filepath.Join(dir, "out.sock")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	l, err := listenUnix(dir, "out.sock")
+func (s settings) listenOutside() error {
+	f, err := s.listen("out.sock")
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(path, 0o666); err != nil { // #nosec: nobody else may enter the folder, and the ids inside are others
+	l, err := net.FileListener(f)
+	if err != nil {
 		return err
 	}
 	server := &http.Server{Handler: tunnel(dialOutside), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(l) }()
-	return nil
-}
-
-// listenUnix listens on a socket by a short name: paths of sockets may be about 100 bytes long.
-func listenUnix(dir, name string) (net.Listener, error) {
-	if err := os.Chdir(dir); err != nil {
-		return nil, err
-	}
-	return net.Listen("unix", name)
+	return f.Close()
 }
 
 // dialOutside connects to a registry. This machine's own services, and those of its network card's neighbours, are none.
@@ -54,6 +40,9 @@ func dialOutside(ctx context.Context, address string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", address)
 }
 
+// azureHost is where machines in Azure reach the host that runs them.
+var azureHost = netip.AddrFrom4([4]byte{168, 63, 129, 16})
+
 // mayDial judges the address that a name stands for, after it was looked up.
 func mayDial(address string) error {
 	at, err := netip.ParseAddrPort(address)
@@ -61,7 +50,16 @@ func mayDial(address string) error {
 		return err
 	}
 	ip := at.Addr().Unmap()
-	if ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return err
+	}
+	for _, a := range own {
+		if n, is := a.(*net.IPNet); is && n.IP.Equal(ip.AsSlice()) {
+			return fmt.Errorf("%s is this machine and no registry; import the image instead (berth image import)", ip)
+		}
+	}
+	if ip == azureHost || ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || ip.IsMulticast() {
 		return fmt.Errorf("%s is not an address of a registry: it leads to this machine or its neighbours; import the image instead "+
 			"(berth image import)", ip)
 	}

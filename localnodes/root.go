@@ -26,6 +26,8 @@ const (
 	insideRun  = "/run/berth"
 	// insideImages is where the archives of images are read; it may be empty.
 	insideImages = "/opt/images"
+	// insideSockets is the folder of the sockets that lead outside.
+	insideSockets = "/opt/sockets"
 )
 
 // initialize is the first process inside. It makes the small root, starts manage in it and reaps what is left to it. Its end is the
@@ -39,11 +41,12 @@ func initialize(s settings) error {
 	}
 	inside := s
 	inside.dir, inside.bin = insideDir, insideBin
-	inside.images = insideImages
+	inside.images, inside.sockets = insideImages, insideSockets
 	inside.kube = insideKube
 	cmd := exec.Command("/proc/self/exe", inside.args(partManage)...) // #nosec: this program
 	cmd.Stdin = os.Stdin
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = passed(partManage)
 	cmd.Env = []string{"PATH=" + insideBin + ":/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -104,6 +107,10 @@ func enterRoot(s settings) error {
 func (s settings) mounts() []mount {
 	const readOnly = unix.MS_BIND | unix.MS_REC | unix.MS_RDONLY
 	const quiet = unix.MS_NOSUID | unix.MS_NODEV
+	cgroupFlags := uintptr(unix.MS_BIND | unix.MS_REC)
+	if s.cgroup == "" { // those of the user's own session are no business of a pod
+		cgroupFlags = readOnly
+	}
 	all := []mount{{"berth", "", "tmpfs", quiet, "mode=0755"}}
 	for _, dir := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ssl", "/etc/ca-certificates", "/etc/alternatives"} {
 		all = append(all, mount{dir, dir, "", readOnly, ""})
@@ -112,11 +119,12 @@ func (s settings) mounts() []mount {
 		mount{s.dir, insideDir, "", unix.MS_BIND, ""}, // before the tmpfs of the root is seen in it: .root is not followed
 		mount{s.bin, insideBin, "", readOnly, ""},
 		mount{s.kube, insideKube, "", readOnly, ""},
+		mount{s.sockets, insideSockets, "", readOnly, ""},
 		mount{s.images, insideImages, "", readOnly, ""},
 		mount{s.runtime, "/opt/runtime/" + filepath.Base(s.runtime), "", readOnly, ""},
 		mount{"proc", "/proc", "proc", quiet | unix.MS_NOEXEC, ""},
 		mount{"sysfs", "/sys", "sysfs", quiet | unix.MS_NOEXEC, ""},
-		mount{cgroupRoot, cgroupRoot, "", unix.MS_BIND | unix.MS_REC, ""},
+		mount{cgroupRoot, cgroupRoot, "", cgroupFlags, ""},
 		mount{"tmpfs", "/dev", "tmpfs", unix.MS_NOSUID, "mode=0755"},
 		mount{"devpts", "/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"},
 		mount{"shm", "/dev/shm", "tmpfs", quiet, "mode=1777"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -23,13 +24,18 @@ func run(s settings) error {
 	if err := handOver(s.dir, s.base); err != nil {
 		return err
 	}
-	if err := listenOutside(s.dir); err != nil {
+	in, err := s.listen("in.sock")
+	if err != nil {
+		return err
+	}
+	if err := s.listenOutside(); err != nil {
 		return err
 	}
 	cmd, err := s.first(partInit)
 	if err != nil {
 		return err
 	}
+	cmd.ExtraFiles = []*os.File{in}
 	cmd.Stdin = os.Stdin   // the list of nodes
 	runtime.LockOSThread() // a child with Pdeathsig dies with the thread that started it
 	if err := cmd.Start(); err != nil {
@@ -60,7 +66,8 @@ func (s *settings) complete() (err error) {
 		}
 	}
 	s.cgroup, s.base = cgroupName(s.dir), idBase(s.dir)
-	return os.MkdirAll(s.dir, 0o700)
+	s.sockets = s.dir + socketsSuffix
+	return errors.Join(os.MkdirAll(s.dir, 0o700), os.MkdirAll(s.sockets, 0o755)) // #nosec: in a folder that only its owner may enter
 }
 
 // findRuntime finds what starts containers.
@@ -78,6 +85,41 @@ func (s *settings) findRuntime() error {
 		}
 	}
 	return errors.New("neither runc nor crun is installed: install one of them with the package manager of this system")
+}
+
+// socketsSuffix makes the name of the folder of sockets from that of the nodes: beside it, so that nothing inside can put something else in
+// their place. localkube/realnodes.go has the same.
+const socketsSuffix = "-sockets"
+
+// inDescriptor is the number by which the parts inside know the socket in.sock, on which run listens.
+const inDescriptor = 3
+
+// passed are the open files that a part hands on.
+func passed(part string) []*os.File {
+	if part == partInit || part == partManage {
+		return []*os.File{os.NewFile(inDescriptor, "in.sock")}
+	}
+	return nil
+}
+
+// listen listens on a socket by a short name: paths of sockets may be about 100 bytes long.
+func (s settings) listen(name string) (*os.File, error) {
+	if err := os.Chdir(s.sockets); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(name, 0o666); err != nil { // #nosec: only the owner enters the folder around it, and the ids inside are others
+		return nil, err
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // the file goes on
+	f, err := l.(*net.UnixListener).File()
+	return f, errors.Join(err, l.Close())
 }
 
 // first is the process that comes before a part inside. For root it prepares what the part could not reach.

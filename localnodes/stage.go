@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,8 +28,20 @@ const (
 // partStage prepares, as the machine's root, what those ids could not reach, and starts the next part with them.
 const partStage = "stage"
 
-// stageDir is where it does that, in a mount namespace of its own: a folder that every Linux has, and that everyone may enter.
-const stageDir = "/mnt"
+// stageDirs are where it does that, in a mount namespace of its own: folders that every Linux has, and that everyone may enter.
+var stageDirs = []string{"/mnt", "/media", "/srv", "/opt"}
+
+// stageDir is the first of them that holds nothing that is needed.
+func (s settings) stageDir(self string) (string, error) {
+	for _, dir := range stageDirs {
+		below := func(path string) bool { return strings.HasPrefix(path, dir+"/") }
+		if info, err := os.Stat(dir); err == nil && info.IsDir() &&
+			!slices.ContainsFunc([]string{s.dir, s.bin, s.kube, s.images, s.runtime, s.sockets, self}, below) {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("none of %s can be used: each is missing or holds something that is needed", strings.Join(stageDirs, ", "))
+}
 
 // idBase is the user and group id outside of the one that is 0 inside.
 func idBase(dir string) int {
@@ -88,22 +102,29 @@ func stage(s settings) error {
 	if err != nil {
 		return err
 	}
+	to, err := s.stageDir(self)
+	if err != nil {
+		return err
+	}
 	staged := s
-	staged.dir, staged.bin = stageDir+"/dir", stageDir+"/bin"
-	staged.kube, staged.runtime = stageDir+"/berth-kube", stageDir+"/"+filepath.Base(s.runtime)
-	all := []mount{{"berth", "", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"}, {s.dir, "/dir", "", unix.MS_BIND, ""},
-		{s.bin, "/bin", "", unix.MS_BIND, ""}, {s.kube, "/berth-kube", "", unix.MS_BIND, ""}, {self, "/berth-nodes", "", unix.MS_BIND, ""},
-		{s.runtime, "/" + filepath.Base(s.runtime), "", unix.MS_BIND, ""}}
-	if s.images != "" {
-		staged.images = stageDir + "/images"
-		all = append(all, mount{s.images, "/images", "", unix.MS_BIND, ""})
+	all := []mount{{"berth", "", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"}, {self, "/berth-nodes", "", unix.MS_BIND, ""}}
+	for name, path := range map[string]*string{"dir": &staged.dir, "bin": &staged.bin, "berth-kube": &staged.kube, "images": &staged.images,
+		"sockets": &staged.sockets, filepath.Base(s.runtime): &staged.runtime} {
+		if *path == "" {
+			continue
+		}
+		if _, err := os.Stat(*path); err != nil {
+			return err
+		}
+		all = append(all, mount{*path, "/" + name, "", unix.MS_BIND, ""})
+		*path = filepath.Join(to, name)
 	}
 	for _, m := range all {
-		if err := m.make(stageDir); err != nil {
+		if err := m.make(to); err != nil {
 			return err
 		}
 	}
-	return staged.wait(stageDir+"/berth-nodes", s.next)
+	return staged.wait(filepath.Join(to, "berth-nodes"), s.next)
 }
 
 // wait runs a part as the first process of new namespaces, until it ends. Always a user namespace: whoever is root inside has no right
@@ -112,6 +133,7 @@ func (s settings) wait(program, part string) error {
 	cmd := exec.Command(program, s.args(part)...) // #nosec: this program
 	cmd.Stdin = os.Stdin
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = passed(part)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}
 	count, group := 1, os.Getgid()
 	attributes := &syscall.SysProcAttr{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -336,7 +337,18 @@ func (c *cluster) remove() (bool, error) {
 
 // removeFolder takes the record away last: as long as anything is left it says that the rest is to go.
 func removeFolder(dir string) error {
-	if err := os.RemoveAll(filepath.Join(dir, "kube")); err != nil {
+	kube := filepath.Join(dir, "kube")
+	err := os.RemoveAll(kube)
+	if errors.Is(err, fs.ErrPermission) { // a container has made a folder that even its owner may not enter
+		_ = filepath.WalkDir(kube, func(path string, e fs.DirEntry, _ error) error {
+			if e != nil && e.IsDir() {
+				_ = os.Chmod(path, 0o700) // #nosec: a folder; what cannot be opened is reported below
+			}
+			return nil
+		})
+		err = os.RemoveAll(kube)
+	}
+	if err != nil {
 		return err
 	}
 	return os.RemoveAll(dir)

@@ -104,7 +104,10 @@ func (p *Provider) bringBack(name string) error {
 		for deadline := time.Now().Add(endingPatience); ending(err) && time.Now().Before(deadline); err = removeFolder(dir) {
 			time.Sleep(20 * time.Millisecond)
 		}
-		return err
+		if err != nil { // the other clusters are more important
+			p.Logger.Warn("the folder of a removed cluster stays", "folder", dir, "error", err)
+		}
+		return nil
 	}
 	p.adopt(name, r).run()
 	return nil
@@ -200,7 +203,7 @@ func (p *Provider) Prepare(id berth.ID, spec berth.ClusterSpec) error {
 	var choice nodesChoice
 	if p.find(id) == nil { // outside the lock: the first choice tries this machine
 		var err error
-		if choice, err = p.choose(spec.Nodes); err != nil {
+		if choice, err = p.choose(spec.Nodes, spec.Pools[0].Count); err != nil {
 			return err
 		}
 	}

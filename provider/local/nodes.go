@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,7 +43,7 @@ type nodesChoice struct {
 
 // choose decides for a new cluster, which may request one of the two. The error is a *berth.Error when real nodes are requested and not
 // possible here.
-func (p *Provider) choose(requested string) (nodesChoice, error) {
+func (p *Provider) choose(requested string, count int) (nodesChoice, error) {
 	requested = cmp.Or(requested, p.Nodes)
 	if requested == berth.NodesSimulated {
 		return nodesChoice{}, nil
@@ -61,14 +63,51 @@ func (p *Provider) choose(requested string) (nodesChoice, error) {
 			p.Logger.Warn("this machine cannot run real nodes; new clusters have simulated ones", "reason", p.check.reason)
 		}
 	})
-	if p.check.reason == "" {
+	reason := cmp.Or(p.check.reason, tooMany(count))
+	if reason == "" {
 		return nodesChoice{Real: true, Unlimited: p.check.unlimited}, nil
 	}
 	if requested == berth.NodesReal {
 		return nodesChoice{}, berth.Errorf(berth.CodeProviderUnavailable, "Real nodes are not possible on this machine: %s. 'berth doctor' "+
-			"shows all that they need. Without the tag %s=%s the nodes are simulated.", p.check.reason, berth.TagNodes, berth.NodesReal)
+			"shows all that they need. Without the tag %s=%s the nodes are simulated.", reason, berth.TagNodes, berth.NodesReal)
 	}
-	return nodesChoice{SimulatedBecause: p.check.reason}, nil
+	return nodesChoice{SimulatedBecause: reason}, nil
+}
+
+// What a real node takes of the machine before a pod runs on it.
+const (
+	nodeMemoryMiB  = 120
+	nodeInstances  = 8  // of inotify
+	planeInstances = 10 // of inotify, of the control plane of its cluster
+)
+
+// tooMany says why this machine should not run so many real nodes; empty when it may.
+func tooMany(count int) string {
+	if free, known := systemNumber("/proc/meminfo", "MemAvailable:"); known && count*nodeMemoryMiB > free/1024/2 {
+		return fmt.Sprintf("%d real nodes take about %d MiB before a pod runs, more than half of the %d MiB that are available", count,
+			count*nodeMemoryMiB, free/1024)
+	}
+	room, known := systemNumber("/proc/sys/fs/inotify/max_user_instances", "")
+	if need := count*nodeInstances + planeInstances; known && need > room {
+		return fmt.Sprintf("%d real nodes take about %d inotify instances, and this system allows a user %d; allow more: "+
+			"sysctl fs.inotify.max_user_instances=%d", count, need, room, 2*need)
+	}
+	return ""
+}
+
+// systemNumber is the number behind a name in a file of the kernel, or the first one.
+func systemNumber(path, name string) (int, bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	_, behind, _ := strings.Cut(string(text), name)
+	fields := strings.Fields(behind)
+	if len(fields) == 0 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(fields[0])
+	return n, err == nil
 }
 
 // nodesProgram finds berth-nodes, which lies beside berth-kube.
@@ -96,7 +135,7 @@ func Preflight(ctx context.Context, binary, dir string) ([]Check, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, preflightPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "check", "--dir", filepath.Join(dir, ".preflight"), // #nosec: the operator's own program
+	cmd := exec.CommandContext(ctx, program, "check", "--dir", dir, // #nosec: the operator's own program
 		"--bin", filepath.Join(filepath.Dir(program), "nodes"), "--kube", kube)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -38,6 +38,10 @@ func TestWithoutNodesProgram(t *testing.T) {
 		!strings.Contains(err.Error(), "berth doctor") {
 		t.Errorf("real nodes without their program: %v", err)
 	}
+	many := withNodes(t, providertest.Binary(t))
+	if c, err := many.choose("", 100_000); err != nil || c.Real || !strings.Contains(c.SimulatedBecause, "100000 real nodes take about") {
+		t.Errorf("100,000 nodes: %+v, %v", c, err)
+	}
 	if f := ready(t, p); !f.Simulated || !strings.Contains(f.SimulatedBecause, "berth-nodes") {
 		t.Errorf("%+v", f)
 	}
@@ -46,7 +50,7 @@ func TestWithoutNodesProgram(t *testing.T) {
 // TestRealNodes: a cluster with real nodes is made, scaled down and comes back after its server was killed.
 func TestRealNodes(t *testing.T) {
 	p := withNodes(t, providertest.Binary(t))
-	if c, err := p.choose(""); !c.Real {
+	if c, err := p.choose("", 2); !c.Real {
 		if os.Getenv("BERTH_REAL_NODES") == "required" {
 			t.Fatalf("this machine cannot run real nodes: %+v, %v", c, err)
 		}
