@@ -40,11 +40,14 @@ type balancer struct {
 	listeners []net.Listener
 }
 
+// balancerRetry is when a Service whose ports somebody else has is tried again.
+const balancerRetry = 5 * time.Second
+
 // portOffset is added to a port below 1024 that this user may not listen on.
 const portOffset = 8000
 
-// addressAnnotation says where the ports answer when not at their own number: "80=8080".
-const addressAnnotation = "berth.dev/ports"
+// portsAnnotation says where the ports answer when not at their own number: "80=8080".
+const portsAnnotation = "berth.dev/ports"
 
 // startBalancers follows the Services of the cluster.
 func (c *cluster) startBalancers(ctx context.Context, client *kubernetes.Clientset) error {
@@ -69,48 +72,70 @@ func (c *cluster) startBalancers(ctx context.Context, client *kubernetes.Clients
 
 // fit opens, replaces or closes the listeners of a Service, and writes its address into its status.
 func (b *balancers) fit(ctx context.Context, s *corev1.Service) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	key := s.Namespace + "/" + s.Name
 	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || s.Spec.LoadBalancerClass != nil || s.DeletionTimestamp != nil {
-		b.close(key)
+		b.end(key)
 		return
 	}
 	spec := s.Spec.ClusterIP
 	for _, p := range s.Spec.Ports {
 		spec += fmt.Sprintf(" %s/%d", p.Protocol, p.Port)
 	}
-	b.mu.Lock()
-	now := b.open[key]
-	b.mu.Unlock()
-	if now == nil || now.spec != spec {
-		b.close(key)
+	if now := b.open[key]; now == nil || now.spec != spec {
+		b.end(key)
 		one, moved, err := b.listen(s)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
+			b.again(ctx, s)
+			b.publish(ctx, s, "") // somebody else may answer there
 			return
 		}
 		one.spec = spec
-		b.mu.Lock()
 		b.open[key] = one
-		b.mu.Unlock()
-		now = one
 		if err := b.annotate(ctx, s, moved); err != nil {
 			fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
 		}
 	}
-	if i := s.Status.LoadBalancer.Ingress; len(i) == 1 && i[0].IP == now.address {
+	b.publish(ctx, s, b.open[key].address)
+}
+
+// publish writes the address into the status of a Service; empty for none.
+func (b *balancers) publish(ctx context.Context, s *corev1.Service, address string) {
+	var ingress []corev1.LoadBalancerIngress
+	if address != "" {
+		ingress = []corev1.LoadBalancerIngress{{IP: address}}
+	}
+	if i := s.Status.LoadBalancer.Ingress; len(i) == len(ingress) && (len(i) == 0 || i[0].IP == address) {
 		return
 	}
 	s = s.DeepCopy()
-	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: now.address}}
+	s.Status.LoadBalancer.Ingress = ingress
 	_, err := b.client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, metav1.UpdateOptions{})
 	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) { // the next change tries again
-		fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
+		fmt.Fprintf(os.Stderr, "load balancer %s/%s: %v\n", s.Namespace, s.Name, err)
 	}
+}
+
+// again tries a Service once more, a while later.
+func (b *balancers) again(ctx context.Context, s *corev1.Service) {
+	time.AfterFunc(balancerRetry, func() {
+		now, err := b.client.CoreV1().Services(s.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
+		if err == nil && ctx.Err() == nil {
+			b.fit(ctx, now)
+		}
+	})
 }
 
 func (b *balancers) close(key string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.end(key)
+}
+
+// end closes the listeners of a Service. b.mu is held.
+func (b *balancers) end(key string) {
 	if one := b.open[key]; one != nil {
 		for _, l := range one.listeners {
 			_ = l.Close()
@@ -149,10 +174,10 @@ func (b *balancers) listen(s *corev1.Service) (one *balancer, moved string, err 
 
 // annotate says at the Service which ports have moved.
 func (b *balancers) annotate(ctx context.Context, s *corev1.Service, moved string) error {
-	if s.Annotations[addressAnnotation] == moved {
+	if s.Annotations[portsAnnotation] == moved {
 		return nil
 	}
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, addressAnnotation, moved)
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, portsAnnotation, moved)
 	_, err := b.client.CoreV1().Services(s.Namespace).Patch(ctx, s.Name, "application/merge-patch+json", patch, metav1.PatchOptions{})
 	return err
 }

@@ -108,7 +108,7 @@ func runKubelet(ctx context.Context, s nodeSettings) error {
 	return kubelet.Run(ctx, server, deps, utilfeature.DefaultFeatureGate)
 }
 
-// podPids is how many processes a pod may have: one that forks without end harms nobody else.
+// podPids is how many processes a pod may have: one that forks without end harms nobody else, where there are cgroups.
 const podPids = 4096
 
 // configure sets what the node is. The rest is as Kubernetes has it.

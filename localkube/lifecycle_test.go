@@ -147,7 +147,7 @@ func TestUsage(t *testing.T) {
 		cmd.Stderr = &stderr
 		_ = cmd.Run() // told by the exit code
 		if code := cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(stderr.String(), "usage: berth-kube") ||
-			strings.Count(stderr.String(), "\n") > 4 {
+			strings.Count(stderr.String(), "\n") > 5 {
 			t.Errorf("%q: exit code %d, %s", args, code, &stderr)
 		}
 		if entries, err := os.ReadDir(cmd.Dir); err != nil || len(entries) > 0 {

@@ -1,5 +1,5 @@
 // Command berth-kube is one real Kubernetes control plane in one process: etcd, API server, controller manager and
-// scheduler, and kwok's controllers in place of kubelets. One cluster per process: Kubernetes keeps process-wide state.
+// scheduler, and for nodes kwok's controllers, or real ones by berth-nodes. One cluster per process: Kubernetes keeps process-wide state.
 //
 // Build (the script stamps the version in: without it components misjudge their own; the commit is not known from the module,
 // and says so in the form that clients expect):

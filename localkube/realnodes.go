@@ -30,8 +30,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// realNodes selects the nodes that berth-nodes runs. Whoever makes such a node says in its status how large it is and which address it
-// has; its range of pods comes from Kubernetes. Its kubelet starts when all that is known, and ends when the node object is deleted.
+// realNodes selects the nodes that berth-nodes runs. Whoever makes such a node says by an annotation how large it is and in its status
+// which address it has; its range of pods comes from Kubernetes. Its kubelet starts when all that is known, and ends when the node object is deleted.
 const realNodes = "berth.dev/node=real"
 
 // Files for the real nodes, relative to the cluster's folder. Inside the nodes' namespaces the two folders are seen, and no more of it.
@@ -252,10 +252,10 @@ func (c *cluster) keepRealNodes(ctx context.Context, lists <-chan []realNode) {
 		if ctx.Err() != nil {
 			return
 		}
-		fmt.Fprintf(os.Stderr, "berth-nodes ended and is started again in %s: %v\n", delay, err)
 		if time.Since(start) > time.Minute {
 			delay = nodesFirstDelay
 		}
+		fmt.Fprintf(os.Stderr, "berth-nodes ended and is started again in %s: %v\n", delay, err)
 		select {
 		case <-ctx.Done():
 			return

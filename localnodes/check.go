@@ -22,7 +22,7 @@ const partTry = "try"
 type checked struct {
 	Name    string `json:"name"`
 	OK      bool   `json:"ok"`
-	Message string `json:"message,omitempty"` // what is wrong and what to do
+	Message string `json:"message,omitempty"` // what is wrong and what to do; of what is right, what is less than usual
 }
 
 // step is one thing to try. note is what is less than usual although it is enough.

@@ -206,8 +206,8 @@ func readOnly(target string) error {
 	return nil
 }
 
-// fillRoot makes what is no mount. The name server is nobody: the images of the nodes' own registry need none, and a pull from
-// elsewhere fails at once where the machine's own name servers, out of reach from here, would be waited for.
+// fillRoot makes what is no mount. There is no name server: containerd has a proxy outside that looks names up, and whoever else asked
+// the machine's name servers, which are out of reach from here, would wait for them.
 func fillRoot(root string) error {
 	for _, dir := range []string{"/mnt", "/tmp", "/root", "/etc", "/run", "/var/lib", "/var/log", "/var/run"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {

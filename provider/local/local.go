@@ -1,4 +1,4 @@
-// Package local makes clusters on this machine: one berth-kube process each, with simulated nodes.
+// Package local makes clusters on this machine: one berth-kube process each, with real or simulated nodes.
 package local
 
 import (
