@@ -65,8 +65,9 @@ func (n network) api() netip.Addr { return n.services.Addr().Next() }
 // nodeBits is the size of the range that each node has for its pods: a /24, as in AKS, unless all pods have less.
 func (n network) nodeBits() int { return max(n.pods.Bits(), 24) }
 
-// reserveDNS creates the service kube-dns, whose address pods would have as their name server. Simulated pods ask no names, so no
-// pod stands behind it; real nodes answer at the address themselves. A cluster in which a user's service has the address already stays as it is.
+// reserveDNS creates the service kube-dns, whose address pods would have as their name server. Simulated pods ask no names, so no pod
+// stands behind it; real nodes answer at the address themselves. A cluster in which a user's service has the address already stays as it
+// is.
 func (c *cluster) reserveDNS(ctx context.Context, client *kubernetes.Clientset) error {
 	labels := map[string]string{"k8s-app": "kube-dns"}
 	service := &corev1.Service{

@@ -31,7 +31,8 @@ import (
 )
 
 // realNodes selects the nodes that berth-nodes runs. Whoever makes such a node says by an annotation how large it is and in its status
-// which address it has; its range of pods comes from Kubernetes. Its kubelet starts when all that is known, and ends when the node object is deleted.
+// which address it has; its range of pods comes from Kubernetes. Its kubelet starts when all that is known, and ends when the node object
+// is deleted.
 const realNodes = "berth.dev/node=real"
 
 // Files for the real nodes, relative to the cluster's folder. Inside the nodes' namespaces the two folders are seen, and no more of it.
