@@ -31,7 +31,7 @@ func (b *bench) create(ctx context.Context) error {
 		if err := b.server.deleteCompute(ctx, name, client.ActionDelete); err != nil {
 			return err
 		}
-		d, err := b.bareCluster(ctx)
+		d, err := b.bareCluster(ctx, func(n kube.NodeSpec) kube.NodeSpec { return n })
 		if err != nil {
 			return err
 		}
@@ -44,8 +44,8 @@ func (b *bench) create(ctx context.Context) error {
 	return nil
 }
 
-// bareCluster starts the process without Berth and makes three nodes as soon as it answers.
-func (b *bench) bareCluster(ctx context.Context) (time.Duration, error) {
+// bareCluster starts the process without Berth, with more arguments, and makes three nodes as soon as it answers.
+func (b *bench) bareCluster(ctx context.Context, as func(kube.NodeSpec) kube.NodeSpec, more ...string) (time.Duration, error) {
 	dir, err := os.MkdirTemp("", "berth-bare-")
 	if err != nil {
 		return 0, err
@@ -60,13 +60,12 @@ func (b *bench) bareCluster(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	start := time.Now()
-	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), "serve", "--dir", dir, "--api-port", strconv.Itoa(port),
-		"--kubernetes-version", catalog.Minor(catalog.DefaultVersion()))
+	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), append([]string{"serve", "--dir", dir, "--api-port", strconv.Itoa(port),
+		"--kubernetes-version", catalog.Minor(catalog.DefaultVersion())}, more...)...)
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}
 	defer func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() }()
-	as := func(n kube.NodeSpec) kube.NodeSpec { return n }
 	if err := threeNodes(ctx, filepath.Join(dir, "admin.kubeconfig"), as); err != nil {
 		return 0, err
 	}

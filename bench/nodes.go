@@ -9,15 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"berth.dev/berth"
-	"berth.dev/berth/catalog"
 	"berth.dev/berth/client"
 	"berth.dev/berth/kube"
 )
@@ -54,6 +51,10 @@ func (s *server) createNodes(ctx context.Context, name, nodes string) error {
 // createReal compares a create with real nodes, with simulated ones, and without Berth, turn by turn.
 func (b *bench) createReal(ctx context.Context) error {
 	taken := map[string][]time.Duration{}
+	program, err := filepath.Abs(filepath.Join(b.bin, "berth-nodes"))
+	if err != nil {
+		return err
+	}
 	for i := range b.rounds {
 		for _, nodes := range []string{berth.NodesReal, berth.NodesSimulated} {
 			name, start := fmt.Sprintf("of%d%s", i, nodes[:4]), time.Now()
@@ -65,7 +66,7 @@ func (b *bench) createReal(ctx context.Context) error {
 				return err
 			}
 		}
-		d, err := b.bareReal(ctx)
+		d, err := b.bareCluster(ctx, func(n kube.NodeSpec) kube.NodeSpec { return n.Real(true) }, "--nodes", program)
 		if err != nil {
 			return err
 		}
@@ -76,36 +77,6 @@ func (b *bench) createReal(ctx context.Context) error {
 	row("ratio to bare berth-kube serve with 3 real nodes", fmt.Sprintf("%.2f", real/median(taken["bare"]).Seconds()), "at most 1.15")
 	row("ratio to the same with simulated nodes", fmt.Sprintf("%.2f", real/simulated), "at most 1.7")
 	return nil
-}
-
-// bareReal starts berth-kube and its nodes without Berth.
-func (b *bench) bareReal(ctx context.Context) (time.Duration, error) {
-	dir, err := os.MkdirTemp("", "berth-bare-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	program, err := filepath.Abs(filepath.Join(b.bin, "berth-nodes"))
-	if err != nil {
-		return 0, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	cmd := exec.Command(filepath.Join(b.bin, "berth-kube"), "serve", "--dir", dir, "--api-port", strconv.Itoa(port),
-		"--kubernetes-version", catalog.Minor(catalog.DefaultVersion()), "--nodes", program)
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	defer func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() }()
-	err = threeNodes(ctx, filepath.Join(dir, "admin.kubeconfig"), func(n kube.NodeSpec) kube.NodeSpec { return n.Real(true) })
-	return time.Since(start), err
 }
 
 // pods measures pods on a cluster that has just been created.

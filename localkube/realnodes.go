@@ -110,26 +110,9 @@ func (c *cluster) openAPISocket() error {
 	if err := os.Chmod(path, 0o666); err != nil { // nobody else may enter the folder, and the ids inside are others
 		return err
 	}
-	go func() {
-		for {
-			from, err := l.Accept()
-			if err != nil {
-				time.Sleep(50 * time.Millisecond) // no file descriptor is free, for instance
-				continue
-			}
-			go c.joinAPI(from)
-		}
-	}()
+	api := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.apiPort))
+	go forward(l, func() (net.Conn, error) { return net.Dial("tcp", api) })
 	return nil
-}
-
-func (c *cluster) joinAPI(from net.Conn) {
-	to, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.apiPort)))
-	if err != nil {
-		_ = from.Close()
-		return
-	}
-	join(from, to)
 }
 
 // publishAPI is the endpoint of the service "kubernetes": pods reach the API by it.

@@ -58,21 +58,13 @@ func startNetwork(s settings) error {
 	return listenInside()
 }
 
-// addAddress gives this namespace an address, on loopback: not every kernel has dummy links.
-func addAddress(ip string) error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	addr, err := netlink.ParseAddr(ip + "/32")
-	if err != nil {
-		return err
-	}
-	return netlink.AddrReplace(lo, addr)
-}
+// addAddress gives this namespace an address, on loopback: not every kernel has the kind of link that is made for that.
+func addAddress(ip string) error { return onLoopback(ip, netlink.AddrReplace) }
 
 // removeAddress takes a node's address away.
-func removeAddress(ip string) error {
+func removeAddress(ip string) error { return onLoopback(ip, netlink.AddrDel) }
+
+func onLoopback(ip string, change func(netlink.Link, *netlink.Addr) error) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err
@@ -81,7 +73,7 @@ func removeAddress(ip string) error {
 	if err != nil {
 		return err
 	}
-	return netlink.AddrDel(lo, addr)
+	return change(lo, addr)
 }
 
 // forward joins each connection to one that dial makes.

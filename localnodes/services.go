@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -32,13 +33,18 @@ type port struct {
 // settle is how long changes are collected before the rules are written anew: a rollout is many at once.
 const settle = 20 * time.Millisecond
 
+// signIn is a client of the cluster with the shared keys of that name.
+func signIn(name string) (*kubernetes.Clientset, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(keysDir, name+".kubeconfig"))
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
 // keepServices keeps the rules of the kernel in step with the Services of the cluster.
 func keepServices(ctx context.Context, s settings) error {
-	config, err := clientcmd.BuildConfigFromFlags("", keysDir+"/proxy.kubeconfig")
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := signIn("proxy")
 	if err != nil {
 		return err
 	}

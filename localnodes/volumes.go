@@ -9,8 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
@@ -25,11 +23,7 @@ func keepVolumes(ctx context.Context) error {
 	if err := os.MkdirAll(volumesDir, 0o755); err != nil { // #nosec: containers of any user go into the folders below
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", keysDir+"/volumes.kubeconfig")
-	if err != nil {
-		return err
-	}
-	client, err := kubernetes.NewForConfig(config)
+	client, err := signIn("volumes")
 	if err != nil {
 		return err
 	}

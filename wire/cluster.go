@@ -123,8 +123,10 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	if c.Status.Message != "" && !r.State.Terminal() {
 		properties["statusMessage"] = c.Status.Message
 	}
-	warnings(properties, c.Warnings)
-	nodesOf(properties, c)
+	if c.Status.Endpoint != "" && !c.Spec.Connected {
+		properties["nodes"] = nodesOf(c)
+	}
+	warnings(properties, allWarnings(c))
 	health(properties, c.Status.Health)
 	if c.Spec.Connected {
 		connected(properties, c)
@@ -148,15 +150,16 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	return o
 }
 
-// nodesOf says what runs the nodes of a cluster that Berth has created, and why they are simulated when nobody asked for that.
-func nodesOf(properties Object, c *berth.Cluster) {
-	if c.Spec.Connected || c.Status.Endpoint == "" {
-		return
-	}
-	properties["nodes"] = berth.NodesReal
+// nodesOf is what runs the nodes of a cluster that Berth has created.
+func nodesOf(c *berth.Cluster) string {
 	if c.Status.Simulated {
-		properties["nodes"] = berth.NodesSimulated
+		return berth.NodesSimulated
 	}
+	return berth.NodesReal
+}
+
+// allWarnings are those of the last request, and those about the nodes of a cluster.
+func allWarnings(c *berth.Cluster) []berth.Error {
 	all := slices.Clone(c.Warnings)
 	if why := c.Status.SimulatedBecause; why != "" {
 		all = append(all, *berth.Errorf(codeSimulated, "The nodes of this cluster are simulated, and no container runs on them, because this "+
@@ -166,7 +169,7 @@ func nodesOf(properties Object, c *berth.Cluster) {
 		all = append(all, *berth.Errorf(codeUnlimited, "The limits of pods are not kept in this cluster: the server runs as a user who may "+
 			"make no cgroups. A server that runs as root keeps them."))
 	}
-	warnings(properties, all)
+	return all
 }
 
 // Codes of warnings about the nodes of a cluster.

@@ -16,11 +16,7 @@ func (c *cli) imageCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		v, err := plain(all)
-		if err != nil {
-			return err
-		}
-		return c.emit(v, imageTable)
+		return c.emitImages(all)
 	}}
 	add := &cobra.Command{
 		Use: "import FILE", Short: "Give every real node the images of an archive", Args: oneArgument("FILE"),
@@ -33,11 +29,7 @@ func (c *cli) imageCommand() *cobra.Command {
 				return err
 			}
 			c.note("Imported %s.", strings.Join(image.Names, ", "))
-			v, err := plain(image)
-			if err != nil {
-				return err
-			}
-			return c.emit(v, imageTable)
+			return c.emitImages(image)
 		},
 	}
 	remove := &cobra.Command{
@@ -46,6 +38,15 @@ func (c *cli) imageCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error { return app.RemoveImage(c.dataFolder(), args[0]) },
 	}
 	return family("image", "Images for real nodes, on the machine of the server (--data-dir)", add, list, remove)
+}
+
+// emitImages shows one archive, or a list of them.
+func (c *cli) emitImages(images any) error {
+	v, err := plain(images)
+	if err != nil {
+		return err
+	}
+	return c.emit(v, imageTable)
 }
 
 func imageTable(v any) []row {
