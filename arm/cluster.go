@@ -2,7 +2,6 @@ package arm
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -231,13 +230,11 @@ func resetProfile(name string) func(*Server, *request, *berth.Resource) (*respon
 			if len(profile) > 0 {
 				whole["properties"].(map[string]any)[name] = profile
 			}
-			body, err := json.Marshal(whole)
+			as, err := q.withBody(whole)
 			if err != nil {
 				return nil, err
 			}
-			as := *q
-			as.body = body
-			return k.put(s, &as, old.ID, old)
+			return k.put(s, as, old.ID, old)
 		}, k)
 		if err != nil {
 			return nil, err

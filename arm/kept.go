@@ -91,14 +91,23 @@ func patchByPut(put func(s *Server, q *request, id berth.ID, old *berth.Resource
 			delete(whole, "tags")
 		}
 		mergePatch(whole, patch)
-		body, err := json.Marshal(whole)
+		as, err := q.withBody(whole)
 		if err != nil {
 			return nil, err
 		}
-		as := *q
-		as.body = body
-		return put(s, &as, old.ID, old)
+		return put(s, as, old.ID, old)
 	}
+}
+
+// withBody is the same request with another body: that of the PUT which a PATCH or an action stands for.
+func (q *request) withBody(whole map[string]any) (*request, error) {
+	body, err := json.Marshal(whole)
+	if err != nil {
+		return nil, err
+	}
+	as := *q
+	as.body = body
+	return &as, nil
 }
 
 // mergePatch lays a patch over a document. null stays, so that a PUT resets what the patch removes.

@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -71,13 +70,11 @@ func (row *recordRow) patchRecord(s *Server, q *request, old *berth.Resource) (*
 	}
 	mergePatch(whole, patch)
 	dropNulls(whole, patch)
-	body, err := json.Marshal(whole)
+	as, err := q.withBody(whole)
 	if err != nil {
 		return nil, err
 	}
-	as := *q
-	as.body = body
-	return row.putRecord(s, &as, old.ID, old)
+	return row.putRecord(s, as, old.ID, old)
 }
 
 // dropNulls removes what a patch sets to null.
