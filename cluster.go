@@ -32,6 +32,8 @@ type ClusterSpec struct {
 	TakeOver bool `json:"takeOver,omitempty"`
 	// KeepCredential is true when Berth works with the submitted credential instead of an account of its own.
 	KeepCredential bool `json:"keepCredential,omitempty"`
+	// Inference is true when Berth's account in a connected cluster has the rights to serve models there.
+	Inference bool `json:"inference,omitempty"`
 	// Run is a new GUID for each submitted kubeconfig: the same request with a new credential is a new request.
 	Run       string     `json:"run,omitempty"`
 	Version   string     `json:"version"`   // full: "1.36.0"
@@ -107,7 +109,9 @@ type ClusterStatus struct {
 	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
 	SimulatedBecause string `json:"simulatedBecause,omitempty"`
 	Unlimited        bool   `json:"unlimited,omitempty"` // the nodes are real and do not keep the limits of pods
-	Message          string `json:"message,omitempty"`
+	// Overcommitted is, in numbers, what all real nodes together have and the machine has not.
+	Overcommitted string `json:"overcommitted,omitempty"`
+	Message       string `json:"message,omitempty"`
 	// Of a connected cluster:
 	UID          string    `json:"uid,omitempty"` // of its kube-system namespace
 	Nodes        int       `json:"nodes,omitempty"`

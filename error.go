@@ -41,6 +41,7 @@ const (
 	CodeDisallowedByPolicy      Code = "RequestDisallowedByPolicy"
 	CodeWarning                 Code = "Warning" // reported, and no reason to refuse
 	CodeConflict                Code = "Conflict"
+	CodeVersionExists           Code = "VersionExists" // Berth's own: it stays so, however often the request is repeated
 	CodeBusy                    Code = "OperationNotAllowed"
 	CodeAlreadyAttached         Code = "ClusterAlreadyAttached"
 	CodeExistsDifferently       Code = "ResourceExistsWithDifferentShape"

@@ -20,13 +20,17 @@ var floors = map[string][]string{
 	// Texts.
 	"korean": {},
 	// Pure: no store, no clock, no network.
-	"rules": {"catalog"},
+	"rules": {"catalog", "router/route"},
 	// JSON only.
 	"wire": {"catalog", "korean"},
 	// SQL only.
 	"store": {},
 	// Files beside the database.
 	"disk": {},
+	// Models, code and logs.
+	"blob": {"disk"},
+	// The protocol that storage libraries speak.
+	"blob/azure": {"blob"},
 	// Secrets at rest.
 	"seal": {"disk"},
 	// Pure: no store, no clock, no network.
@@ -39,44 +43,71 @@ var floors = map[string][]string{
 	"provider/local":        {"kube", "catalog"},
 	"provider/fake":         {"kube", "catalog"},
 	"provider/providertest": {"kube", "catalog"},
+	// The routes as Berth writes them and the router reads them: JSON only.
+	"router/route": {},
+	// Requests and replicas: no Kubernetes.
+	"router": {"router/route"},
+	// What the router's cluster knows: client-go only.
+	"router/watch": {"router", "router/route"},
+	// Packages of a distribution into a base image.
+	"baseimage": {},
+	// Images of real nodes, and their registry.
+	"images": {"disk"},
+	// Files of models, by their digest: no Kubernetes.
+	"bundle": {},
 	// Packs files.
 	"azext": {},
 	// One cluster, on behalf of a resource.
 	"clusters": {"kube", "store", "rules", "catalog"},
-	"client":   {"wire"},
+	// Version 1 of the SDK.
+	"models": {"blob", "store", "rules", "catalog", "router/route"},
+	// One cluster, on behalf of a model.
+	"serving": {"kube", "bundle", "router/route"},
+	"client":  {"wire"},
 	// Callers, as Microsoft Graph shows them.
 	"graph": {"identity", "korean"},
 	// Never reconcile: they meet in the store.
-	"arm": {"clusters", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
+	"arm": {"clusters", "models", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
 	// Never arm, never a provider by name.
-	"reconcile": {"clusters", "store", "rules", "catalog", "kube", "template"},
+	"reconcile": {"blob", "models", "serving", "router/route", "clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
-	"app": {"rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile", "store", "identity", "provider/local",
-		"azext", "studio"},
+	"app": {"models", "serving", "blob", "blob/azure", "rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile",
+		"store", "identity", "provider/local", "azext", "studio", "baseimage", "images"},
 	// A true server for tests.
 	"app/apptest": {"app", "korean"},
 	// Pages.
 	"studio": {"client", "catalog", "korean"},
+	// Flags, then the router.
+	"cmd/berth-fe": {"router", "router/route", "router/watch", "bundle"},
 	// Flags, then app or client.
 	"cmd/berth": {"app", "client", "korean"},
 	// Starts programs and nothing else.
 	"compat": {},
 	// Measures from outside; store for its driver.
-	"bench": {"client", "kube", "catalog", "store", "provider/fake"},
+	"bench": {"client", "kube", "catalog", "store", "provider/fake", "router/route"},
 }
 
 // homes are the only places for heavy dependencies.
 var homes = map[string][]string{
-	"k8s.io/":                         {"kube", "provider/fake"}, // the fake answers in Kubernetes' own types
+	"k8s.io/":                         {"kube", "router/watch", "provider/fake"}, // the fake answers in Kubernetes' own types
 	"modernc.org/sqlite":              {"store"},
 	"database/sql":                    {"store", "bench"},
-	"github.com/go-jose":              {"identity"},
+	"github.com/go-jose":              {"identity", "router"},
 	"github.com/spf13/cobra":          {"cmd/berth"},
-	"github.com/prometheus":           {"app"},
+	"github.com/prometheus":           {"app", "router"},
 	"golang.org/x/crypto":             {"identity"},
 	"filippo.io/age":                  {"seal"},
 	"github.com/jmespath/go-jmespath": {"cmd/berth"},
 	"golang.org/x/text":               {"korean", "studio"},
+	"gocloud.dev":                     {"blob"},
+	"github.com/google/go-container":  {"baseimage", "images"},
+	"cuelabs.dev/go/oci":              {"images"},
+	"github.com/opencontainers/":      {"images"},
+	"github.com/ProtonMail/go-crypto": {"baseimage"},
+	"github.com/klauspost/compress":   {"baseimage"},
+	"github.com/ulikunitz/xz":         {"baseimage"},
+	"pault.ag/go/debian":              {"baseimage"},
+	"go.opentelemetry.io/otel":        {"router", "cmd/berth-fe"},
 }
 
 type goPackage struct {

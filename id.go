@@ -155,6 +155,14 @@ func (id ID) Name() string {
 	return id.Names[len(id.Names)-1]
 }
 
+// Top is the resource directly in a group in which this one is, such as its workspace; itself when it is one.
+func (id ID) Top() ID {
+	for len(id.Names) > 1 {
+		id = id.Parent()
+	}
+	return id
+}
+
 // Parent is the resource this one lives in: the enclosing resource, the group, or the zero ID of what lives in none. An extension
 // resource lives in the resource that it extends; when that is a part of another resource, such as a subnet, in that other one.
 func (id ID) Parent() ID {

@@ -22,4 +22,6 @@ type NodeFacts struct {
 	MilliCPUs    int    `json:"requestedMilliCpus"` // the sum of its pods' requests, in thousandths of a CPU
 	RequestedMiB int    `json:"requestedMemoryMiB"`
 	Partly       bool   `json:"partly,omitempty"` // there are more pods than were counted
+
+	Used *UsagePoint `json:"used,omitempty"` // the last measurement
 }

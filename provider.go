@@ -31,6 +31,8 @@ type ClusterFacts struct {
 	Simulated  bool
 	// SimulatedBecause is a sentence for users: why the nodes are simulated although nobody has asked for that.
 	SimulatedBecause string
-	Unlimited        bool   // the nodes are real and do not keep the limits of pods
-	Message          string // a sentence for users: what is waited for
+	Unlimited        bool // the nodes are real and do not keep the limits of pods
+	// Overcommitted is, in numbers, what all real nodes together have and this machine has not; empty when it has all of it.
+	Overcommitted string
+	Message       string // a sentence for users: what is waited for
 }

@@ -42,7 +42,8 @@ type Resource struct {
 	Unreadable bool
 }
 
-// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster, *TemplateDeployment and *Record.
+// Body is what one kind adds to the envelope. The types are *Group, *Workspace, *Compute, *Cluster, *TemplateDeployment, *Record, and those
+// of models: *Versions, *ModelVersion, *EnvironmentVersion, *CodeVersion, *DataVersion, *Asset, *Service, *Endpoint and *Deployment.
 type Body interface {
 	// ResourceType is the ARM type, such as TypeCompute.
 	ResourceType() string
@@ -61,6 +62,24 @@ func NewBody(typ string) Body {
 		return &Cluster{}
 	case TypeConnected:
 		return &Cluster{Type: TypeConnected}
+	case TypeModel, TypeEnvironment, TypeCode, TypeData:
+		return &Versions{Type: typ}
+	case TypeEnvironmentVersion:
+		return &EnvironmentVersion{}
+	case TypeModelVersion:
+		return &ModelVersion{}
+	case TypeCodeVersion:
+		return &CodeVersion{}
+	case TypeDataVersion:
+		return &DataVersion{}
+	case TypeAsset:
+		return &Asset{}
+	case TypeService:
+		return &Service{}
+	case TypeEndpoint:
+		return &Endpoint{}
+	case TypeDeployment:
+		return &Deployment{}
 	case TypeTemplateDeployment:
 		return &TemplateDeployment{}
 	}

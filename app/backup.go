@@ -17,6 +17,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/disk"
+	"berth.dev/berth/identity"
 	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
@@ -26,7 +27,7 @@ const database = "berth.db"
 
 // keyFiles are the files without which a database is useless: the key of its secrets, those of the tokens and the certificates, and
 // the first caller. A server with a certificate of its own has no authority.
-var keyFiles = []string{"secrets-key.txt", "signing-key.pem", "credentials.json", "ca.pem", "ca-key.pem"}
+var keyFiles = []string{"secrets-key.txt", "signing-key.pem", "credentials.json", "ca.pem", "ca-key.pem", filesKey, identity.ScoringKeyFile}
 
 // Backup writes the database of a data folder and its key files into one new archive, readable by its owner only. A server may
 // work with the folder meanwhile. The archive is verified before it gets its name.

@@ -19,6 +19,8 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/images"
+	"berth.dev/berth/provider/local"
 )
 
 // Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
@@ -38,12 +40,29 @@ type Config struct {
 	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
 	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; when empty, the one beside berth or in PATH
 	Nodes         string   `json:"nodes"`              // what runs the nodes of new clusters: auto | real | simulated
+	Egress        string   `json:"egress"`             // what pods on real nodes reach outside of their cluster: any | none
+	Python        string   `json:"python"`             // environments that ask for another Python: nearest (runs them) | exact (refuses)
+	ImageRegistry string   `json:"imageRegistry"`      // registry and folder from which connected clusters pull the images of models
+	FilesMax      string   `json:"filesMax"`           // what files of models and services may take: 200GB, 80% of the disk, none
+	OTLPEndpoint  string   `json:"otlpEndpoint"`       // where routers send spans of requests, by OTLP over HTTP; nowhere when empty
 	LogFormat     string   `json:"logFormat"`          // text | json
 	LogLevel      string   `json:"logLevel"`           // debug | info | warn | error
 }
 
 // nodesAuto is the value of Nodes that leaves the choice to the machine.
 const nodesAuto = "auto"
+
+// Values of Egress.
+const (
+	egressAny  = "any"
+	egressNone = local.EgressNone
+)
+
+// Values of Python.
+const (
+	pythonNearest = "nearest"
+	pythonExact   = "exact"
+)
 
 // nodes is Nodes as the provider has it.
 func (c *Config) nodes() string {
@@ -57,7 +76,8 @@ func (c *Config) nodes() string {
 func DefaultConfig() Config {
 	return Config{
 		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444",
-		LogFormat: "text", LogLevel: "info", CloudName: identity.CloudName, Nodes: nodesAuto,
+		LogFormat: "text", LogLevel: "info", CloudName: identity.CloudName, Nodes: nodesAuto, Egress: egressAny,
+		Python: pythonNearest, FilesMax: "80%",
 	}
 }
 
@@ -140,6 +160,28 @@ var settings = []setting{
 		flag: "nodes", usage: "what runs the nodes of new clusters: real (kubelets on this machine), simulated, or auto (real where possible)",
 		text: func(c *Config) *string { return &c.Nodes },
 	},
+	{
+		flag: "egress", usage: "what pods on real nodes reach outside of their cluster: any (what this machine reaches) or none",
+		text: func(c *Config) *string { return &c.Egress },
+	},
+	{
+		flag: "python", usage: "environments that ask for another Python than the base image has: nearest (it runs them) or exact (refused)",
+		text: func(c *Config) *string { return &c.Python },
+	},
+	{
+		flag: "image-registry",
+		usage: "registry and folder, such as registry.example.com/berth, to which this server pushes what serves models, and from which " +
+			"connected clusters pull it",
+		text: func(c *Config) *string { return &c.ImageRegistry },
+	},
+	{
+		flag: "files-max", usage: "what the files of models and services may take: a size such as 200GB, a part of the disk such as 80%, or none",
+		text: func(c *Config) *string { return &c.FilesMax },
+	},
+	{
+		flag: "otlp-endpoint", text: func(c *Config) *string { return &c.OTLPEndpoint },
+		usage: "http or https address of an OpenTelemetry collector that clusters reach, for spans of requests to models (default: none)",
+	},
 	{flag: "log-format", usage: "text or json", text: func(c *Config) *string { return &c.LogFormat }},
 	{flag: "log-level", usage: "debug, info, warn or error", text: func(c *Config) *string { return &c.LogLevel }},
 }
@@ -214,6 +256,13 @@ func (c *Config) check() error {
 		}
 		c.PublicURL = "https://" + u.Host
 	}
+	if c.OTLPEndpoint != "" {
+		u, err := url.Parse(c.OTLPEndpoint)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+			return fmt.Errorf("--otlp-endpoint must be an http or https address without a password, such as http://collector.example:4318; " +
+				"put what signs in into OTEL_EXPORTER_OTLP_HEADERS")
+		}
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") || c.TLSCA != "" && c.TLSCert == "" {
 		return fmt.Errorf("--tls-cert and --tls-key need each other, and --tls-ca needs both")
 	}
@@ -224,14 +273,21 @@ func (c *Config) check() error {
 				"the inside of the process", c.DebugListen)
 		}
 	}
-	if c.LogFormat != "text" && c.LogFormat != "json" {
-		return fmt.Errorf("--log-format must be text or json, not %q", c.LogFormat)
+	if err := c.checkWords(); err != nil {
+		return err
 	}
-	if !slices.Contains([]string{nodesAuto, berth.NodesReal, berth.NodesSimulated}, c.Nodes) {
-		return fmt.Errorf("--nodes must be auto, real or simulated, not %q", c.Nodes)
+	return c.checkValues()
+}
+
+// checkValues checks what is more than a word.
+func (c *Config) checkValues() error {
+	if _, err := c.filesMax(0); err != nil {
+		return err
 	}
-	if c.CloudName != identity.CloudName && c.CloudName != identity.PublicCloudName {
-		return fmt.Errorf("--cloud-name must be %s or %s, not %q", identity.CloudName, identity.PublicCloudName, c.CloudName)
+	if c.ImageRegistry != "" {
+		if err := images.JudgeRegistry(c.ImageRegistry); err != nil {
+			return fmt.Errorf("--image-registry: %w", err)
+		}
 	}
 	if _, err := c.controlPlane(); err != nil {
 		return err
@@ -244,6 +300,26 @@ func (c *Config) check() error {
 	}
 	_, err := c.level()
 	return err
+}
+
+// checkWords checks the settings that are one of a few words.
+func (c *Config) checkWords() error {
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return fmt.Errorf("--log-format must be text or json, not %q", c.LogFormat)
+	}
+	if !slices.Contains([]string{nodesAuto, berth.NodesReal, berth.NodesSimulated}, c.Nodes) {
+		return fmt.Errorf("--nodes must be auto, real or simulated, not %q", c.Nodes)
+	}
+	if c.Egress != egressAny && c.Egress != egressNone {
+		return fmt.Errorf("--egress must be any or none, not %q", c.Egress)
+	}
+	if c.Python != pythonNearest && c.Python != pythonExact {
+		return fmt.Errorf("--python must be nearest or exact, not %q", c.Python)
+	}
+	if c.CloudName != identity.CloudName && c.CloudName != identity.PublicCloudName {
+		return fmt.Errorf("--cloud-name must be %s or %s, not %q", identity.CloudName, identity.PublicCloudName, c.CloudName)
+	}
+	return nil
 }
 
 func (c *Config) healthInterval() time.Duration {
@@ -311,7 +387,7 @@ func (c *Config) endpoint(listening net.Addr) string {
 
 // names are the hosts in the certificate.
 func (c *Config) names() []string {
-	out := []string{"localhost", "127.0.0.1", "::1"}
+	out := []string{"localhost", "127.0.0.1", "::1", berth.FilesHost}
 	if host, _, _ := net.SplitHostPort(c.Listen); host != "" {
 		if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
 			out = append(out, host)

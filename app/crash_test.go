@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"berth.dev/berth"
-	"berth.dev/berth/app"
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/client"
 	"berth.dev/berth/kube"
@@ -43,17 +42,7 @@ func TestCrash(t *testing.T) {
 
 // TestCrashRealNodes is the same with containers: a tenth of the kills.
 func TestCrashRealNodes(t *testing.T) {
-	checks, err := app.CheckNodes(t.Context(), app.Config{KubeBinary: apptest.KubeBinary(t)}, t.TempDir())
-	for _, c := range checks {
-		if !c.OK {
-			err = fmt.Errorf("%s: %s", c.Name, c.Message)
-		}
-	}
-	if err != nil && os.Getenv("BERTH_REAL_NODES") == "required" {
-		t.Fatalf("this machine cannot run real nodes: %v", err)
-	} else if err != nil {
-		t.Skipf("this machine cannot run real nodes: %v", err)
-	}
+	realNodes(t)
 	crashed(t, berth.NodesReal, max(kills()/10, 1))
 }
 

@@ -142,6 +142,9 @@ func scale(s *site) {
 	cluster := apptest.At(s.get(path), "properties.resourceId").(string)
 	conn := s.inside(s.Keys(path))
 	first := s.nodes(conn, 3)
+	seen := s.Want(http.StatusOK, s.Do(http.MethodPost, path+"/listWorkloads", nil)) // of the cluster behind the compute
+	s.equal(seen.Body, "nodes.2.name", first[2])
+	s.equal(seen.Body, "unseen", nil)
 
 	whole := s.get(cluster) // as az aks scale does it
 	whole["properties"].(apptest.Object)["agentPoolProfiles"].([]any)[0].(apptest.Object)["count"] = 4

@@ -22,12 +22,16 @@ import (
 
 	"berth.dev/berth/arm"
 	"berth.dev/berth/azext"
+	"berth.dev/berth/blob"
+	"berth.dev/berth/blob/azure"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/images"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
+	"berth.dev/berth/serving"
 	"berth.dev/berth/store"
 	"berth.dev/berth/studio"
 )
@@ -93,6 +97,11 @@ type server struct {
 	box       *seal.Box
 	provider  *local.Provider
 	clusters  *clusters.Clusters
+	files     *blob.Store
+	account   *azure.Account // serves files
+	images    *images.Store
+	serving   *serving.Serving
+	scoring   *identity.ScoringKeys
 	stops     []func() error
 	failed    chan error
 }
@@ -134,18 +143,20 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
-	if err := s.openClusters(credentials.TenantID); err != nil {
+	if err := errors.Join(s.openFiles(ctx), s.openRegistry(ctx), s.openClusters(credentials.TenantID)); err != nil {
 		return err
 	}
 	handler := arm.New(arm.Options{
 		Store: s.store, Clusters: s.clusters, Authority: authority, Log: s.log, Clock: s.clock,
 		Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint, Hosts: s.hostsWithPort(), ControlPlane: ranges,
+		Models:    s.models(credentials.SubscriptionID),
 		CloudName: s.config.CloudName, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		EndingWait: time.Minute, Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
 	if err := s.startEngine(ctx, resources{handler}); err != nil {
 		return err
 	}
+	s.collectFiles(ctx)
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
@@ -157,7 +168,15 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.serveHTTPS(certificate, s.handler(handler, callers, pages))
+	defer s.measure() // stops first: the logs that are followed would keep requests from ending
+	return s.serveHTTPS(certificate, s.withFiles(s.withRegistry(authority, s.handler(handler, callers, pages))))
+}
+
+// measure measures what clusters use until the server stops, which also ends the logs that are followed.
+func (s *server) measure() {
+	done := make(chan struct{})
+	go func() { defer close(done); s.clusters.Measure() }()
+	s.onStop(func() error { s.clusters.Close(); <-done; return nil })
 }
 
 // lockDataDir makes the data folder and takes it: one server per folder.
@@ -259,7 +278,8 @@ func (s *server) hostsWithPort() []string {
 // same when the address changes.
 func (s *server) openClusters(id string) (err error) {
 	s.provider, err = local.New(local.Options{
-		Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Nodes: s.config.nodes(), Logger: s.log, Clock: s.clock,
+		Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Nodes: s.config.nodes(),
+		Egress: s.config.Egress, Logger: s.log, Clock: s.clock,
 	})
 	if err != nil {
 		return err
@@ -280,7 +300,9 @@ func (s *server) startEngine(ctx context.Context, through reconcile.Resources) e
 		return s.provider.Stop(ctx)
 	})
 	engine := reconcile.New(reconcile.Options{
-		Store: s.store, Provider: s.provider, Clusters: s.clusters, Clock: s.clock, Log: s.log, ServerID: s.clusters.ServerID,
+		Store: s.store, Provider: s.provider, Clusters: s.clusters, Serving: s.serving, Files: s.files, TokenKeys: s.scoring.Public(),
+		Images: s.pushedImages(),
+		Clock:  s.clock, Log: s.log, ServerID: s.clusters.ServerID,
 		Resources: through, CheckEvery: s.config.healthInterval(), Panicked: s.metrics.panicked,
 	})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -333,7 +355,7 @@ func (s *server) serveHTTPS(certificate certificates, handler http.Handler) erro
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
 	}
 	go func() {
-		if err := web.ServeTLS(s.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		if err := web.ServeTLS(newFrontDoor(s.listener, s.config.names()), "", ""); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err
 		}
 	}()

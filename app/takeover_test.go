@@ -252,3 +252,39 @@ func (s *site) routerObjects(f *foreign) {
 		s.t.Errorf("removed %s", removed)
 	}
 }
+
+// TestEnableInference: the account gets the rights to serve models when that is asked for, and only with a credential that may give them.
+func TestEnableInference(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a cluster")
+	}
+	f, s := startForeign(t), siteFor(t)
+	before := f.settled()
+	s.put(s.edge("edge"), connecting(string(f.config)))
+	asked := apptest.Object{"properties": apptest.Object{"enableInference": true}}
+	refused := s.Do(http.MethodPut, s.edge("edge"), asked)
+	if refused.Status != http.StatusBadRequest || !strings.Contains(refused.Text, "Send the kubeconfig of an administrator too") {
+		t.Errorf("without a credential: %d %s", refused.Status, refused.Text)
+	}
+	body := connecting(string(f.config))
+	body["properties"].(apptest.Object)["enableInference"] = true
+	s.put(s.edge("edge"), body)
+	got := s.get(s.edge("edge"))
+	s.equal(got, "properties.enableInference", true)
+	if rights := fmt.Sprint(apptest.At(got, "properties.rights")); !strings.Contains(rights, "get pods/log: Why a model does not start") {
+		t.Errorf("the rights are reported as %s", rights)
+	}
+	for _, c := range []struct {
+		asked any
+		has   bool
+	}{{nil, false}, {asked, true}} {
+		m := s.Want(http.StatusOK, s.Do(http.MethodPost, s.edge("edge")+"/manifest", c.asked)).Body["manifest"].(string)
+		if strings.Contains(m, "pods/log") != c.has {
+			t.Errorf("the manifest for %v: %s", c.asked, m)
+		}
+	}
+	s.put(s.edge("edge"), apptest.Object{"tags": apptest.Object{"a": "b"}}) // what is not named stays
+	s.equal(s.get(s.edge("edge")), "properties.enableInference", true)
+	s.Succeed(s.Do(http.MethodDelete, s.edge("edge"), nil))
+	f.clean(before)
+}

@@ -27,6 +27,7 @@ func putCluster(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 			connected.Properties.Kubeconfig = *in.Properties.Kubeconfig
 			connected.Properties.KeepCredential = in.Properties.KeepCredential
 		}
+		connected.Properties.EnableInference = in.Properties.EnableInference
 		return s.planConnected(q, id, old, connected)
 	}
 	otherwise, err := s.groupLocation(q, id)

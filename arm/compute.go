@@ -21,10 +21,7 @@ func putCompute(s *Server, q *request, id berth.ID, old *berth.Resource) (*plan,
 	if err := wire.Decode(q.body, &in); err != nil {
 		return nil, err
 	}
-	ws, err := s.stored(q, id.Parent())
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, s.parentMissing(q, id)
-	}
+	ws, err := s.parent(q, id)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +194,10 @@ func (s *Server) keyFacts(q *request, id berth.ID, sent string, facts *rules.Com
 }
 
 // removeCompute: a delete also deletes the cluster that Berth created; a detach keeps it. Berth never deletes an attached cluster.
-func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, error) {
+func removeCompute(s *Server, q *request, old *berth.Resource) (berth.Verb, error) {
+	if err := s.unused(q, old.ID); err != nil {
+		return "", err
+	}
 	attached := old.Body.(*berth.Compute).Spec.Attached
 	switch action := q.param("underlyingResourceAction"); {
 	case strings.EqualFold(action, "Detach"), action == "" && attached:
@@ -216,6 +216,32 @@ func removeCompute(_ *Server, q *request, old *berth.Resource) (berth.Verb, erro
 		return "", &berth.Error{Code: berth.CodeInvalidRequest, Target: "underlyingResourceAction",
 			Message: "underlyingResourceAction must be Delete or Detach."}
 	}
+}
+
+// unused refuses to remove a compute on which services or endpoints run: their pods would go on in a detached cluster, and nobody could
+// remove them.
+func (s *Server) unused(q *request, compute berth.ID) error {
+	for _, typ := range []string{berth.TypeService, berth.TypeEndpoint} {
+		all, err := s.Store.All(q.Context(), store.Query{Type: typ, Parent: compute.Parent()})
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			switch b := r.Body.(type) {
+			case *berth.Service:
+				if strings.EqualFold(b.Spec.Compute, compute.Name()) {
+					return berth.Errorf(berth.CodeConflict, "The service '%s' runs on the compute '%s'. Delete the service first.", r.ID.Name(),
+						compute.Name())
+				}
+			case *berth.Endpoint:
+				if strings.EqualFold(b.Spec.Compute, compute.Name()) {
+					return berth.Errorf(berth.CodeConflict, "The endpoint '%s' is on the compute '%s'. Delete the endpoint first.", r.ID.Name(),
+						compute.Name())
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func encodeCompute(s *Server, _ *request, r *berth.Resource) wire.Object {

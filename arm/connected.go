@@ -53,8 +53,10 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 	}
 	violations = append(violations, kept...)
 	body.Warnings = rules.Reported(violations, true)
+	inference := orBefore(in.Properties.EnableInference, body.Spec.Inference)
 	switch {
 	case in.Properties.Kubeconfig != "":
+		body.Spec.Inference = inference
 		body.Spec.Run, body.Spec.KeepCredential = uuid.NewString(), in.Properties.KeepCredential
 		w.Secrets = map[string][]byte{berth.SecretSubmitted: []byte(in.Properties.Kubeconfig)}
 		if err := s.Clusters.Judge([]byte(in.Properties.Kubeconfig)); err != nil {
@@ -64,6 +66,9 @@ func (s *Server) planConnected(q *request, id berth.ID, old *berth.Resource, in 
 	case old == nil:
 		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: kubeconfigField,
 			Message: "Send the kubeconfig of the cluster (berth cluster connect --kubeconfig FILE)."})
+	case inference != body.Spec.Inference:
+		violations = append(violations, rules.Violation{Code: berth.CodeBadRequest, Target: "properties.enableInference",
+			Message: "Send the kubeconfig of an administrator too: the rights of Berth's account in the cluster change."})
 	}
 	return &plan{change: w, violations: append(violations, rules.Tags(w.Resource.Tags)...)}, nil
 }
@@ -94,6 +99,14 @@ func removeCluster(s *Server, q *request, old *berth.Resource) (berth.Verb, erro
 	return berth.VerbDelete, err
 }
 
+// orBefore is what was asked for, or what was there before.
+func orBefore(asked *bool, before bool) bool {
+	if asked != nil {
+		return *asked
+	}
+	return before
+}
+
 func capital(s string) string {
 	if s == "" || s[0] < 'a' || s[0] > 'z' {
 		return s
@@ -104,15 +117,23 @@ func capital(s string) string {
 func encodeConnected(s *Server, _ *request, r *berth.Resource) wire.Object {
 	o := wire.Connected(r, s.Authority.TenantID())
 	properties := o["properties"].(wire.Object)
-	if r.Body.(*berth.Cluster).Spec.KeepCredential {
+	spec := r.Body.(*berth.Cluster).Spec
+	if spec.KeepCredential {
 		properties["rights"] = []string{"every right of the credential that you submitted with --keep-credential"}
 	} else {
-		properties["rights"] = s.Clusters.Rights()
+		properties["rights"] = s.Clusters.Rights(spec.Inference)
 	}
 	return o
 }
 
-// manifest answers what a connection creates in a cluster, so that its administrator can apply it by hand.
-func (s *Server) manifest(_ *request, t target) (*response, error) {
-	return ok(wire.Object{"manifest": s.Clusters.Manifest(t.id)}), nil
+// manifest answers what a connection creates in a cluster, so that its administrator can apply it by hand. The body may say whether
+// models are to be served there.
+func (s *Server) manifest(q *request, t target) (*response, error) {
+	var in wire.ConnectedPut
+	if len(q.body) > 0 {
+		if err := wire.Decode(q.body, &in); err != nil {
+			return nil, err
+		}
+	}
+	return ok(wire.Object{"manifest": s.Clusters.Manifest(t.id, orBefore(in.Properties.EnableInference, false))}), nil
 }

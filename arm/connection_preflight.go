@@ -1,11 +1,8 @@
 package arm
 
 import (
-	"errors"
-
 	"berth.dev/berth"
 	"berth.dev/berth/rules"
-	"berth.dev/berth/store"
 	"berth.dev/berth/wire"
 )
 
@@ -23,17 +20,13 @@ func (s *Server) validateConnected(q *request, t target) (*response, error) {
 
 // validate plans a PUT and reports its violations and warnings, and what checks of the plan find.
 func (s *Server) validate(q *request, t target, checks func(*plan) []berth.Check) (*response, error) {
-	old, err := s.Store.Get(q.Context(), t.id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	p, found, err := s.planned(q, t)
+	if err != nil {
 		return nil, err
 	}
-	p, err := t.kind.put(s, q, t.id, old)
-	if err != nil {
-		violations, isOurs := rules.Of(err)
-		if !isOurs {
-			return nil, err
-		}
-		return ok(wire.Validation(rules.Reported(violations, false), rules.Reported(violations, true), nil)), nil
+	var checked []berth.Check
+	if p != nil {
+		checked = checks(p)
 	}
-	return ok(wire.Validation(rules.Reported(p.violations, false), rules.Reported(p.violations, true), checks(p))), nil
+	return ok(wire.Validation(rules.Reported(found, false), rules.Reported(found, true), checked)), nil
 }

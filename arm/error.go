@@ -36,6 +36,7 @@ var statuses = map[berth.Code]int{
 	berth.CodeUnsupportedMedia:        http.StatusUnsupportedMediaType,
 	berth.CodeMethodNotAllowed:        http.StatusMethodNotAllowed,
 	berth.CodeConflict:                http.StatusConflict,
+	berth.CodeVersionExists:           http.StatusConflict,
 	berth.CodeBusy:                    http.StatusConflict,
 	berth.CodeAlreadyAttached:         http.StatusConflict,
 	berth.CodeAttachedCannotBeDeleted: http.StatusConflict,
@@ -82,7 +83,9 @@ func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
 	case http.StatusMethodNotAllowed:
 		res.header["Allow"] = q.allow
 	case http.StatusConflict:
-		res.header["Retry-After"] = "1"
+		if e.Code != berth.CodeVersionExists { // Azure's libraries repeat a request that has this header
+			res.header["Retry-After"] = "1"
+		}
 	}
 	res.header["x-ms-error-code"] = string(e.Code)
 	s.write(w, q, res)

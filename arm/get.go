@@ -33,6 +33,15 @@ func (s *Server) missing(q *request, id berth.ID) error {
 	return berth.Errorf(berth.CodeNotFound, "The Resource '%s' under resource group '%s' was not found.", name, id.Group)
 }
 
+// parent is the resource in which one is to be changed.
+func (s *Server) parent(q *request, id berth.ID) (*berth.Resource, error) {
+	r, err := s.stored(q, id.Parent())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, s.parentMissing(q, id)
+	}
+	return r, err
+}
+
 // parentMissing is ARM's error for a change of a resource whose parent or group does not exist.
 func (s *Server) parentMissing(q *request, id berth.ID) error {
 	if err := s.groupMissing(q, id); err != nil {

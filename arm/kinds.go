@@ -18,6 +18,7 @@ type kind struct {
 	created int        // status of a PUT that creates one
 	updated int        // status of a PUT that changes one; 200 when 0
 	polled  bool       // clients poll after a PUT, PATCH or DELETE: an answer that is complete has an operation too, which has succeeded
+	atOnce  bool       // DELETE removes it, with what is in it, before it answers: the SDKs know no operation there
 	record  *recordRow // of a record
 	get     handler    // in place of that of all kinds; likewise list
 	list    handler
@@ -66,7 +67,7 @@ func init() {
 	collectionMethods = methods{http.MethodGet: (*Server).list}
 	kinds, rows = map[string]*kind{}, map[string]row{}
 	olderAddresses = map[string]string{}
-	all := slices.Concat(resourceKinds(), machineLearningKinds(), clusterKinds(), recordKinds())
+	all := slices.Concat(resourceKinds(), machineLearningKinds(), assetKinds(), endpointKinds(), clusterKinds(), recordKinds())
 	for _, k := range all {
 		kinds[strings.ToLower(k.typ)] = k
 		if _, isPart := rows[strings.ToLower(k.typ)]; !isPart { // a part may be stored as a record of its own
@@ -114,6 +115,7 @@ func machineLearningKinds() []*kind {
 			// 200 and never 201: with a 201, Terraform and the Go SDK report that the PUT of a workspace failed.
 			typ: berth.TypeWorkspace, created: http.StatusOK, polled: true,
 			put: putWorkspace, patch: patchByPut(putWorkspace, encodeWorkspace), remove: removeAlways, encode: encodeWorkspace,
+			parts: []part{datastorePart()},
 		},
 		{
 			typ: berth.TypeCompute, created: http.StatusCreated, polled: true,
@@ -122,9 +124,13 @@ func machineLearningKinds() []*kind {
 				{"check", existing((*Server).check)},
 				{"listKeys", existing(computeKeys)},
 				{"listNodes", existing((*Server).listNodes)},
+				{"listWorkloads", existing((*Server).listWorkloads)},
+				{"listLog", existing((*Server).listLog)},
+				{"listTraffic", existing((*Server).listTraffic)},
 				{"validate", (*Server).validateCompute},
 			},
 		},
+		modelKind(berth.TypeAsset), modelKind(berth.TypeService),
 	}
 }
 
@@ -161,6 +167,9 @@ func clusterActions() []action {
 	return []action{
 		{"check", existing((*Server).check)},
 		{"listNodes", existing((*Server).listNodes)},
+		{"listWorkloads", existing((*Server).listWorkloads)},
+		{"listLog", existing((*Server).listLog)},
+		{"listTraffic", existing((*Server).listTraffic)},
 		{"manifest", (*Server).manifest},
 		{"leftovers", existing((*Server).routerObjects)},
 	}

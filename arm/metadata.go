@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"berth.dev/berth"
 	"berth.dev/berth/catalog"
 	"berth.dev/berth/identity"
 )
@@ -33,6 +34,11 @@ func (s *Server) clouds(base string) []map[string]any {
 	all := []map[string]any{cloud(identity.CloudName, base)}
 	if s.CloudName != identity.CloudName {
 		all = append(all, cloud(s.CloudName, base))
+	}
+	if s.Models != nil {
+		for _, c := range all { // azure-ai-ml puts "account.blob." before it; Terraform, which reads the other form, wants no port
+			c["suffixes"].(map[string]string)["storage"] = s.Models.FilesSuffix()
+		}
 	}
 	return all
 }
@@ -70,18 +76,16 @@ func cloud(name, base string) map[string]any {
 		"appInsightsTelemetryChannelResourceId": base, "attestationResourceId": base, "synapseAnalyticsResourceId": base,
 		"ossrDbmsResourceId": base,
 		"suffixes": map[string]string{
-			"storage": elsewhere, "storageSyncEndpointSuffix": elsewhere, "keyVaultDns": "vault." + elsewhere,
-			"mhsmDns": "managedhsm." + elsewhere, "acrLoginServer": "registry." + elsewhere, "sqlServerHostname": "database." + elsewhere,
-			"mysqlServerEndpoint": "mysql." + elsewhere, "postgresqlServerEndpoint": "postgres." + elsewhere,
-			"mariadbServerEndpoint": "mariadb." + elsewhere, "azureFrontDoorEndpointSuffix": "edge." + elsewhere,
-			"azureDataLakeStoreFileSystem": "datalake." + elsewhere, "azureDataLakeAnalyticsCatalogAndJob": "analytics." + elsewhere,
-			"synapseAnalytics": "synapse." + elsewhere, "attestationEndpoint": "attest." + elsewhere,
+			"storage": berth.CloudSuffix, "storageSyncEndpointSuffix": berth.CloudSuffix, "keyVaultDns": "vault." + berth.CloudSuffix,
+			"mhsmDns":        "managedhsm." + berth.CloudSuffix,
+			"acrLoginServer": "registry." + berth.CloudSuffix, "sqlServerHostname": "database." + berth.CloudSuffix,
+			"mysqlServerEndpoint": "mysql." + berth.CloudSuffix, "postgresqlServerEndpoint": "postgres." + berth.CloudSuffix,
+			"mariadbServerEndpoint": "mariadb." + berth.CloudSuffix, "azureFrontDoorEndpointSuffix": "edge." + berth.CloudSuffix,
+			"azureDataLakeStoreFileSystem": "datalake." + berth.CloudSuffix, "azureDataLakeAnalyticsCatalogAndJob": "analytics." + berth.CloudSuffix,
+			"synapseAnalytics": "synapse." + berth.CloudSuffix, "attestationEndpoint": "attest." + berth.CloudSuffix,
 		},
 	}
 }
-
-// elsewhere ends the host names of services that Berth does not have. The public DNS never resolves "internal".
-const elsewhere = "berth.internal"
 
 // portal is the address of the portal. azure-ai-ml uses the parts of its host from the third on, so it must have three; another name
 // replaces a host with fewer, such as localhost.
@@ -89,5 +93,5 @@ func portal(base string) string {
 	if u, err := url.Parse(base); err == nil && strings.Count(u.Hostname(), ".") >= 2 {
 		return base
 	}
-	return "https://portal." + elsewhere
+	return "https://portal." + berth.CloudSuffix
 }

@@ -92,7 +92,7 @@ func TestIssuer(t *testing.T) {
 	conn, err := kube.Connect(config, kube.Options{})
 	s.must(err)
 	defer conn.Close()
-	s.must(conn.Enter(t.Context(), id.String(), "test"))
+	s.must(conn.Enter(t.Context(), kube.Connection{Of: id.String(), Server: "test"}))
 	token, _, err := conn.ConnectionToken(t.Context(), time.Hour)
 	s.must(err)
 

@@ -20,6 +20,7 @@ const attempts = 4
 type plan struct {
 	change     store.Change
 	violations []rules.Violation
+	before     func() error // what must be stored first; it may be stored and the change not
 }
 
 // patch answers PATCH of any kind.
@@ -72,6 +73,11 @@ func (s *Server) tryChange(q *request, id berth.ID, decide func(old *berth.Resou
 		w.Verb, w.Base = berth.VerbUpdate, old.Generation
 		if s.noEffect(q, old, w) {
 			return warned(s.accepted(q, k, http.StatusOK, old, old.OperationID), p.violations), nil
+		}
+	}
+	if p.before != nil {
+		if err := p.before(); err != nil {
+			return nil, err
 		}
 	}
 	r, op, err := s.Store.Accept(q.Context(), w)
@@ -143,6 +149,14 @@ func requested(b berth.Body) berth.Body {
 		plain := *b
 		plain.Warnings = nil
 		return &plain
+	case *berth.Endpoint:
+		plain := *b
+		plain.Warnings = nil
+		return &plain
+	case *berth.Deployment:
+		plain := *b
+		plain.Warnings = nil
+		return &plain
 	}
 	return b
 }
@@ -189,7 +203,7 @@ func (s *Server) remove(q *request, t target) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, op, err := s.Store.Accept(q.Context(), store.Change{Verb: verb, Resource: old, Caller: q.caller.AppID})
+	r, op, err := s.Store.Accept(q.Context(), store.Change{Verb: verb, Resource: old, Caller: q.caller.AppID, Settled: t.kind.atOnce})
 	switch {
 	case berth.ErrorCode(err) == berth.CodeBusy && old.State == berth.StateDeleting: // the same request twice: the same answer twice
 		return s.followed(q, old, old.OperationID), nil
@@ -197,6 +211,8 @@ func (s *Server) remove(q *request, t target) (*response, error) {
 		return &response{status: http.StatusNoContent}, nil
 	case err != nil:
 		return nil, err
+	case op == nil:
+		return &response{status: http.StatusOK}, nil
 	}
 	return s.followed(q, r, op.ID), nil
 }

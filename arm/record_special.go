@@ -17,8 +17,8 @@ import (
 const presetName = "default"
 
 // startOfAuthority is that of a private DNS zone, as Azure makes it.
-var startOfAuthority = map[string]any{"ttl": 3600, "soaRecord": map[string]any{"host": "azureprivatedns." + elsewhere,
-	"email": "azureprivatedns-host." + elsewhere, "serialNumber": 1, "refreshTime": 3600, "retryTime": 300, "expireTime": 2419200,
+var startOfAuthority = map[string]any{"ttl": 3600, "soaRecord": map[string]any{"host": "azureprivatedns." + berth.CloudSuffix,
+	"email": "azureprivatedns-host." + berth.CloudSuffix, "serialNumber": 1, "refreshTime": 3600, "retryTime": 300, "expireTime": 2419200,
 	"minimumTtl": 10}}
 
 // preset is a record that its parent has from the beginning and that no PUT has changed; nil for any other.

@@ -17,7 +17,7 @@ import (
 	"berth.dev/berth/wire"
 )
 
-// The read-only properties of records. Host names end in elsewhere, so that no client reaches a service of Azure.
+// The read-only properties of records. Host names end in berth.CloudSuffix, so that no client reaches a service of Azure.
 
 func madeGUID(*Server, *request, berth.ID, *berth.Record) map[string]any {
 	return map[string]any{"resourceGuid": uuid.NewString()}
@@ -67,13 +67,13 @@ func vaultValues(base string, r *berth.Resource) wire.Object {
 }
 
 func registryValues(_ string, r *berth.Resource) wire.Object {
-	return wire.Object{"loginServer": strings.ToLower(r.ID.Name()) + ".registry." + elsewhere, "creationDate": wire.Time(r.CreatedAt)}
+	return wire.Object{"loginServer": strings.ToLower(r.ID.Name()) + ".registry." + berth.CloudSuffix, "creationDate": wire.Time(r.CreatedAt)}
 }
 
 func storageValues(_ string, r *berth.Resource) wire.Object {
 	endpoints := wire.Object{}
 	for _, service := range []string{"blob", "file", "queue", "table", "dfs", "web"} {
-		endpoints[service] = "https://" + r.ID.Name() + "." + service + "." + elsewhere + "/"
+		endpoints[service] = "https://" + r.ID.Name() + "." + service + "." + berth.CloudSuffix + "/"
 	}
 	return wire.Object{"primaryEndpoints": endpoints, "primaryLocation": r.Location, "statusOfPrimary": "available",
 		"creationTime": wire.Time(r.CreatedAt)}

@@ -4,12 +4,16 @@ import (
 	"net/http"
 
 	"berth.dev/berth"
+	"berth.dev/berth/models"
 )
 
 // answer handles every request whose caller is known, from the network (ServeHTTP) and from inside the process (Do): it parses the
 // address, authorizes the caller, and returns the answer from memory if there is one, else that of the handler of the row. An answer
 // in memory has its target, so that its path is not parsed again.
 func (s *Server) answer(q *request, path string) (*response, error) {
+	if models.Serves(path) && s.Models != nil {
+		return s.ofModels(q, path)
+	}
 	if res := unserved(path); res != nil {
 		return res, nil
 	}
@@ -26,7 +30,7 @@ func (s *Server) answer(q *request, path string) (*response, error) {
 		}
 	}
 	q.kindName = t.typ()
-	if err := authorize(q, t); err != nil {
+	if err := authorize(q, func() string { return t.right(q.Method) }); err != nil {
 		return nil, err
 	}
 	if found {
@@ -36,11 +40,10 @@ func (s *Server) answer(q *request, path string) (*response, error) {
 }
 
 // authorize decides whether the caller may do what it requests. Today every caller that has signed in may do everything; roles will
-// be checked here, by caller, t.id and t.right.
-func authorize(q *request, t target) error {
+// be checked here, by caller, path and right.
+func authorize(q *request, right func() string) error {
 	if q.caller.AppID == "" {
-		return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. Sign in: the request needs the right '%s'.",
-			t.right(q.Method))
+		return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. Sign in: the request needs the right '%s'.", right())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package arm_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"berth.dev/berth/arm"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/models"
 	"berth.dev/berth/provider/fake"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/rules"
@@ -112,6 +114,17 @@ func (s *stage) serve() {
 		ControlPlane: map[string][]netip.Prefix{
 			"westeurope": {netip.MustParsePrefix("198.51.100.0/28")}, "northeurope": {netip.MustParsePrefix("203.0.113.0/28")},
 		},
+		Models: models.New(models.Options{
+			Store: s.store, Clock: s.clock, Subscription: subscriptionID, HasPython: func() bool { return true },
+			Judge:        func(berth.ServiceEnvironment) *berth.Error { return nil },
+			TokenRefresh: time.Hour, TokenLife: 2 * time.Hour,
+			Token: func(audience, caller string) (string, time.Time, error) {
+				return audience + " for " + caller, s.clock.Now(), nil
+			},
+			Logs: func(_ context.Context, of *berth.Resource, q models.LogQuery) (string, error) {
+				return fmt.Sprintf("%s %t %d", of.ID.Name(), q.Init, q.Lines), nil
+			},
+		}),
 		TemplateHosts: []string{strings.TrimPrefix(links.URL, "https://")}, Links: links.Client(),
 	})
 	s.arm = handler

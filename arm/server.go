@@ -22,6 +22,7 @@ import (
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/korean"
+	"berth.dev/berth/models"
 	"berth.dev/berth/store"
 	"berth.dev/berth/wire"
 )
@@ -44,10 +45,12 @@ type Options struct {
 	ControlPlane map[string][]netip.Prefix
 	// TemplateHosts (host or host:port) are the hosts from which Links may fetch the templates that template deployments link to.
 	TemplateHosts []string
-	Links         *http.Client
-	EndingWait    time.Duration               // how long a PUT waits for a deletion that is in its way; see put
-	Observe       func(o Observation)         // called after each request: for metrics; may be nil
-	Ready         func(context.Context) error // the reason why the server is not ready; nil when it is
+	// Models answers what version 1 of the SDK asks about models and services; nil on a server without files.
+	Models     *models.Server
+	Links      *http.Client
+	EndingWait time.Duration               // how long a PUT waits for a deletion that is in its way; see put
+	Observe    func(o Observation)         // called after each request: for metrics; may be nil
+	Ready      func(context.Context) error // the reason why the server is not ready; nil when it is
 }
 
 // Observation is one answered request.
@@ -82,6 +85,8 @@ type response struct {
 	status int
 	header map[string]string
 	body   any // nil for none; []byte is JSON already
+	// stream writes server-sent events instead of a body. It ends with the request, and frees what it holds.
+	stream func(ctx context.Context, w http.ResponseWriter)
 }
 
 func ok(body any) *response { return &response{status: http.StatusOK, body: body} }
@@ -226,6 +231,10 @@ func (s *Server) write(w http.ResponseWriter, q *request, res *response) {
 		h.Set(k, v)
 	}
 	q.answered = res.status
+	if res.stream != nil {
+		res.stream(q.Context(), w)
+		return
+	}
 	if res.body == nil {
 		w.WriteHeader(res.status)
 		return

@@ -280,14 +280,22 @@ func rowOf(id berth.ID) (*kind, *part, error) {
 	return nil, nil, unknownType(typ)
 }
 
+const (
+	components   = "microsoft.machinelearningservices/workspaces/components"
+	noComponents = "Berth runs no pipelines, so it keeps no components."
+)
+
 // refusedTypes are the types that templates often have and that Berth does not serve on purpose, and what to do.
 var refusedTypes = map[string]string{
 	"microsoft.resources/deploymentscripts":           "Berth runs no scripts of templates. Run the script before or after the deployment.",
 	"microsoft.compute/virtualmachines":               "Berth runs no virtual machines. Create a cluster instead.",
 	"microsoft.compute/virtualmachinescalesets":       "Berth runs no virtual machines. Create a cluster instead.",
 	"microsoft.maintenance/maintenanceconfigurations": "Berth maintains nothing by itself. Leave it out.",
-	"microsoft.authorization/locks":                   "Berth would not protect anything by a lock. Leave it out.",
-	"microsoft.kubernetesconfiguration/extensions":    "Berth installs nothing in clusters. Install the extension with kubectl or Helm.",
+	components:               noComponents,
+	components + "/versions": noComponents,
+	"microsoft.machinelearningservices/workspaces/jobs": "Berth runs no jobs. It serves models that are registered.",
+	"microsoft.authorization/locks":                     "Berth would not protect anything by a lock. Leave it out.",
+	"microsoft.kubernetesconfiguration/extensions":      "Berth installs nothing in clusters. Install the extension with kubectl or Helm.",
 }
 
 func unknownType(typ string) error {

@@ -1,10 +1,13 @@
 package arm
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"berth.dev/berth"
+	"berth.dev/berth/models"
 )
 
 // otherServices are the services of Azure Machine Learning that its SDKs reach beside Resource Manager, by the first word of the path.
@@ -28,10 +31,44 @@ func unserved(path string) *response {
 	}
 	code, status := berth.CodeInvalidResourceType, statusOf(berth.CodeInvalidResourceType)
 	message := fmt.Sprintf("Berth does not serve %s (/%s). It serves workspaces, their computes (ComputeTarget: create, attach, list, get, "+
-		"update, detach, delete) and the Kubernetes clusters behind them.", what, word)
-	none := []any{}
-	return &response{status: status, header: map[string]string{"x-ms-error-code": string(code)}, body: map[string]any{
-		"error": map[string]any{"code": code, "message": message, "details": none},
-		"code":  code, "message": message, "statusCode": status, "details": none,
+		"update, detach, delete), the Kubernetes clusters behind them, and models and web services on these (Model.register, "+
+		"Model.deploy).", what, word)
+	return besideFault(&berth.Error{Code: code, Message: message}, status)
+}
+
+// besideFault is an error in all the shapes that those services have had.
+func besideFault(e *berth.Error, status int) *response {
+	details := e.Details
+	if len(details) == 0 { // of some errors the SDK prints the details only
+		details = []berth.Error{{Code: e.Code, Message: e.Message, Target: e.Target}}
+	}
+	return &response{status: status, header: map[string]string{"x-ms-error-code": string(e.Code)}, body: map[string]any{
+		"error": map[string]any{"code": e.Code, "message": e.Message, "target": e.Target, "details": details},
+		"code":  e.Code, "message": e.Message, "statusCode": status, "details": details,
 	}}
+}
+
+// modelsRight is the right that a request about models and services needs.
+func modelsRight(method string) string {
+	if method == http.MethodGet {
+		return berth.TypeWorkspace + "/read"
+	}
+	return berth.TypeWorkspace + "/write"
+}
+
+// ofModels answers what version 1 of the SDK asks about models and services.
+func (s *Server) ofModels(q *request, path string) (*response, error) {
+	q.path, q.kindName = path, "models"
+	if err := authorize(q, func() string { return modelsRight(q.Method) }); err != nil {
+		return nil, err
+	}
+	a, err := s.Models.Answer(&models.Request{Context: q.Context(), Method: q.Method, Path: path, Query: q.params(), Body: q.body,
+		Caller: q.caller.AppID, Base: q.base})
+	if e, isOurs := errors.AsType[*berth.Error](err); isOurs && e.Code != berth.CodeInternal {
+		return besideFault(e, statusOf(e.Code)), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &response{status: a.Status, header: a.Header, body: a.Body}, nil
 }

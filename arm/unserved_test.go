@@ -17,12 +17,13 @@ func TestUnservedServices(t *testing.T) {
 		return f.Send(apptest.Request{Method: http.MethodGet, Path: path, Header: header, Raw: true})
 	}
 	for path, word := range map[string]string{
-		"/modelmanagement/v1.0" + f.workspace + "/models?orderBy=CreatedAtDesc": "does not serve models",
-		"/history/v1.0" + f.workspace + "/experiments":                          "does not serve experiments",
-		"//dataset/v1.0" + f.workspace + "/saveddatasets":                       "does not serve datasets",
+		"/modelmanagement/v1.0" + f.workspace + "/packages":     "does not serve GET",
+		"/history/v1.0" + f.workspace + "/experiments":          "does not serve experiments",
+		"//dataset/v1.0" + f.workspace + "/saveddatasets":       "does not serve datasets",
+		"/environment/v2.0" + f.workspace + "/environments/e/x": "does not serve environments",
 	} {
 		r := bare(path, nil)
-		f.Refused(r, http.StatusNotFound, "InvalidResourceType", word, "ComputeTarget")
+		f.Refused(r, http.StatusNotFound, "InvalidResourceType", word)
 		f.equal(r.Body, "message", apptest.At(r.Body, "error.message"))
 	}
 	f.Want(http.StatusUnauthorized, bare("/modelmanagement/v1.0"+f.workspace+"/models", map[string]string{"Authorization": ""}))

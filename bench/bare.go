@@ -22,22 +22,26 @@ type bareServer struct {
 	client *http.Client
 }
 
-// startBare starts this program again as the bare handler. The body goes in and the address and certificate come out.
-func startBare(body []byte) (*bareServer, error) {
+// startSelf starts this program again, with pipes to it.
+func startSelf(args ...string) (cmd *exec.Cmd, in io.WriteCloser, out io.ReadCloser, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	cmd := exec.Command(self, "-bare")
-	in, err := cmd.StdinPipe()
+	cmd = exec.Command(self, args...)
+	if in, err = cmd.StdinPipe(); err != nil {
+		return nil, nil, nil, err
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
+		return nil, nil, nil, err
+	}
+	return cmd, in, out, cmd.Start()
+}
+
+// startBare starts this program again as the bare handler. The body goes in and the address and certificate come out.
+func startBare(body []byte) (*bareServer, error) {
+	cmd, in, out, err := startSelf("-bare")
 	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	if _, err := fmt.Fprintln(in, base64.StdEncoding.EncodeToString(body)); err != nil {

@@ -22,7 +22,15 @@ func main() {
 	bare := flag.Bool("bare", false, "be the bare handler: for this program's own use")
 	simulated := flag.String("simulate", "",
 		"be many simulated clusters whose kubeconfigs are written to this folder: for this program's own use")
+	be := flag.String("be", "", "be a replica or a bare reverse proxy of the router's measurement: for this program's own use")
 	flag.Parse()
+	if *be != "" {
+		if err := servePart(*be); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *simulated != "" {
 		if err := simulate(*simulated); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -65,7 +73,7 @@ func (b *bench) run(ctx context.Context) error {
 	}{
 		{"requests", b.requests}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many},
 		{"studio", b.studio}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
-		{"real nodes", b.realNodes},
+		{"real nodes", b.realNodes}, {"models", b.models}, {"router", b.router},
 	} {
 		if !strings.HasPrefix(m.name, b.only) {
 			continue

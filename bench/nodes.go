@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,10 +33,16 @@ func (b *bench) realNodes(ctx context.Context) error {
 		return err
 	}
 	row("2 clusters of 3 real nodes at once, all ready", seconds(time.Since(start)), "")
+	if err := b.imageDisk(ctx, 6); err != nil {
+		return err
+	}
 	if err := b.server.deleteCompute(ctx, "twice1x", client.ActionDelete); err != nil {
 		return err
 	}
 	if err := b.pods(ctx, "twice0x"); err != nil {
+		return err
+	}
+	if err := b.killed(ctx); err != nil {
 		return err
 	}
 	return b.server.deleteCompute(ctx, "twice0x", client.ActionDelete)
@@ -81,12 +88,7 @@ func (b *bench) createReal(ctx context.Context) error {
 
 // pods measures pods on a cluster that has just been created.
 func (b *bench) pods(ctx context.Context, name string) error {
-	keys, err := b.server.client.ComputeKeys(ctx, compute(name))
-	if err != nil {
-		return err
-	}
-	config, _ := keys["adminKubeConfig"].(string)
-	api, err := client.OpenKubernetes([]byte(config))
+	api, err := b.server.kubernetes(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -113,6 +115,16 @@ func (b *bench) pods(ctx context.Context, name string) error {
 		return err
 	}
 	return b.weight(ctx)
+}
+
+// kubernetes connects to the cluster of a compute.
+func (s *server) kubernetes(ctx context.Context, name string) (*client.Kubernetes, error) {
+	keys, err := s.client.ComputeKeys(ctx, compute(name))
+	if err != nil {
+		return nil, err
+	}
+	config, _ := keys["adminKubeConfig"].(string)
+	return client.OpenKubernetes([]byte(config))
 }
 
 func helloPod(name string) client.Object {
@@ -243,8 +255,8 @@ func (b *bench) weight(ctx context.Context) error {
 	return nil
 }
 
-// nodeProcesses are the processes of real nodes on this machine, with what they are.
-func nodeProcesses() map[int]string {
+// processes are the processes on this machine, with what name makes of the words of their command lines; those without a name are left out.
+func processes(name func(line []string) string) map[int]string {
 	out := map[int]string{}
 	all, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is good
 	for _, path := range all {
@@ -253,17 +265,28 @@ func nodeProcesses() map[int]string {
 		if err != nil || numberErr != nil {
 			continue
 		}
-		line := strings.Split(string(text), "\x00")
-		switch name := filepath.Base(line[0]); {
-		case name == "containerd-shim-runc-v2":
-			out[pid] = "containerd-shim"
-		case name == "berth-nodes", name == "exe" && strings.Contains(string(text), "--dns-service-ip"), name == "containerd":
-			out[pid] = strings.Replace(name, "exe", "berth-nodes", 1)
-		case len(line) > 1 && line[1] == "kubelet":
-			out[pid] = "kubelet"
+		if is := name(strings.Split(string(text), "\x00")); is != "" {
+			out[pid] = is
 		}
 	}
 	return out
+}
+
+// nodeProcesses are the processes of real nodes on this machine, with what they are.
+func nodeProcesses() map[int]string {
+	return processes(func(line []string) string {
+		switch name := filepath.Base(line[0]); {
+		case name == "containerd-shim-runc-v2":
+			return "containerd-shim"
+		case name == "berth-nodes", name == "containerd":
+			return name
+		case (name == "exe" || name == "reap") && slices.Contains(line, "--dns-service-ip"):
+			return "berth-nodes"
+		case len(line) > 1 && line[1] == "kubelet":
+			return "kubelet"
+		}
+		return ""
+	})
 }
 
 // proportional is the memory of a process in MiB, shared pages counted by their share; 0 for one that is gone.

@@ -130,15 +130,15 @@ func quote(s string) string { return fmt.Sprintf("%q", s) }
 func (b *tab) click(text string) {
 	b.t.Helper()
 	const pressable = `//*[self::a or self::button or self::summary or self::label][contains(normalize-space(.), %q)]`
-	b.run(chromedp.Click(fmt.Sprintf(pressable, text), chromedp.BySearch))
+	b.run(press(fmt.Sprintf(pressable, text)))
 }
 
 func (b *tab) fill(name, value string) {
 	b.t.Helper()
 	sel := fmt.Sprintf(`[name=%q]:not([type=hidden])`, name)
-	b.run(chromedp.WaitVisible(sel, chromedp.ByQuery),
+	b.run(visible(sel),
 		chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).value = ''", sel), nil),
-		chromedp.SendKeys(sel, value, chromedp.ByQuery))
+		keys(sel, value))
 }
 
 func (b *tab) choose(name, value string) {
@@ -153,7 +153,7 @@ func (b *tab) signIn() {
 	b.visit("/studio/")
 	b.fill("client", b.s.ClientID)
 	b.fill("secret", b.s.ClientSecret)
-	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+	b.run(submit("form[action='/studio/sign-in']"))
 	b.sees("Workspaces")
 }
 
@@ -212,7 +212,7 @@ func TestWalkThrough(t *testing.T) {
 	b.sees("= 12 of 12")
 	b.click("The same as code")
 	b.sees("az ml computetarget create aks", "provisioning_configuration")
-	b.run(chromedp.Click(`button[name=go][value=create]`, chromedp.ByQuery))
+	b.run(press(`button[name=go][value=create]`))
 	b.sees("Creating")
 	b.picture("creating")
 	b.sees("Succeeded", "3 / 3", "Reachable")
@@ -220,23 +220,23 @@ func TestWalkThrough(t *testing.T) {
 
 	b.click("Scale")
 	b.fill("count", "1")
-	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.run(submit("section.ask form"))
 	b.sees("at least 12") // refused, with the reason
 	b.fill("count", "4")
 	b.picture("scale")
-	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.run(submit("section.ask form"))
 	b.sees("4 / 4", "Succeeded")
 
 	own := b.makeCluster()
 	b.visit("/studio/w/rg/vision/new")
-	b.run(chromedp.Click(`input[name=mode][value=existing]`, chromedp.ByQuery),
-		chromedp.Click(fmt.Sprintf(`input[name=cluster][value=%q]`, own), chromedp.ByQuery))
+	b.run(press(`input[name=mode][value=existing]`),
+		press(fmt.Sprintf(`input[name=cluster][value=%q]`, own)))
 	b.sees("attached already") // the other one cannot be chosen, and why
 	b.picture("existing")
 	b.click("Next")
 	b.fill("name", "attached")
 	b.choose("purpose", "DevTest")
-	b.run(chromedp.Click(`button[name=go][value=create]`, chromedp.ByQuery))
+	b.run(press(`button[name=go][value=create]`))
 	b.sees("2 / 2", "Succeeded")
 	b.visit("/studio/w/rg/vision")
 	b.sees("myaks", "attached", "Healthy")
@@ -250,12 +250,12 @@ func TestWalkThrough(t *testing.T) {
 	b.click("Detach")
 	b.sees("own keeps running")
 	b.picture("detach")
-	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.run(submit("section.ask form"))
 	b.sees("myaks")
 	b.seesNot("DevTest") // gone from the list, by itself
 	b.visit("/studio/w/rg/vision/c/myaks/delete")
 	b.fill("confirm", "myaks")
-	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.run(submit("section.ask form"))
 	b.sees("No inference cluster yet")
 	b.visit("/studio/operations")
 	b.sees("Detach", "Delete", "Create")
@@ -276,7 +276,7 @@ func (b *tab) makeCluster() (id string) {
 	b.sees("Succeeded", "Ready", "Download the kubeconfig")
 	b.click("Scale")
 	b.fill("count", "2")
-	b.run(chromedp.Submit("section.ask form", chromedp.ByQuery))
+	b.run(submit("section.ask form"))
 	b.sees("vmss000001")
 	b.picture("cluster")
 	return b.s.Cluster("rg", "own")

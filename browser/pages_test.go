@@ -30,8 +30,14 @@ func everyPage(s *apptest.Server) []string {
 	return []string{
 		"/studio/", "/studio/workspaces", "/studio/w/rg/vision", "/studio/w/rg/vision/new", "/studio/w/rg/vision/delete",
 		"/studio/clusters", "/studio/clusters/connect", "/studio/k/rg/connected/silent", "/studio/k/rg/connected/silent/disconnect",
+		"/studio/k/rg/connected/answers/workloads", "/studio/k/rg/connected/answers/workloads?namespace=default",
+		"/studio/k/rg/connected/answers/workloads?node=node", "/studio/k/rg/connected/answers/pods/default/loops",
+		"/studio/k/rg/connected/answers/pods/default/gone", "/studio/k/rg/connected/silent/workloads",
 		"/studio/versions", "/studio/operations", "/studio/operations/" + failed, "/studio/w/rg/nowhere", "/studio/nowhere",
-		"/studio/operations/no-such-operation",
+		"/studio/operations/no-such-operation", "/studio/w/rg/vision/models", "/studio/w/rg/vision/models/digits",
+		"/studio/w/rg/vision/models/digits/1/delete", "/studio/w/rg/vision/models/nowhere", "/studio/w/rg/vision/register",
+		"/studio/w/rg/vision/endpoints", "/studio/w/rg/vision/endpoints/nowhere", "/studio/w/rg/vision/deploy",
+		"/studio/w/rg/tagged/models", "/studio/w/rg/tagged/deploy",
 	}
 }
 
@@ -57,7 +63,7 @@ func TestNoOverflow(t *testing.T) {
 			b.picture("page-" + lang + strings.ReplaceAll(strings.TrimPrefix(path, "/studio"), "/", "-"))
 		}
 		b.visit("/studio/w/rg/vision/new")
-		b.run(chromedp.Click(`button[name=go][value=next]`, chromedp.ByQuery), chromedp.WaitVisible(`[name=purpose]`, chromedp.ByQuery))
+		b.run(press(`button[name=go][value=next]`), visible(`[name=purpose]`))
 		b.run(chromedp.Evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })", nil))
 		b.fits(lang + " second step of the wizard")
 	}
@@ -157,11 +163,11 @@ func TestSizes(t *testing.T) {
 	b.fill("size", "Standard_B2s")
 	// The field says it too, a moment after the list, and moves the button: a click on its way would miss.
 	b.until("the field to refuse the size", func(text string) bool { return strings.Count(text, "burstable B series") >= 2 })
-	b.loads(chromedp.Click(`button[value=next]`, chromedp.ByQuery))
+	b.loads(press(`button[value=next]`))
 	b.sees("burstable", "Use existing") // still on the first step
 	b.run(emulation.SetScriptExecutionDisabled(true))
 	b.visit("/studio/w/rg/vision/new")
-	b.run(chromedp.SetValue(`[name=size]`, "Standard_A1_v2", chromedp.ByQuery), chromedp.Click(`button[value=next]`, chromedp.ByQuery))
+	b.run(set(`[name=size]`, "Standard_A1_v2"), press(`button[value=next]`))
 	b.sees("System pool", "Use existing")
 }
 
@@ -186,7 +192,7 @@ func TestNothingMoves(t *testing.T) {
 	if after := place(); after != before {
 		t.Errorf("the button was at %v and is at %v after the sizes arrived", before, after)
 	}
-	b.run(chromedp.SendKeys(`[data-min="1"]`, "9999", chromedp.ByQuery))
+	b.run(keys(`[data-min="1"]`, "9999"))
 	b.until("no sizes", func(text string) bool { return !strings.Contains(text, "Standard_A2_v2") })
 	if after := place(); after != before {
 		t.Errorf("the button was at %v and is at %v without sizes", before, after)
@@ -213,7 +219,7 @@ func TestDeleteAsksForTheName(t *testing.T) {
 	b.run(emulation.SetScriptExecutionDisabled(true))
 	for _, page := range []string{"/studio/w/rg/vision/c/far/delete", "/studio/w/rg/tagged/delete"} {
 		b.visit(page)
-		b.loads(chromedp.SendKeys("[name=confirm]", "other", chromedp.ByQuery), chromedp.Click("main button.danger", chromedp.ByQuery))
+		b.loads(keys("[name=confirm]", "other"), press("main button.danger"))
 		b.sees("To confirm, type")
 	}
 	for _, id := range []string{s.Workspace("rg", "vision") + "/computes/far", s.Workspace("rg", "tagged")} {
@@ -233,7 +239,7 @@ func TestConnect(t *testing.T) {
 	b := open(t, s)
 	b.signIn()
 	b.visit("/studio/clusters/connect")
-	b.run(chromedp.SetValue("[name=name]", "edge", chromedp.ByQuery), chromedp.SetValue("[name=kubeconfig]", config, chromedp.ByQuery))
+	b.run(set("[name=name]", "edge"), set("[name=kubeconfig]", config))
 	b.click("Check the cluster")
 	b.sees("What was found in edge", "1 of 1 nodes", "Namespace berth-system", "ServiceAccount berth-system/berth-connection", "ClusterRole")
 	b.picture("connect-2")
@@ -243,14 +249,14 @@ func TestConnect(t *testing.T) {
 	b.sees("was received and is kept")
 	b.hides(secret)
 	b.fill("context", "")
-	b.run(chromedp.SetValue("[name=name]", "-", chromedp.ByQuery))
+	b.run(set("[name=name]", "-"))
 	b.click("Check the cluster")
 	b.sees("is not possible")
 	b.hides(secret)
-	b.run(chromedp.SetValue("[name=name]", "edge", chromedp.ByQuery))
+	b.run(set("[name=name]", "edge"))
 	b.click("Check the cluster")
 	b.sees("What was found in edge")
-	b.run(chromedp.Click("button[value=connect]", chromedp.ByQuery))
+	b.run(press("button[value=connect]"))
 	b.sees("Succeeded", "connected", "rights of Berth")
 	b.hides(secret)
 
@@ -261,11 +267,11 @@ func TestConnect(t *testing.T) {
 	}
 	b.run(emulation.SetScriptExecutionDisabled(true))
 	b.visit("/studio/clusters/connect")
-	b.run(chromedp.SendKeys("[name=name]", "kept", chromedp.ByQuery), chromedp.Click("[name=keep]", chromedp.ByQuery),
-		chromedp.SetUploadFiles("[name=file]", []string{file}, chromedp.ByQuery), chromedp.Click("button[value=check]", chromedp.ByQuery))
+	b.run(keys("[name=name]", "kept"), press("[name=keep]"),
+		upload("[name=file]", file), press("button[value=check]"))
 	b.sees("What was found in kept", "Nothing. Berth stores the credential")
 	b.hides(secret)
-	b.run(chromedp.Click("button[value=connect]", chromedp.ByQuery))
+	b.run(press("button[value=connect]"))
 	b.sees("kept", "Attached as")
 	b.visit("/studio/clusters")
 	b.sees("edge", "kept", "source")
@@ -279,7 +285,7 @@ func TestConnect(t *testing.T) {
 func (b *tab) hides(secret string) {
 	b.t.Helper()
 	var page, at string
-	b.run(chromedp.OuterHTML("html", &page, chromedp.ByQuery), chromedp.Location(&at))
+	b.run(read("html", "outerHTML", &page), chromedp.Location(&at))
 	if strings.Contains(page, secret) || strings.Contains(at, secret) || strings.Contains(at, "kubeconfig") {
 		b.t.Errorf("the kubeconfig is in the page %s", at)
 	}
@@ -295,7 +301,7 @@ func TestOverview(t *testing.T) {
 	b.signIn()
 	b.sees("Needs attention", "refused", "Latest failures", "Capacity", "silent", "did not answer", "by "+callerOf(b))
 	b.picture("overview")
-	b.run(chromedp.Click(`//a[contains(., "Create refused")]`, chromedp.BySearch))
+	b.run(press(`//a[contains(., "Create refused")]`))
 	b.sees("Failed", "Resource ID", callerOf(b))
 	b.visit("/studio/operations")
 	b.sees("By", callerOf(b))
@@ -329,7 +335,7 @@ func TestSimulatedNodes(t *testing.T) {
 // callerOf is the name of the application that has signed in.
 func callerOf(b *tab) (name string) {
 	b.t.Helper()
-	b.run(chromedp.Text(".who", &name, chromedp.ByQuery))
+	b.run(read(".who", "innerText", &name))
 	return name
 }
 

@@ -47,6 +47,7 @@ func filled(t *testing.T) *apptest.Server {
 	const config = "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n" +
 		"clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: c, user: {token: x}}]\n"
 	connect("silent", config)
+	registerModel(t, s, "digits", map[string]string{"weights.bin": "123", "labels/a.txt": "a"})
 	return s
 }
 
@@ -67,14 +68,14 @@ func TestAccessible(t *testing.T) {
 			b.accessible(string(axe), lang+" "+theme+" sign-in")
 			b.fill("client", b.s.ClientID)
 			b.fill("secret", b.s.ClientSecret)
-			b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+			b.run(submit("form[action='/studio/sign-in']"))
 			b.sees(map[string]string{"en": "Overview", "ko": "개요"}[lang])
 			for _, path := range pages {
 				b.visit(path)
 				b.accessible(string(axe), lang+" "+theme+" "+path)
 			}
 			b.visit("/studio/w/rg/vision/new")
-			b.run(chromedp.Click(`button[name=go][value=next]`, chromedp.ByQuery), chromedp.WaitVisible(`[name=purpose]`, chromedp.ByQuery))
+			b.run(press(`button[name=go][value=next]`), visible(`[name=purpose]`))
 			b.run(chromedp.Evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })", nil))
 			b.accessible(string(axe), lang+" "+theme+" second step")
 			if lang == "ko" {
@@ -112,7 +113,8 @@ func TestScripts(t *testing.T) {
 	b.visit("/studio/k/rg/connected/hostile")
 	b.sees("<script>document.title") // the name of its node
 	for _, path := range []string{
-		"/studio/workspaces", "/studio/k/rg/connected/hostile",
+		"/studio/workspaces", "/studio/k/rg/connected/hostile", "/studio/k/rg/connected/hostile/workloads",
+		"/studio/k/rg/connected/hostile/pods/default/runs",
 		"/studio/w/rg/vision", "/studio/w/rg/vision?q=%3Cscript%3Edocument.title='owned'%3C/script%3E",
 		"/studio/w/rg/%3Cscript%3E", "/studio/operations", "/studio/clusters",
 	} {
@@ -150,7 +152,7 @@ func TestWizardChecksEachField(t *testing.T) {
 	b.fill("size", "Standard_D3_v2")
 	b.click("Next")
 	b.click("Advanced")
-	b.run(chromedp.Click(`input[name=ssl][value=own]`, chromedp.ByQuery))
+	b.run(press(`input[name=ssl][value=own]`))
 	for name, value := range map[string]string{
 		"name": "1", "nodes": "x", "subnet": "s", "servicecidr": "nonsense", "dns": "nonsense", "bridgecidr": "nonsense",
 		"balancersubnet": "s", "cname": "*", "cert": "no PEM", "key": "no PEM",
@@ -185,10 +187,10 @@ func TestSessionEnds(t *testing.T) {
 	b.sees("Your session has ended")
 	b.fill("client", b.s.ClientID)
 	b.fill("secret", "wrong")
-	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+	b.run(submit("form[action='/studio/sign-in']"))
 	b.sees("AADSTS")
 	b.fill("secret", b.s.ClientSecret)
-	b.run(chromedp.Submit("form[action='/studio/sign-in']", chromedp.ByQuery))
+	b.run(submit("form[action='/studio/sign-in']"))
 	b.sees("What you typed is kept")
 	if r := b.s.Do(http.MethodGet, b.s.Workspace("rg", "carefully-typed"), nil); r.Status != http.StatusNotFound {
 		t.Errorf("it was created without a confirmation: %d", r.Status)
@@ -196,7 +198,7 @@ func TestSessionEnds(t *testing.T) {
 	b.click("Continue")
 	b.sees("New workspace")
 	var typed string
-	b.run(chromedp.Value(`form[action='/studio/workspaces'] [name=name]`, &typed, chromedp.ByQuery))
+	b.run(read(`form[action='/studio/workspaces'] [name=name]`, "value", &typed))
 	if typed != "carefully-typed" {
 		t.Errorf("the form has %q instead of the typed name", typed)
 	}
@@ -213,14 +215,14 @@ func TestWithoutScripts(t *testing.T) {
 	b.sees("New")
 	b.visit("/studio/w/rg/vision/new")
 	b.sees("Create new", "Use existing", "West Europe")
-	b.run(chromedp.Click(`button[value=next]`, chromedp.ByQuery))
+	b.run(press(`button[value=next]`))
 	b.sees("Compute name", "= 12 of 12")
-	b.run(chromedp.SendKeys(`[name=name]`, "a", chromedp.ByQuery), chromedp.Click(`button[value=check]`, chromedp.ByQuery))
+	b.run(keys(`[name=name]`, "a"), press(`button[value=check]`))
 	b.sees("3 to 24")
-	b.run(chromedp.Click(`button[value=back]`, chromedp.ByQuery))
+	b.run(press(`button[value=back]`))
 	b.sees("Use existing")
 	b.visit("/studio/workspaces")
-	b.run(chromedp.SendKeys(`form.row [name=name]`, "plain", chromedp.ByQuery), chromedp.Submit("form.row", chromedp.ByQuery))
+	b.run(keys(`form.row [name=name]`, "plain"), submit("form.row"))
 	b.sees("No inference cluster yet")
 }
 

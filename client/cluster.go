@@ -31,6 +31,9 @@ func (c *Client) ConnectCluster(ctx context.Context, id berth.ID, g ConnectedClu
 	if g.KeepCredential {
 		properties["keepCredential"] = true
 	}
+	if g.Inference {
+		properties["enableInference"] = true
+	}
 	body := Object{"properties": properties}
 	if g.Location != "" {
 		body["location"] = g.Location
@@ -51,12 +54,13 @@ type ConnectedCluster struct {
 	Location       string // default: the location of the resource group
 	Force          bool   // take it over: another Berth that is connected to it loses its account there
 	KeepCredential bool   // work with the credential itself, and create nothing in the cluster
+	Inference      bool   // with the rights to serve models there
 }
 
 // ConnectionManifest is the objects that ConnectCluster would create in a cluster, as YAML for its administrator to apply.
-func (c *Client) ConnectionManifest(ctx context.Context, id berth.ID) (string, error) {
+func (c *Client) ConnectionManifest(ctx context.Context, id berth.ID, inference bool) (string, error) {
 	var out struct{ Manifest string }
-	err := c.Post(ctx, Path(id)+"/manifest", nil, &out)
+	err := c.Post(ctx, Path(id)+"/manifest", Object{"properties": Object{"enableInference": inference}}, &out)
 	return out.Manifest, err
 }
 

@@ -13,7 +13,7 @@ func (c *Client) ValidateConnection(ctx context.Context, id berth.ID, g Connecte
 	if g.Force {
 		path += forced
 	}
-	properties := Object{"kubeconfig": string(g.Kubeconfig), "keepCredential": g.KeepCredential}
+	properties := Object{"kubeconfig": string(g.Kubeconfig), "keepCredential": g.KeepCredential, "enableInference": g.Inference}
 	body := Object{"properties": properties}
 	if g.Location != "" {
 		body["location"] = g.Location

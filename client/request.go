@@ -187,7 +187,10 @@ func (c *Client) warn(method string, res *Response) {
 			Warnings []struct{ Target, Message string } `json:"warnings"`
 		} `json:"properties"`
 	}
-	_ = json.Unmarshal(res.body, &body) // an answer of another shape has no warnings
+	if json.Unmarshal(res.body, &body) != nil {
+		body.Properties.Warnings = nil // an answer of another shape has none
+	}
+	_ = json.Unmarshal(res.body, &body.Properties) // of a web service, which has no properties around them
 	seen := map[string]bool{}
 	if res.Header.Get("Content-Language") == "" || len(body.Properties.Warnings) == 0 { // a header is in English in any language
 		for _, header := range res.Header.Values("Warning") {

@@ -18,6 +18,7 @@ var secretKeys = map[string]bool{
 	"client_secret": true, "clientsecret": true, "access_token": true, "refresh_token": true, "id_token": true, "client_assertion": true,
 	"key": true, "userkubeconfig": true, "adminkubeconfig": true, "kubeconfig": true, "primarykey": true, "secondarykey": true,
 	"password": true, "secret": true, "secrettext": true,
+	"accesstoken": true, "contenturi": true, // whoever has the address may read or write the file
 }
 
 func (c *Client) traceRequest(req *http.Request, body []byte) {
@@ -25,10 +26,22 @@ func (c *Client) traceRequest(req *http.Request, body []byte) {
 		return
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "> %s %s\n", req.Method, req.URL)
+	fmt.Fprintf(&b, "> %s %s\n", req.Method, unsigned(req.URL))
 	writeHeader(&b, "> ", req.Header)
 	writeBody(&b, "> ", shown(req.Header.Get("Content-Type"), body))
 	_, _ = fmt.Fprint(c.options.Trace, b.String()) // a trace that cannot be written is no reason to stop
+}
+
+// unsigned is an address without what permits everyone who has it to use it.
+func unsigned(u *url.URL) string {
+	query := u.Query()
+	if !query.Has("sig") {
+		return u.String()
+	}
+	query.Set("sig", redacted)
+	out := *u
+	out.RawQuery = query.Encode()
+	return out.String()
 }
 
 func (c *Client) traceResponse(res *Response, took time.Duration) {

@@ -28,11 +28,25 @@ type Options struct {
 // ones with the account that Berth has there.
 type Clusters struct {
 	Options
-	openIDs openIDs
+	openIDs  openIDs
+	looks    looks
+	usages   usages
+	traffics traffics
+	logs     chan struct{}   // one for each log that is followed
+	life     context.Context // ends with Close
+	end      context.CancelFunc
 }
 
-// New creates a Clusters.
-func New(o Options) *Clusters { return &Clusters{Options: o} }
+// New creates a Clusters. Close it after use.
+func New(o Options) *Clusters {
+	c := &Clusters{Options: o, looks: looks{all: map[string]*look{}}, usages: usages{of: map[string]*samples{}},
+		traffics: traffics{of: map[string]*flow{}}, logs: make(chan struct{}, maxFollowed)}
+	c.life, c.end = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends the logs that are followed, and the measuring.
+func (c *Clusters) Close() { c.end() }
 
 // IsConnected reports whether a cluster is a connected one, in which Berth has its own account only. False for a cluster that is
 // not in the store.
@@ -88,15 +102,7 @@ func (c *Clusters) SignIn(ctx context.Context, cluster berth.ID, tenant string) 
 
 // Connect connects to a cluster with Berth's credential. Close the connection after use.
 func (c *Clusters) Connect(ctx context.Context, cluster berth.ID) (*kube.Conn, error) {
-	connected, err := c.IsConnected(ctx, cluster)
-	if err != nil {
-		return nil, err
-	}
-	config, err := c.credential(ctx, cluster, connected)
-	if err != nil {
-		return nil, err
-	}
-	return c.open(config, connected)
+	return c.connect(ctx, cluster, false)
 }
 
 // ConnectBy connects to a cluster with another credential: that of a compute, or one that a user submits. The guard judges the
@@ -106,11 +112,24 @@ func (c *Clusters) ConnectBy(ctx context.Context, cluster berth.ID, config *kube
 	if err != nil {
 		return nil, err
 	}
-	return c.open(config, connected)
+	return c.open(config, connected, false)
 }
 
-func (c *Clusters) open(config *kube.Kubeconfig, connected bool) (*kube.Conn, error) {
-	o := kube.Options{Timeout: c.Timeout}
+// connect connects with Berth's credential; apart for answers that take long, see kube.Options.
+func (c *Clusters) connect(ctx context.Context, cluster berth.ID, apart bool) (*kube.Conn, error) {
+	connected, err := c.IsConnected(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.credential(ctx, cluster, connected)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(config, connected, apart)
+}
+
+func (c *Clusters) open(config *kube.Kubeconfig, connected, apart bool) (*kube.Conn, error) {
+	o := kube.Options{Timeout: c.Timeout, Apart: apart}
 	if connected {
 		o.Guard = c.Guard
 	}
@@ -133,9 +152,9 @@ func (c *Clusters) Judge(kubeconfig []byte) error {
 }
 
 // Manifest is what a connection creates in a cluster, as YAML for an administrator to apply.
-func (c *Clusters) Manifest(cluster berth.ID) string {
-	return kube.Manifest(cluster.String(), c.ServerID)
+func (c *Clusters) Manifest(cluster berth.ID, inference bool) string {
+	return kube.Manifest(kube.Connection{Of: cluster.String(), Server: c.ServerID, Inference: inference})
 }
 
 // Rights lists what Berth may do in a connected cluster, each with its reason.
-func (c *Clusters) Rights() []string { return kube.Rights() }
+func (c *Clusters) Rights(inference bool) []string { return kube.Rights(inference) }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"berth.dev/berth"
+	"berth.dev/berth/kube"
 )
 
 // Nodes asks a cluster for its nodes, and for what their pods request. CodeClusterUnreachable when it does not answer.
@@ -23,12 +24,16 @@ func (c *Clusters) Nodes(ctx context.Context, cluster berth.ID) ([]berth.NodeFac
 	}
 	out := make([]berth.NodeFacts, 0, len(nodes))
 	for _, n := range nodes {
-		l := loads[n.Name]
-		out = append(out, berth.NodeFacts{
-			Name: n.Name, Ready: n.Ready, Leaving: n.Leaving, Simulated: n.Simulated, VMSize: n.InstanceType, Version: n.KubeletVersion,
-			VCPUs: n.VCPUs, MemoryMiB: n.MemoryMiB, GPUs: n.GPUs,
-			Pods: l.Pods, MilliCPUs: l.MilliCPUs, RequestedMiB: l.MemoryMiB, Partly: !whole,
-		})
+		f := nodeFacts(n, loads[n.Name])
+		f.Partly = !whole
+		out = append(out, f)
 	}
 	return out, nil
+}
+
+func nodeFacts(n kube.Node, l kube.Load) berth.NodeFacts {
+	return berth.NodeFacts{
+		Name: n.Name, Ready: n.Ready, Leaving: n.Leaving, Simulated: n.Simulated, VMSize: n.InstanceType, Version: n.KubeletVersion,
+		VCPUs: n.VCPUs, MemoryMiB: n.MemoryMiB, GPUs: n.GPUs, Pods: l.Pods, MilliCPUs: l.MilliCPUs, RequestedMiB: l.MemoryMiB,
+	}
 }

@@ -32,6 +32,7 @@ type place struct {
 
 var clients = []client{
 	python("azureml", "azureml-core (Python SDK v1)", `azureml-core==(\S+)`),
+	python("examples", "examples/, with azureml-core and azure-ai-ml", `azure-ai-ml==(\S+)`),
 	python("az", "Azure CLI", `azure-cli==(\S+)`),
 	python("az245", "Azure CLI as Debian 12 has it,", `azure-cli==(\S+)`),
 	python("azml", "azure-ai-ml (Python SDK v2)", `azure-ai-ml==(\S+)`),

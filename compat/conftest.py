@@ -25,8 +25,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def run_berth(*args):
-    """The berth command, for the resources that a test needs. Returns its output, as JSON."""
-    done = subprocess.run(["berth", *args, "-o", "json"], capture_output=True, text=True, check=False)
+    """The berth command, for the resources that a test needs. Returns its output, as JSON. What it fetches does not come through the server."""
+    env = {name: value for name, value in os.environ.items() if name.lower() != "https_proxy"}
+    done = subprocess.run(["berth", *args, "-o", "json"], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else None
 
@@ -34,6 +35,18 @@ def run_berth(*args):
 @pytest.fixture(scope="session")
 def berth():
     return run_berth
+
+
+@pytest.fixture(scope="module")
+def proxy():
+    """The server's own proxy, by which the SDK finds the host name of files without a hosts file."""
+    out = subprocess.run(["berth", "env", "--proxy", "--shell", "json"], capture_output=True, text=True, check=True).stdout
+    settings = {name: value for name, value in json.loads(out).items() if name.lower() == "https_proxy"}
+    assert settings
+    os.environ.update(settings)
+    yield
+    for name in settings:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

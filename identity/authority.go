@@ -41,6 +41,7 @@ type API int
 const (
 	ResourceManager API = iota // the studio uses it too
 	Graph
+	Registry // of images
 
 	none API = -1
 )
@@ -55,6 +56,7 @@ var apis = map[API]struct {
 }{
 	ResourceManager: {"", []string{"https://management.azure.com", "https://management.core.windows.net"}},
 	Graph:           {GraphPath, []string{"https://graph.microsoft.com"}},
+	Registry:        {RegistryPath, nil},
 }
 
 // Authority issues access tokens to the clients of one tenant and verifies them. It is safe for concurrent use.

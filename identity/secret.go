@@ -23,10 +23,11 @@ const (
 // hashing limits how many secrets are hashed at once, and with it the memory that unauthenticated requests can use.
 var hashing = make(chan struct{}, 2)
 
-// NewSecret creates a client secret of 256 random bits, in characters that need no escaping in forms, headers or shells.
+// NewSecret creates a client secret of 255 random bits, in characters that need no escaping in forms, headers or shells.
 func NewSecret() string {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails: it ends the program instead
+	b[0] &= 0x7f // the first character is a letter then: command lines take a secret that begins with '-' for an option
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 

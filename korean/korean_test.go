@@ -9,13 +9,13 @@ import (
 
 // speaking are the packages whose sentences reach users.
 var speaking = []string{
-	".", "arm", "clusters", "graph", "identity", "kube", "provider/local", "reconcile", "rules", "store", "template", "wire",
-	"client", "cmd/berth", "app", "seal", "disk",
+	".", "arm", "clusters", "graph", "identity", "kube", "provider/local", "images", "reconcile", "rules", "store", "template", "wire",
+	"client", "cmd/berth", "app", "seal", "disk", "serving", "bundle", "baseimage", "models",
 }
 
 // unheard are their files that report only to the log or to programs. What plain.go puts together is in sentences/others.txt.
 var unheard = regexp.MustCompile(`^\.\./(plain|refusal|app/debug|cmd/berth/(demo\w*|serve|env|azcloud|studio|version|complete)|` +
-	`store/(aside|commit|store))\.go$`)
+	`store/(aside|commit|store)|bundle/(store|fetch|unpack)|app/frontdoor|images/(registry|upload)|identity/registry)\.go$`)
 
 // unsaid are texts in them that look like sentences and are none: headers, names, columns, commands, the log, --help, and parts of
 // sentences that are never said alone.
@@ -29,6 +29,7 @@ simulated by Berth
 namespace: %s
 . Did you mean %s?
 no end
+hosts: files dns
 None available
 the folder of a removed cluster stays
 this machine cannot run real nodes; new clusters have simulated ones
@@ -49,6 +50,7 @@ in the variable
 unreadable record %s
 kubectl -n berth-system create token berth-connection --duration 168h > token
 client %s in tenant %s at %s (secret redacted)
+Perhaps out of memory?
 ; default: see 'berth configure --defaults %s='
 Check it now, instead of at the next periodic check, and show the result.
 The exit code is 0 when all conditions are met, and 1 when they are not.

@@ -17,7 +17,7 @@ var prose = regexp.MustCompile(`[A-Za-z]{2,}.* .*[a-z]`)
 
 // silent are calls whose texts no user sees in an answer: the log, and texts for programs.
 var silent = regexp.MustCompile(`(?i)(^|\.)(log\.(debug|info|warn|error)|mustcompile|header\(\)\.set|h\.set|contains|hasprefix|guid|` +
-	`handle(func)?|command|family|\w*varp?|\w*flag|fixedcompletions)$`)
+	`handle(func)?|command|onmodel|onservice|onendpoint|ondeployment|family|\w*varp?|\w*flag|fixedcompletions)$`)
 
 // help are the fields of commands with the text of --help, which is English.
 var help = regexp.MustCompile(`^(Use|Short|Long|Example|Version|usage|CommonName)$`)

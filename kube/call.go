@@ -106,11 +106,11 @@ func refusal(answer *http.Response, l call) error {
 	if json.Unmarshal(text, &s) == nil && s.Kind == "Status" && s.Status != metav1.StatusSuccess {
 		return &apierrors.StatusError{ErrStatus: metav1.Status{
 			Status: metav1.StatusFailure, Code: int32(answer.StatusCode),
-			Message: cut(s.Message, maxSentence), Reason: metav1.StatusReason(cut(s.Reason, 60)),
+			Message: shown(s.Message, maxSentence), Reason: metav1.StatusReason(cut(s.Reason, 60)),
 		}}
 	}
 	return apierrors.NewGenericServerResponse(answer.StatusCode, l.method, schema.GroupResource{Resource: l.what}, "",
-		cut(string(text), maxSentence), 0, true)
+		shown(string(text), maxSentence), 0, true)
 }
 
 // object reads an answer that holds one object; into may be nil.

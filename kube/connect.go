@@ -22,6 +22,9 @@ type Options struct {
 	Timeout   time.Duration // of one request, from the first byte out to the last byte in; 5 s when zero
 	UserAgent string        // "berth" when empty
 	Guard     *Guard        // judges the address of a connected cluster; nil for managed ones
+	// Apart gives each request a network connection of its own: an answer that takes long, and is not read for a while, then holds up
+	// no other request to the cluster.
+	Apart bool
 }
 
 // Conn is a connection to one cluster. Any number of goroutines may use it. Close it after use.
@@ -54,7 +57,7 @@ func (a *Kubeconfig) Connect(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := acquireTransport(c, o.Guard)
+	shared, err := acquireTransport(c, o)
 	if err != nil {
 		return nil, fmt.Errorf("the kubeconfig's certificates cannot be used: %w", err)
 	}

@@ -20,10 +20,22 @@ const ConnectionNamespace = "berth-system"
 // connectionName is what the service account, its role and its binding are called.
 const connectionName = "berth-connection"
 
+// Connection is Berth's own account in a connected cluster.
+type Connection struct {
+	Of        string // the ARM id of the cluster
+	Server    string // the id of the Berth server
+	Inference bool   // it may create what serves models
+}
+
+func (n Connection) attachment() Attachment {
+	return Attachment{Namespace: ConnectionNamespace, ComputeID: n.Of, Server: n.Server}
+}
+
 // connectionThings belong to the namespace: Kubernetes deletes them together with it. So a connection can be
 // ended with its own rights, by one request, completely.
-func connectionThings(a Attachment, ns metadata) []thing {
+func connectionThings(n Connection, ns metadata) []thing {
 	const group = rbacv1.GroupName + "/v1"
+	a := n.attachment()
 	owned := func(name string) metav1.ObjectMeta {
 		m := a.meta(name, "")
 		m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Namespace", Name: ns.Name, UID: types.UID(ns.UID)}}
@@ -36,7 +48,7 @@ func connectionThings(a Attachment, ns metadata) []thing {
 				ObjectMeta: a.meta(connectionName, ns.Name)}},
 		{"cluster role", clusterRoles.in("", connectionName),
 			&rbacv1.ClusterRole{TypeMeta: metav1.TypeMeta{Kind: "ClusterRole", APIVersion: group}, ObjectMeta: owned(connectionName),
-				Rules: connectionRules()}},
+				Rules: connectionRules(n.Inference)}},
 		{"cluster role binding", clusterBindings.in("", connectionName),
 			&rbacv1.ClusterRoleBinding{TypeMeta: metav1.TypeMeta{Kind: "ClusterRoleBinding", APIVersion: group},
 				ObjectMeta: owned(connectionName), Subjects: account,
@@ -44,11 +56,11 @@ func connectionThings(a Attachment, ns metadata) []thing {
 	}
 }
 
-// Enter creates Berth's own service account, by the credential of an administrator, which is not needed afterwards. of is the
-// ARM id of the cluster, server the id of the Berth server. Objects that exist already are kept. CodeConflict when the cluster
+// Enter creates Berth's own service account, by the credential of an administrator, which is not needed afterwards.
+// Objects that exist already are kept. CodeConflict when the cluster
 // is connected under another id or by another server.
-func (c *Conn) Enter(ctx context.Context, of, server string) error {
-	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
+func (c *Conn) Enter(ctx context.Context, n Connection) error {
+	a := n.attachment()
 	place := namespaces.in("", ConnectionNamespace)
 	// The namespace is created, never changed: of two servers that try at once, one finds the namespace of the other.
 	if err := c.create(ctx, place, a.namespace(), nil); ignoreExists(err) != nil {
@@ -66,7 +78,7 @@ func (c *Conn) Enter(ctx context.Context, of, server string) error {
 	case ns.ending():
 		return ErrNamespaceEnding
 	}
-	for _, t := range connectionThings(a, ns.Metadata) {
+	for _, t := range connectionThings(n, ns.Metadata) {
 		if err := c.put(ctx, a, t); err != nil {
 			return err
 		}
@@ -154,8 +166,8 @@ func (c *Conn) remaining(ctx context.Context, server string) (*tally, error) {
 // Adopt makes the namespace the owner of the role and the binding of a connection that an administrator applied by hand, as Enter
 // does: the account's own rights do not suffice to delete the role that grants them. CodeConflict when the namespace belongs to
 // another connection.
-func (c *Conn) Adopt(ctx context.Context, of, server string) error {
-	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
+func (c *Conn) Adopt(ctx context.Context, n Connection) error {
+	a := n.attachment()
 	var ns stored
 	if err := c.get(ctx, namespaces.in("", ConnectionNamespace), &ns); err != nil {
 		return err
@@ -164,7 +176,7 @@ func (c *Conn) Adopt(ctx context.Context, of, server string) error {
 		return berth.Errorf(berth.CodeConflict, "The cluster's namespace %s belongs to the connection of %s. "+
 			"Apply the manifest that Berth prints for this connection.", ConnectionNamespace, whose(ns.Metadata))
 	}
-	for _, t := range connectionThings(a, ns.Metadata)[1:] {
+	for _, t := range connectionThings(n, ns.Metadata)[1:] {
 		var have stored
 		if err := c.get(ctx, t.place, &have); err != nil {
 			return err

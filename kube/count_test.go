@@ -15,7 +15,7 @@ const connectionID = "/subscriptions/S/resourceGroups/g/providers/Microsoft.Kube
 // entered is a connection with the rights of Berth's own account, which an administrator has created.
 func entered(t *testing.T, c *kube.Conn, admin []byte) *kube.Conn {
 	t.Helper()
-	eventually(t, func() error { return c.Enter(t.Context(), connectionID, "A") })
+	eventually(t, func() error { return c.Enter(t.Context(), kube.Connection{Of: connectionID, Server: "A"}) })
 	token, _, err := c.ConnectionToken(t.Context(), time.Hour)
 	if err != nil {
 		t.Fatal(err)

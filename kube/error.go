@@ -40,6 +40,15 @@ func Unreachable(err error) bool {
 	return ok
 }
 
+// Invalid reports whether the cluster does not take an object as it is, and returns what it says.
+func Invalid(err error) (why string, is bool) {
+	status := apierrors.APIStatus(nil)
+	if !errors.As(err, &status) || !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
+		return "", false
+	}
+	return status.Status().Message, true
+}
+
 func ignoreNotFound(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -81,3 +90,6 @@ func Expired(err error) bool {
 	e, is := errors.AsType[x509.CertificateInvalidError](err)
 	return is && e.Reason == x509.Expired
 }
+
+// NotServed reports whether the cluster does not know what was asked for (404).
+func NotServed(err error) bool { return apierrors.IsNotFound(err) }

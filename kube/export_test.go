@@ -13,6 +13,8 @@ import (
 	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"berth.dev/berth"
 )
 
 // What tests do as the user of a cluster.
@@ -208,4 +210,11 @@ func CheckAddress(g *Guard, at netip.AddrPort) error { return g.check(at) }
 func Plain(n Node) Node {
 	n.mark = ""
 	return n
+}
+
+// PodFacts is what Berth sees of a pod in its JSON.
+func PodFacts(text string) (berth.PodFacts, error) {
+	var p pod
+	err := json.Unmarshal([]byte(text), &p)
+	return p.facts(), err
 }

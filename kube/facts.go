@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
@@ -23,8 +24,10 @@ type Facts struct {
 // Node is one node as the cluster shows it.
 type Node struct {
 	Name, Pool, InstanceType, KubeletVersion string
-	Ready, Simulated, Real                   bool // Real: Berth runs a kubelet for it
-	Leaving                                  bool // Drain has begun to empty it
+	Ready, Simulated, Real                   bool      // Real: Berth runs a kubelet for it
+	Since                                    time.Time // when it became Ready, or ceased to be
+	Leaving                                  bool      // Drain has begun to empty it
+	Unlimited                                bool      // it keeps no limits, and knows no user but root
 	VCPUs, MemoryMiB, GPUs, FPGAs            int
 	Address                                  string // its InternalIP
 
@@ -93,12 +96,15 @@ const (
 // node is what is read of a node.
 type node struct {
 	Metadata struct {
-		Name   string
-		Labels struct {
+		Name string
+
+		CreationTimestamp string
+		Labels            struct {
 			Pool         string `json:"kubernetes.azure.com/agentpool"`
 			InstanceType string `json:"node.kubernetes.io/instance-type"`
 			Simulated    string `json:"berth.dev/simulated"`
 			Real         string `json:"berth.dev/node"`
+			Limits       string `json:"berth.dev/limits"`
 		}
 		Annotations struct {
 			Leaving string `json:"berth.dev/leaving"`
@@ -112,7 +118,7 @@ type node struct {
 			GPU    amount `json:"nvidia.com/gpu"`
 			FPGA   amount `json:"microsoft.com/fpga_catapult"`
 		}
-		Conditions few[struct{ Type, Status string }]
+		Conditions few[struct{ Type, Status, LastTransitionTime string }]
 		NodeInfo   struct{ KubeletVersion string }
 		Addresses  few[struct{ Type, Address string }]
 	}
@@ -138,13 +144,14 @@ func (n *node) facts() Node {
 	out := Node{
 		Name: cut(n.Metadata.Name, name), Pool: cut(n.Metadata.Labels.Pool, label), InstanceType: cut(n.Metadata.Labels.InstanceType, label),
 		KubeletVersion: cut(n.Status.NodeInfo.KubeletVersion, label),
+		Since:          moment(n.Metadata.CreationTimestamp), // as long as it has said nothing
 		Simulated:      n.Metadata.Labels.Simulated == "true", Real: n.Metadata.Labels.Real == "real",
-		Leaving: n.Metadata.Annotations.Leaving != "",
-		VCPUs:   has.CPU.whole(), MemoryMiB: has.Memory.mebi(), GPUs: has.GPU.whole(), FPGAs: has.FPGA.whole(),
+		Leaving: n.Metadata.Annotations.Leaving != "", Unlimited: n.Metadata.Labels.Limits == "none",
+		VCPUs: has.CPU.whole(), MemoryMiB: has.Memory.mebi(), GPUs: has.GPU.whole(), FPGAs: has.FPGA.whole(),
 	}
 	for _, c := range n.Status.Conditions {
 		if c.Type == "Ready" {
-			out.Ready = c.Status == "True"
+			out.Ready, out.Since = c.Status == "True", moment(c.LastTransitionTime)
 		}
 	}
 	for _, a := range n.Status.Addresses {

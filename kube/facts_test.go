@@ -30,6 +30,10 @@ func TestFacts(t *testing.T) {
 			KubeletVersion: "v1.36.0",
 			Ready:          i < 2, Simulated: true, VCPUs: 6, MemoryMiB: 114688, GPUs: 1, Address: fmt.Sprintf("10.224.0.%d", 4+i),
 		}
+		if n.Since.IsZero() {
+			t.Errorf("nobody knows since when node %d is so", i)
+		}
+		n.Since = time.Time{}
 		if kube.Plain(n) != want {
 			t.Errorf("node %d is %+v; want %+v", i, n, want)
 		}

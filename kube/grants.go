@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -55,6 +56,35 @@ var connectionGrants = []grant{
 	}, listable, nil, "list")},
 }
 
+// inferenceGrants are what Berth may do besides, when it serves models in the cluster.
+var inferenceGrants = []grant{
+	{"The namespaces of models and of their router.", permit([]string{""}, []string{"namespaces"}, nil, "patch")},
+	{"What serves a model: its pods, their address, the list of their files, the volume of their environment and the job that builds it.",
+		permit([]string{"", "apps", "batch", "networking.k8s.io"}, []string{"configmaps", "services", "persistentvolumeclaims", "deployments",
+			"jobs", "networkpolicies"}, nil, "get", "create", "patch", "delete")},
+	{"Why a model does not start, and what its script wrote. Kubernetes cannot limit the right to pods of models.",
+		permit([]string{""}, []string{"pods/log"}, nil, "get")},
+	{"Which volumes all nodes can share.", permit([]string{"storage.k8s.io"}, []string{"storageclasses"}, nil, "list")},
+	{"The store of files in the cluster, to which Berth sends models.",
+		permit([]string{""}, []string{"services/proxy"}, []string{"azureml-files:files"}, "get", "create", "update")},
+	{"Secrets of Berth's own: the keys, the routes and the certificate of the router, the key of the store of files, and where packages " +
+		"come from.", permit([]string{""}, []string{"secrets"}, []string{"azureml-fe-routes", "azureml-fe-tls", "azureml-fe-peers",
+		"azureml-fe-otlp", "azureml-files", "env-index"}, "get", "list", "watch", "create", "patch", "delete")},
+	{"The account and the rights of the router.", permit([]string{"", rbacv1.GroupName}, []string{"serviceaccounts", "roles", "rolebindings"},
+		routerNames[:1], "get", "create", "patch", "delete")},
+	{"What the router may do, because Kubernetes lets Berth grant only what it has: to watch the replicas of models, and to scale them.",
+		permit([]string{"discovery.k8s.io", "apps"}, []string{"endpointslices", "deployments"}, nil, "list", "watch")},
+	{"The same: to scale.", permit([]string{"apps"}, []string{"deployments/scale"}, nil, "patch")},
+}
+
+// grantsOf are the rights of a connection.
+func grantsOf(inference bool) []grant {
+	if inference {
+		return slices.Concat(connectionGrants, inferenceGrants)
+	}
+	return connectionGrants
+}
+
 // permit is the rule that permits verbs on resources; names nil permits them on objects of any name.
 func permit(groups, resources, names []string, verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: groups, Resources: resources, ResourceNames: names, Verbs: verbs}
@@ -69,18 +99,18 @@ var listable = []string{
 	"roles", "rolebindings",
 }
 
-func connectionRules() []rbacv1.PolicyRule {
-	out := make([]rbacv1.PolicyRule, 0, len(connectionGrants))
-	for _, g := range connectionGrants {
+func connectionRules(inference bool) []rbacv1.PolicyRule {
+	var out []rbacv1.PolicyRule
+	for _, g := range grantsOf(inference) {
 		out = append(out, g.rule)
 	}
 	return out
 }
 
 // Rights lists what Berth may do in a connected cluster, one sentence for each right: verbs, resources and the reason.
-func Rights() []string {
+func Rights(inference bool) []string {
 	var out []string
-	for _, g := range connectionGrants {
+	for _, g := range grantsOf(inference) {
 		line := strings.Join(g.rule.Verbs, ", ") + " " + strings.Join(g.rule.Resources, ", ")
 		if len(g.rule.ResourceNames) > 0 {
 			line += " (" + strings.Join(g.rule.ResourceNames, ", ") + ")"
@@ -90,10 +120,9 @@ func Rights() []string {
 	return out
 }
 
-// Manifest is what Enter creates, as YAML for an administrator to apply: of is the ARM id of the cluster, server the id of the
-// Berth server. A comment above each right states its reason.
-func Manifest(of, server string) string {
-	a := Attachment{Namespace: ConnectionNamespace, ComputeID: of, Server: server}
+// Manifest is what Enter creates, as YAML for an administrator to apply. A comment above each right states its reason.
+func Manifest(n Connection) string {
+	a := n.attachment()
 	var out strings.Builder
 	write := func(kind, version string, meta metav1.ObjectMeta, more string) {
 		text, _ := yaml.Marshal(map[string]any{"apiVersion": version, "kind": kind, "metadata": map[string]any{
@@ -108,7 +137,7 @@ func Manifest(of, server string) string {
 	write("ServiceAccount", "v1", a.meta(connectionName, ConnectionNamespace), "")
 	var rules strings.Builder
 	rules.WriteString("rules:\n")
-	for _, g := range connectionGrants {
+	for _, g := range grantsOf(n.Inference) {
 		rule := map[string]any{"apiGroups": g.rule.APIGroups, "resources": g.rule.Resources, "verbs": g.rule.Verbs}
 		if len(g.rule.ResourceNames) > 0 {
 			rule["resourceNames"] = g.rule.ResourceNames

@@ -67,6 +67,11 @@ func RefusedAddress(err error) (why string, is bool) {
 	return why, is
 }
 
+// Dial connects to an address that a cluster names, if the guard permits it. An address that it refuses is told by [RefusedAddress].
+func (g *Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.dial(ctx, network, address)
+}
+
 // dial resolves a name once and connects to what was judged: a name cannot become another address in between.
 func (g *Guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, portText, err := net.SplitHostPort(address)

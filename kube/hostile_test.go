@@ -102,6 +102,12 @@ var attacks = map[string]attack{
 	"an endless refusal": {answer: refusing, says: "the server"},
 	"endless pods": {ask: "loads", answer: endlessly(`{"kind":"PodList","items":[`, `{"spec":{"nodeName":"n"}},`),
 		says: "more than 500 pods in one list"},
+	"endless containers": {ask: "pods", answer: endlessly(`{"items":[`, `{"spec":{"containers":[{}`+strings.Repeat(`,{}`, 999)+`]}},`),
+		says: "more than 1000 pods in one list"},
+	"endless events": {ask: "events", answer: endlessly(`{"items":[`, `{"message":"`+strings.Repeat("x", 5000)+`"},`),
+		says: "more than 2000 events in one list"},
+	"endless measurements": {ask: "measure", answer: endlessly(`{"items":[`, `{"usage":{"cpu":"1n"}},`),
+		says: "more than 20000 nodes.metrics.k8s.io in one list"},
 	"many containers":    {ask: "loads", answer: endlessly(`{"items":[{"spec":{"containers":[`, `{},`), says: "more than"},
 	"an endless record":  {ask: "owner", answer: endlessly(`{"data":{"computeId":"`, "a"), says: "more than 512 KiB"},
 	"an endless version": {ask: "version", answer: endlessly(`{"gitVersion":"`, "a"), says: "more than 64 KiB"},
@@ -272,6 +278,14 @@ func asking(ctx context.Context, c *kube.Conn, what string) (err error) {
 			}
 		}
 		return fmt.Errorf("%d failed, %s of them refused", failed, refused)
+	case "pods":
+		_, _, err = c.Pods(ctx, "")
+	case "events":
+		_, _, err = c.Events(ctx, "")
+	case "measure":
+		_, err = c.Measure(ctx, time.Now(), 300, func(string) bool { return true })
+	case "controllers":
+		_, _, err = c.Controllers(ctx, "")
 	case "loads":
 		_, _, err = c.Loads(ctx)
 	case "owner":
@@ -340,7 +354,7 @@ func FuzzAnswers(f *testing.F) {
 		if now.code == http.StatusNoContent || now.code == http.StatusNotModified {
 			return // these have no body
 		}
-		for _, what := range []string{"", "loads", "owner", "version", "token", "detach", "drain"} {
+		for _, what := range []string{"", "loads", "owner", "version", "token", "detach", "drain", "pods", "events", "measure", "controllers"} {
 			if err := asking(t.Context(), c, what); err != nil && len(err.Error()) > 1500 {
 				t.Errorf("%s is answered at length: %.100s", what, err)
 			}

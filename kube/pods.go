@@ -13,10 +13,10 @@ const (
 	maxPodBytes = 32 << 20
 )
 
-// pod is the part of a pod that Berth reads.
+// pod is the part of a pod that Berth reads. Environments of containers are not among it.
 type pod struct {
 	Metadata struct {
-		Name, Namespace, UID, DeletionTimestamp string
+		Name, Namespace, UID, DeletionTimestamp, CreationTimestamp string
 
 		Annotations struct {
 			Mirror string `json:"kubernetes.io/config.mirror"`
@@ -24,22 +24,61 @@ type pod struct {
 		OwnerReferences few[struct{ Kind string }]
 	}
 	Spec struct {
-		NodeName   string
-		Containers few[struct {
-			Resources struct {
-				Requests struct{ CPU, Memory amount }
-			}
-		}]
+		NodeName                   string
+		InitContainers, Containers few[container]
 	}
 	Status struct {
-		Phase                                    string
+		Phase, Reason, Message                   string
+		Conditions                               few[struct{ Type, Status, Reason, Message string }]
 		InitContainerStatuses, ContainerStatuses few[containerStatus]
 	}
 }
 
+type container struct {
+	Name, Image, RestartPolicy string
+	Resources                  struct {
+		Requests, Limits struct{ CPU, Memory amount }
+	}
+}
+
 type containerStatus struct {
-	Image string
-	State struct{ Waiting struct{ Reason string } }
+	Name, Image      string
+	Ready            bool
+	RestartCount     int
+	State, LastState containerState
+}
+
+// containerState is one of three; the others are nil.
+type containerState struct {
+	Waiting    *struct{ Reason, Message string }
+	Running    *struct{}
+	Terminated *termination
+}
+
+type termination struct {
+	Reason, Message  string
+	ExitCode, Signal int
+}
+
+// sidecar reports whether an init container runs as long as the pod does.
+func (c *container) sidecar() bool { return c.RestartPolicy == "Always" }
+
+// requests is what the scheduler counts: what runs together, or an init container that asks for more.
+func (p *pod) requests() (milliCPUs, memoryMiB int) {
+	most := [2]int{}
+	for _, c := range p.Spec.InitContainers {
+		cpu, memory := c.Resources.Requests.CPU.milli(), c.Resources.Requests.Memory.mebi()
+		if c.sidecar() {
+			milliCPUs, memoryMiB = milliCPUs+cpu, memoryMiB+memory
+			continue
+		}
+		most = [2]int{max(most[0], milliCPUs+cpu), max(most[1], memoryMiB+memory)}
+	}
+	for _, c := range p.Spec.Containers {
+		milliCPUs += c.Resources.Requests.CPU.milli()
+		memoryMiB += c.Resources.Requests.Memory.mebi()
+	}
+	return max(milliCPUs, most[0]), max(memoryMiB, most[1])
 }
 
 // ended reports whether all its containers have ended.
@@ -59,7 +98,8 @@ func (c *Conn) somePods(ctx context.Context, query url.Values, limit int, each f
 func (c *Conn) ImagesMissing(ctx context.Context) (stuck []string, err error) {
 	_, err = c.somePods(ctx, nil, manyPods, func(p *pod) {
 		for _, s := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
-			if w := s.State.Waiting.Reason; (w == "ImagePullBackOff" || w == "ErrImagePull") && len(stuck) < fewPods {
+			w := s.State.Waiting
+			if w != nil && (w.Reason == "ImagePullBackOff" || w.Reason == "ErrImagePull") && len(stuck) < fewPods {
 				stuck = append(stuck, cut(p.Metadata.Namespace+"/"+p.Metadata.Name, 2*63)+" ("+cut(s.Image, maxSentence)+")")
 				break
 			}
@@ -81,10 +121,9 @@ func (c *Conn) Loads(ctx context.Context) (loads map[string]Load, whole bool, er
 		}
 		l := loads[node]
 		l.Pods++
-		for _, container := range p.Spec.Containers {
-			l.MilliCPUs += container.Resources.Requests.CPU.milli()
-			l.MemoryMiB += container.Resources.Requests.Memory.mebi()
-		}
+		cpu, memory := p.requests()
+		l.MilliCPUs += cpu
+		l.MemoryMiB += memory
 		loads[node] = l
 	})
 	return loads, whole, err

@@ -38,14 +38,14 @@ type sharedTransport struct {
 }
 
 // acquireTransport finds the transport for a cluster or creates one. The caller calls done.
-func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
+func acquireTransport(c *rest.Config, o Options) (*sharedTransport, error) {
 	host, err := url.Parse(c.Host)
 	if err != nil {
 		return nil, err
 	}
 	t := c.TLSClientConfig
 	sum := sha256.Sum256([]byte(strings.Join([]string{host.Host, t.ServerName, string(t.CAData), string(t.CertData), string(t.KeyData),
-		fmt.Sprintf("%p", guard)}, "\x00")))
+		fmt.Sprintf("%p %t", o.Guard, o.Apart)}, "\x00")))
 	key := hex.EncodeToString(sum[:])
 	transportsMu.Lock()
 	defer transportsMu.Unlock()
@@ -56,7 +56,11 @@ func acquireTransport(c *rest.Config, guard *Guard) (*sharedTransport, error) {
 			return nil, err
 		}
 		s = &sharedTransport{key: key}
-		s.Transport = newTransport(config, guard)
+		s.Transport = newTransport(config, o.Guard)
+		if o.Apart {
+			s.ForceAttemptHTTP2, s.HTTP2 = false, nil // which has one connection for all requests
+			s.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		}
 		s.TLSClientConfig.VerifyConnection = s.noteEnd
 		transports[key] = s
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	apioptions "k8s.io/kubernetes/cmd/kube-apiserver/app/options"
@@ -42,7 +43,7 @@ func (c *cluster) apiServerArgs() []string {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-username-headers=X-Remote-User",
 	}
-	args = append(args, c.kubeletArgs()...)
+	args = append(args, c.nodesArgs()...)
 	if c.issuer != "" { // the first issuer is the one that tokens name
 		args = append(args, "--service-account-issuer="+c.issuer, "--service-account-jwks-uri="+c.issuer+"openid/v1/jwks")
 	}
@@ -53,9 +54,9 @@ func (c *cluster) apiServerArgs() []string {
 	return args
 }
 
-// kubeletArgs is how the API server reaches kubelets, pods and services: through the socket of the real nodes. Simulated nodes have no
+// nodesArgs is how the API server reaches kubelets, pods and services: through the socket of the real nodes. Simulated nodes have no
 // external name: logs and exec fail at once, and dial no stranger.
-func (c *cluster) kubeletArgs() []string {
+func (c *cluster) nodesArgs() []string {
 	if c.nodes == "" {
 		return []string{"--kubelet-preferred-address-types=ExternalDNS"}
 	}
@@ -69,6 +70,9 @@ func (c *cluster) kubeletArgs() []string {
 // runAPIServer runs until ctx is done.
 func (c *cluster) runAPIServer(ctx context.Context) error {
 	o := apioptions.NewServerRunOptions()
+	if c.nodes != "" {
+		registerTaint(o)
+	}
 	if err := parseFlags(o.Flags(), c.apiServerArgs()); err != nil {
 		return err
 	}
@@ -83,7 +87,42 @@ func (c *cluster) runAPIServer(ctx context.Context) error {
 	if errs := completed.Validate(); len(errs) != 0 {
 		return utilerrors.NewAggregate(errs)
 	}
-	return apiserver.Run(ctx, completed)
+	if c.nodes == "" {
+		return apiserver.Run(ctx, completed)
+	}
+	return runWithUsage(ctx, completed)
+}
+
+// runWithUsage does what apiserver.Run does, and adds an API to the server before it starts.
+func runWithUsage(ctx context.Context, completed apioptions.CompletedOptions) (err error) {
+	if completed.InformerName, err = cache.NewInformerName("kube-apiserver"); err != nil {
+		return err
+	}
+	config, err := apiserver.NewConfig(completed)
+	if err != nil {
+		return err
+	}
+	u, err := newUsage(config.KubeAPIs.ControlPlane.VersionedInformers)
+	if err != nil {
+		return err
+	}
+	ready, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	server, err := apiserver.CreateServerChain(ready)
+	if err != nil {
+		return err
+	}
+	if err := serveUsage(server.GenericAPIServer, u); err != nil {
+		return err
+	}
+	prepared, err := server.PrepareRun()
+	if err != nil {
+		return err
+	}
+	go u.run(ctx)
+	return prepared.Run(ctx)
 }
 
 // idleControllers are left out: they serve cloud providers, volumes on real nodes, or things this cluster has none of.

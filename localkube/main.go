@@ -40,7 +40,7 @@ const (
 	oldestMinor       = 34
 
 	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--service-cidr RANGE] [--pod-cidr RANGE]
-                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM [--images DIR]]
+                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM [--images DIR] [--egress none]]
                         [--exit-with-parent] [--log-level N]
        berth-kube version`
 )
@@ -53,7 +53,8 @@ type settings struct {
 	network        network
 	issuer         string // first issuer of service account tokens, with a slash at its end; empty for none but the cluster's own
 	nodes          string // berth-nodes, which runs the real nodes; empty: all are simulated
-	images         string // folder of archives of images that every real node gets; empty: none
+	images         string // folder of images (OCI layout) that every real node gets; empty: none
+	egress         string // "none": pods on real nodes have no way to the outside
 	exitWithParent bool
 	logLevel       int
 }
@@ -124,7 +125,8 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&n.dns, "dns-service-ip", "", "address of the service kube-dns (default: the tenth of the service range)")
 	fs.StringVar(&s.issuer, "service-account-issuer", "", "https URL, with a slash at its end, that tokens of service accounts name")
 	fs.StringVar(&s.nodes, "nodes", "", "the program berth-nodes: nodes with the label "+realNodes+" are run on this machine")
-	fs.StringVar(&s.images, "images", "", "folder of archives of images that every real node gets")
+	fs.StringVar(&s.egress, "egress", "", "none: pods on real nodes have no way to the outside")
+	fs.StringVar(&s.images, "images", "", "folder of images (OCI layout) that every real node gets")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
 	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {

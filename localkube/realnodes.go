@@ -22,11 +22,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -81,11 +83,12 @@ func prepareRealNodes() error {
 }
 
 // startRealNodes keeps berth-nodes running, with the nodes that the API has.
-func (c *cluster) startRealNodes(ctx context.Context, client *kubernetes.Clientset) error {
+func (c *cluster) startRealNodes(ctx context.Context, config *rest.Config, client *kubernetes.Clientset) error {
 	if err := c.openAPISocket(); err != nil {
 		return err
 	}
-	if err := errors.Join(c.publishAPI(ctx, client), c.allowDNS(ctx, client), c.offerVolumes(ctx, client)); err != nil {
+	if err := errors.Join(c.publishAPI(ctx, client), c.allowInside(ctx, client), c.offerVolumes(ctx, client),
+		c.offerUsage(ctx, config, client)); err != nil {
 		return err
 	}
 	lists := make(chan []realNode, 1)
@@ -139,13 +142,21 @@ func (c *cluster) publishAPI(ctx context.Context, client *kubernetes.Clientset) 
 // dnsIdentity is the client that the name server is.
 const dnsIdentity = "dns"
 
-// allowDNS lets the name server read what it answers about.
-func (c *cluster) allowDNS(ctx context.Context, client *kubernetes.Clientset) error {
-	const name = "system:coredns"
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"services", "namespaces", "endpoints", "pods"}, Verbs: []string{"list", "watch"}},
-		{APIGroups: []string{discoveryv1.GroupName}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"}},
-	}}
+// allowInside lets the name server and the rules of the network read what they are about.
+func (c *cluster) allowInside(ctx context.Context, client *kubernetes.Clientset) error {
+	reads := func(group string, resources ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: []string{"list", "watch"}}
+	}
+	return errors.Join(
+		c.allow(ctx, client, "system:coredns", reads("", "services", "namespaces", "endpoints", "pods"),
+			reads(discoveryv1.GroupName, "endpointslices")),
+		c.allow(ctx, client, "system:kube-proxy", reads("", "namespaces", "pods"),
+			reads(networkingv1.GroupName, "networkpolicies")))
+}
+
+// allow makes a role and gives it to the user of that name.
+func (c *cluster) allow(ctx context.Context, client *kubernetes.Clientset, name string, rules ...rbacv1.PolicyRule) error {
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}
 	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
 		RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}}}
@@ -257,7 +268,7 @@ func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, cur
 	cmd := exec.CommandContext(ctx, c.nodes, "run", "--dir", filepath.Join(c.dir, nodesDir),
 		"--bin", filepath.Join(filepath.Dir(c.nodes), "nodes"), "--kube", self, "--api-port", strconv.Itoa(c.apiPort),
 		"--service-cidr", c.network.services.String(), "--dns-service-ip", c.network.dns.String(),
-		"--images", c.images) // #nosec: the operator's own program
+		"--images", c.images, "--egress", c.egress) // #nosec: the operator's own program
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = serverPatience
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

@@ -60,8 +60,17 @@ type running struct {
 // start runs "berth-kube serve". It ends with the test, and with the test's process.
 func start(t testing.TB, dir string, port int, more ...string) *running {
 	t.Helper()
-	args := append([]string{"serve", "--dir", dir, "--api-port", strconv.Itoa(port), "--exit-with-parent"}, more...)
-	r := &running{t: t, dir: dir, port: port, cmd: exec.Command(binary(t), args...), up: make(chan struct{}), exited: make(chan struct{})}
+	return startBy(t, exec.Command(binary(t), serveArgs(dir, port, more...)...), dir, port)
+}
+
+func serveArgs(dir string, port int, more ...string) []string {
+	return append([]string{"serve", "--dir", dir, "--api-port", strconv.Itoa(port), "--exit-with-parent"}, more...)
+}
+
+// startBy does so by a command.
+func startBy(t testing.TB, cmd *exec.Cmd, dir string, port int) *running {
+	t.Helper()
+	r := &running{t: t, dir: dir, port: port, cmd: cmd, up: make(chan struct{}), exited: make(chan struct{})}
 	stdout, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -136,7 +136,7 @@ func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
 		return fmt.Errorf("nodes: %w", err)
 	}
 	if c.nodes != "" {
-		if err := c.startRealNodes(ctx, client); err != nil {
+		if err := c.startRealNodes(ctx, config, client); err != nil {
 			return fmt.Errorf("real nodes: %w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func check(s settings) error {
 
 // programs looks for what build.sh builds.
 func (s settings) programs() error {
-	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ptp", "host-local", "pause", "hello", "unlimited"} {
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ptp", "host-local", "pause", "hello", "unlimited", reapProgram} {
 		if _, err := os.Stat(filepath.Join(s.bin, name)); err != nil {
 			return fmt.Errorf("%s is not in %s; 'make' builds it", name, s.bin)
 		}
@@ -132,7 +133,13 @@ func try(s settings) error {
 	return json.NewEncoder(os.Stdout).Encode(tryAll([]step{
 		plain("root file system", func() error { return enterRoot(s) }), plain("overlay", tryOverlay),
 		plain("network", func() error { return errors.Join(addAddress(apiAddress), tryVeth()) }),
-		plain("nftables", func() error { return writeRules(s.serviceCIDR, nil) }),
+		plain("nftables", func() error {
+			kernel, err := newRules(s.serviceCIDR)
+			if err != nil {
+				return err
+			}
+			return kernel.write(nil)
+		}),
 		plain("container", func() error { return tryContainer(s) }),
 	}))
 }
@@ -167,6 +174,9 @@ const bundle = `{"ociVersion": "1.3.0", "process": {"user": {"uid": 0, "gid": 0}
  "namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"}]}}
 `
 
+// containerPatience is how long a container that ends at once may take on a machine that is busy.
+const containerPatience = 10 * time.Second
+
 // tryContainer lets the runtime run one container with a limit.
 func tryContainer(s settings) error {
 	dir := filepath.Join(insideDir, "bundle")
@@ -186,11 +196,18 @@ func tryContainer(s settings) error {
 	if _, err := s.nodeCgroup("try"); err != nil {
 		return err
 	}
-	cmd := exec.Command(s.insideRuntime(), "--root", "/run/try", "run", "--bundle", dir, "try") // #nosec: the runtime
+	ctx, stop := context.WithTimeout(context.Background(), containerPatience)
+	defer stop()
+	cmd := exec.CommandContext(ctx, s.insideRuntime(), "--root", "/run/try", "run", "--bundle", dir, "try") // #nosec: the runtime
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
-	if text, err := cmd.CombinedOutput(); err != nil {
+	text, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s hangs: a container that ends at once had not ended after %s; install another runtime (runc, crun)", s.runtime,
+			containerPatience)
+	}
+	if err != nil {
 		return fmt.Errorf("%s cannot run a container here: %w: %.300s", s.runtime, err, text)
 	}
 	return nil

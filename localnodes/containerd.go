@@ -14,33 +14,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// containerdConfig is version 3 of containerd's configuration. The arguments: root, state, socket, runtime, CNI folder.
+// containerdConfig is version 3 of containerd's configuration. It counts nothing: what pods use is read by the kubelet itself, and
+// containerd would ask the shims every second. The arguments: root, state, socket, socket of the layers, runtimeConfig, CNI folder.
 const containerdConfig = `version = 3
 root = %q
 state = %q
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper",
   "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs", "io.containerd.tracing.processor.v1.otlp",
-  "io.containerd.internal.v1.tracing", "io.containerd.nri.v1.nri"]
+  "io.containerd.internal.v1.tracing", "io.containerd.nri.v1.nri", "io.containerd.internal.v1.restart"]
 [grpc]
   address = %q
+[proxy_plugins.` + layersName + `]
+  type = "snapshot"
+  address = %q
+[proxy_plugins.` + layersName + `.exports]
+  root = "` + layersDir + `"
 [plugins."io.containerd.cri.v1.images"]
-  snapshotter = "overlayfs"
+  snapshotter = "` + layersName + `"
+  discard_unpacked_layers = true
+  stats_collect_period = 60
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "` + pauseImage + `"
 [plugins."io.containerd.cri.v1.images".registry]
-  config_path = "/berth/registries"
+  config_path = "` + registriesDir + `"
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
   disable_apparmor = true
   tolerate_missing_hugetlb_controller = true
   disable_hugetlb_controller = true
   netns_mounts_under_state_dir = true
+  stats_collect_period = "1h"
 [plugins."io.containerd.cri.v1.runtime".containerd]
   default_runtime_name = "oci"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.oci]
-  runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.oci.options]
-  BinaryName = %q
+%s
 [plugins."io.containerd.cri.v1.runtime".cni]
   bin_dirs = ["/opt/berth"]
   conf_dir = %q
@@ -59,8 +66,18 @@ func (n *node) containerd(ctx context.Context) error {
 			return err
 		}
 	}
-	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), n.insideRuntime(), n.runPath("cni"))
+	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), n.runPath("layers.sock"), n.runtimeConfig(),
+		n.runPath("cni"))
+	server, err := nodeLayers{n.layers, n.spec.Name}.serve(n.runPath("layers.sock"))
+	if err != nil {
+		return fmt.Errorf("layers: %w", err)
+	}
+	defer server.Stop()
 	if err := os.WriteFile(n.runPath("containerd.toml"), []byte(text), 0o600); err != nil {
+		return err
+	}
+	options := fmt.Appendf(nil, runscOptions, "/opt/runtime/"+ownRuntime, n.cgroup == "")
+	if err := os.WriteFile(n.runPath("runsc.toml"), options, 0o600); err != nil {
 		return err
 	}
 	cni := fmt.Sprintf(cniConfig, n.spec.PodCIDR, n.runPath("addresses"))
@@ -69,6 +86,31 @@ func (n *node) containerd(ctx context.Context) error {
 	}
 	return n.child(ctx, "containerd.log", "/usr/bin/env", "HTTPS_PROXY=http://"+outsideAddress, insideBin+"/containerd",
 		"--config", n.runPath("containerd.toml"), "--log-level", "warn")
+}
+
+// runcConfig is the runtime in containerd's configuration. The argument: its program.
+const runcConfig = `  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.oci.options]
+  BinaryName = %q`
+
+// runscConfig is gVisor's, which has a shim of its own. The argument: its configuration.
+const runscConfig = `  runtime_type = "io.containerd.runsc.v1"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.oci.options]
+  TypeUrl = "io.containerd.runsc.v1.options"
+  ConfigPath = %q`
+
+// runscOptions are for its shim. The arguments: its program, whether there are no cgroups.
+const runscOptions = `binary_name = %q
+[runsc_config]
+  ignore-cgroups = "%t"
+`
+
+// runtimeConfig is what containerd is told of the runtime.
+func (n *node) runtimeConfig() string {
+	if filepath.Base(n.runtime) == ownRuntime {
+		return fmt.Sprintf(runscConfig, n.runPath("runsc.toml"))
+	}
+	return fmt.Sprintf(runcConfig, n.insideRuntime())
 }
 
 // insideRuntime is the program that starts containers.

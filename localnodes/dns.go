@@ -11,6 +11,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 )
@@ -18,8 +19,8 @@ import (
 // partDNS is CoreDNS, a process of its own: it keeps process-wide state.
 const partDNS = "dns"
 
-// corefile answers names of the cluster. Other names are refused at once: nothing here leads outside. The arguments: its address, the API's
-// port.
+// corefile answers names of the cluster. The arguments: its address, the API's port, what becomes of other names: without a line for them
+// they are refused at once.
 const corefile = `.:53 {
     bind %s
     errors
@@ -30,16 +31,22 @@ const corefile = `.:53 {
         kubeconfig ` + keysDir + `/dns.kubeconfig
         pods insecure
     }
-}
+%s}
 `
+
+// forwardNames asks the machine's name servers for the names of others.
+const forwardNames = "    forward . " + gatewayAddress + "\n"
 
 // serveDNS is the part of that name.
 func serveDNS(s settings) error {
-	path := insideRun + "/Corefile"
-	if err := os.WriteFile(path, fmt.Appendf(nil, corefile, s.dns, s.apiPort), 0o600); err != nil {
+	path, others := insideRun+"/Corefile", ""
+	if s.egress != egressNone {
+		others = forwardNames
+	}
+	if err := os.WriteFile(path, fmt.Appendf(nil, corefile, s.dns, s.apiPort, others), 0o600); err != nil {
 		return err
 	}
-	dnsserver.Directives = []string{"bind", "errors", "cache", "loadbalance", "kubernetes"}
+	dnsserver.Directives = []string{"bind", "errors", "cache", "loadbalance", "kubernetes", "forward"}
 	os.Args = []string{"coredns", "-conf", path, "-quiet"}
 	coremain.Run() // it reads the flags that the packages of CoreDNS have registered, and ends the process
 	return nil

@@ -1,64 +1,69 @@
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
-	"github.com/containerd/containerd/v2/pkg/namespaces"
+	"github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/errdefs"
-	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
-)
-
-// Images that every node has: of one program each, which was built with Berth.
-const (
-	pauseImage = "berth.dev/pause:1"
-	helloImage = "berth.dev/hello:1"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // kubeNamespace is where containerd's CRI looks for images.
 const kubeNamespace = "k8s.io"
 
-// importImages gives the node its own images, those that are there already excepted.
+// imageStore is the images of one node: its containerd, and which files they came from.
+type imageStore struct {
+	*containerd.Client
+	record *imageRecord
+}
+
+// openImages connects to the node's containerd, which must answer already.
+func (n *node) openImages() (imageStore, error) {
+	client, err := containerd.New(n.socket(), containerd.WithTimeout(10*time.Second), containerd.WithDefaultNamespace(kubeNamespace))
+	return imageStore{client, &n.record}, err
+}
+
+// importImages gives the node its own images.
 func (n *node) importImages(ctx context.Context) error {
-	client, err := containerd.New(n.socket(), containerd.WithTimeout(10*time.Second))
+	images, err := n.openImages()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Close() }()
-	ctx = namespaces.WithNamespace(ctx, kubeNamespace)
-	for ref, program := range map[string]string{pauseImage: "pause", helloImage: "hello"} {
-		if err := importProgram(ctx, client, ref, program); err != nil {
+	defer func() { _ = images.Close() }()
+	for ref, program := range map[string]string{pauseImage: "pause", helloImage: "hello", feImage: "berth-fe"} {
+		path := filepath.Join(insideBin, program)
+		stamp, err := stampOf(path)
+		if err == nil {
+			err = images.keep(ctx, path, stamp, func() (source, error) { return programSource(ref, path, stamp) })
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", ref, err)
 		}
 	}
 	return nil
 }
 
-// imagesPoll is how often the folder of archives is looked at: one stat when nothing has changed.
+// imagesPoll is how often the index of the server's images is looked at: one stat when nothing has changed.
 const imagesPoll = time.Second
 
-// keepImages gives the node the images of the archives, those of a new archive soon after it has come.
+// keepImages gives the node the images of the server, a new one soon after it has come, and takes away those that are gone. Its containerd
+// is asked only when there is something to do.
 func (n *node) keepImages(ctx context.Context) {
-	imported, seen := map[string]bool{}, time.Time{} // by path and time of change
+	seen := time.Time{}
 	tick := time.NewTicker(imagesPoll)
 	defer tick.Stop()
-	for n.awaitContainerd(ctx) == nil {
-		if info, err := os.Stat(insideImages); err == nil && info.ModTime() != seen {
-			if err := n.importArchives(ctx, imported); err != nil {
+	for {
+		if info, err := os.Stat(insideIndex); err == nil && info.ModTime() != seen && n.awaitContainerd(ctx) == nil {
+			if err := n.importStored(ctx); err != nil {
 				n.report("images: %v", err)
 			}
 			seen = info.ModTime()
@@ -71,122 +76,94 @@ func (n *node) keepImages(ctx context.Context) {
 	}
 }
 
-// importArchives imports what is not in imported, and adds it. An archive does not change once it has its name.
-func (n *node) importArchives(ctx context.Context, imported map[string]bool) error {
-	archives, err := filepath.Glob(insideImages + "/*.tar")
-	if err != nil || len(archives) == 0 {
-		return err
-	}
-	client, err := containerd.New(n.socket(), containerd.WithTimeout(10*time.Second))
+// importStored imports what the node does not have yet.
+func (n *node) importStored(ctx context.Context) error {
+	index, err := readIndex(insideImages)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Close() }()
-	ctx = namespaces.WithNamespace(ctx, kubeNamespace)
-	times := map[string]time.Time{}
-	for _, path := range archives {
-		if info, err := os.Stat(path); err == nil {
-			times[path] = info.ModTime()
-		}
+	images, err := n.openImages()
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(archives, func(a, b string) int { return times[a].Compare(times[b]) }) // of two with the same name the newer one stays
-	var errs []error
-	for _, path := range archives {
-		key := path + times[path].String()
-		if imported[key] {
+	defer func() { _ = images.Close() }()
+	errs := []error{offerMirror(), images.forget(ctx, index)}
+	for _, d := range index.Manifests {
+		name := d.Annotations[ocispec.AnnotationRefName]
+		if slices.Contains([]string{pauseImage, helloImage, feImage}, name) { // the node has its own
 			continue
 		}
-		imported[key] = true // a bad one is not tried again before it changes
-		if err := importFile(ctx, client, path); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", filepath.Base(path), err))
+		if err := images.keep(ctx, storedKey(name), d.Digest.String(), func() (source, error) { return storedSource(name, d), nil }); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func importFile(ctx context.Context, client *containerd.Client, path string) error {
-	f, err := os.Open(path) // #nosec: a file of the server's own folder
+// keep imports an image under a key of the record, unless the node has just this.
+func (s imageStore) keep(ctx context.Context, key, stamp string, of func() (source, error)) error {
+	known, there := s.record.file(key)
+	if there && known.Stamp == stamp && (known.Failed || s.has(ctx, known)) {
+		return nil
+	}
+	from, err := of()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	return importArchive(ctx, client, f)
+	got, err := s.take(ctx, from)
+	return errors.Join(err, s.record.set(key, imageFile{stamp, got, err != nil})) // a bad one is not tried again before it changes
 }
 
-// importProgram imports an image that holds one program, unless the node has just this one.
-func importProgram(ctx context.Context, client *containerd.Client, ref, program string) error {
-	image, err := programImage(program)
-	if err != nil {
-		return err
-	}
-	if have, err := client.GetImage(ctx, ref); err == nil {
-		digest, err := image.ConfigName()
-		if config, configErr := have.Config(ctx); err == nil && configErr == nil && config.Digest.String() == digest.String() {
-			return nil
-		}
-	} else if !errdefs.IsNotFound(err) {
-		return err
-	}
-	tag, err := name.NewTag(ref)
-	if err != nil {
-		return err
-	}
-	var archive bytes.Buffer // a few MB
-	if err := tarball.Write(tag, image, &archive); err != nil {
-		return err
-	}
-	return importArchive(ctx, client, &archive)
-}
-
-// importArchive imports every image of an archive of docker or OCI, and unpacks it.
-func importArchive(ctx context.Context, client *containerd.Client, archive io.Reader) error {
-	imported, err := client.Import(ctx, archive)
-	if err != nil {
-		return err
-	}
-	for _, i := range imported {
-		if err := containerd.NewImage(client, i).Unpack(ctx, ""); err != nil {
-			return err
+// has reports whether the node has the images of a file.
+func (s imageStore) has(ctx context.Context, f imageFile) bool {
+	for name, digest := range f.Images {
+		if i, err := s.ImageService().Get(ctx, name); err != nil || i.Target.Digest.String() != digest {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
-// programImage is an image of one static program. It is the same at each start.
-func programImage(program string) (v1.Image, error) {
-	text, err := os.ReadFile(filepath.Join(insideBin, program))
-	if err != nil {
-		return nil, err
+// forget takes away the images that the server does not have any more. Containers that run on them go on.
+func (s imageStore) forget(ctx context.Context, index ocispec.Index) error {
+	var errs []error
+	stays := func(key string) bool {
+		return slices.ContainsFunc(index.Manifests, func(d ocispec.Descriptor) bool {
+			return storedKey(d.Annotations[ocispec.AnnotationRefName]) == key
+		})
 	}
-	var files bytes.Buffer
-	w := tar.NewWriter(&files)
-	if err := w.WriteHeader(&tar.Header{Name: program, Mode: 0o755, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
-		return nil, err
+	for key, f := range s.record.all() {
+		if !strings.HasPrefix(key, storedKey("")) || stays(key) {
+			continue
+		}
+		for name, digest := range f.Images {
+			if i, err := s.ImageService().Get(ctx, name); err != nil || i.Target.Digest.String() != digest {
+				continue // another one has the name now
+			}
+			if err := s.ImageService().Delete(ctx, name); err != nil && !errdefs.IsNotFound(err) {
+				errs = append(errs, err)
+			}
+		}
+		errs = append(errs, s.record.remove(key))
 	}
-	if _, err := w.Write(text); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(files.Bytes())), nil })
-	if err != nil {
-		return nil, err
-	}
-	image, err := mutate.AppendLayers(empty.Image, layer)
-	if err != nil {
-		return nil, err
-	}
-	return mutate.ConfigFile(image, &v1.ConfigFile{
-		OS: "linux", Architecture: runtime.GOARCH, RootFS: mustFile(image).RootFS,
-		Config: v1.Config{Entrypoint: []string{"/" + program}}, // as root: a plain user's namespace has no other
-	})
+	return errors.Join(errs...)
 }
 
-func mustFile(image v1.Image) *v1.ConfigFile {
-	file, err := image.ConfigFile()
-	if err != nil {
-		panic(err) // an image in memory has one
+// unpacking is held while an image is unpacked, so that the other nodes find it unpacked.
+var unpacking sync.Mutex
+
+// take imports an image and unpacks what no node of the cluster has unpacked. The packed layers are not kept. It answers the digest by the
+// name.
+func (s imageStore) take(ctx context.Context, from source) (map[string]string, error) {
+	unpacking.Lock()
+	defer unpacking.Unlock()
+	if err := from.fits(); err != nil {
+		return nil, err
 	}
-	return file
+	image, err := s.Pull(ctx, from.name, containerd.WithResolver(from), containerd.WithPullUnpack, containerd.WithPullSnapshotter(layersName),
+		containerd.WithChildLabelMap(images.ChildGCLabelsFilterLayers))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{image.Name(): image.Target().Digest.String()}, nil
 }

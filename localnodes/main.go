@@ -5,12 +5,13 @@
 //
 // One program has several parts, each a process:
 //
-//	run       outside: cleans up, leads to registries
+//	run       outside: cleans up, leads to registries and, for pods, to the outside
 //	stage     prepares what only the machine's root can reach and makes the namespaces; enter: the same for a plain user
 //	init      the first process inside: makes the root file system, reaps
 //	manage    the network, and what each node needs
 //	dns       the name server
 //	check     tries what run needs, by the part try inside
+//	layers    unpacks the images of the server for all clusters, by the part share inside; standard input has a JSON object (sharedlayers.go)
 package main
 
 import (
@@ -22,28 +23,32 @@ import (
 )
 
 const usage = `usage: berth-nodes run --dir DIR --bin DIR --kube FILE --api-port N --service-cidr RANGE --dns-service-ip ADDRESS
-                       [--images DIR]
-       berth-nodes check --dir DIR --bin DIR --kube FILE`
+                       [--images DIR] [--egress none]
+       berth-nodes check --dir DIR --bin DIR --kube FILE
+       berth-nodes layers --dir DIR --bin DIR --kube FILE --images DIR`
 
 // settings are what the command line says. The parts inside get the same line.
 type settings struct {
 	dir         string // of the nodes: what is in it is seen inside; files and sockets for both sides lie in it
 	bin         string // berth-nodes' own folder of programs: containerd and others
 	kube        string // berth-kube, which is the kubelet too
-	runtime     string // runc or crun
+	runtime     string // runc, crun or runsc
 	cgroup      string // the cluster's cgroup, from the root of each hierarchy, such as /berth-1f2e3d4c; empty: none
+	layers      string // folder of the unpacked layers that all clusters share; empty: none
 	sockets     string // folder of the sockets that lead in and out
 	next        string // of stage: the part that follows
 	base        int    // the user and group id outside of the one that is 0 inside
 	apiPort     int
 	serviceCIDR string
 	dns         string
-	images      string // folder of archives of images that every node gets; empty: none
+	images      string // folder of images (OCI layout) that every node gets; empty: none
+	egress      string // egressNone: pods have no way to the outside
 }
 
 // parts are what this program can be.
 var parts = map[string]func(settings) error{
 	"run": run, "check": check, partTry: try, partStage: stage, partEnter: enter, partInit: initialize, partManage: manage, partDNS: serveDNS,
+	"layers": fitLayers, partShare: share, partHold: hold,
 }
 
 func main() {
@@ -69,9 +74,11 @@ func parse(args []string) (s settings, err error) {
 	fs.StringVar(&s.dir, "dir", "", "folder of the nodes")
 	fs.StringVar(&s.bin, "bin", "", "folder of containerd and the other programs")
 	fs.StringVar(&s.kube, "kube", "", "berth-kube")
-	fs.StringVar(&s.runtime, "runtime", "", "runc or crun (default: looked for)")
+	fs.StringVar(&s.runtime, "runtime", "", "runc, crun or runsc (default: looked for)")
 	fs.StringVar(&s.cgroup, "cgroup", "", "used inside")
-	fs.StringVar(&s.images, "images", "", "folder of archives of images that every node gets")
+	fs.StringVar(&s.images, "images", "", "folder of images (OCI layout) that every node gets")
+	fs.StringVar(&s.egress, "egress", "", "none: pods have no way to the outside")
+	fs.StringVar(&s.layers, "layers", "", "used inside")
 	fs.StringVar(&s.sockets, "sockets", "", "used inside")
 	fs.StringVar(&s.next, "next", "", "used inside")
 	fs.IntVar(&s.base, "base", 0, "used inside")
@@ -91,5 +98,6 @@ func parse(args []string) (s settings, err error) {
 func (s settings) args(part string) []string {
 	return []string{part, "--dir", s.dir, "--bin", s.bin, "--kube", s.kube, "--runtime", s.runtime, "--cgroup", s.cgroup,
 		"--api-port", fmt.Sprint(s.apiPort), "--service-cidr", s.serviceCIDR, "--dns-service-ip", s.dns, "--images", s.images,
+		"--egress", s.egress, "--layers", s.layers,
 		"--sockets", s.sockets, "--next", s.next, "--base", fmt.Sprint(s.base)}
 }

@@ -39,10 +39,14 @@ func manage(s settings) error {
 	if err := startNetwork(s); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	lists := make(chan list)
 	go readLists(lists, failed)
-	nodes, begun := newNodes(s), false
+	nodes, err := newNodes(ctx, s)
+	if err != nil {
+		return fmt.Errorf("layers: %w", err)
+	}
+	begun := false
 	for {
 		select {
 		case err := <-failed:
@@ -75,6 +79,7 @@ func serveCluster(ctx context.Context, s settings, failed chan<- error) error {
 		return fmt.Errorf("name server: %w", err)
 	}
 	go func() { failed <- keepServices(ctx, s) }()
+	go func() { failed <- keepPolicies(ctx, s) }()
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -19,7 +20,7 @@ import (
 const apiAddress = "192.0.2.2"
 
 // startNetwork makes the network of the nodes: all their addresses are this namespace's own, pods are reached through one veth each,
-// and nothing leads outside but two sockets.
+// and nothing leads outside but three sockets and the way out of egress.go.
 func startNetwork(s settings) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -55,6 +56,12 @@ func startNetwork(s settings) error {
 		return err
 	}
 	go forward(out, func() (net.Conn, error) { return net.Dial("unix", insideSockets+"/out.sock") })
+	registry, err := net.Listen("tcp", registryAddress)
+	if err != nil {
+		return err
+	}
+	go forward(registry, func() (net.Conn, error) { return net.Dial("unix", registrySocket) })
+	s.offerWayOut(os.NewFile(outDescriptor, "way out"))
 	return listenInside()
 }
 
@@ -141,7 +148,7 @@ func tunnel(dial func(ctx context.Context, address string) (net.Conn, error)) ht
 		}
 		to, err := dial(r.Context(), r.Host)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
+			refuseTunnel(w, err)
 			return
 		}
 		from, rest, err := http.NewResponseController(w).Hijack()
@@ -158,4 +165,21 @@ func tunnel(dial func(ctx context.Context, address string) (net.Conn, error)) ht
 		}
 		join(from, to)
 	}
+}
+
+// refuseTunnel says why in the first line of the answer: clients of a proxy show that, and nothing else of it.
+func refuseTunnel(w http.ResponseWriter, err error) {
+	why := strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}, err.Error())
+	from, _, hijackErr := http.NewResponseController(w).Hijack()
+	if hijackErr != nil {
+		http.Error(w, why, http.StatusBadGateway)
+		return
+	}
+	_, _ = fmt.Fprintf(from, "HTTP/1.1 502 %.500s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", why) // the client has gone
+	_ = from.Close()
 }

@@ -26,10 +26,14 @@ const (
 // nodes are those that run.
 type nodes struct {
 	settings
-	all map[string]*node
+	layers *layers
+	all    map[string]*node
 }
 
-func newNodes(s settings) *nodes { return &nodes{settings: s, all: map[string]*node{}} }
+func newNodes(ctx context.Context, s settings) (*nodes, error) {
+	layers, err := openLayers(ctx, layersDir)
+	return &nodes{settings: s, layers: layers, all: map[string]*node{}}, err
+}
 
 // fit starts the nodes that are missing and ends those that are too many. A node whose spec has changed is started anew.
 func (ns *nodes) fit(want []nodeSpec) {
@@ -45,7 +49,7 @@ func (ns *nodes) fit(want []nodeSpec) {
 	}
 	for name, w := range wanted {
 		if ns.all[name] == nil {
-			ns.all[name] = startNode(ns.settings, w)
+			ns.all[name] = startNode(ns, w)
 		}
 	}
 }
@@ -64,7 +68,8 @@ func (ns *nodes) forget(want []nodeSpec) {
 	}
 	for _, f := range folders {
 		if !slices.ContainsFunc(want, func(w nodeSpec) bool { return w.Name == f.Name() }) {
-			if err := os.RemoveAll(filepath.Join(insideDir, "nodes", f.Name())); err != nil {
+			err := nodeLayers{ns.layers, f.Name()}.forget(context.Background())
+			if err = errors.Join(err, os.RemoveAll(filepath.Join(insideDir, "nodes", f.Name()))); err != nil {
 				fmt.Fprintf(os.Stderr, "files of node %s stay: %v\n", f.Name(), err)
 			}
 		}
@@ -74,14 +79,17 @@ func (ns *nodes) forget(want []nodeSpec) {
 // node is a containerd and a kubelet. A kubelet ends pods that it does not know, so each has a containerd of its own.
 type node struct {
 	settings
-	spec nodeSpec
-	stop context.CancelFunc
-	done sync.WaitGroup
+	spec   nodeSpec
+	layers *layers
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	record imageRecord
 }
 
-func startNode(s settings, spec nodeSpec) *node {
+func startNode(ns *nodes, spec nodeSpec) *node {
 	ctx, stop := context.WithCancel(context.Background())
-	n := &node{settings: s, spec: spec, stop: stop}
+	n := &node{settings: ns.settings, spec: spec, layers: ns.layers, stop: stop}
+	n.record.load(n.path(imagesFile))
 	n.done.Go(func() { n.keep(ctx, "containerd", n.containerd) })
 	n.done.Go(func() { n.keep(ctx, "kubelet", n.kubelet) })
 	n.done.Go(func() { n.keepImages(ctx) })
@@ -99,7 +107,8 @@ func (n *node) end(gone bool) {
 	if !gone {
 		return
 	}
-	if err := errors.Join(removeTree(n.path("")), removeTree(n.runPath(""))); err != nil {
+	if err := errors.Join(removeTree(n.path("")), removeTree(n.runPath("")), nodeLayers{n.layers,
+		n.spec.Name}.forget(context.Background())); err != nil {
 		n.report("files stay: %v", err)
 	}
 }

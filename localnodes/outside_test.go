@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMayDial(t *testing.T) {
@@ -37,7 +39,7 @@ func TestTunnel(t *testing.T) {
 	}{
 		{"CONNECT registry.example:443 HTTP/1.1\r\nHost: registry.example:443\r\n\r\nping", echo,
 			"HTTP/1.1 200 Connection established\r\n\r\nping"},
-		{"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n", dialOutside, "HTTP/1.1 502 Bad Gateway"},
+		{"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n", dialOutside, "HTTP/1.1 502 "},
 		{"GET http://registry.example/ HTTP/1.1\r\nHost: registry.example\r\n\r\n", echo, "HTTP/1.1 405 Method Not Allowed"},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(tunnel(c.dial)))
@@ -54,5 +56,43 @@ func TestTunnel(t *testing.T) {
 		}
 		_ = conn.Close()
 		s.Close()
+	}
+}
+
+// TestSilentRegistry: a registry that takes connections and says nothing is told within its patience, in words that a client shows; one
+// that says anything at all is let through.
+func TestSilentRegistry(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	speaks := httptest.NewServer(http.NotFoundHandler()) // no TLS: an answer all the same
+	defer speaks.Close()
+	fresh := answers{at: map[string]time.Time{}}
+	proxy := httptest.NewServer(tunnel(func(ctx context.Context, address string) (net.Conn, error) {
+		ctx, stop := context.WithTimeout(ctx, time.Second)
+		defer stop()
+		dial := func() (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", address) }
+		if err := fresh.check(ctx, address, dial); err != nil {
+			return nil, err
+		}
+		return dial()
+	}))
+	defer proxy.Close()
+	by, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(by)}}
+	for address, want := range map[string]string{silent.Addr().String(): "took the connection and said nothing",
+		speaks.Listener.Addr().String(): "server gave HTTP response to HTTPS client"} {
+		res, err := client.Get("https://" + address + "/v2/")
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", address, err, want)
+		}
 	}
 }

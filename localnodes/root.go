@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -24,7 +25,7 @@ const (
 	insideBin  = "/opt/berth"
 	insideKube = "/opt/kube/berth-kube"
 	insideRun  = "/run/berth"
-	// insideImages is where the archives of images are read; it may be empty.
+	// insideImages is where the images of the server are read; it may be empty.
 	insideImages = "/opt/images"
 	// insideSockets is the folder of the sockets that lead outside.
 	insideSockets = "/opt/sockets"
@@ -48,9 +49,11 @@ func initialize(s settings) error {
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = passed(partManage)
 	cmd.Env = []string{"PATH=" + insideBin + ":/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
+	runtime.LockOSThread() // standBy
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	standBy(insideBin, cmd.Process.Pid)
 	for {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
@@ -92,7 +95,7 @@ func enterRoot(s settings) error {
 			return err
 		}
 	}
-	if err := fillRoot(root); err != nil {
+	if err := s.fillRoot(root); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(root, filepath.Join(root, "mnt")); err != nil {
@@ -121,6 +124,7 @@ func (s settings) mounts() []mount {
 		mount{s.kube, insideKube, "", readOnly, ""},
 		mount{s.sockets, insideSockets, "", readOnly, ""},
 		mount{s.images, insideImages, "", readOnly, ""},
+		mount{s.layers, insideLayers, "", readOnly, ""},
 		mount{s.runtime, "/opt/runtime/" + filepath.Base(s.runtime), "", readOnly, ""},
 		mount{"proc", "/proc", "proc", quiet | unix.MS_NOEXEC, ""},
 		mount{"sysfs", "/sys", "sysfs", quiet | unix.MS_NOEXEC, ""},
@@ -206,16 +210,19 @@ func readOnly(target string) error {
 	return nil
 }
 
-// fillRoot makes what is no mount. There is no name server: containerd has a proxy outside that looks names up, and whoever else asked
-// the machine's name servers, which are out of reach from here, would wait for them.
-func fillRoot(root string) error {
+// fillRoot makes what is no mount. The machine's own list of name servers would not do: they are out of reach from here.
+func (s settings) fillRoot(root string) error {
+	resolv := ""
+	if s.egress != egressNone {
+		resolv = "nameserver " + gatewayAddress + "\n"
+	}
 	for _, dir := range []string{"/mnt", "/tmp", "/root", "/etc", "/run", "/var/lib", "/var/log", "/var/run"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
 	}
 	files := map[string]string{
-		"/etc/resolv.conf": "", "/etc/hosts": "127.0.0.1 localhost berth-nodes\n", "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
+		"/etc/resolv.conf": resolv, "/etc/hosts": "127.0.0.1 localhost berth-nodes\n", "/etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
 		"/etc/group": "root:x:0:\n", "/etc/machine-id": strings.Repeat("0", 31) + "1\n",
 	}
 	for name, text := range files {

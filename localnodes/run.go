@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // run makes the namespaces and waits for their end.
@@ -35,10 +38,18 @@ func run(s settings) error {
 	if err != nil {
 		return err
 	}
-	cmd.ExtraFiles = []*os.File{in}
+	out, far, err := socketPair()
+	if err != nil {
+		return err
+	}
+	go serveEgress(out)
+	cmd.ExtraFiles = []*os.File{in, far}
 	cmd.Stdin = os.Stdin   // the list of nodes
 	runtime.LockOSThread() // a child with Pdeathsig dies with the thread that started it
 	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := far.Close(); err != nil { // the child has its own
 		return err
 	}
 	ends := make(chan os.Signal, 1)
@@ -67,6 +78,13 @@ func (s *settings) complete() (err error) {
 	}
 	s.cgroup, s.base = cgroupName(s.dir), idBase(s.dir)
 	s.sockets = s.dir + socketsSuffix
+	if s.images != "" {
+		s.layers = filepath.Join(s.images, layersName)
+		if err := errors.Join(os.MkdirAll(s.layers, 0o700), handOver(s.layers, idBase(s.layers))); err != nil { // not this user's folder
+			fmt.Fprintf(os.Stderr, "this cluster unpacks all layers itself: %v\n", err)
+			s.layers = ""
+		}
+	}
 	return errors.Join(os.MkdirAll(s.dir, 0o700), os.MkdirAll(s.sockets, 0o755)) // #nosec: in a folder that only its owner may enter
 }
 
@@ -78,28 +96,58 @@ func (s *settings) findRuntime() error {
 	for _, name := range []string{"runc", "crun"} {
 		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
 			path := filepath.Join(dir, name)
-			if info, err := os.Stat(path); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+			if isProgram(path) {
 				s.runtime = path
 				return nil
 			}
 		}
 	}
-	return errors.New("neither runc nor crun is installed: install one of them with the package manager of this system")
+	const neither = "neither runc nor crun is installed: install one of them with the package manager of this system"
+	if os.Getuid() != 0 {
+		return errors.New(neither)
+	}
+	own := filepath.Join(s.bin, ownRuntime)
+	if !isProgram(own) || !isProgram(filepath.Join(s.bin, "containerd-shim-runsc-v1")) {
+		return fmt.Errorf("%s; or run 'make nodes', which builds gVisor's %s where both are missing", neither, ownRuntime)
+	}
+	s.runtime = own
+	return nil
+}
+
+// ownRuntime is what build.sh builds where the system has no runtime: gVisor's. A plain user's namespace has too few ids for it.
+const ownRuntime = "runsc"
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
 }
 
 // socketsSuffix makes the name of the folder of sockets from that of the nodes: beside it, so that nothing inside can put something else in
 // their place. localkube/realnodes.go has the same.
 const socketsSuffix = "-sockets"
 
-// inDescriptor is the number by which the parts inside know the socket in.sock, on which run listens.
-const inDescriptor = 3
+// The numbers by which the parts inside know the open files that run gives them: the socket in.sock, on which it listens, and a socket to
+// send it the way out.
+const (
+	inDescriptor = 3 + iota
+	outDescriptor
+)
 
 // passed are the open files that a part hands on.
 func passed(part string) []*os.File {
 	if part == partInit || part == partManage {
-		return []*os.File{os.NewFile(inDescriptor, "in.sock")}
+		return []*os.File{os.NewFile(inDescriptor, "in.sock"), os.NewFile(outDescriptor, "way out")}
 	}
 	return nil
+}
+
+// socketPair is two ends of one connection.
+func socketPair() (near, far *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fds[0]), "way out"), os.NewFile(uintptr(fds[1]), "way out"), nil // #nosec: file descriptors
 }
 
 // listen listens on a socket by a short name: paths of sockets may be about 100 bytes long.

@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -26,7 +25,7 @@ type port struct {
 	address   netip.Addr // the service's own; for a node port the zero value, which stands for every address of the nodes
 	port      uint16
 	protocol  corev1.Protocol
-	sticky    bool // a client stays with one endpoint
+	sticky    time.Duration // a client stays with one endpoint until it was away for so long; never, when it is 0
 	endpoints []netip.AddrPort
 }
 
@@ -50,21 +49,17 @@ func keepServices(ctx context.Context, s settings) error {
 	}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	services, slices := factory.Core().V1().Services(), factory.Discovery().V1().EndpointSlices()
-	changed := make(chan struct{}, 1)
-	note := func(any) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	handler := cache.ResourceEventHandlerFuncs{AddFunc: note, DeleteFunc: note, UpdateFunc: func(_, _ any) { note(nil) }}
-	for _, i := range []cache.SharedIndexInformer{services.Informer(), slices.Informer()} {
-		if _, err := i.AddEventHandler(handler); err != nil {
-			return err
-		}
+	changed, note, err := changes(services.Informer(), slices.Informer())
+	if err != nil {
+		return err
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
+	kernel, err := newRules(s.serviceCIDR)
+	if err != nil {
+		return err
+	}
+	var last []port
 	for {
 		select {
 		case <-ctx.Done():
@@ -73,11 +68,15 @@ func keepServices(ctx context.Context, s settings) error {
 		}
 		ports, err := servicePorts(services.Lister(), slices.Lister())
 		if err == nil {
-			err = writeRules(s.serviceCIDR, ports)
+			err = kernel.write(ports)
+		}
+		if err == nil {
+			err = forgetFlows(last, ports)
+			last = ports
 		}
 		if err != nil { // the next change tries again, and so does the clock
 			fmt.Fprintf(os.Stderr, "services: %v\n", err)
-			time.AfterFunc(5*time.Second, func() { note(nil) })
+			time.AfterFunc(5*time.Second, func() { note() })
 		}
 		time.Sleep(settle)
 	}
@@ -101,7 +100,7 @@ func servicePorts(services corelisters.ServiceLister, endpointSlices discoveryli
 		}
 		for _, p := range s.Spec.Ports {
 			one := port{address: address, port: uint16(p.Port), protocol: p.Protocol, // #nosec: Kubernetes has checked the range
-				sticky: s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP, endpoints: endpoints(of, p.Name)}
+				sticky: stickiness(s), endpoints: endpoints(of, p.Name)}
 			if len(one.endpoints) == 0 {
 				continue
 			}
@@ -116,6 +115,18 @@ func servicePorts(services corelisters.ServiceLister, endpointSlices discoveryli
 		return cmp.Or(a.address.Compare(b.address), cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol))
 	})
 	return out, nil
+}
+
+// stickiness is how long a client may be away from a Service and still come to the same endpoint.
+func stickiness(s *corev1.Service) time.Duration {
+	if s.Spec.SessionAffinity != corev1.ServiceAffinityClientIP {
+		return 0
+	}
+	seconds := int32(corev1.DefaultClientIPServiceAffinitySeconds)
+	if c := s.Spec.SessionAffinityConfig; c != nil && c.ClientIP != nil && c.ClientIP.TimeoutSeconds != nil {
+		seconds = *c.ClientIP.TimeoutSeconds
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // endpoints are the addresses behind a port: the ready ones, or while there are none, those that still serve as they end.

@@ -124,6 +124,13 @@ func stage(s settings) error {
 			return err
 		}
 	}
+	if s.layers != "" {
+		staged.layers = filepath.Join(to, "layers")
+		if err := shift(s.layers, staged.layers, s.base); err != nil {
+			fmt.Fprintf(os.Stderr, "this cluster unpacks all layers itself: %v\n", err)
+			staged.layers = ""
+		}
+	}
 	return staged.wait(filepath.Join(to, "berth-nodes"), s.next)
 }
 
@@ -152,6 +159,9 @@ func (s settings) wait(program, part string) error {
 	cmd.SysProcAttr = attributes
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("the namespaces cannot be made: %w", err)
+	}
+	if part == partInit { // the only one that lasts
+		standBy(s.bin, cmd.Process.Pid)
 	}
 	return cmd.Wait()
 }

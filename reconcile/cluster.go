@@ -64,7 +64,7 @@ func observed(f berth.ClusterFacts) []berth.Finding {
 func record(c *berth.Cluster, f berth.ClusterFacts) {
 	c.Status.FQDN, c.Status.Endpoint = f.FQDN, f.Endpoint
 	c.Status.Simulated, c.Status.SimulatedBecause = f.Simulated, f.SimulatedBecause
-	c.Status.Unlimited = f.Unlimited
+	c.Status.Unlimited, c.Status.Overcommitted = f.Unlimited, f.Overcommitted
 	c.Status.ReadyNodes, c.Status.Message = f.ReadyNodes, f.Message
 	if f.Version != "" {
 		c.Status.Version = f.Version

@@ -27,7 +27,7 @@ func computeLifecycle(c *store.Claim, spec berth.ComputeSpec) lifecycle {
 		gone = ownClusterRemoved
 	}
 	return lifecycle{
-		apply:  []phase{present, answers, bigEnough, staleRemoved, owned, entered, tokenKept, conditionsSettled},
+		apply:  []phase{present, answers, bigEnough, staleRemoved, owned, entered, tokenKept, routesRenewed, conditionsSettled},
 		remove: []phase{gone, computeGone},
 		check:  []phase{stillThere},
 	}
@@ -37,17 +37,8 @@ func (s *scope) compute() *berth.Compute { return s.claim.Resource.Body.(*berth.
 
 func (s *scope) attachment() kube.Attachment {
 	ws := s.id().Parent()
-	return kube.Attachment{Namespace: namespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(),
+	return kube.Attachment{Namespace: clusters.NamespaceOf(s.id(), s.compute()), ComputeID: s.id().String(), WorkspaceName: ws.Name(),
 		ComputeName: s.id().Name(), Server: s.ServerID}
-}
-
-// namespaceOf is the namespace of a compute: azureml-<workspace> as in the original service, or the one that a Kubernetes compute
-// names.
-func namespaceOf(id berth.ID, c *berth.Compute) string {
-	if c.Spec.Type == berth.ComputeKubernetes {
-		return c.Spec.Namespace
-	}
-	return kube.NamespaceName("azureml-" + id.Parent().Name())
 }
 
 // clusterMade creates the managed cluster of a compute, by a change of its own, and waits for it.

@@ -51,12 +51,12 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 		s.keep(berth.SecretOwn, text)
 		return verdict{}, nil
 	case submitted.IsOwnAccount(): // an administrator has applied the manifest and submitted the account's own token
-		if err := conn.Adopt(ctx, s.id().String(), s.ServerID); err != nil {
+		if err := conn.Adopt(ctx, s.connection()); err != nil {
 			return verdict{}, s.refused(err)
 		}
 		return verdict{}, s.renew(ctx, conn, submitted)
 	}
-	if err := conn.Enter(ctx, s.id().String(), s.ServerID); err != nil {
+	if err := conn.Enter(ctx, s.connection()); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
 			return again(250 * time.Millisecond), s.progress(ctx, "waiting until the namespace %s of an earlier connection is deleted",
 				kube.ConnectionNamespace)
@@ -67,6 +67,11 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, s.refused(err)
 	}
 	return verdict{}, s.renew(ctx, conn, submitted)
+}
+
+// connection is the account that Berth has, or is to have, in the cluster.
+func (s *scope) connection() kube.Connection {
+	return kube.Connection{Of: s.id().String(), Server: s.ServerID, Inference: s.cluster().Spec.Inference}
 }
 
 // refused explains an error of connecting, with what the user can do about it.

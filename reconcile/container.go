@@ -14,10 +14,15 @@ const caller = "berth"
 
 // containerLifecycle is that of what holds other resources: groups and workspaces. Creating one is settled at once.
 func containerLifecycle() lifecycle {
-	return lifecycle{remove: []phase{computesRemoved, childrenRemoved, containerGone}}
+	return lifecycle{remove: []phase{servicesRemoved, computesRemoved, childrenRemoved, containerGone}}
 }
 
-// computesRemoved comes first: a compute that created its cluster deletes it, and an attached one is detached while its cluster
+// servicesRemoved comes first: services and endpoints are removed from their clusters while their computes exist.
+func servicesRemoved(ctx context.Context, s *scope) (verdict, error) {
+	return s.removeAll(ctx, s.inside(), func(id berth.ID) bool { return id.Is(berth.TypeService) || id.Is(berth.TypeEndpoint) })
+}
+
+// computesRemoved comes next: a compute that created its cluster deletes it, and an attached one is detached while its cluster
 // still exists.
 func computesRemoved(ctx context.Context, s *scope) (verdict, error) {
 	return s.removeAll(ctx, s.inside(), func(id berth.ID) bool { return id.Is(berth.TypeCompute) })

@@ -4,6 +4,7 @@ package reconcile
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,9 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
+	"berth.dev/berth/blob"
 	"berth.dev/berth/clusters"
+	"berth.dev/berth/serving"
 	"berth.dev/berth/store"
 )
 
@@ -33,13 +36,20 @@ type Options struct {
 	Store    *store.Store
 	Provider berth.Provider
 	Clusters *clusters.Clusters
-	Clock    clockwork.Clock
-	Log      *slog.Logger
-	ServerID string // stands in ownership records: which Berth holds a cluster
+	Serving  *serving.Serving // how models are served in clusters
+	Files    *blob.Store      // of models and services
+	// TokenKeys verify the tokens of services: a JSON Web Key Set.
+	TokenKeys json.RawMessage
+	Clock     clockwork.Clock
+	Log       *slog.Logger
+	ServerID  string // stands in ownership records: which Berth holds a cluster
 	// CheckEvery is how often a settled resource is checked, give or take a fifth; 30 s when zero.
 	CheckEvery time.Duration
 	// Panicked is called when a phase of a resource of this type panics: for a metric; may be nil.
 	Panicked func(resourceType string)
+	// Images pushes the images that serve models to a registry which connected clusters reach, and names them there, that of Python only
+	// when it is wanted. It names them as well when they could not be pushed. It is nil without such a registry.
+	Images func(ctx context.Context, python bool) (serving.Images, error)
 	// Resources is how template deployments create resources; nil on a server without template deployments.
 	Resources Resources
 }
@@ -58,7 +68,9 @@ type Engine struct {
 	claims  int // numbers the leases of this engine
 	running sync.WaitGroup
 
+	routing  turns // by the key of a cluster: one at a time writes its routes
 	cleaning turns // by the key of a cluster: one at a time does its cleanups
+	resolved resolved
 }
 
 // New makes an engine; Run starts it.
@@ -103,7 +115,13 @@ func (e *Engine) timer(next time.Time) <-chan time.Time {
 	if next.IsZero() {
 		return nil
 	}
-	return e.Clock.After(max(next.Sub(e.Clock.Now()), 0))
+	for {
+		now := e.Clock.Now()
+		timer := e.Clock.After(max(next.Sub(now), 0))
+		if e.Clock.Since(now) < time.Millisecond { // else the clock has moved on in between, and the timer is late by that much
+			return timer
+		}
+	}
 }
 
 // claimAll starts a worker for every due resource, and returns when the next one will be due.
@@ -148,6 +166,7 @@ func (e *Engine) claimAll(ctx context.Context) (time.Time, error) {
 
 func (e *Engine) done(w *worker) {
 	w.cleared()
+	e.resolved.drop(w.key)
 	e.mu.Lock()
 	delete(e.workers, w)
 	e.mu.Unlock()
@@ -220,7 +239,7 @@ func (w *worker) run(ctx context.Context) {
 // wait sleeps until the step is to be repeated or something has changed. A worker that waits for another resource frees its
 // slot meanwhile; otherwise waiting workers could take all slots, and what they wait for would never get one.
 func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v verdict) {
-	if v.on != "" {
+	if v.on != "" || v.aside {
 		<-w.slot
 		w.engine.poke()
 		defer func() { w.slot <- struct{}{} }()

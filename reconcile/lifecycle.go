@@ -44,7 +44,14 @@ func lifecycleOf(c *store.Claim) (lifecycle, error) {
 		return clusterLifecycle(), nil
 	case *berth.TemplateDeployment:
 		return templateLifecycle(), nil
-	case *berth.Workspace, *berth.Group, *berth.Record:
+	case *berth.Service:
+		return serviceLifecycle(), nil
+	case *berth.Endpoint:
+		return endpointLifecycle(), nil
+	case *berth.Deployment:
+		return deploymentLifecycle(), nil
+	case *berth.Workspace, *berth.Group, *berth.Record, *berth.Versions, *berth.ModelVersion, *berth.EnvironmentVersion,
+		*berth.CodeVersion, *berth.DataVersion, *berth.Asset:
 		return containerLifecycle(), nil
 	}
 	return lifecycle{}, fmt.Errorf("the engine has no phases for %s", c.Resource.ID.Type())

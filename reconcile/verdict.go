@@ -25,6 +25,7 @@ const (
 type verdict struct {
 	after   time.Duration  // repeat after this …
 	on      string         // … or when the resource with this key changes
+	aside   bool           // others may work meanwhile: what is waited for takes long, and may never come
 	outcome *store.Outcome // or: this is the end
 }
 
@@ -32,6 +33,9 @@ func (v verdict) satisfied() bool { return v == verdict{} }
 
 // again repeats the phases after a while.
 func again(after time.Duration) verdict { return verdict{after: after} }
+
+// aside repeats the phases after a while in which others may work.
+func aside(after time.Duration) verdict { return verdict{after: after, aside: true} }
 
 // awaiting repeats the phases when another resource has changed, and after 5 s in any case.
 func awaiting(id berth.ID) verdict { return verdict{after: 5 * time.Second, on: id.Key()} }
@@ -179,9 +183,17 @@ func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) er
 	}
 	if c.Operation != nil {
 		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State,
-			"seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", cmp.Or(o.OperationFault, o.Fault))
+			"seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", brief(cmp.Or(o.OperationFault, o.Fault)))
 	}
 	return nil
+}
+
+// brief is a fault for the log, without its details: they may hold the log of a user's container.
+func brief(e *berth.Error) string {
+	if e == nil {
+		return ""
+	}
+	return string(e.Code) + ": " + e.Message
 }
 
 // checkHolder makes the check of the compute that holds a cluster due, because the cluster has changed. Without it the next periodic
@@ -203,6 +215,9 @@ func (e *Engine) checkHolder(ctx context.Context, cluster berth.ID) {
 // it may heal. An operation that does not concern the resource itself fails alone.
 func (e *Engine) failure(c *store.Claim, why *berth.Error) store.Outcome {
 	o := store.Outcome{State: berth.StateFailed, Fault: why}
+	if b, is := c.Resource.Body.(interface{ GoBack() }); is && c.Operation != nil && !c.Operation.Verb.Removes() {
+		b.GoBack()
+	}
 	switch {
 	case c.Operation == nil:
 		o.CheckAt = e.nextCheck()

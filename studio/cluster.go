@@ -13,7 +13,7 @@ import (
 )
 
 // clusterForm is the form of a new managed cluster, as it was typed.
-type clusterForm struct{ Name, Group, Location, Version, Nodes, Size string }
+type clusterForm struct{ Name, Group, Location, Version, Nodes, Size, Runs string }
 
 type clustersData struct {
 	All       []clusterView
@@ -41,6 +41,7 @@ func (s *Studio) createCluster(v *visit) error {
 	f := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	d := clustersData{Form: clusterForm{
 		Name: f("name"), Group: f("group"), Location: f("location"), Version: f("version"), Nodes: f("nodes"), Size: f("size"),
+		Runs: f("runs"),
 	}}
 	if v.r.PostFormValue("resume") != "" {
 		return v.showClusters(d)
@@ -62,12 +63,7 @@ func (s *Studio) createCluster(v *visit) error {
 		_, err = v.arm.CreateGroup(v.r.Context(), d.Form.Group, d.Form.Location, nil)
 	}
 	if err == nil {
-		_, _, err = v.arm.PutCluster(v.r.Context(), d.Form.Group, d.Form.Name, client.Object{
-			"location": d.Form.Location, "properties": client.Object{
-				"kubernetesVersion": d.Form.Version, "dnsPrefix": d.Form.Name,
-				"agentPoolProfiles": []client.Object{{"name": "nodepool1", "mode": "System", "count": count, "vmSize": d.Form.Size}},
-			},
-		})
+		_, _, err = v.arm.PutCluster(v.r.Context(), d.Form.Group, d.Form.Name, d.Form.request(count))
 	}
 	if client.Refused(err) {
 		d.Errors, v.status = detailsOf(err), client.StatusOf(err)
@@ -77,6 +73,18 @@ func (s *Studio) createCluster(v *visit) error {
 		return err
 	}
 	return v.redirect(clusterLink(v.arm.ID(d.Form.Group, berth.TypeCluster, d.Form.Name)))
+}
+
+// request is the resource that the form asks for.
+func (f clusterForm) request(count int) client.Object {
+	out := client.Object{"location": f.Location, "properties": client.Object{
+		"kubernetesVersion": f.Version, "dnsPrefix": f.Name,
+		"agentPoolProfiles": []client.Object{{"name": "nodepool1", "mode": "System", "count": count, "vmSize": f.Size}},
+	}}
+	if f.Runs != "" {
+		out["tags"] = client.Object{berth.TagNodes: f.Runs}
+	}
+	return out
 }
 
 func clusterLink(id berth.ID) string {

@@ -3,6 +3,7 @@ package studio
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"berth.dev/berth/client"
@@ -43,6 +44,14 @@ func sh(s string) string {
 }
 
 // py is a Python string.
+// pyVersion is the version of a model: a number, but for one that version 2 of the SDK has registered under a word.
+func pyVersion(s string) string {
+	if _, err := strconv.Atoi(s); err == nil {
+		return s
+	}
+	return py(s)
+}
+
 func py(s string) string { text, _ := json.Marshal(s); return string(text) }
 
 func (f form) az(v *visit) string {

@@ -72,7 +72,7 @@ func (s *submissions) drop(code string) {
 // connectForm is the form of a connection as it was typed, without the kubeconfig.
 type connectForm struct {
 	Name, Group, Location, Context string
-	Keep, Force                    bool
+	Keep, Force, Inference         bool
 	Code                           string // of the kubeconfig that was submitted before
 }
 
@@ -105,7 +105,7 @@ func (s *Studio) connect(v *visit) error {
 	f := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	d := connectData{connectForm: connectForm{
 		Name: f("name"), Group: f("group"), Location: f("location"), Context: f("context"),
-		Keep: f("keep") != "", Force: f("force") != "", Code: f("code"),
+		Keep: f("keep") != "", Force: f("force") != "", Inference: f("inference") != "", Code: f("code"),
 	}}
 	kubeconfig, err := v.submittedKubeconfig(&d)
 	if err != nil {
@@ -126,7 +126,8 @@ func (s *Studio) connect(v *visit) error {
 		v.status = http.StatusBadRequest
 		return v.showConnect(d)
 	}
-	cluster := client.ConnectedCluster{Kubeconfig: kubeconfig, Location: d.Location, Force: d.Force, KeepCredential: d.Keep}
+	cluster := client.ConnectedCluster{Kubeconfig: kubeconfig, Location: d.Location, Force: d.Force, KeepCredential: d.Keep,
+		Inference: d.Inference}
 	if f("go") == "connect" {
 		return v.connectCluster(d, cluster)
 	}
@@ -195,7 +196,7 @@ func (v *visit) checkConnection(d connectData, cluster client.ConnectedCluster) 
 		d.Failed = d.Failed || !c.OK
 	}
 	if !d.Keep {
-		if d.Manifest, err = v.arm.ConnectionManifest(ctx, id); err != nil {
+		if d.Manifest, err = v.arm.ConnectionManifest(ctx, id, d.Inference); err != nil {
 			return err
 		}
 		d.Creates = objectsIn(d.Manifest)

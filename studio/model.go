@@ -162,10 +162,12 @@ func conditionsOf(v any) (out []conditionView) {
 
 // operationView is an operation as the pages show it.
 type operationView struct {
+	Of                                      string // the name of its resource, where the operations of several stand together
 	ID, Verb, State, Message, Code, Problem string
 	Caller                                  string // the id of the application
 	Details                                 []string
-	Gone                                    bool // its resource no longer exists
+	Log                                     string // the end of the log of what failed
+	Gone                                    bool   // its resource no longer exists
 	Resource                                berth.ID
 	Started, Ended                          time.Time
 	Steps                                   []stepView
@@ -185,6 +187,10 @@ func operationOf(o client.Object, now time.Time) operationView {
 		Started: moment(o, "startTime"), Ended: moment(o, "endTime"), Caller: text(o, "properties", "caller"),
 	}
 	for _, d := range objects(at(o, "error", "details")) {
+		if text(d, "target") == "log" {
+			v.Log = text(d, "message")
+			continue
+		}
 		v.Details = append(v.Details, text(d, "message"))
 	}
 	v.Resource, _ = berth.ParseID(text(o, "resourceId")) // the zero id has no link
@@ -233,6 +239,12 @@ func linkOf(id berth.ID) string {
 	switch {
 	case id.Is(berth.TypeCompute):
 		return workspaceLink(id.Group, id.Parent().Name()) + "/c/" + escape(id.Name())
+	case id.Is(berth.TypeDeployment):
+		return linkOf(id.Parent())
+	case id.Is(berth.TypeEndpoint):
+		return workspaceLink(id.Group, id.Parent().Name()) + "/online/" + escape(id.Name())
+	case id.Is(berth.TypeService):
+		return workspaceLink(id.Group, id.Parent().Name()) + "/endpoints/" + escape(id.Name())
 	case id.Is(berth.TypeWorkspace):
 		return workspaceLink(id.Group, id.Name())
 	case id.Is(berth.TypeCluster), id.Is(berth.TypeConnected):

@@ -25,7 +25,7 @@ func (s *Studio) operations(v *visit) error {
 	}
 	for _, o := range all {
 		op := operationOf(o, time.Now())
-		op.Gone = !exists[op.Resource.Key()]
+		op.Gone = !exists[pageOf(op.Resource).Key()]
 		if d.Filter != "failed" || op.State == string(berth.StateFailed) {
 			d.All = append(d.All, op)
 		}
@@ -60,6 +60,14 @@ func (s *Studio) operation(v *visit) error {
 	return v.render("operation", view)
 }
 
+// pageOf is the resource whose page shows a resource: that of a deployment is its endpoint's.
+func pageOf(id berth.ID) berth.ID {
+	if id.Is(berth.TypeDeployment) {
+		return id.Parent()
+	}
+	return id
+}
+
 // existing are the keys of the resources that have a page.
 func (v *visit) existing() (map[string]bool, error) {
 	all, err := v.estate()
@@ -72,6 +80,26 @@ func (v *visit) existing() (map[string]bool, error) {
 			if id, err := berth.ParseID(text(o, "id")); err == nil {
 				out[id.Key()] = true
 			}
+		}
+	}
+	for _, o := range all.workspaces {
+		ws, err := berth.ParseID(text(o, "id"))
+		if err != nil {
+			continue
+		}
+		services, err := v.arm.ListServices(v.r.Context(), client.WorkspaceName{Group: ws.Group, Name: ws.Name()}, nil)
+		if err != nil && !client.IsNotFound(err) {
+			return nil, err
+		}
+		for _, service := range services {
+			out[ws.Child("services", text(service, "name")).Key()] = true
+		}
+		online, err := v.arm.ListEndpoints(v.r.Context(), client.WorkspaceName{Group: ws.Group, Name: ws.Name()})
+		if err != nil && !client.IsNotFound(err) {
+			return nil, err
+		}
+		for _, endpoint := range online {
+			out[ws.Child("onlineEndpoints", text(endpoint, "name")).Key()] = true
 		}
 	}
 	return out, nil

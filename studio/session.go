@@ -39,6 +39,7 @@ type handler func(*visit) error
 // open serves a page that needs no session.
 func (s *Studio) open(pattern string, h handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
 		v.answer(h)
 	})
@@ -47,9 +48,18 @@ func (s *Studio) open(pattern string, h handler) {
 // guarded serves a page that needs a session. Without one, or after its end, it shows the sign-in, which keeps the form that was
 // sent.
 func (s *Studio) guarded(pattern string, h handler) {
+	s.streamed(pattern, func(v *visit) error {
+		v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+		return h(v)
+	})
+}
+
+// streamed serves a page like guarded; a body of any size comes to the handler, which does not keep it in memory.
+func (s *Studio) streamed(pattern string, h handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
 		if !v.enter() {
+			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 			v.answer((*visit).askSignIn)
 			return
 		}

@@ -2,10 +2,12 @@ package studio
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/client"
 )
 
 // stateView is a state as pages show it: by icon and word, never by colour alone.
@@ -137,12 +139,76 @@ func (d computeData) Wanted() int { return d.computeView.Nodes }
 // fieldView is a field of a form with the findings of the rules.
 type fieldView struct {
 	Name, Label, Value string
+	Number             bool
 	Findings           []finding
 }
 
-// Field shows a field of the wizard.
-func (v view) Field(name, value string) fieldView {
-	return fieldView{Name: name, Label: v.T("field." + name), Value: value, Findings: v.Data.(wizardData).At(name)}
+// judged is a form with findings at its fields.
+type judged interface{ At(field string) []finding }
+
+// numbers are the fields whose values are numbers.
+var numbers = []string{"nodes", "cpu", "memory", "replicas", "least", "most", "occupied", "timeout"}
+
+func (v *visit) field(name, value string, of judged) fieldView {
+	f := fieldView{Name: name, Label: v.T("field." + name), Value: value, Number: slices.Contains(numbers, name)}
+	if of != nil {
+		f.Findings = of.At(name)
+	}
+	return f
+}
+
+// Field shows a field of the form of the page.
+func (v view) Field(name, value string) fieldView { return v.field(name, value, v.Data.(judged)) }
+
+// Labeled shows a field with another label.
+func (v view) Labeled(name, value, label string) fieldView {
+	f := v.Field(name, value)
+	f.Label = v.T(label)
+	return f
+}
+
+// Say shows the findings at a place of the form of the page.
+func (v view) Say(name string) fieldView {
+	return fieldView{Name: name, Findings: v.Data.(judged).At(name)}
+}
+
+// sizedView is the part of a form that is about the size of an endpoint.
+type sizedView struct {
+	*visit
+	sizeForm
+	of judged
+}
+
+// Sized shows the size of an endpoint, with the findings of a form; nil for one that shows them elsewhere.
+func (v *visit) Sized(f sizeForm, of judged) sizedView { return sizedView{v, f, of} }
+
+// Field shows a field.
+func (s sizedView) Field(name, value string) fieldView { return s.field(name, value, s.of) }
+
+// codesView is code for other tools.
+type codesView struct {
+	*visit
+	All []snippet
+}
+
+// Codes shows code.
+func (v *visit) Codes(all []snippet) codesView { return codesView{v, all} }
+
+// cameView is files that have come with a form.
+type cameView struct {
+	*visit
+	Count int
+	Names string
+}
+
+// Came shows files that have come.
+func (v *visit) Came(files client.Uploaded) cameView {
+	const most = 5
+	names := strings.Join(files.Paths[:min(len(files.Paths), most)], ", ")
+	if len(files.Paths) > most {
+		names += " …"
+	}
+	return cameView{v, len(files.Paths), names}
 }
 
 // Hidden are the values of the other step, which the form sends in hidden fields.
@@ -186,3 +252,12 @@ type confirmation struct{ Name, Label string }
 func (v *visit) Confirm(name string) confirmation {
 	return confirmation{name, v.T("delete.confirm", name)}
 }
+
+// tabsView is the pages of a cluster, one of which is shown.
+type tabsView struct {
+	*visit
+	Link, At string
+}
+
+// Tabs shows the pages of a cluster.
+func (v *visit) Tabs(link, at string) tabsView { return tabsView{v, link, at} }

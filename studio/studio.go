@@ -4,8 +4,10 @@
 package studio
 
 import (
+	"context"
 	"embed"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -23,8 +25,11 @@ type Options struct {
 	Endpoint       string // https address of Resource Manager
 	TenantID       string
 	SubscriptionID string
-	Transport      http.RoundTripper                   // to Resource Manager
+	CAFile         string                              // of Berth's own certificates; empty for none
+	Transport      http.RoundTripper                   // to Resource Manager, and to the files of models
 	Bearer         func(*http.Request) (string, error) // the access token that a request carries
+	// Dial connects to the services of clusters, whose addresses the clusters name.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Renew is the session of a token, with a newer token when the old one expires soon. It fails for an invalid token.
 	Renew func(token string) (Session, error)
 	// Changes calls f after each change of any resource, until cancel is called.
@@ -52,6 +57,7 @@ type Studio struct {
 	// submitted are the kubeconfigs of connections that wait for a confirmation.
 	submitted *submissions
 	sizeLists sizeLists
+	tests     chan struct{} // one for each request to an endpoint that is under way
 }
 
 // New creates a studio. Call Close when it is no longer served.
@@ -66,6 +72,7 @@ func New(o Options) (*Studio, error) {
 	}
 	s := &Studio{
 		Options: o, mux: http.NewServeMux(), text: t, pages: p, links: newLinks(), feed: newFeed(o.Changes), submitted: newSubmissions(),
+		tests: make(chan struct{}, maxTests),
 	}
 	s.routes()
 	return s, nil
@@ -85,32 +92,64 @@ func (s *Studio) routes() {
 	s.mux.HandleFunc("GET /studio/events", s.events)
 	s.open("GET /studio/", s.missing)
 	for pattern, page := range map[string]handler{
-		"GET /studio/{$}":                           s.overview,
-		"GET /studio/workspaces":                    s.workspaces,
-		"POST /studio/workspaces":                   s.createWorkspace,
-		"GET /studio/w/{group}/{ws}/delete":         s.askDeleteWorkspace,
-		"POST /studio/w/{group}/{ws}/delete":        s.deleteWorkspace,
-		"GET /studio/w/{group}/{ws}":                s.computes,
-		"GET /studio/w/{group}/{ws}/new":            s.newCompute,
-		"POST /studio/w/{group}/{ws}/new":           s.createCompute,
-		"POST /studio/w/{group}/{ws}/check":         s.checkCompute,
-		"GET /studio/w/{group}/{ws}/c/{name}":       s.compute,
-		"GET /studio/w/{group}/{ws}/c/{name}/{do}":  s.askCompute,
-		"POST /studio/w/{group}/{ws}/c/{name}/{do}": s.changeCompute,
-		"GET /studio/clusters":                      s.clusters,
-		"POST /studio/clusters":                     s.createCluster,
-		"GET /studio/clusters/connect":              s.askConnect,
-		"POST /studio/clusters/connect":             s.connect,
-		"GET /studio/k/{group}/{kind}/{name}":       s.cluster,
-		"GET /studio/k/{group}/{kind}/{name}/{do}":  s.askCluster,
-		"POST /studio/k/{group}/{kind}/{name}/{do}": s.changeCluster,
-		"GET /studio/versions":                      s.versions,
-		"GET /studio/operations":                    s.operations,
-		"GET /studio/operations/{id}":               s.operation,
-		"GET /studio/w/{group}/{ws}/sizes.json":     s.sizes,
+		"GET /studio/{$}":                                                s.overview,
+		"GET /studio/workspaces":                                         s.workspaces,
+		"POST /studio/workspaces":                                        s.createWorkspace,
+		"GET /studio/w/{group}/{ws}/delete":                              s.askDeleteWorkspace,
+		"POST /studio/w/{group}/{ws}/delete":                             s.deleteWorkspace,
+		"GET /studio/w/{group}/{ws}":                                     s.computes,
+		"GET /studio/w/{group}/{ws}/new":                                 s.newCompute,
+		"POST /studio/w/{group}/{ws}/new":                                s.createCompute,
+		"POST /studio/w/{group}/{ws}/check":                              s.checkCompute,
+		"GET /studio/w/{group}/{ws}/c/{name}":                            s.compute,
+		"GET /studio/w/{group}/{ws}/c/{name}/{do}":                       s.askCompute,
+		"POST /studio/w/{group}/{ws}/c/{name}/{do}":                      s.changeCompute,
+		"GET /studio/clusters":                                           s.clusters,
+		"POST /studio/clusters":                                          s.createCluster,
+		"GET /studio/clusters/connect":                                   s.askConnect,
+		"POST /studio/clusters/connect":                                  s.connect,
+		"GET /studio/k/{group}/{kind}/{name}":                            s.cluster,
+		"GET /studio/k/{group}/{kind}/{name}/workloads":                  s.workloads,
+		"GET /studio/k/{group}/{kind}/{name}/pods/{namespace}/{pod}":     s.pod,
+		"GET /studio/k/{group}/{kind}/{name}/pods/{namespace}/{pod}/log": s.followLog,
+		"GET /studio/k/{group}/{kind}/{name}/{do}":                       s.askCluster,
+		"POST /studio/k/{group}/{kind}/{name}/{do}":                      s.changeCluster,
+		"GET /studio/versions":                                           s.versions,
+		"GET /studio/operations":                                         s.operations,
+		"GET /studio/operations/{id}":                                    s.operation,
+		"GET /studio/w/{group}/{ws}/sizes.json":                          s.sizes,
 	} {
 		s.guarded(pattern, page)
 	}
+	s.routesOfModels()
+}
+
+// routesOfModels are the pages of models and of what serves them.
+func (s *Studio) routesOfModels() {
+	for pattern, page := range map[string]handler{
+		"GET /studio/w/{group}/{ws}/models":                                  s.models,
+		"GET /studio/w/{group}/{ws}/models/{name}":                           s.model,
+		"GET /studio/w/{group}/{ws}/models/{name}/{version}":                 s.model,
+		"GET /studio/w/{group}/{ws}/models/{name}/{version}/{do}":            s.askModel,
+		"POST /studio/w/{group}/{ws}/models/{name}/{version}/{do}":           s.changeModel,
+		"GET /studio/w/{group}/{ws}/models/{name}/{version}/files/{path...}": s.modelFile,
+		"GET /studio/w/{group}/{ws}/register":                                s.newModel,
+		"GET /studio/w/{group}/{ws}/endpoints":                               s.endpoints,
+		"GET /studio/w/{group}/{ws}/endpoints/{name}":                        s.endpoint,
+		"GET /studio/w/{group}/{ws}/endpoints/{name}/{do}":                   s.askEndpoint,
+		"POST /studio/w/{group}/{ws}/endpoints/{name}/{do}":                  s.changeEndpoint,
+		"GET /studio/w/{group}/{ws}/online/{name}":                           s.endpoint,
+		"GET /studio/w/{group}/{ws}/online/{name}/{do}":                      s.askEndpoint,
+		"POST /studio/w/{group}/{ws}/online/{name}/{do}":                     s.changeEndpoint,
+		"GET /studio/w/{group}/{ws}/online/{name}/d/{deployment}/{do}":       s.askDeployment,
+		"POST /studio/w/{group}/{ws}/online/{name}/d/{deployment}/{do}":      s.changeDeployment,
+		"GET /studio/w/{group}/{ws}/deploy":                                  s.newEndpoint,
+		"POST /studio/w/{group}/{ws}/deploy/check":                           s.checkEndpoint,
+	} {
+		s.guarded(pattern, page)
+	}
+	s.streamed("POST /studio/w/{group}/{ws}/register", s.register)
+	s.streamed("POST /studio/w/{group}/{ws}/deploy", s.deploy)
 }
 
 // policy lets a page load only files of the studio, send forms only to the studio, and be in no frame.
@@ -136,14 +175,13 @@ func (s *Studio) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	s.mux.ServeHTTP(w, r)
 }
 
 // client is a client of Resource Manager with a token, whose answers have their sentences in a language.
 func (s *Studio) client(token, language string) (*client.Client, error) {
 	return client.New(client.Options{
-		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, SubscriptionID: s.SubscriptionID},
+		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, SubscriptionID: s.SubscriptionID, CAFile: s.CAFile},
 		Token:       token, HTTPClient: &http.Client{Transport: s.Transport, Timeout: time.Minute}, UserAgent: "berth-studio", Language: language,
 	})
 }

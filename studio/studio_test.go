@@ -28,6 +28,9 @@ func TestTexts(t *testing.T) {
 			if strings.TrimSpace(text) == "" {
 				t.Errorf("%s: %s is empty", l, key)
 			}
+			if rest := strings.ReplaceAll(verb.ReplaceAllString(text, ""), "%%", ""); strings.Contains(rest, "%") {
+				t.Errorf("%s: %s has a %% that is no verb; write two", l, key)
+			}
 			if a, b := verb.FindAllString(text, -1), verb.FindAllString(english[key], -1); !slices.Equal(a, b) {
 				t.Errorf("%s: %s has %v to fill in, and in English %v", l, key, a, b)
 			}

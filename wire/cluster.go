@@ -25,6 +25,7 @@ type ClusterPut struct {
 		FQDNSubdomain     string           `json:"fqdnSubdomain"` // of a private cluster, in place of dnsPrefix
 		Kubeconfig        *string          `json:"kubeconfig"`    // of a connected cluster; write-only
 		KeepCredential    bool             `json:"keepCredential"`
+		EnableInference   *bool            `json:"enableInference"` // of a connected cluster
 		Pools             []NodePoolFields `json:"agentPoolProfiles"`
 		Power             *Power           `json:"powerState"`
 		Network           *ClusterNetwork  `json:"networkProfile"`
@@ -64,7 +65,7 @@ func (n *ClusterNetwork) Merge(to *berth.ClusterNetwork) {
 var clusterLaw = law{
 	own: []string{
 		"powerState", "currentKubernetesVersion", "fqdn", "privateFQDN", "azurePortalFQDN", "maxAgentPools", "agentPoolProfiles",
-		"dnsPrefix", "kubeconfig", "keepCredential", "resourceUID", "oidcIssuerProfile.issuerURL",
+		"dnsPrefix", "kubeconfig", "keepCredential", "enableInference", "resourceUID", "oidcIssuerProfile.issuerURL",
 		"networkProfile.serviceCidr", "networkProfile.podCidr", "networkProfile.dnsServiceIP",
 		"networkProfile.loadBalancerProfile.effectiveOutboundIPs", "networkProfile.natGatewayProfile.effectiveOutboundIPs",
 		"identityProfile.kubeletidentity.clientId", "identityProfile.kubeletidentity.objectId",
@@ -169,6 +170,10 @@ func allWarnings(c *berth.Cluster) []berth.Error {
 		all = append(all, *berth.Errorf(codeUnlimited, "The limits of pods are not kept in this cluster: the server runs as a user who may "+
 			"make no cgroups. A server that runs as root keeps them."))
 	}
+	if how := c.Status.Overcommitted; how != "" {
+		all = append(all, *berth.Errorf(codeOvercommitted, "The machine has less than its nodes: %s. Pods are placed as if all of it was there; "+
+			"when they use it, they slow each other down, and some end for lack of memory.", how))
+	}
 	return all
 }
 
@@ -176,6 +181,8 @@ func allWarnings(c *berth.Cluster) []berth.Error {
 const (
 	codeSimulated = berth.Code("SimulatedNodes")
 	codeUnlimited = berth.Code("UnlimitedPods")
+	// codeOvercommitted: the scheduler plans with more than there is.
+	codeOvercommitted = berth.Code("OvercommittedNodes")
 )
 
 // clusterDefaults are what AKS fills in for properties that have no effect here.

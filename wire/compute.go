@@ -157,7 +157,7 @@ var computeLaw = law{own: []string{
 	"properties.agentCount", "properties.agentVmSize", "properties.clusterPurpose", "properties.clusterFqdn", "properties.systemServices",
 	"properties.sslConfiguration", "properties.loadBalancerType", "properties.loadBalancerSubnet", "properties.aksNetworkingConfiguration",
 	"properties.namespace",
-}}
+}, effective: []string{"instanceTypes", "defaultInstanceType"}}
 
 // KeepCompute sets what a compute keeps of the body of a PUT, and returns the names of the properties that Berth keeps and does not
 // act on. The fields of the spec must have been merged.

@@ -8,8 +8,9 @@ type ConnectedPut struct {
 	Tags       map[string]string `json:"tags"`
 	Identity   *IdentityFields   `json:"identity"`
 	Properties struct {
-		Kubeconfig     string `json:"kubeconfig"`
-		KeepCredential bool   `json:"keepCredential"`
+		Kubeconfig      string `json:"kubeconfig"`
+		KeepCredential  bool   `json:"keepCredential"`
+		EnableInference *bool  `json:"enableInference"` // the name of the setting that Azure ML's extension has; nil: as it is
 	} `json:"properties"`
 }
 
@@ -45,7 +46,7 @@ func Connected(r *berth.Resource, tenant string) Object {
 var connectedLaw = law{
 	own: []string{
 		"connectivityStatus", "kubernetesVersion", "totalNodeCount", "totalCoreCount", "lastConnectivityTime", "kubeconfig",
-		"keepCredential", "managedIdentityCertificateExpirationTime", "agentVersion", "offering",
+		"keepCredential", "enableInference", "managedIdentityCertificateExpirationTime", "agentVersion", "offering",
 	},
 	effective: []string{"distribution", "infrastructure"},
 }
@@ -66,6 +67,9 @@ func connected(properties Object, c *berth.Cluster) {
 	}
 	if c.Spec.KeepCredential {
 		properties["keepCredential"] = true
+	}
+	if c.Spec.Inference {
+		properties["enableInference"] = true
 	}
 	if c.Status.UID != "" {
 		properties["clusterUid"] = c.Status.UID

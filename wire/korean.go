@@ -23,7 +23,8 @@ var toldAnswer = func() told {
 		"message": text, "notes": text, "steps": found, "health": found, "conditions": found, "conditionHistory": found,
 		"berthNote": text, "rights": text, "subnets": parts, "securityRules": parts, "routes": parts,
 	}}
-	answer := told{"violations": fault, "warnings": fault, "checks": {"detail": text}, "value": resource}
+	answer := told{"violations": fault, "warnings": fault, "checks": {"detail": text}, "value": resource,
+		"unseen": fault, "pods": {"message": text, "parts": fault}, "usage": fault}
 	for key, below := range resource {
 		answer[key] = below
 	}

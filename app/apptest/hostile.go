@@ -56,7 +56,7 @@ func StartHostile(t testing.TB, ends time.Time, node string) (h *Hostile, kubeco
 // Be sets how it behaves from now on.
 func (h *Hostile) Be(f func(http.ResponseWriter, *http.Request)) { h.behave.Store(f) }
 
-// PretendCluster answers every request that a check of a cluster sends.
+// PretendCluster answers every request that a check of a cluster sends, and what the page of its workloads asks for.
 func PretendCluster(uid, node string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -66,11 +66,12 @@ func PretendCluster(uid, node string) func(http.ResponseWriter, *http.Request) {
 		case "/version":
 			_, _ = fmt.Fprint(w, `{"gitVersion":"v1.36.0"}`)
 		case "/api/v1/nodes":
-			_, _ = fmt.Fprintf(w, `{"apiVersion":"v1","kind":"NodeList","items":[{"metadata":{"name":%q},"status":{"capacity":{"cpu":"4"}}}]}`, node)
-		case "/api/v1/pods":
-			_, _ = fmt.Fprint(w, `{"apiVersion":"v1","kind":"PodList","items":[]}`)
+			_, _ = fmt.Fprintf(w, `{"apiVersion":"v1","kind":"NodeList","items":[{"metadata":{"name":%q},`+
+				`"status":{"capacity":{"cpu":"4","memory":"16Gi"}}}]}`, node)
 		default:
-			http.NotFound(w, r)
+			if !pretendWorkloads(w, r, node) {
+				http.NotFound(w, r)
+			}
 		}
 	}
 }

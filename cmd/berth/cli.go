@@ -21,6 +21,7 @@ type cli struct {
 
 	output, queryText, dataDir, subscription string
 	onlyErrors, debug                        bool
+	outputAsked                              bool   // the output format was named
 	language                                 string // of sentences; English when empty
 	query                                    *jmespath.JMESPath
 }
@@ -56,7 +57,10 @@ func (c *cli) root() *cobra.Command {
 		Long: "Berth is a control plane for machine-learning inference clusters that you run yourself: Azure Resource Manager on the\n" +
 			"outside, real Kubernetes on the inside. `berth serve` runs it; the other commands use it, in the grammar of az.",
 		Version: wholeVersion(), SilenceErrors: true, SilenceUsage: true, Args: noArguments, RunE: showHelp,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return c.checkGlobals() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			c.outputAsked = cmd.Flags().Changed("output")
+			return c.checkGlobals()
+		},
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&c.output, "output", "o", "json", "output format: "+strings.Join(outputs, ", "))
@@ -105,10 +109,18 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usage("%s", message)
 }
 
+// shortNames are the other names that the CLI v1 has for options.
+var shortNames = map[string]string{
+	"subscription-id": "subscription", "ct": "compute-target", "cc": "cpu-cores", "ccl": "cpu-cores-limit", "gb": "memory-gb",
+	"gbl": "memory-gb-limit", "nr": "num-replicas", "es": "entry-script", "sd": "source-directory", "cf": "conda-file",
+	"ev": "environment-version", "ic": "inference-config-file", "dc": "deploy-config-file", "model-path": "path",
+	"cp": "compute-type", "vn": "version-name", "tp": "traffic-percentile", "cvt": "control-version-type",
+}
+
 // oldNames accepts the option names of the CLI v1.
 func oldNames(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	if name == "subscription-id" {
-		name = "subscription"
+	if long := shortNames[name]; long != "" {
+		name = long
 	}
 	return pflag.NormalizedName(name)
 }

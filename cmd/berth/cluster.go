@@ -29,6 +29,7 @@ type connectOptions struct {
 	file, context, token string
 	noWait, force, keep  bool
 	dryRun, execOnce     bool
+	inference            bool
 }
 
 func (o *connectOptions) flags(cmd *cobra.Command) {
@@ -42,6 +43,7 @@ func (o *connectOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.execOnce, "exec-once", false, "run the kubeconfig's sign-in command (exec) once, here and as you, and send its token")
 	f.BoolVar(&o.force, "force", false, "take the cluster over from another Berth that is connected to it")
 	f.BoolVar(&o.keep, "keep-credential", false, "keep the credential and work with it instead of an account of Berth's own")
+	f.BoolVar(&o.inference, "enable-inference", false, "give the account the rights to serve models in the cluster too")
 	noWaitFlag(cmd, &o.noWait)
 }
 
@@ -78,7 +80,7 @@ func (c *cli) connectCluster(ctx context.Context, o *connectOptions, typ string)
 	}
 	id := cl.ID(o.group, typ, o.name)
 	if o.dryRun {
-		return c.printManifest(ctx, cl, id)
+		return c.printManifest(ctx, cl, id, o.inference)
 	}
 	if o.execOnce && o.keep {
 		return usage("--exec-once and --keep-credential exclude each other: the token of a sign-in command is valid for minutes only")
@@ -89,6 +91,7 @@ func (c *cli) connectCluster(ctx context.Context, o *connectOptions, typ string)
 	}
 	_, op, err := cl.ConnectCluster(ctx, id, client.ConnectedCluster{
 		Kubeconfig: config, Location: o.location, Force: o.force, KeepCredential: o.keep,
+		Inference: o.inference,
 	})
 	if err != nil {
 		return err
@@ -109,18 +112,22 @@ func (c *cli) connectCluster(ctx context.Context, o *connectOptions, typ string)
 }
 
 // printManifest prints every object and right of a connection, and how to go on once an administrator has applied it.
-func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID) error {
-	text, err := cl.ConnectionManifest(ctx, id)
+func (c *cli) printManifest(ctx context.Context, cl *client.Client, id berth.ID, inference bool) error {
+	text, err := cl.ConnectionManifest(ctx, id, inference)
 	if err != nil {
 		return err
 	}
 	if _, err := fmt.Fprint(c.out, text); err != nil {
 		return err
 	}
+	command := map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)]
+	if inference {
+		command += " --enable-inference"
+	}
 	c.note("Nothing was changed. Ask the administrator of the cluster to apply this manifest (kubectl apply -f -) and to send you a token:\n"+
 		"  kubectl -n berth-system create token berth-connection --duration 168h > token\n"+
 		"  berth %s -n %s -g %s --token-file token   # the kubeconfig supplies the address and the authority",
-		map[bool]string{true: "cluster connect", false: "aks import"}[id.Is(berth.TypeConnected)], id.Name(), id.Group)
+		command, id.Name(), id.Group)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,8 @@ var completions = map[string]struct {
 }{
 	"resource-group": {listGroups, "name"}, "workspace-name": {listWorkspaces, "name"}, "location": {listLocations, "name"},
 	"vm-size": {listSizes, "name"}, "node-vm-size": {listSizes, "name"}, "kubernetes-version": {listVersions, "orchestratorVersion"},
-	"compute-resource-id": {listClusterIDs, "id"},
+	"compute-resource-id": {listClusterIDs, "id"}, "compute-target": {listComputes, "name"}, "model": {listModels, "id"},
+	"model-id": {listModels, "id"}, "environment-name": {listEnvironments, "name"},
 }
 
 // names are the values of --name, by the group of the command.
@@ -33,9 +36,31 @@ var names = map[string]values{
 	"berth cluster": func(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
 		return cl.ListConnected(ctx, w.group)
 	},
-	"berth ml computetarget": func(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
-		return cl.ListComputes(ctx, w.group, w.workspace)
+	"berth ml computetarget": listComputes, "berth ml environment": listEnvironments,
+	"berth ml model": func(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
+		return cl.ListModels(ctx, w.space(), client.ModelQuery{Newest: true})
 	},
+	"berth ml service": func(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
+		return cl.ListServices(ctx, w.space(), nil)
+	},
+	"berth ml endpoint realtime": func(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
+		return cl.ListServices(ctx, w.space(), url.Values{"computeType": {aksEndpoint}})
+	},
+}
+
+// namesNew are the commands whose --name is that of something that does not exist yet.
+var namesNew = []string{"create", "deploy"}
+
+func listComputes(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
+	return cl.ListComputes(ctx, w.group, w.workspace)
+}
+
+func listModels(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
+	return cl.ListModels(ctx, w.space(), client.ModelQuery{})
+}
+
+func listEnvironments(ctx context.Context, cl *client.Client, w where) ([]client.Object, error) {
+	return cl.ListEnvironments(ctx, w.space())
 }
 
 func listGroups(ctx context.Context, cl *client.Client, _ where) ([]client.Object, error) {
@@ -82,7 +107,7 @@ func (c *cli) completeValues(cmd *cobra.Command) {
 		for option, of := range completions {
 			c.completeFlag(sub, option, of.field, of.list)
 		}
-		for p := sub.Parent(); p != nil && sub.Name() != "create"; p = p.Parent() {
+		for p := sub.Parent(); p != nil && !slices.Contains(namesNew, sub.Name()); p = p.Parent() {
 			if list := names[p.CommandPath()]; list != nil {
 				c.completeFlag(sub, "name", "name", list)
 				break

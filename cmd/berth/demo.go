@@ -23,25 +23,29 @@ type demo struct {
 	log   string // file with the server's log
 	info  app.Info
 	cl    *client.Client
+	// served is set when the model was deployed.
+	served bool
 }
 
 func (c *cli) demoCommand() *cobra.Command {
 	var exit bool
 	var cmd *cobra.Command
-	cmd = command("demo", "Start a control plane, and create, attach, scale and detach clusters", func(ctx context.Context) error {
-		config, err := app.LoadConfig(cmd.Flags(), os.Getenv)
-		if err != nil {
-			return usageError{err}
-		}
-		for _, name := range []string{"data-dir", "listen", "debug-listen"} {
-			if !cmd.Flags().Changed(name) {
-				demoDefault(&config, name, exit)
+	cmd = command("demo", "Start a control plane, create, attach, scale and detach clusters, and deploy a model",
+		func(ctx context.Context) error {
+			config, err := app.LoadConfig(cmd.Flags(), os.Getenv)
+			if err != nil {
+				return usageError{err}
 			}
-		}
-		return c.demo(ctx, config, exit)
-	})
+			for _, name := range []string{"data-dir", "listen", "debug-listen"} {
+				if !cmd.Flags().Changed(name) {
+					demoDefault(&config, name, exit)
+				}
+			}
+			return c.demo(ctx, config, exit)
+		})
 	cmd.Long = "Start a control plane in a data folder of its own, and create, attach, scale and detach clusters there: a compute and\n" +
-		"an existing cluster. Then keep serving until Ctrl-C, which also stops the clusters."
+		"an existing cluster. Where the nodes are real, deploy a model and score it. Then keep serving until Ctrl-C, which also\n" +
+		"stops the clusters."
 	app.AddFlags(cmd.Flags())
 	defaults := map[string]string{
 		"data-dir":     "berth-demo beside the usual one",
@@ -216,6 +220,9 @@ Then, for example:
   %[5]s aks get-credentials -n existing -g demo-rg --file demo.kubeconfig && kubectl --kubeconfig demo.kubeconfig get nodes
   %[5]s aks get-versions -l westus -o table
 `, d.info.Endpoint, orNone(d.info.DebugAddress), d.info.DataDir, d.log, berth, shellWord(d.info.DataDir), d.studioLink())
+	if d.served {
+		_, _ = fmt.Fprintf(d.c.out, "  %s ml service run -n %s -d '{\"data\": [4, 5]}' -g %s -w %s\n", berth, lineName, demoGroup, demoWorkspace)
+	}
 }
 
 // studioLink is a link that signs in once; the plain address of the web page when the server refuses one.

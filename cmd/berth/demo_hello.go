@@ -14,22 +14,31 @@ import (
 // helloImage is an image that every real node has.
 const helloImage = "berth.dev/hello:1"
 
-// hello runs the image in two pods behind a Service and calls it, where the nodes are real.
-func (d *demo) hello(ctx context.Context, n client.ComputeName) (string, error) {
+// simulatedNodes is the result of a step that needs real nodes.
+const simulatedNodes = "not here: the nodes are simulated ('berth doctor' says why)"
+
+// realNodes reports whether the nodes of a compute run containers.
+func (d *demo) realNodes(ctx context.Context, n client.ComputeName) (bool, error) {
 	compute, err := d.cl.GetCompute(ctx, n)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	id, err := berth.ParseID(str(compute, "properties", "resourceId"))
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	cluster, err := d.cl.GetCluster(ctx, id.Group, id.Name())
+	return str(cluster, "properties", "nodes") == berth.NodesReal, err
+}
+
+// hello runs the image in two pods behind a Service and calls it, where the nodes are real.
+func (d *demo) hello(ctx context.Context, n client.ComputeName) (string, error) {
+	real, err := d.realNodes(ctx, n)
 	if err != nil {
 		return "", err
 	}
-	if str(cluster, "properties", "nodes") != berth.NodesReal {
-		return "not here: the nodes are simulated ('berth doctor' says why)", nil
+	if !real {
+		return simulatedNodes, nil
 	}
 	keys, err := d.cl.ComputeKeys(ctx, n)
 	if err != nil {

@@ -35,6 +35,7 @@ func (d *demo) steps(ctx context.Context) []demoStep {
 		}},
 		{"ask myaks itself, through its Kubernetes API", func() (string, error) { return d.computeNodes(ctx, myaks) }},
 		{"run a container in 2 pods of myaks, and call it over HTTP", func() (string, error) { return d.hello(ctx, myaks) }},
+		{"deploy a model to myaks and score it", func() (string, error) { return d.model(ctx, myaks) }},
 		{"create cluster existing (1 × Standard_D3_v2), as you would with az aks create", func() (string, error) { return d.cluster(ctx) }},
 		{"attach cluster existing as compute attached (DevTest)", func() (string, error) {
 			existing := d.cl.ID(demoGroup, berth.TypeCluster, "existing").String()
@@ -80,7 +81,11 @@ const stepPatience = 3 * time.Minute
 
 // wait follows an operation on what. Ctrl-C ends it without advice: the server stops too, so no operation is left to follow.
 func (d *demo) wait(ctx context.Context, op *client.Operation, what string) error {
-	limited, cancel := context.WithTimeout(ctx, stepPatience)
+	return d.waitLong(ctx, op, what, stepPatience)
+}
+
+func (d *demo) waitLong(ctx context.Context, op *client.Operation, what string, patience time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := d.c.wait(limited, d.cl, op, what)
 	switch {
@@ -89,7 +94,7 @@ func (d *demo) wait(ctx context.Context, op *client.Operation, what string) erro
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case limited.Err() != nil:
-		return fmt.Errorf("%s is not ready after %s: %s", what, stepPatience, op.Message)
+		return fmt.Errorf("%s is not ready after %s: %s", what, patience, op.Message)
 	}
 	return err
 }

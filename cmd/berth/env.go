@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth.dev/berth/app"
 	"berth.dev/berth/client"
 )
 
@@ -25,23 +26,25 @@ func (c *cli) envCommand() *cobra.Command {
 	if runtime.GOOS == "windows" {
 		shell = "powershell"
 	}
-	check := false
+	check, proxy := false, false
 	cmd := command("env", "Print the environment in which Azure clients talk to this Berth", func(ctx context.Context) error {
 		if check {
 			return c.checkEnv(ctx)
 		}
-		return c.env(shell)
+		return c.env(shell, proxy)
 	})
 	cmd.Long = "Print the environment in which Azure clients (az, azureml-core, the SDKs, Terraform) talk to this Berth.\n" +
 		"The output contains the client secret: keep it private."
 	cmd.Example = "  eval \"$(berth env)\"\n  berth env --shell fish | source\n  berth env --shell powershell | Out-String | Invoke-Expression"
 	cmd.Flags().StringVar(&shell, "shell", shell, strings.Join(shells, ", "))
 	cmd.Flags().BoolVar(&check, "check", false, "instead of printing, report what keeps a client in this shell from connecting")
+	cmd.Flags().BoolVar(&proxy, "proxy", false, "also set HTTPS_PROXY to this Berth, so that models and services can be uploaded without a "+
+		"hosts file: programs with this environment reach no other https address")
 	cmd.Flags().Lookup("shell").DefValue = "bash; powershell on Windows"
 	return cmd
 }
 
-func (c *cli) env(shell string) error {
+func (c *cli) env(shell string, proxy bool) error {
 	s, err := c.session()
 	if err != nil {
 		return err
@@ -49,6 +52,13 @@ func (c *cli) env(shell string) error {
 	vars, err := variables(s)
 	if err != nil {
 		return err
+	}
+	if proxy {
+		address, err := proxyURL(s)
+		if err != nil {
+			return err
+		}
+		vars = append(vars, variable{"HTTPS_PROXY", address}, variable{"https_proxy", address})
 	}
 	text, err := export(shell, vars)
 	if err != nil {
@@ -95,17 +105,18 @@ func variables(s *session) ([]variable, error) {
 		variable{"BERTH_CLOUD_NAME", s.CloudName}), nil
 }
 
+// proxyURL is the port of the server as a proxy: it leads to the server itself, also under the name at which files are.
+func proxyURL(s *session) (string, error) {
+	u, err := url.Parse(s.Endpoint)
+	if err != nil {
+		return "", err
+	}
+	return "http://" + hostPort(u), nil
+}
+
 // metadataURL is where az, azureml-core and azure-ai-ml learn everything else.
 func metadataURL(s *session) string {
 	return s.Endpoint + "/metadata/endpoints?api-version=2019-05-01"
-}
-
-// systemRoots are where systems keep the authorities that they trust.
-var systemRoots = []string{
-	"/etc/ssl/certs/ca-certificates.crt", // Debian, Ubuntu, Alpine
-	"/etc/pki/tls/certs/ca-bundle.crt",   // Fedora, RHEL
-	"/etc/ssl/ca-bundle.pem",             // openSUSE
-	"/etc/ssl/cert.pem",                  // macOS, BSD
 }
 
 // caBundle is a file with the system's authorities and Berth's. The variables that name it replace what clients trust: with
@@ -115,7 +126,7 @@ func caBundle(dir, caFile string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the certificate of Berth's CA cannot be read: %w", err)
 	}
-	for _, file := range systemRoots {
+	for _, file := range app.SystemRoots {
 		if system, err := os.ReadFile(file); err == nil {
 			text = append(append(text, '\n'), system...)
 			break

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -42,6 +43,11 @@ func (c *cli) checkEnv(ctx context.Context) error {
 		}
 		wrong++
 		_, _ = fmt.Fprintf(c.out, "✗ %s\n  → %s\n", c.text(f.what), c.text(f.hint))
+	}
+	if f := checkFiles(ctx, s); f.hint == "" {
+		_, _ = fmt.Fprintf(c.out, "✓ %s\n", c.text(f.what))
+	} else { // it matters only to those who deploy models
+		_, _ = fmt.Fprintf(c.out, "– %s\n  → %s\n", c.text(f.what), c.text(f.hint))
 	}
 	if wrong > 0 {
 		return fmt.Errorf("%d of %d checks failed", wrong, len(all))
@@ -195,7 +201,8 @@ func (c *cli) checkShell(s *session) []finding {
 		}
 	}
 	if len(missing) > 0 {
-		return []finding{{"not set as they should be in this shell: " + strings.Join(missing, ", "), `eval "$(berth env)"`}}
+		return []finding{{"this shell lacks these variables, or has other values in them: " + strings.Join(missing, ", "),
+			`eval "$(berth env)"`}}
 	}
 	all := []finding{{what: "the environment of this shell is set"}}
 	file := filepath.Join(os.Getenv("AZURE_CONFIG_DIR"), "cloudEndpoints.json")
@@ -203,4 +210,28 @@ func (c *cli) checkShell(s *session) []finding {
 		all = append(all, finding{"az remembers another address of this cloud", "rm " + file})
 	}
 	return all
+}
+
+// checkFiles tells how the SDKs find the host name under which files of models are.
+func checkFiles(ctx context.Context, s *session) finding {
+	proxy, err := proxyURL(s)
+	if err == nil && (os.Getenv("HTTPS_PROXY") == proxy || os.Getenv("https_proxy") == proxy) {
+		return finding{what: "files of models go through the server's own proxy (HTTPS_PROXY)"}
+	}
+	u, err := url.Parse(s.Endpoint)
+	if err != nil {
+		return finding{what: err.Error(), hint: "check the endpoint"}
+	}
+	server, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
+	if err != nil || len(server) == 0 {
+		server = []string{"ADDRESS"}
+	}
+	if found, err := net.DefaultResolver.LookupHost(ctx, berth.FilesHost); err == nil {
+		return finding{what: fmt.Sprintf("the name %s, at which files of models are, means %s", berth.FilesHost, strings.Join(found, ", "))}
+	}
+	return finding{
+		what: fmt.Sprintf("the name %s, at which files of models are, is not known here", berth.FilesHost),
+		hint: fmt.Sprintf("to register and deploy models, add the line '%s %s' to /etc/hosts, or run: eval \"$(berth env --proxy)\"",
+			server[0], berth.FilesHost),
+	}
 }

@@ -39,7 +39,7 @@ func TestEnvCheck(t *testing.T) {
 	check(t, "az remembers another address", "rm "+cached)
 	must(t, os.Remove(cached))
 	t.Setenv("REQUESTS_CA_BUNDLE", "")
-	check(t, "not set as they should be in this shell: REQUESTS_CA_BUNDLE", `eval "$(berth env)"`)
+	check(t, "this shell lacks these variables, or has other values in them: REQUESTS_CA_BUNDLE", `eval "$(berth env)"`)
 
 	foreign := filepath.Join(t.TempDir(), "ca.pem")
 	other := httptest.NewUnstartedServer(nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/client"
@@ -82,16 +83,32 @@ func (c *cli) report(err error) {
 
 func (c *cli) details(of *berth.Error, indent string) {
 	for _, d := range of.Details {
+		if d.Target == "log" { // of many lines, and of no language of Berth
+			c.say("%s%s\n%s\n", indent, c.text("The log ends with:"), indented(d.Message, indent+"  "))
+			continue
+		}
 		where := d.Target
 		if where == "" {
 			where = string(d.Code)
 		}
-		if d.Message != of.Message { // a single detail repeats the whole
+		if d.Message == of.Message && d.Target == "" {
+			continue // a single detail repeats the whole
+		}
+		if d.Message != of.Message {
 			where += ": " + c.text(d.Message)
 		}
 		c.say("%s- %s\n", indent, where)
 		c.details(&d, indent+"  ")
 	}
+}
+
+// shownLog is how many lines of a log an error shows.
+const shownLog = 20
+
+// indented are the last lines of a text.
+func indented(text, indent string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return indent + strings.Join(lines[max(0, len(lines)-shownLog):], "\n"+indent)
 }
 
 // warn prints what the user should know and need not act on.

@@ -50,12 +50,14 @@ func listOption(cmd *cobra.Command, name string, values *[]string) {
 }
 
 // parseTags reads key=value pairs. nil when there are none: then tags stay as they are.
-func parseTags(pairs []string) (map[string]string, error) {
+func parseTags(pairs []string) (map[string]string, error) { return parsePairs("--tags", pairs) }
+
+func parsePairs(option string, pairs []string) (map[string]string, error) {
 	var tags map[string]string
 	for _, p := range pairs {
 		key, value, found := strings.Cut(p, "=")
 		if !found || key == "" {
-			return nil, usage("--tags takes key=value, not '%s'", p)
+			return nil, usage("%s takes key=value, not '%s'", option, p)
 		}
 		if tags == nil {
 			tags = map[string]string{}

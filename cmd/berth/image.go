@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -11,17 +12,20 @@ import (
 )
 
 func (c *cli) imageCommand() *cobra.Command {
-	list := &cobra.Command{Use: "list", Short: "List the archives of images", Args: noArguments, RunE: func(*cobra.Command, []string) error {
+	list := command("list", "List the images, and the nodes that have them", func(context.Context) error {
 		all, err := app.ListImages(c.dataFolder())
 		if err != nil {
 			return err
 		}
 		return c.emitImages(all)
-	}}
+	})
 	add := &cobra.Command{
 		Use: "import FILE", Short: "Give every real node the images of an archive", Args: oneArgument("FILE"),
 		Long: "Give every real node of this server's clusters the images of an archive, as 'docker save' writes it. The nodes that there are\n" +
-			"have them some seconds later, others when they are created. Pods name them as usual; imagePullPolicy must not be Always.",
+			"have them some seconds later, others when they are created. Pods name them as usual.\n" +
+			"A new image with the same name takes the place of the old one: pods that start afterwards have the new image.\n" +
+			"The registry of the server has the images too: on other machines, sign in to its host and port with a client id and\n" +
+			"secret ('docker login', 'crane auth login'), then push and pull there.",
 		Example: "  docker save example.com/model:1 -o model.tar && berth image import model.tar",
 		RunE: func(_ *cobra.Command, args []string) error {
 			image, err := app.ImportImage(c.dataFolder(), args[0])
@@ -33,14 +37,15 @@ func (c *cli) imageCommand() *cobra.Command {
 		},
 	}
 	remove := &cobra.Command{
-		Use: "remove NAME", Short: "Remove the archive of an image", Args: oneArgument("NAME"),
-		Long: "Remove the archive that holds an image of this name. Nodes that have the image keep it.",
+		Use: "remove NAME", Short: "Remove an image", Args: oneArgument("NAME"),
+		Long: "Remove an image of this name, or all names of the image with this id. Nodes forget it some seconds later; containers that\n" +
+			"run on it go on.",
 		RunE: func(_ *cobra.Command, args []string) error { return app.RemoveImage(c.dataFolder(), args[0]) },
 	}
-	return family("image", "Images for real nodes, on the machine of the server (--data-dir)", add, list, remove)
+	return family("image", "Images for real nodes, on the machine of the server (--data-dir)", add, c.imageBuildCommand(), list, remove)
 }
 
-// emitImages shows one archive, or a list of them.
+// emitImages shows one image, or a list of them.
 func (c *cli) emitImages(images any) error {
 	v, err := plain(images)
 	if err != nil {
@@ -52,6 +57,14 @@ func (c *cli) emitImages(images any) error {
 func imageTable(v any) []row {
 	return each(v, func(o client.Object) row {
 		names, _ := o["names"].([]any)
-		return row{{"Names", strings.Trim(fmt.Sprint(names), "[]")}, {"Id", str(o, "id")}, {"Size", str(o, "size")}}
+		nodes, _ := o["nodes"].([]any)
+		return row{{"Names", strings.Trim(fmt.Sprint(names), "[]")}, {"Digest", shortDigest(str(o, "digest"))}, {"Size", str(o, "size")},
+			{"Imported", str(o, "imported")}, {"Nodes", fmt.Sprint(len(nodes))}, {"Id", str(o, "id")}}
 	})
+}
+
+// shortDigest is a digest as engines show it in tables.
+func shortDigest(digest string) string {
+	_, sum, _ := strings.Cut(digest, ":")
+	return sum[:min(len(sum), 12)]
 }

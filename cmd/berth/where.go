@@ -49,6 +49,18 @@ func (w *where) workspaceFlag(cmd *cobra.Command) {
 	w.wants = append(w.wants, want{value: &w.workspace, options: "--workspace-name/-w", key: "workspace"})
 }
 
+// space is the workspace that was named.
+func (w *where) space() client.WorkspaceName {
+	return client.WorkspaceName{Group: w.group, Name: w.workspace}
+}
+
+// inWorkspace adds the three options that name something in a workspace.
+func (w *where) inWorkspace(cmd *cobra.Command, what string) {
+	w.nameFlag(cmd, what, "")
+	w.groupFlag(cmd, true)
+	w.workspaceFlag(cmd)
+}
+
 func (w *where) locationFlag(cmd *cobra.Command, required bool) {
 	cmd.Flags().StringVarP(&w.location, "location", "l", "", "location, such as westeurope"+defaultNote("location"))
 	w.wants = append(w.wants, want{&w.location, "--location/-l", "location", !required})

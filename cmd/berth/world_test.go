@@ -64,6 +64,15 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// host is where the server listens.
+func (w *world) host() string {
+	cr, err := client.CredentialsIn(w.dataDir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.TrimPrefix(cr.Endpoint, "https://")
+}
+
 // emptyEnvironment takes away what the developer's own environment would say.
 func emptyEnvironment(t *testing.T) {
 	t.Helper()

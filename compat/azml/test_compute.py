@@ -4,19 +4,9 @@ import pytest
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import KubernetesCompute, Workspace
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
-from azure.identity import CertificateCredential, ClientSecretCredential
+from azure.identity import CertificateCredential
 
 operation = pytest.mark.operation
-
-
-def credential(secret=None):
-    e = os.environ
-    return ClientSecretCredential(e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], secret or e["AZURE_CLIENT_SECRET"], authority=e["AZURE_AUTHORITY_HOST"], disable_instance_discovery=True)
-
-
-@pytest.fixture(scope="module")
-def ml(group, subscription):
-    return MLClient(credential(), subscription, group, "myworkspace", cloud="Berth")
 
 
 @operation("MLClient with a custom cloud; workspaces.get, list")
@@ -56,7 +46,7 @@ def test_detach(ml):
 
 
 @operation("reports a wrong secret")
-def test_wrong_secret(group, subscription):
+def test_wrong_secret(credential, group, subscription):
     with pytest.raises(ClientAuthenticationError, match="AADSTS7000215"):
         MLClient(credential("not-the-secret"), subscription, group, "myworkspace", cloud="Berth").workspaces.get("myworkspace")
 

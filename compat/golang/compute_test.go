@@ -35,6 +35,9 @@ type azure struct {
 	computes   *armmachinelearning.ComputeClient
 	clusters   *armcontainerservice.ManagedClustersClient
 	pools      *armcontainerservice.AgentPoolsClient
+
+	environments *armmachinelearning.EnvironmentVersionsClient
+	datastores   *armmachinelearning.DatastoresClient
 }
 
 func options() azcore.ClientOptions {
@@ -59,12 +62,14 @@ func newAzure(t *testing.T) *azure {
 	sub := os.Getenv("AZURE_SUBSCRIPTION_ID")
 	o := &arm.ClientOptions{ClientOptions: options()}
 	var a azure
-	var errs [5]error
+	var errs [7]error
 	a.groups, errs[0] = armresources.NewResourceGroupsClient(sub, cred, o)
 	a.workspaces, errs[1] = armmachinelearning.NewWorkspacesClient(sub, cred, o)
 	a.computes, errs[2] = armmachinelearning.NewComputeClient(sub, cred, o)
 	a.clusters, errs[3] = armcontainerservice.NewManagedClustersClient(sub, cred, o)
 	a.pools, errs[4] = armcontainerservice.NewAgentPoolsClient(sub, cred, o)
+	a.environments, errs[5] = armmachinelearning.NewEnvironmentVersionsClient(sub, cred, o)
+	a.datastores, errs[6] = armmachinelearning.NewDatastoresClient(sub, cred, o)
 	must(t, errors.Join(errs[:]...))
 	return &a
 }
@@ -108,6 +113,7 @@ func status(err error) int {
 func TestGo(t *testing.T) {
 	a := newAzure(t)
 	operation(t, "resource groups and workspaces: CreateOrUpdate, Get, CheckExistence", a.containers)
+	operation(t, "EnvironmentVersionsClient: CreateOrUpdate, Get, list, Delete; DatastoresClient.ListSecrets", a.assets)
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): create; Get, list, ListKeys", a.create)
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): scale", a.scale)
 	operation(t, "ComputeClient.BeginDelete (Delete)", a.remove)
@@ -115,6 +121,12 @@ func TestGo(t *testing.T) {
 	operation(t, "AgentPoolsClient: list, Get, BeginCreateOrUpdate (scale)", a.pool)
 	operation(t, "ComputeClient.BeginCreateOrUpdate (AKS): attach; a second attach is refused; BeginDelete (Detach)", a.attach)
 	operation(t, "ManagedClustersClient.BeginDelete", a.removeCluster)
+	s := newServing(t, a)
+	operation(t, "OnlineEndpointsClient: BeginCreateOrUpdate on real nodes, list, ListKeys", s.edge)
+	operation(t, "CodeVersionsClient: CreateOrGetStartPendingUpload, CreateOrUpdate; the file by its SAS", s.assets)
+	operation(t, "OnlineDeploymentsClient.BeginCreateOrUpdate: traffic, a score, GetLogs", s.deploy)
+	operation(t, "DeploymentsClient.BeginCreateOrUpdate: a template with a deployment of the endpoint, scored", s.template)
+	operation(t, "OnlineEndpointsClient.BeginDelete with its deployments", s.removeEndpoint)
 	operation(t, "ClientCertificateCredential: a sign-in with a certificate", byCertificate)
 	operation(t, "reports a wrong secret", func(t *testing.T, ctx context.Context) {
 		_, err := sign(t, "not-the-secret").GetToken(ctx,

@@ -93,6 +93,32 @@ operation("computeOperations.createOrUpdate (AKS): attach; a second attach is re
   assert.strictEqual((await aks.managedClusters.get(group, "mine")).provisioningState, "Succeeded");
 });
 
+operation("onlineEndpoints.createOrUpdate: refused on simulated nodes, and why; on real ones get, list, listKeys, delete", async () => {
+  const attached = async (name) => {
+    const { id } = await aks.managedClusters.get(group, name);
+    return ml.computeOperations.beginCreateOrUpdateAndWait(group, workspace, name, {
+      location: "westus", properties: { computeType: "Kubernetes", resourceId: id, properties: { namespace: "ml" } },
+    });
+  };
+  const endpoint = (compute) => ml.onlineEndpoints.beginCreateOrUpdateAndWait(group, workspace, "colours", {
+    location: "westus", properties: { authMode: "Key", compute: compute.id, description: "by Node" },
+  });
+  await assert.rejects(attached("mine").then(endpoint), /no model can run: they are simulated/);
+  await aks.managedClusters.beginCreateOrUpdateAndWait(group, "edge", {
+    location: "westus", dnsPrefix: "edge", tags: { "berth.dev/nodes": "real" },
+    agentPoolProfiles: [{ name: "nodepool1", count: 1, vmSize: "Standard_D3_v2", mode: "System" }],
+  });
+  const made = await attached("edge").then(endpoint);
+  assert.strictEqual(made.properties.provisioningState, "Succeeded");
+  assert.match(made.properties.scoringUri, /\/api\/v1\/endpoint\/colours\/score$/);
+  assert.strictEqual((await ml.onlineEndpoints.get(group, workspace, "colours")).properties.description, "by Node");
+  assert.deepStrictEqual((await all(ml.onlineEndpoints.list(group, workspace))).map((x) => x.name), ["colours"]);
+  assert.ok((await ml.onlineEndpoints.listKeys(group, workspace, "colours")).primaryKey);
+  await ml.onlineEndpoints.beginDeleteAndWait(group, workspace, "colours");
+  for (const name of ["mine", "edge"]) await ml.computeOperations.beginDeleteAndWait(group, workspace, name, "Detach");
+  await aks.managedClusters.beginDeleteAndWait(group, "edge");
+});
+
 operation("managedClusters.delete", async () => {
   await aks.managedClusters.beginDeleteAndWait(group, "mine");
   await assert.rejects(aks.managedClusters.get(group, "mine"), (err) => err.statusCode === 404 && err.code === "ResourceNotFound");

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,8 @@ func serve() error {
 		fmt.Fprintf(w, "Hello from the pod %s on the node %s.\n", pod, os.Getenv("NODE_NAME"))
 		fmt.Printf("%s %s from %s\n", r.Method, r.URL.Path, r.RemoteAddr)
 	}
-	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(answer)}
+	port := cmp.Or(os.Getenv("PORT"), "8080")
+	server := &http.Server{Addr: ":" + port, ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(answer)}
 	go func() {
 		<-ctx.Done()
 		_ = server.Shutdown(context.Background())

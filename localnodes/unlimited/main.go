@@ -57,7 +57,15 @@ func rewrite(path string) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
+// maxProcesses is how many processes and threads all containers of a cluster may have in all: without cgroups nothing else holds one that
+// forks without end, and the user of the server would have no process left.
+const maxProcesses = 8192
+
 func strip(config map[string]any) {
+	if process, ok := config["process"].(map[string]any); ok {
+		limits, _ := process["rlimits"].([]any)
+		process["rlimits"] = append(limits, map[string]any{"type": "RLIMIT_NPROC", "hard": maxProcesses, "soft": maxProcesses})
+	}
 	if linux, ok := config["linux"].(map[string]any); ok {
 		delete(linux, "resources")
 		delete(linux, "cgroupsPath")

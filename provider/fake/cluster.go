@@ -169,7 +169,7 @@ func (c *cluster) nodes() []node {
 func (c *cluster) facts(base string) berth.ClusterFacts {
 	c.settle()
 	f := berth.ClusterFacts{
-		Exists: true, Endpoint: base, Simulated: true, Version: c.version(),
+		Exists: true, Endpoint: base, Version: c.version(),
 		FQDN: fmt.Sprintf("%s-%s.berth.internal", strings.ToLower(c.spec.DNSPrefix), pathOf(c.id)[:8]),
 	}
 	if c.faults.unreachable {

@@ -19,6 +19,8 @@ import (
 type Provider struct {
 	// ReadyAfter is how long a new node takes to become ready, by the clock. Set it before the first Ensure.
 	ReadyAfter time.Duration
+	// SaidReal lets clusters say that their nodes are real ones, which these are not: for rules that ask for real nodes.
+	SaidReal bool
 
 	clock clockwork.Clock
 
@@ -69,7 +71,7 @@ func (p *Provider) Observe(_ context.Context, id berth.ID) (berth.ClusterFacts, 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.facts(p.endpoint(id)), nil
+	return p.facts(c, id), nil
 }
 
 func (p *Provider) endpoint(id berth.ID) string { return p.server.url + prefix + pathOf(id) }
@@ -112,7 +114,13 @@ func (p *Provider) Ensure(ctx context.Context, id berth.ID, spec berth.ClusterSp
 		}
 	}
 	c.spec = spec
-	return c.facts(p.endpoint(id)), nil
+	return p.facts(c, id), nil
+}
+
+func (p *Provider) facts(c *cluster, id berth.ID) berth.ClusterFacts {
+	f := c.facts(p.endpoint(id))
+	f.Simulated = !p.SaidReal
+	return f
 }
 
 // Remove implements berth.Provider.

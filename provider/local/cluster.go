@@ -162,6 +162,9 @@ func (c *cluster) base() (berth.ClusterFacts, record) {
 // facts asks the cluster what it is.
 func (c *cluster) facts(ctx context.Context) (berth.ClusterFacts, error) {
 	f, r := c.base()
+	if r.Real {
+		f.Overcommitted = c.provider.overcommitted()
+	}
 	nodes, err := c.nodes(ctx)
 	if err != nil {
 		f.Message = c.process.says("Kubernetes does not answer yet")

@@ -29,12 +29,16 @@ type Options struct {
 	Dir    string // one folder per cluster is made in it
 	Binary string // berth-kube; looked for when empty
 	Nodes  string // berth.NodesReal, berth.NodesSimulated, or empty: real where this machine can run them
-	Images string // folder of archives of images for real nodes; beside Dir when empty
+	Images string // folder of images for real nodes; beside Dir when empty
+	Egress string // EgressNone: pods on real nodes have no way to the outside
 	Logger *slog.Logger
 	Clock  clockwork.Clock
 }
 
-// ImagesFolder is the folder of archives in a data folder.
+// EgressNone is the value of Options.Egress with which only images come from outside.
+const EgressNone = "none"
+
+// ImagesFolder is the folder of images in a data folder.
 const ImagesFolder = "images"
 
 // Provider implements berth.Provider with berth-kube processes.

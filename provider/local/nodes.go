@@ -6,15 +6,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/catalog"
 )
 
 // preflightPatience is how long the check of this machine may take.
@@ -93,6 +97,28 @@ func tooMany(count int) string {
 			"sysctl fs.inotify.max_user_instances=%d", count, need, room, 2*need)
 	}
 	return ""
+}
+
+// overcommitted compares all real nodes with this machine, in numbers; empty when it has what they have.
+func (p *Provider) overcommitted() string {
+	p.mu.Lock()
+	all := slices.Collect(maps.Values(p.clusters))
+	p.mu.Unlock()
+	var nodes, vcpus, memory int
+	for _, c := range all {
+		if _, r := c.base(); r.Real {
+			size, _ := catalog.Size(r.Spec.Pools[0].VMSize)
+			nodes += r.Spec.Pools[0].Count
+			vcpus += r.Spec.Pools[0].Count * size.VCPUs
+			memory += r.Spec.Pools[0].Count * size.MemoryMiB
+		}
+	}
+	have, known := systemNumber("/proc/meminfo", "MemTotal:")
+	if have /= 1024; !known || vcpus <= runtime.NumCPU() && memory <= have {
+		return ""
+	}
+	return fmt.Sprintf("the %d real nodes of all clusters have %d vCPUs and %d GiB in all, and the machine has %d and %d GiB", nodes, vcpus,
+		memory/1024, runtime.NumCPU(), have/1024)
 }
 
 // systemNumber is the number behind a name in a file of the kernel, or the first one.

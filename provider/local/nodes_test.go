@@ -68,7 +68,12 @@ func TestRealNodes(t *testing.T) {
 			return err
 		})
 	}
+	want.Pools[0].VMSize = "Standard_M128ms" // more than any machine that runs this test has
 	until(p, 2)
+	promise := "the 2 real nodes of all clusters have 256 vCPUs"
+	if f, err := p.Observe(t.Context(), id); err != nil || !strings.Contains(f.Overcommitted, promise) {
+		t.Errorf("a node that promises more than there is: %+v, %v", f, err)
+	}
 	until(p, 1)
 	end(t, p)
 	again, err := New(Options{Dir: p.Dir, Binary: p.Binary, Nodes: berth.NodesSimulated, Logger: discard, Clock: p.Clock})

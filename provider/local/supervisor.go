@@ -222,7 +222,7 @@ func (c *cluster) command(binary string) (*exec.Cmd, error) {
 		if err := os.MkdirAll(c.provider.Images, 0o755); err != nil { // #nosec: only its owner enters the data folder
 			return nil, err
 		}
-		more = []string{"--nodes", program, "--images", c.provider.Images}
+		more = []string{"--nodes", program, "--images", c.provider.Images, "--egress", c.provider.Egress}
 	}
 	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port)}, o.args()...)
 	// No secret is among the arguments.

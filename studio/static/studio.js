@@ -2,6 +2,7 @@
 document.documentElement.classList.add('scripted');
 
 const { events } = document.body.dataset;
+let ticking = false;
 if (events) listen(events);
 
 // listen reloads the parts of the page that are marked as live whenever the server reports a change.
@@ -17,6 +18,8 @@ function listen(address) {
     if (source.readyState === EventSource.CLOSED) setTimeout(() => probe(address), 1000);
   });
   addEventListener('pagehide', () => source.close());
+  const every = document.querySelector('[data-every]')?.dataset.every; // what the server does not report: that of clusters
+  if (every && !ticking) { ticking = true; setInterval(() => { if (!document.hidden && source.readyState !== EventSource.CLOSED) refresh(); }, every * 1000); }
 
   async function refresh() {
     if (asked) { again = true; return; }
@@ -56,13 +59,74 @@ async function replace() {
   }
   for (const old of live) {
     const now = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
-    if (now && !now.isEqualNode(old)) {
+    if (now && !old.hasAttribute('data-still') && !now.isEqualNode(old)) { // what is still goes on by itself
       const focused = document.activeElement?.closest?.('[data-live]') === old ? document.activeElement.getAttribute('href') : null;
-      old.replaceChildren(...now.childNodes);
+      morph(old, now);
       if (focused) old.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
     }
   }
   filter();
+  sums();
+  const log = document.querySelector('[data-log]:not([data-followed])');
+  if (log) followLog(log);
+  ends();
+  go();
+}
+
+// ends shows the ends of the logs of what has failed, once: the reason is there.
+function ends() {
+  for (const log of document.querySelectorAll('.line .log:not([data-seen])')) {
+    log.scrollTop = log.scrollHeight;
+    log.dataset.seen = '';
+  }
+}
+ends();
+
+// sums shows the sum of the percentages of the traffic while they are typed. Save waits for a sum that is possible.
+function sums() {
+  for (const form of document.querySelectorAll('form[data-sum]')) {
+    const sum = [...form.querySelectorAll('[name^="share-"]')].reduce((n, f) => n + Number(f.value), 0), fits = sum === 100 || sum === 0;
+    const total = form.querySelector('[data-total]');
+    const text = `${total.dataset.total} ${sum} %`;
+    if (total.textContent !== text) total.textContent = text;
+    total.classList.toggle('short', !fits);
+    form.querySelector('[data-short]').hidden = fits;
+    form.querySelector('button').disabled = !fits;
+    for (const slider of form.querySelectorAll('[data-of]')) slider.value = form.elements[slider.dataset.of].value;
+  }
+}
+document.addEventListener('input', (e) => {
+  const form = e.target.closest?.('form[data-sum]'), { of } = e.target.dataset ?? {};
+  if (!form) return;
+  if (of) {
+    form.elements[of].value = e.target.value;
+    const others = [...form.querySelectorAll('[name^="share-"]')].filter((f) => f.name !== of);
+    if (others.length === 1) others[0].value = 100 - e.target.value; // of two, the other one gets the rest
+  }
+  sums();
+});
+sums();
+
+// go sends the form that only waited for something to be ready.
+function go() {
+  const form = document.querySelector('form[data-go]');
+  if (form && !form.sent) { form.sent = true; form.requestSubmit(); }
+}
+go();
+
+// morph makes a part of the page like another one and keeps what is alike, with its scroll position and what the user has opened.
+function morph(old, now) {
+  for (const { name } of [...old.attributes]) if (!now.hasAttribute(name) && name !== 'open' && name !== 'data-seen') old.removeAttribute(name);
+  for (const { name, value } of now.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const want = [...now.childNodes];
+  while (old.childNodes.length > want.length) old.lastChild.remove();
+  want.forEach((to, i) => {
+    const from = old.childNodes[i];
+    if (!from) old.append(to);
+    else if (from.isEqualNode(to)) return;
+    else if (from.nodeType === 1 && from.nodeName === to.nodeName) morph(from, to);
+    else from.replaceWith(to);
+  });
 }
 
 // filter hides the rows that do not contain the search text.
@@ -84,6 +148,26 @@ for (const field of document.querySelectorAll('[data-confirm]')) {
   match();
 }
 
+document.addEventListener('click', (e) => {
+  const { copy } = e.target.closest?.('button')?.dataset ?? {};
+  if (copy) navigator.clipboard.writeText(document.querySelector(`[data-code="${copy}"]`).textContent);
+});
+
+// choose shows the parts of a form that belong to what is chosen in it: data-when="field=value", or one of several such.
+function choose(form) {
+  for (const part of form.querySelectorAll('[data-when]')) {
+    const chosen = part.dataset.when.split(' ').some((when) => {
+      const [field, value] = when.split('=');
+      return form.elements[field]?.value === value;
+    });
+    part.classList.toggle('hidden', !chosen);
+  }
+}
+for (const form of document.querySelectorAll('form[data-when]')) {
+  form.addEventListener('input', () => choose(form));
+  choose(form);
+}
+
 const form = document.querySelector('form[data-check]');
 if (form) wizard(form);
 
@@ -91,6 +175,7 @@ function wizard(form) {
   const touched = new Set();
   let timer, turn = 0;
   const show = () => {
+    choose(form);
     const mode = form.elements.mode?.value, ssl = form.elements.ssl?.value;
     for (const [name, on] of [['.mode-create', mode !== 'existing'], ['.mode-existing', mode === 'existing'], ['.ssl-own', ssl === 'own'], ['.ssl-leaf', ssl === 'leaf']]) {
       for (const part of form.querySelectorAll(name)) part.classList.toggle('hidden', !on);
@@ -98,7 +183,8 @@ function wizard(form) {
   };
   const check = async () => {
     const mine = ++turn;
-    const answer = await fetch(form.dataset.check, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
+    const typed = [...new FormData(form)].map(([name, value]) => [name, value instanceof File ? value.name : value]); // files go with the form
+    const answer = await fetch(form.dataset.check, { method: 'POST', body: new URLSearchParams(typed) });
     if (mine !== turn || !answer.ok) return;
     report(await answer.json());
   };
@@ -116,7 +202,7 @@ function wizard(form) {
     if (sum) { sum.textContent = v.sum; sum.classList.toggle('short', v.short); }
     for (const c of v.code) {
       const place = form.querySelector(`[data-code="${c.name}"]`);
-      if (place) place.textContent = c.text;
+      if (place) { place.textContent = c.text; place.closest('div').hidden = !c.text; }
     }
   };
   form.addEventListener('input', (e) => {
@@ -133,7 +219,7 @@ function wizard(form) {
     });
   }
   form.addEventListener('click', (e) => {
-    const { fill, copy } = e.target.closest?.('button')?.dataset ?? {};
+    const { fill } = e.target.closest?.('button')?.dataset ?? {};
     if (fill) {
       for (const pair of fill.split('|')) {
         const [name, value] = pair.split('=');
@@ -141,7 +227,6 @@ function wizard(form) {
       }
       form.elements.subnet.dispatchEvent(new Event('input', { bubbles: true }));
     }
-    if (copy) navigator.clipboard.writeText(form.querySelector(`[data-code="${copy}"]`).textContent);
   });
   const picker = form.querySelector('.picker');
   if (picker) sizes(picker, form.elements.size);
@@ -179,4 +264,56 @@ async function sizes(picker, into) {
   into.addEventListener('input', draw);
   picker.addEventListener('input', draw);
   draw();
+}
+
+// A choice that only selects what a page shows needs no button.
+document.querySelector('[data-submit]')?.addEventListener('change', (e) => e.currentTarget.submit());
+
+const log = document.querySelector('[data-log]');
+if (log) followLog(log);
+
+// followLog appends the lines of a container to its log as they come. After the end of a stream, whatever the reason, the next one goes
+// on after the last line.
+function followLog(log) {
+  const most = 2000, patience = 5000;
+  log.dataset.followed = '';
+  const code = log.querySelector('code'), state = document.getElementById('log-state'), box = document.getElementById('follow');
+  const address = new URL(log.dataset.log, location.href);
+  let source, timer, lines = [], shown = code.textContent.split('\n').length - 1;
+  const down = () => { log.scrollTop = log.scrollHeight; };
+  const draw = () => {
+    const more = lines.splice(0);
+    code.append(more.map((l) => l + '\n').join(''));
+    shown += more.length;
+    if (shown > most) {
+      code.textContent = code.textContent.split('\n').slice(-most - 1).join('\n');
+      shown = most;
+    }
+    down();
+  };
+  const close = (why) => {
+    source?.close();
+    clearTimeout(timer);
+    state.textContent = why;
+    if (box.checked) timer = setTimeout(open, patience);
+  };
+  const open = () => {
+    source?.close();
+    source = new EventSource(address);
+    source.addEventListener('open', () => { state.textContent = state.dataset.open; });
+    source.addEventListener('message', (e) => {
+      if (e.lastEventId) address.searchParams.set('after', e.lastEventId);
+      if (lines.push(e.data) === 1) requestAnimationFrame(draw);
+      if (lines.length > most) lines.shift();
+    });
+    source.addEventListener('end', () => close(state.dataset.end));
+    source.addEventListener('bound', () => close(state.dataset.open)); // the server reads so much at once; the rest comes with the next
+    source.addEventListener('broken', () => close(state.dataset.broken));
+    source.addEventListener('refused', (e) => close(e.data));
+    source.addEventListener('error', () => close(state.dataset.broken));
+  };
+  box.addEventListener('change', () => { if (box.checked) open(); else close(''); });
+  addEventListener('pagehide', () => source?.close());
+  down();
+  open();
 }

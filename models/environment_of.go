@@ -1,0 +1,120 @@
+package models
+
+import (
+	"encoding/json"
+
+	"sigs.k8s.io/yaml"
+
+	"berth.dev/berth"
+)
+
+// Environment is what a version of an environment asks for, in the form of either version of the SDK, and what the rules need to know of
+// it besides.
+type Environment struct {
+	berth.ServiceEnvironment
+	BaseImage  string   // the image to which packages are to be added
+	Dockerfile bool     // it is to be built of a Dockerfile or of a folder
+	Unread     []string // dependencies that are neither a name nor a list of pip
+}
+
+// environmentV2 is an environment of version 2 of the SDK: the "properties" of its version.
+type environmentV2 struct {
+	Image           string           `json:"image"`
+	CondaFile       string           `json:"condaFile"`
+	Build           *json.RawMessage `json:"build"`
+	InferenceConfig *inferenceConfig `json:"inferenceConfig"`
+}
+
+type inferenceConfig struct {
+	Liveness  *berth.InferenceRoute `json:"livenessRoute"`
+	Readiness *berth.InferenceRoute `json:"readinessRoute"`
+	Scoring   *berth.InferenceRoute `json:"scoringRoute"`
+}
+
+// EnvironmentOf reads a version of an environment that either version of the SDK has registered.
+func EnvironmentOf(r *berth.Resource) (Environment, error) {
+	v := r.Body.(*berth.EnvironmentVersion)
+	e, err := v1Environment(v)
+	if err != nil {
+		return Environment{}, err
+	}
+	out := Environment{BaseImage: e.Docker.BaseImage, Dockerfile: e.Docker.BaseDockerfile != "", Unread: e.unreadPackages()}
+	out.Name, out.Variables = r.ID.Parent().Name(), e.Variables
+	if e.Python.UserManaged {
+		out.Image = e.Docker.BaseImage
+	} else {
+		out.Python, out.Conda, out.Pip = e.packages()
+	}
+	if v.V2 {
+		in, err := decodeV2(v.Request)
+		if err != nil {
+			return Environment{}, err
+		}
+		out.Inference = in.routes()
+	}
+	return out, nil
+}
+
+// v1Environment is a version as version 1 of the SDK has it.
+func v1Environment(v *berth.EnvironmentVersion) (*environment, error) {
+	var out environment
+	if !v.V2 {
+		return &out, decode(v.Request, &out)
+	}
+	in, err := decodeV2(v.Request)
+	if err != nil {
+		return nil, err
+	}
+	out.Docker.BaseImage = in.Image
+	if in.Build != nil {
+		out.Docker.BaseDockerfile = string(*in.Build)
+	}
+	if in.CondaFile == "" {
+		out.Python.UserManaged = true // the image is complete
+		return &out, nil
+	}
+	return &out, in.conda(&out.Python.Conda)
+}
+
+func decodeV2(request json.RawMessage) (in environmentV2, err error) { return in, decode(request, &in) }
+
+// maxConda is how large the text of a conda specification may be, in bytes.
+const maxConda = 256 << 10
+
+// conda reads the text of a conda specification, which is YAML.
+func (e *environmentV2) conda(into any) error {
+	if len(e.CondaFile) > maxConda {
+		return berth.Errorf(berth.CodeBadRequest, "The conda file of the environment has %d bytes; at most %d are possible.", len(e.CondaFile),
+			maxConda)
+	}
+	if err := yaml.Unmarshal([]byte(e.CondaFile), into); err != nil {
+		return berth.Errorf(berth.CodeBadRequest, "The conda file of the environment is not valid YAML with a list of dependencies.")
+	}
+	return nil
+}
+
+func (e *environmentV2) routes() *berth.InferenceRoutes {
+	c := e.InferenceConfig
+	if c == nil {
+		return nil
+	}
+	return &berth.InferenceRoutes{Liveness: or(c.Liveness, berth.InferenceRoute{}), Readiness: or(c.Readiness, berth.InferenceRoute{}),
+		Scoring: or(c.Scoring, berth.InferenceRoute{})}
+}
+
+// environmentOfV2 is an environment of version 2 of the SDK for version 1.
+func environmentOfV2(v *berth.EnvironmentVersion) object {
+	in, err := decodeV2(v.Request)
+	conda := object{}
+	if err == nil && in.CondaFile != "" {
+		err = in.conda(&conda)
+	}
+	if err != nil { // it was read when it was registered
+		conda = object{}
+	}
+	return object{
+		"docker":               object{"baseImage": in.Image, "baseDockerfile": nil, "enabled": false, "arguments": []any{}},
+		"python":               object{"userManagedDependencies": in.CondaFile == "", "condaDependencies": conda, "interpreterPath": "python"},
+		"environmentVariables": object{}, "spark": nil,
+	}
+}
