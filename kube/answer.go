@@ -136,9 +136,12 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.body.Read(p[:min(int64(len(p)), r.most-r.read, r.value-held)])
 	r.read += int64(n)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		r.ended = true
-	} else if err != nil {
+	case err != nil && r.ctx.Err() != nil: // the end of the time closes the connection, and that is what the read may report
+		err = &brokenOff{r.ctx.Err()}
+	case err != nil:
 		err = &brokenOff{err}
 	}
 	return n, err
