@@ -14,6 +14,9 @@ type Application struct {
 	Name           string       `json:"name"`
 	CreatedAt      time.Time    `json:"createdAt"`
 	Credentials    []Credential `json:"credentials,omitempty"`
+	// ByRoles says that roles decide what it may do. One from before there were roles could do everything, and becomes Owner at the next
+	// start; likewise the first client of a data folder.
+	ByRoles bool `json:"byRoles,omitempty"`
 }
 
 // Credential is one way for an application to authenticate: a secret, of which only a slow hash is stored, or a certificate.

@@ -35,6 +35,8 @@ var floors = map[string][]string{
 	"seal": {"disk"},
 	// Pure: no store, no clock, no network.
 	"template": {},
+	// Who may do what, by what is in the store.
+	"access": {"catalog", "store"},
 	// Tokens and certificates only.
 	"identity": {"disk"},
 	// Client-go only.
@@ -65,14 +67,14 @@ var floors = map[string][]string{
 	"serving": {"kube", "bundle", "router/route"},
 	"client":  {"wire"},
 	// Callers, as Microsoft Graph shows them.
-	"graph": {"identity", "korean"},
+	"graph": {"access", "identity", "korean"},
 	// Never reconcile: they meet in the store.
-	"arm": {"clusters", "models", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
+	"arm": {"access", "clusters", "models", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
 	// Never arm, never a provider by name.
 	"reconcile": {"blob", "models", "serving", "router/route", "clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
-	"app": {"models", "serving", "blob", "blob/azure", "rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal", "reconcile",
-		"store", "identity", "provider/local", "azext", "studio", "baseimage", "images"},
+	"app": {"access", "models", "serving", "blob", "blob/azure", "rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal",
+		"reconcile", "store", "identity", "provider/local", "azext", "studio", "baseimage", "images"},
 	// A true server for tests.
 	"app/apptest": {"app", "korean"},
 	// Pages.

@@ -20,6 +20,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/jonboulle/clockwork"
 
+	"berth.dev/berth/access"
 	"berth.dev/berth/arm"
 	"berth.dev/berth/azext"
 	"berth.dev/berth/blob"
@@ -93,6 +94,7 @@ type server struct {
 	store     *store.Store
 	metrics   *metrics
 	directory *identity.Directory
+	access    *access.Guard
 	keys      *identity.Keys
 	box       *seal.Box
 	provider  *local.Provider
@@ -147,7 +149,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	handler := arm.New(arm.Options{
-		Store: s.store, Clusters: s.clusters, Authority: authority, Log: s.log, Clock: s.clock,
+		Store: s.store, Clusters: s.clusters, Authority: authority, Access: s.access, Log: s.log, Clock: s.clock,
 		Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint, Hosts: s.hostsWithPort(), ControlPlane: ranges,
 		Models:    s.models(credentials.SubscriptionID),
 		CloudName: s.config.CloudName, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
@@ -161,7 +163,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	callers := graph.New(graph.Options{
-		Authority: authority, Directory: s.directory, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
+		Authority: authority, Directory: s.directory, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
 		RotateSecretKey: s.rotateSecretKey,
 	})
 	pages, err := s.openStudio(authority, credentials.SubscriptionID, handler)
@@ -222,43 +224,6 @@ func (s *server) listen() error {
 		return nil
 	})
 	return nil
-}
-
-// authority makes the local token authority, the directory of the callers, and the credentials of the first start.
-func (s *server) authority(ctx context.Context) (*identity.Authority, identity.Credentials, error) {
-	c, isNew, err := identity.LoadOrMakeCredentials(s.config.DataDir, identity.Place{
-		Endpoint: s.info.Endpoint, CAFile: s.info.CAFile, CloudName: s.config.CloudName,
-	})
-	if err != nil {
-		return nil, c, err
-	}
-	s.info.CredentialsFile = filepath.Join(s.config.DataDir, "credentials.json")
-	if s.directory, err = identity.OpenDirectory(ctx, s.store, s.clock); err != nil {
-		return nil, c, err
-	}
-	// A data folder of an older Berth has credentials and no applications.
-	if isNew || len(s.directory.List()) == 0 {
-		if err := s.directory.Seed(ctx, c); err != nil {
-			return nil, c, err
-		}
-	}
-	if err := c.Keep(s.config.DataDir); err != nil {
-		return nil, c, err
-	}
-	if isNew {
-		s.log.Info("made credentials", "file", s.info.CredentialsFile)
-	}
-	if s.keys, err = identity.LoadOrMakeKeys(s.config.DataDir, s.clock); err != nil {
-		return nil, c, err
-	}
-	var hosts []string
-	for _, h := range s.hostsWithPort() {
-		hosts = append(hosts, "https://"+h)
-	}
-	a, err := identity.New(identity.Options{
-		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Hosts: hosts, Log: s.log, Applications: s.directory.Find,
-	})
-	return a, c, err
 }
 
 // hostsWithPort are the Host headers under which this server may be called.

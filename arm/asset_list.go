@@ -74,7 +74,7 @@ func (s *Server) assetPage(q *request, k *kind, all []*berth.Resource) (*respons
 	view := strings.ToLower(q.param("listViewType"))
 	all = slices.DeleteFunc(all, func(r *berth.Resource) bool {
 		archived := models.Archived(r)
-		return view != "all" && archived != (view == "archivedonly")
+		return view != "all" && archived != (view == "archivedonly") || !q.visible(r)
 	})
 	if err := inOrder(all, q.param("$orderBy")); err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"berth.dev/berth/identity"
+	"berth.dev/berth"
 	"berth.dev/berth/wire"
 )
 
@@ -38,7 +38,11 @@ func (s *Server) Do(ctx context.Context, c Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	q := &request{Request: r, id: uuid.NewString(), base: s.Endpoint, caller: identity.Caller{AppID: c.Caller}, inside: true}
+	caller, known := s.Authority.Known(c.Caller)
+	if !known && c.Caller != "" {
+		return Answer{}, berth.Errorf(berth.CodeForbidden, "The client '%s', with whose rights this was requested, no longer exists.", c.Caller)
+	}
+	q := &request{Request: r, id: uuid.NewString(), base: s.Endpoint, caller: caller, inside: true}
 	if c.Body != nil {
 		if q.body, err = json.Marshal(c.Body); err != nil {
 			return Answer{}, err

@@ -13,6 +13,9 @@ func (s *Server) listCleanups(q *request, _ target) (*response, error) {
 	}
 	value := []any{}
 	for _, r := range all {
+		if !q.mayRead(r.Cluster) {
+			continue
+		}
 		value = append(value, wire.Object{"clusterId": r.Cluster.String(), "computeId": r.Holder.String(), "since": wire.Time(r.Since)})
 	}
 	return ok(wire.Object{"value": value}), nil

@@ -19,6 +19,7 @@ var statuses = map[berth.Code]int{
 	berth.CodeAuthenticationFailed:    http.StatusUnauthorized,
 	berth.CodeInvalidToken:            http.StatusUnauthorized,
 	berth.CodeExpiredToken:            http.StatusUnauthorized,
+	codeLinkedNotAuthorized:           http.StatusForbidden,
 	berth.CodeForbidden:               http.StatusForbidden,
 	berth.CodeDisallowedByPolicy:      http.StatusForbidden,
 	berth.CodeInvalidResourceType:     http.StatusNotFound,

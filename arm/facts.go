@@ -51,6 +51,9 @@ func (s *Server) networkFacts(q *request, _ berth.ID, spec *berth.ComputeSpec, f
 	if err != nil || !subnet.Is(berth.TypeSubnet) {
 		return nil // the rule reports it
 	}
+	if err := s.linked(q, subnet, joinSubnet); err != nil {
+		return err
+	}
 	network, err := s.stored(q, subnet.Parent())
 	if errors.Is(err, store.ErrNotFound) {
 		facts.NoSubnet = true
@@ -69,6 +72,9 @@ func (s *Server) subnetExists(q *request, text string) (bool, error) {
 	id, err := berth.ParseID(text)
 	if err != nil || !id.Is(berth.TypeSubnet) {
 		return false, nil
+	}
+	if err := s.linked(q, id, joinSubnet); err != nil {
+		return false, err
 	}
 	network, err := s.stored(q, id.Parent())
 	if errors.Is(err, store.ErrNotFound) {
@@ -95,11 +101,23 @@ func subnetRanges(network *berth.Resource) (out []netip.Prefix) {
 	return out
 }
 
+// joinSubnet is the right that a request needs on the subnet in which it places something.
+const joinSubnet = berth.TypeSubnet + "/join/action"
+
+// attachRights are what a request that attaches a cluster needs on it: Berth uses the cluster with an administrator's rights.
+var attachRights = map[bool]string{
+	true: berth.TypeCluster + "/listClusterAdminCredential/action", false: berth.TypeConnected + "/write"}
+
 // clusterFacts reads the cluster that an attach names.
 func (s *Server) clusterFacts(q *request, id berth.ID, spec *berth.ComputeSpec, facts *rules.ComputeFacts) error {
 	facts.ClusterID = spec.ClusterID
 	if !spec.Attached || !spec.ClusterID.Is(berth.TypeCluster) && !spec.ClusterID.Is(berth.TypeConnected) {
 		return nil
+	}
+	if facts.Exists == nil {
+		if err := s.linked(q, spec.ClusterID, attachRights[spec.ClusterID.Is(berth.TypeCluster)]); err != nil {
+			return err
+		}
 	}
 	r, err := s.stored(q, spec.ClusterID)
 	if errors.Is(err, store.ErrNotFound) {

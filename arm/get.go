@@ -97,6 +97,7 @@ func (s *Server) page(q *request, query store.Query, encode func(*berth.Resource
 	if err != nil {
 		return nil, err
 	}
+	rows = slices.DeleteFunc(rows, func(r *berth.Resource) bool { return !q.visible(r) })
 	return ok(withNext(q, encodeAll(rows, encode), next)), nil
 }
 
@@ -110,7 +111,7 @@ func (s *Server) pageOf(q *request, query store.Query, lets func(*berth.Resource
 	if err != nil {
 		return nil, err
 	}
-	rows := slices.DeleteFunc(all, func(r *berth.Resource) bool { return r.ID.Key() <= after || !lets(r) })
+	rows := slices.DeleteFunc(all, func(r *berth.Resource) bool { return r.ID.Key() <= after || !lets(r) || !q.visible(r) })
 	next := ""
 	if limit > 0 && len(rows) > limit {
 		rows = rows[:limit]

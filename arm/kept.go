@@ -60,6 +60,9 @@ func (s *Server) userAssigned(q *request, text, target string) (ids berth.Identi
 	if err != nil || !id.Is(berth.TypeIdentity) {
 		return ids, &berth.Error{Code: berth.CodeInvalidID, Target: target, Message: "'" + text + "' is not the id of a user-assigned identity."}
 	}
+	if err := s.linked(q, id, berth.TypeIdentity+"/assign/action"); err != nil {
+		return ids, err
+	}
 	r, err := s.stored(q, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return ids, &berth.Error{Code: berth.CodeNotFound, Target: target, Message: "There is no user-assigned identity '" + id.Name() +

@@ -30,6 +30,9 @@ func (s *Server) operation(q *request, id string) (*berth.Operation, error) {
 			"There is no operation '%.60s'. Operations can be read until %d days after they ended.",
 			id, int(berth.OperationRetention.Hours()/24))
 	}
+	if err == nil && !q.mayRead(op.ResourceID) {
+		return nil, q.denied(readOf(op.ResourceID), op.ResourceID.String())
+	}
 	return op, err
 }
 
@@ -101,6 +104,9 @@ func (s *Server) listOperations(q *request, _ target) (*response, error) {
 	}
 	value := []any{}
 	for _, op := range all {
+		if !q.mayRead(op.ResourceID) {
+			continue
+		}
 		id := "/subscriptions/" + s.Subscription + "/operations/" + op.ID
 		one := wire.Operation(op, id, faultStatus(op.Err))
 		properties := one["properties"].(wire.Object)

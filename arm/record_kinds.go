@@ -46,7 +46,7 @@ func recordRows() []recordRow {
 	return []recordRow{
 		{typ: berth.TypePolicyAssignment, global: true, updated: created, answers: true, completed: noLocation},
 		{typ: berth.TypeRoleAssignment, extends: true, answers: true, list: (*Server).listRoleAssignments, check: checkRoleAssignment,
-			made: madeRoleAssignment},
+			made: madeRoleAssignment, removing: (*Server).keepAnOwner},
 		{typ: berth.TypeRoleDefinition, extends: true, answers: true, updated: created, get: (*Server).getRole, list: (*Server).listRoles,
 			check: checkRoleDefinition, defaults: map[string]any{"type": "CustomRole"}},
 		{typ: berth.TypeDiagnosticSetting, extends: true, created: oK},

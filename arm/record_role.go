@@ -2,11 +2,13 @@ package arm
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"berth.dev/berth"
+	"berth.dev/berth/access"
 	"berth.dev/berth/catalog"
 	"berth.dev/berth/store"
 	"berth.dev/berth/wire"
@@ -20,6 +22,7 @@ const (
 	codeAssignmentUpdate berth.Code = "RoleAssignmentUpdateNotPermitted"
 	codeNoPrincipal      berth.Code = "InvalidPrincipalId"
 	codeRoleID           berth.Code = "InvalidRoleDefinitionId"
+	codeLastOwner        berth.Code = "RoleAssignmentDeletionNotAllowed"
 )
 
 // checkRoleAssignment refuses an assignment of a role that does not exist, and a second one of the same role to the same principal at
@@ -32,6 +35,10 @@ func checkRoleAssignment(s *Server, q *request, id berth.ID, body, old *berth.Re
 	if uuid.Validate(principal) != nil {
 		return &berth.Error{Code: codeNoPrincipal, Target: "properties.principalId",
 			Message: "The principalId '" + principal + "' is not valid. It must be the object id of a principal: a GUID."}
+	}
+	if text(body, "condition") != "" {
+		return &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.condition", Message: "Berth does not evaluate conditions of " +
+			"role assignments, and without its condition the assignment would permit more than you ask for. Use a narrower role or scope."}
 	}
 	if old != nil {
 		same := strings.EqualFold(text(old, "principalId"), principal) &&
@@ -65,7 +72,7 @@ func checkRoleAssignment(s *Server, q *request, id berth.ID, body, old *berth.Re
 	return nil
 }
 
-func checkRoleDefinition(_ *Server, _ *request, id berth.ID, body, _ *berth.Record) error {
+func checkRoleDefinition(s *Server, q *request, id berth.ID, body, _ *berth.Record) error {
 	if uuid.Validate(id.Name()) != nil {
 		return berth.Errorf(codeRoleID, "The role definition ID '%s' is not valid. It must be a GUID.", id.Name())
 	}
@@ -75,12 +82,59 @@ func checkRoleDefinition(_ *Server, _ *request, id berth.ID, body, _ *berth.Reco
 	if text(body, "roleName") == "" {
 		return &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.roleName", Message: "A role needs properties.roleName."}
 	}
+	if err := checkPermissions(body); err != nil {
+		return err
+	}
+	there, err := s.customRole(q, id.Name())
+	if err == nil && there != nil && there.ID.Key() != id.Key() {
+		return berth.Errorf(berth.CodeConflict, "There is a role with the id '%s' already, at another scope. Change it there, or use a new GUID.",
+			id.Name())
+	}
+	return err
+}
+
+// checkPermissions refuses permissions that are not lists of actions: a role of which a part is not understood would permit too much, such
+// as an action whose exception was not read.
+func checkPermissions(body *berth.Record) error {
+	wrong := func(target string) error {
+		return &berth.Error{Code: berth.CodeInvalidRequest, Target: "properties.permissions", Message: "The permissions of a role are objects " +
+			"with actions, notActions, dataActions and notDataActions, each a list of strings; '" + target + "' is not."}
+	}
+	sent, has := body.Properties()["permissions"]
+	list, isList := sent.([]any)
+	if has && sent != nil && !isList {
+		return wrong("permissions")
+	}
+	for _, entry := range list {
+		fields, isObject := entry.(map[string]any)
+		if !isObject {
+			return wrong("permissions")
+		}
+		for name, v := range fields {
+			actions, isList := v.([]any)
+			known := slices.Contains([]string{"actions", "notActions", "dataActions", "notDataActions"}, name)
+			texts := !slices.ContainsFunc(actions, func(a any) bool { _, isText := a.(string); return !isText })
+			if v != nil && (!isList || !known || !texts) {
+				return wrong(name)
+			}
+		}
+	}
 	return nil
+}
+
+// keepAnOwner refuses to remove the last assignment with which somebody may assign roles in the subscription: nobody could afterwards.
+func (s *Server) keepAnOwner(q *request, r *berth.Resource) error {
+	givers, who := q.policy.Givers(s.root()), text(r.Body.(*berth.Record), "principalId")
+	if !strings.EqualFold(access.ScopeOf(r.ID), s.root()) || len(givers) > 1 || !slices.Contains(givers, strings.ToLower(who)) {
+		return nil
+	}
+	return berth.Errorf(codeLastOwner, "This is the last assignment with which anybody may assign roles in the subscription. Make another "+
+		"principal Owner first.")
 }
 
 func madeRoleAssignment(s *Server, q *request, id berth.ID, body *berth.Record) map[string]any {
 	now := wire.Time(s.Clock.Now())
-	made := map[string]any{"scope": scopeText(id), "createdOn": now, "updatedOn": now, "createdBy": q.caller.AppID,
+	made := map[string]any{"scope": access.ScopeOf(id), "createdOn": now, "updatedOn": now, "createdBy": q.caller.AppID,
 		"updatedBy": q.caller.AppID}
 	if text(body, "principalType") == "" { // Berth's principals are applications and identities
 		made["principalType"] = "ServicePrincipal"
@@ -95,14 +149,6 @@ func text(r *berth.Record, name string) string {
 }
 
 func lastWord(id string) string { return id[strings.LastIndex(id, "/")+1:] }
-
-// scopeText is the scope of an extension resource, as ids write it.
-func scopeText(id berth.ID) string {
-	if of := id.Extended(); of.Group != "" || !of.IsGroup() {
-		return of.String()
-	}
-	return "/subscriptions/" + id.Subscription
-}
 
 // collectionScope is the scope of a collection of extension resources: that of the id of its target, or the subscription.
 func (s *Server) collectionScope(q *request, t target) (string, error) {
@@ -128,10 +174,10 @@ func (s *Server) listRoleAssignments(q *request, t target) (*response, error) {
 	}
 	value := []any{}
 	for _, r := range all {
-		at := scopeText(r.ID)
+		at := access.ScopeOf(r.ID)
 		above, below := within(scope, at), within(at, scope)
 		principal := text(r.Body.(*berth.Record), "principalId")
-		if above || below && !f.here {
+		if (above || below && !f.here) && q.visible(r) {
 			if (f.of("principalId") == "" || strings.EqualFold(f.of("principalId"), principal)) &&
 				(f.of("assignedTo") == "" || strings.EqualFold(f.of("assignedTo"), principal)) {
 				value = append(value, t.kind.encode(s, q, r))
@@ -215,7 +261,7 @@ func (s *Server) listRoles(q *request, t target) (*response, error) {
 	value := []any{}
 	for _, r := range catalog.Roles() {
 		if fits(r.Name, "BuiltInRole") {
-			value = append(value, wire.Role(root, r.Name, r.ID))
+			value = append(value, wire.Role(root, r))
 		}
 	}
 	all, err := s.Store.All(q.Context(), store.Query{Type: berth.TypeRoleDefinition, Subscription: s.Subscription})
@@ -239,7 +285,7 @@ func (s *Server) getRole(q *request, t target) (*response, error) {
 		name = t.id.Name()
 	}
 	if r, builtIn := catalog.RoleByID(name); builtIn {
-		return ok(wire.Role(root, r.Name, r.ID)), nil
+		return ok(wire.Role(root, r)), nil
 	}
 	r, err := s.customRole(q, name)
 	if err != nil {

@@ -99,6 +99,9 @@ func (h *rehearsal) plan(r *template.Resource, body map[string]any) (p *plan, ol
 	if err != nil {
 		return nil, nil, err
 	}
+	if right := t.right(http.MethodPut); q.policy != nil && !q.policy.May(q.caller.ObjectID, right, t.id.String()) {
+		return nil, nil, q.denied(right, t.id.String())
+	}
 	if err := h.above(q, t.id); err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +141,8 @@ func (h *rehearsal) request(r *template.Resource, body map[string]any) (*request
 	if err != nil {
 		return nil, err
 	}
-	q := &request{Request: sent, id: h.q.id, base: h.Endpoint, caller: h.q.caller, path: r.ID(), assumed: h.created}
+	q := &request{Request: sent, id: h.q.id, base: h.Endpoint, caller: h.q.caller, path: r.ID(), assumed: h.created,
+		policy: h.q.policy, right: h.q.right}
 	if err := q.checkVersion(); err != nil {
 		return nil, err
 	}

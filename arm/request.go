@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"berth.dev/berth"
+	"berth.dev/berth/access"
 	"berth.dev/berth/identity"
 )
 
@@ -29,6 +30,9 @@ type request struct {
 	answered int
 	// assumed are the resources that the handler of the request takes as existing; see rehearsal.
 	assumed map[string]*berth.Resource
+	policy  *access.Policy // once the request is authorized
+	right   string         // what it was authorized for
+	partly  bool           // lists show what the caller may read, and not all
 }
 
 // params are the parameters in the query. They are read once.

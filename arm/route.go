@@ -3,7 +3,6 @@ package arm
 import (
 	"net/http"
 
-	"berth.dev/berth"
 	"berth.dev/berth/models"
 )
 
@@ -30,22 +29,13 @@ func (s *Server) answer(q *request, path string) (*response, error) {
 		}
 	}
 	q.kindName = t.typ()
-	if err := authorize(q, func() string { return t.right(q.Method) }); err != nil {
+	if err := s.authorize(q, t.right(q.Method), s.scope(t, path), t.lists()); err != nil {
 		return nil, err
 	}
 	if found {
 		return kept.response(q), nil
 	}
 	return s.dispatch(q, t)
-}
-
-// authorize decides whether the caller may do what it requests. Today every caller that has signed in may do everything; roles will
-// be checked here, by caller, path and right.
-func authorize(q *request, right func() string) error {
-	if q.caller.AppID == "" {
-		return berth.Errorf(berth.CodeAuthenticationFailed, "Authentication failed. Sign in: the request needs the right '%s'.", right())
-	}
-	return nil
 }
 
 // dispatch calls the handler of the row, or refuses the method.

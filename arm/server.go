@@ -19,6 +19,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"berth.dev/berth"
+	"berth.dev/berth/access"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/korean"
@@ -34,6 +35,7 @@ const maxBody = 4 << 20
 type Options struct {
 	Store        *store.Store
 	Authority    *identity.Authority
+	Access       *access.Guard // who may do what
 	Log          *slog.Logger
 	Clock        clockwork.Clock    // for the current time; the real clock when nil
 	Subscription string             // the only subscription: a GUID

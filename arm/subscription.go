@@ -5,7 +5,11 @@ import (
 	"berth.dev/berth/wire"
 )
 
-func (s *Server) listSubscriptions(*request, target) (*response, error) {
+// listSubscriptions answers the subscription, to those that have a role in it.
+func (s *Server) listSubscriptions(q *request, _ target) (*response, error) {
+	if !q.policy.HasRole(q.caller.ObjectID, s.root()) {
+		return ok(wire.Object{"value": []any{}, "count": wire.Object{"type": "Total", "value": 0}}), nil
+	}
 	return ok(wire.Object{"value": []any{s.subscription()}, "count": wire.Object{"type": "Total", "value": 1}}), nil
 }
 

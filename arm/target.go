@@ -118,6 +118,9 @@ func parse(method, path, subscription string) (target, error) {
 	if inside && !strings.EqualFold(words[1], subscription) {
 		return target{}, berth.Errorf(berth.CodeSubscriptionNotFound, "The subscription '%.60s' could not be found.", words[1])
 	}
+	if t, found := parseAuthorization(words); found && inside {
+		return t, nil
+	}
 	if t, found := parseService(words); found {
 		if t.service.namesNamespace() && !knownNamespace(t.words[0]) {
 			return target{}, unknownNamespace(t.words[0])

@@ -3,7 +3,6 @@ package arm
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"berth.dev/berth"
@@ -48,18 +47,14 @@ func besideFault(e *berth.Error, status int) *response {
 	}}
 }
 
-// modelsRight is the right that a request about models and services needs.
-func modelsRight(method string) string {
-	if method == http.MethodGet {
-		return berth.TypeWorkspace + "/read"
-	}
-	return berth.TypeWorkspace + "/write"
-}
-
 // ofModels answers what version 1 of the SDK asks about models and services.
 func (s *Server) ofModels(q *request, path string) (*response, error) {
 	q.path, q.kindName = path, "models"
-	if err := authorize(q, func() string { return modelsRight(q.Method) }); err != nil {
+	right, scope := models.Right(q.Method, path)
+	if err := s.authorize(q, right, scope, false); err != nil {
+		if e, isOurs := errors.AsType[*berth.Error](err); isOurs {
+			return besideFault(e, statusOf(e.Code)), nil
+		}
 		return nil, err
 	}
 	a, err := s.Models.Answer(&models.Request{Context: q.Context(), Method: q.Method, Path: path, Query: q.params(), Body: q.body,

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	_ "embed"
+	"encoding/json"
 	"strings"
 	"sync"
 )
@@ -9,16 +10,34 @@ import (
 //go:embed roles.csv
 var rolesCSV string
 
+//go:embed role-permissions.json
+var rolePermissions []byte
+
 // Role is a built-in role of Azure.
 type Role struct {
 	Name string // "AcrPull"
 	ID   string // a GUID, lower case
+	// Permissions are what the role permits, as Azure documents it; nil for a role whose permissions Berth does not know.
+	Permissions *Permissions
+}
+
+// Permissions are one entry of a role's permissions. Actions concern Resource Manager, data actions what is inside a resource, such as
+// the objects of a cluster. In each, * stands for any text, also with slashes.
+type Permissions struct {
+	Actions        []string `json:"actions"`
+	NotActions     []string `json:"notActions"`
+	DataActions    []string `json:"dataActions"`
+	NotDataActions []string `json:"notDataActions"`
 }
 
 var roles = sync.OnceValue(func() (out []Role) {
+	var permissions map[string]*Permissions
+	if err := json.Unmarshal(rolePermissions, &permissions); err != nil {
+		panic("role-permissions.json: " + err.Error()) // a test reads it
+	}
 	for i, line := range strings.Split(strings.TrimSpace(rolesCSV), "\n") {
 		if name, id, both := strings.Cut(strings.TrimSpace(line), ","); both && i > 0 {
-			out = append(out, Role{name, id})
+			out = append(out, Role{name, id, permissions[id]})
 		}
 	}
 	return out

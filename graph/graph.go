@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"berth.dev/berth"
+	"berth.dev/berth/access"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/korean"
 )
@@ -29,6 +30,7 @@ const maxBody = 256 << 10
 type Options struct {
 	Authority *identity.Authority
 	Directory *identity.Directory
+	Access    *access.Guard // who may change callers
 	Keys      *identity.Keys
 	Endpoint  string // https address of this server, without a trailing slash
 	Log       *slog.Logger
@@ -76,6 +78,11 @@ func New(o Options) http.Handler {
 
 func (s *server) handle(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := s.mayChange(r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		a, err := h(r)
 		if err != nil {
 			s.fail(w, r, err)
@@ -87,6 +94,21 @@ func (s *server) handle(h handler) http.Handler {
 		}
 		s.write(w, a)
 	})
+}
+
+// mayChange refuses a change of callers and keys to who may not give rights: a new secret of a caller gives all the rights of that caller,
+// so it gives nothing new to who may give them anyway.
+func (s *server) mayChange(r *http.Request) error {
+	if r.Method == http.MethodGet {
+		return nil
+	}
+	caller, _ := identity.CallerFrom(r.Context())
+	may, err := s.Access.May(r.Context(), caller.ObjectID, access.GiveRoles)
+	if err != nil || may {
+		return err
+	}
+	return berth.Errorf(berth.CodeForbidden, "Insufficient privileges to complete the operation. Callers and keys are changed by who may "+
+		"assign roles in the subscription, such as its Owner ('%s').", access.GiveRoles)
 }
 
 func (s *server) write(w http.ResponseWriter, a answer) {
@@ -115,6 +137,7 @@ var failures = map[berth.Code]failure{
 	berth.CodeTooLarge:             {http.StatusRequestEntityTooLarge, "Request_BadRequest"},
 	berth.CodeStorageFull:          {http.StatusInsufficientStorage, "Directory_QuotaExceeded"},
 	berth.CodeAuthenticationFailed: {http.StatusUnauthorized, "InvalidAuthenticationToken"},
+	berth.CodeForbidden:            {http.StatusForbidden, "Authorization_RequestDenied"},
 	berth.CodeInvalidToken:         {http.StatusUnauthorized, "InvalidAuthenticationToken"},
 	berth.CodeExpiredToken:         {http.StatusUnauthorized, "InvalidAuthenticationToken"},
 }

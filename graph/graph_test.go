@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"berth.dev/berth/access"
 	"berth.dev/berth/app/apptest"
 )
 
@@ -59,6 +62,7 @@ func (f *front) signIn(id, secret string) int {
 
 func TestLifeOfACaller(t *testing.T) {
 	f := newFront(t)
+	manager := f.NewToken(f.Endpoint + "/.default")
 	admin := f.list("/graph/v1.0/servicePrincipals")[0]
 	created := f.send(http.StatusCreated, "POST", "/graph/v1.0/applications", object{"displayName": "ci"})
 	id := created["appId"].(string)
@@ -83,6 +87,12 @@ func TestLifeOfACaller(t *testing.T) {
 	if f.signIn(id, secret) != http.StatusOK {
 		t.Fatal("the new caller cannot sign in")
 	}
+	own := "/subscriptions/" + f.SubscriptionID + "/providers/Microsoft.Authorization/roleAssignments/" + uuid.NewString()
+	f.send(http.StatusForbidden, "POST", "/graph/v1.0/servicePrincipals/"+admin["id"].(string)+"/addPassword", object{})
+	f.Want(http.StatusCreated, f.Send(apptest.Request{Method: "PUT", Path: own,
+		Header: map[string]string{"Authorization": "Bearer " + manager},
+		Body: object{"properties": object{"principalId": principal["id"],
+			"roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + access.OwnerRole}}}))
 	f.send(http.StatusConflict, "DELETE", at, nil) // itself
 	f.send(http.StatusNoContent, "DELETE", "/graph/v1.0/servicePrincipals/"+admin["id"].(string), nil)
 	if f.signIn(f.ClientID, f.ClientSecret) == http.StatusOK {

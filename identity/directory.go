@@ -94,10 +94,16 @@ func (d *Directory) Add(ctx context.Context, name string) (berth.Application, er
 	if err := checkName(name); err != nil {
 		return berth.Application{}, err
 	}
-	a := berth.Application{ID: uuid.NewString(), ObjectID: uuid.NewString(), RegistrationID: uuid.NewString(), Name: name, CreatedAt: d.Now()}
+	a := berth.Application{ID: uuid.NewString(), ObjectID: uuid.NewString(), RegistrationID: uuid.NewString(), Name: name, CreatedAt: d.Now(),
+		ByRoles: true}
 	d.change.Lock()
 	defer d.change.Unlock()
 	return a, d.keep(ctx, a)
+}
+
+// HasRoles records that roles decide from now on what an application may do.
+func (d *Directory) HasRoles(ctx context.Context, id string) error {
+	return d.alter(ctx, id, func(a *berth.Application) error { a.ByRoles = true; return nil })
 }
 
 // Rename gives an application another name.

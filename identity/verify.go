@@ -69,6 +69,15 @@ func (a *Authority) Verify(token string, api API) (Caller, error) {
 	}, nil
 }
 
+// Known is an application that may sign in, as the caller that it is then. known is false once it was removed.
+func (a *Authority) Known(appID string) (c Caller, known bool) {
+	client, known := a.find(appID)
+	if !known || appID == "" {
+		return Caller{}, false
+	}
+	return Caller{AppID: client.ID, ObjectID: client.ObjectID, TenantID: a.tenant, Name: client.Name}, true
+}
+
 const signInAgain = "Sign in again to get a new one."
 
 func errMissing() error {

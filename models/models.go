@@ -135,6 +135,9 @@ func cutPrefix(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
+// deep is how many words the id of a workspace has: "", subscriptions, {}, resourceGroups, {}, providers, {}, workspaces, {}.
+const deep = 9
+
 // Answer answers a request. The error is a *berth.Error if it is the caller's.
 func (s *Server) Answer(q *Request) (*Answer, error) {
 	var path string
@@ -143,7 +146,6 @@ func (s *Server) Answer(q *Request) (*Answer, error) {
 			path = rest
 		}
 	}
-	const deep = 9 // "", subscriptions, {}, resourceGroups, {}, providers, {}, workspaces, {}
 	words := strings.Split(path, "/")
 	if len(words) <= deep {
 		return nil, unknown(q)
@@ -266,4 +268,40 @@ func (s *Server) accept(ctx context.Context, plan func() (store.Change, error)) 
 		}
 	}
 	return nil, nil, berth.Errorf(berth.CodePreconditionFailed, "Other requests change the same resource all the time. Repeat the request.")
+}
+
+// Right is the action that a caller needs for a request of version 1 of the SDK, and the workspace on which it needs it.
+func Right(method, path string) (right, scope string) {
+	for _, p := range prefixes {
+		if rest, has := cutPrefix(path, p); has {
+			path = rest
+		}
+	}
+	words := strings.Split(path, "/")
+	scope = strings.Join(words[:min(deep, len(words))], "/")
+	return rightOf(method, words[min(deep, len(words)):]), scope
+}
+
+// rightOf is the action for the words below a workspace.
+func rightOf(method string, words []string) string {
+	kind, last := "", ""
+	if len(words) > 0 {
+		kind, last = strings.ToLower(words[0]), strings.ToLower(words[len(words)-1])
+	}
+	right := berth.TypeWorkspace
+	switch kind {
+	case "services":
+		right = berth.TypeService
+	case "models", "environments", "assets", "artifacts", "operations":
+		right += "/" + kind
+	}
+	switch {
+	case kind == "services" && (last == "listkeys" || last == "regeneratekeys" || last == "token"):
+		return right + "/" + last + "/action"
+	case method == http.MethodGet:
+		return right + "/read"
+	case method == http.MethodDelete:
+		return right + "/delete"
+	}
+	return right + "/write"
 }

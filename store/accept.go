@@ -73,10 +73,11 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Verb.Removes() && c.Settled {
+	removed := c.Verb.Removes() && c.Settled
+	if removed {
 		s.unreadable.forgetAll(out.ID.Key())
 	}
-	s.feed.publish(Event{Key: out.ID.Key(), State: out.State})
+	s.feed.publish(Event{Key: out.ID.Key(), State: out.State, Gone: removed})
 	if loser != "" {
 		s.feed.publish(Event{Key: loser, State: berth.StateFailed})
 	}

@@ -11,6 +11,7 @@ import (
 type Event struct {
 	Key   string
 	State berth.State
+	Gone  bool // the row was removed, and everything inside it
 }
 
 // feed notifies the rest of the program of changes. It knows only the changes of its own process, which are all of them while one

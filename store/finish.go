@@ -73,7 +73,7 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 		if o.Gone {
 			s.unreadable.forgetAll(r.ID.Key())
 		}
-		s.feed.publish(Event{Key: r.ID.Key(), State: o.State})
+		s.feed.publish(Event{Key: r.ID.Key(), State: o.State, Gone: o.Gone})
 	}
 	return err
 }

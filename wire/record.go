@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/catalog"
 )
 
 // recordNote is in every record, so that users do not mistake it for a working resource.
@@ -14,15 +15,18 @@ const recordNote = "Berth stores this resource as a record and provides no servi
 // notes are those of the types that recordNote does not describe.
 var notes = map[string]string{
 	berth.TypePolicyAssignment: "Berth enforces assignments of built-in policies that forbid public IPs and only stores others.",
-	berth.TypeRoleAssignment:   "Berth stores role assignments and enforces none: every caller that has signed in may do everything.",
-	berth.TypeRoleDefinition:   "Berth stores role definitions and enforces none: every caller that has signed in may do everything.",
+	berth.TypeRoleAssignment:   "", // does what it does in Azure; likewise a definition
+	berth.TypeRoleDefinition:   "",
 }
 
-func note(typ string) string {
-	if n := notes[typ]; n != "" {
-		return n
+func note(typ string, in Object) {
+	n, own := notes[typ]
+	if !own {
+		n = recordNote
 	}
-	return recordNote
+	if n != "" {
+		in["berthNote"] = n
+	}
 }
 
 // RecordPut reads the body of PUT of a record: location and tags of the envelope, and all other fields as they are.
@@ -56,7 +60,8 @@ func Record(r *berth.Resource, computed Object) Object {
 	properties := maps.Clone(body.Properties())
 	maps.Copy(properties, body.Values)
 	maps.Copy(properties, computed)
-	properties["provisioningState"], properties["berthNote"] = r.State, note(body.Type)
+	properties["provisioningState"] = r.State
+	note(body.Type, properties)
 	o := envelope(r, properties)
 	for k, v := range body.Fields {
 		if k != "properties" {
@@ -121,9 +126,22 @@ func SettledOperation(path string, at time.Time) Object {
 		"percentComplete": 100, "properties": Object{}}
 }
 
-// Role answers a built-in role. Berth enforces no roles, so it lists no permissions.
-func Role(root, name, id string) Object {
-	return Object{"id": root + "/providers/" + berth.TypeRoleDefinition + "/" + id, "name": id, "type": berth.TypeRoleDefinition,
-		"properties": Object{"roleName": name, "type": "BuiltInRole", "description": name, "assignableScopes": []string{"/"},
-			"permissions": []any{}, "berthNote": "Berth knows this role by its name and id only, and enforces no roles."}}
+// Role answers a built-in role.
+func Role(root string, r catalog.Role) Object {
+	properties := Object{"roleName": r.Name, "type": "BuiltInRole", "description": r.Name, "assignableScopes": []string{"/"}}
+	if r.Permissions == nil {
+		properties["permissions"] = []any{}
+		properties["berthNote"] = "Berth does not know what this role permits: an assignment of it permits nothing."
+	} else {
+		properties["permissions"] = []any{Permissions(*r.Permissions)}
+	}
+	return Object{"id": root + "/providers/" + berth.TypeRoleDefinition + "/" + r.ID, "name": r.ID, "type": berth.TypeRoleDefinition,
+		"properties": properties}
+}
+
+// Permissions answers one entry of a role's permissions. All lists are there: clients expect them.
+func Permissions(p catalog.Permissions) Object {
+	list := func(of []string) []string { return append([]string{}, of...) }
+	return Object{"actions": list(p.Actions), "notActions": list(p.NotActions), "dataActions": list(p.DataActions),
+		"notDataActions": list(p.NotDataActions)}
 }
