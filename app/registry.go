@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"berth.dev/berth"
 	"berth.dev/berth/disk"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/images"
@@ -100,15 +101,36 @@ func (s *server) isOwnHost(host string) bool {
 	return slices.ContainsFunc(s.hostsWithPort(), func(own string) bool { return strings.EqualFold(own, host) })
 }
 
-// withRegistry serves the registry of images to who has signed in.
+// withRegistry serves the registry of images to those whose roles permit it.
 func (s *server) withRegistry(authority *identity.Authority, rest http.Handler) http.Handler {
-	registry := authority.RequireRegistry(patient(s.images.Registry(images.RegistryOptions{Log: s.log, Own: s.isOwnHost})))
+	registry := authority.RequireRegistry(s.byRole(patient(s.images.Registry(images.RegistryOptions{Log: s.log, Own: s.isOwnHost}))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, images.Path) || r.URL.Path == strings.TrimSuffix(images.Path, "/") {
 			registry.ServeHTTP(w, r)
 			return
 		}
 		rest.ServeHTTP(w, r)
+	})
+}
+
+// byRole passes those on that may pull, and may push when they do: the actions of Azure's roles AcrPull and AcrPush, in the subscription.
+func (s *server) byRole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		right := berth.TypeRegistry + "/push/write"
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			right = berth.TypeRegistry + "/pull/read"
+		}
+		caller, _ := identity.CallerFrom(r.Context())
+		switch may, err := s.access.May(r.Context(), caller.ObjectID, right); {
+		case err != nil:
+			s.log.Error("the roles cannot be read", "error", err)
+			identity.RefuseRegistry(w, http.StatusInternalServerError, "UNKNOWN", "A transient error has occurred. Please try again.")
+		case !may && r.URL.Path != images.Path: // where clients only see whether they are signed in
+			identity.RefuseRegistry(w, http.StatusForbidden, "DENIED", "The client '"+caller.AppID+"' needs the right '"+right+
+				"' in the subscription, as the roles AcrPull and AcrPush have it.")
+		default:
+			next.ServeHTTP(w, r)
+		}
 	})
 }
 

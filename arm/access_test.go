@@ -190,7 +190,8 @@ func TestRolesTakenAway(t *testing.T) {
 	refuses(t, one, "GET", m.workspace, "Microsoft.MachineLearningServices/workspaces/read", nil)
 	m.Want(http.StatusCreated, m.Do("PUT", at, define("Microsoft.Network/*")))
 	refuses(t, one, "GET", m.account, "Microsoft.Storage/storageAccounts/read", nil)
-	for _, wrong := range []any{"*", []any{"*"}, []any{object{"actions": "*"}}, []any{object{"actions": []any{1}}}, []any{object{"Actions": []any{}}}} {
+	for _, wrong := range []any{"*", []any{"*"}, []any{object{"actions": "*"}}, []any{object{"actions": []any{1}}},
+		[]any{object{"Actions": []any{}}}} {
 		body := define()
 		body["properties"].(object)["permissions"] = wrong
 		if got := m.Do("PUT", at, body); got.Status != http.StatusBadRequest {
@@ -219,7 +220,8 @@ func TestEscalations(t *testing.T) {
 	m.Want(http.StatusCreated, m.Do("PUT", identity, object{"location": "westeurope"}))
 	linkedTo(t, c.Do("PUT", mine+"/providers/Microsoft.ContainerService/managedClusters/d", object{"location": "westeurope",
 		"identity":   object{"type": "UserAssigned", "userAssignedIdentities": object{identity: object{}}},
-		"properties": object{"agentPoolProfiles": []any{object{"name": "pool", "count": 1, "vmSize": "Standard_D3_v2"}}}}), "assign/action", identity)
+		"properties": object{"agentPoolProfiles": []any{object{"name": "pool", "count": 1, "vmSize": "Standard_D3_v2"}}}}),
+		"assign/action", identity)
 	// By a template: when it is validated, and when its resources are made, also by a nested one in another group.
 	assignment := object{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": uuid.NewString(),
 		"properties": object{"principalId": c.ObjectID, "roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + owner}}

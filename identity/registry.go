@@ -13,7 +13,7 @@ const RegistryPath = "/v2"
 const registryTokens = RegistryPath + "/token"
 
 // RequireRegistry passes requests with a token for the registry of images to next. The others learn where there are tokens, as the
-// registries of docker say it: https://distribution.github.io/distribution/spec/auth/token/. Whoever may sign in may push and pull.
+// registries of docker say it: https://distribution.github.io/distribution/spec/auth/token/. Their roles are for next to judge.
 func (a *Authority) RequireRegistry(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == registryTokens {
@@ -23,7 +23,7 @@ func (a *Authority) RequireRegistry(next http.Handler) http.Handler {
 		caller, err := a.Caller(r, Registry)
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="`+a.base+registryTokens+`",service="berth"`)
-			refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", err.Error())
+			RefuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", err.Error())
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
@@ -40,18 +40,18 @@ func (a *Authority) registryToken(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusMethodNotAllowed
 			w.Header().Set("Allow", http.MethodGet)
 		}
-		refuseRegistry(w, status, "UNAUTHORIZED", "Sign in with the client id as the user and the client secret as the password.")
+		RefuseRegistry(w, status, "UNAUTHORIZED", "Sign in with the client id as the user and the client secret as the password.")
 		return
 	}
 	client, bad := a.signIn(w, r, id, proof{secret: secret})
 	if bad.code != 0 {
 		w.Header().Set("WWW-Authenticate", `Basic realm="berth"`)
-		refuseRegistry(w, max(bad.status, http.StatusUnauthorized), "UNAUTHORIZED", bad.text)
+		RefuseRegistry(w, max(bad.status, http.StatusUnauthorized), "UNAUTHORIZED", bad.text)
 		return
 	}
 	token, err := a.Issue(client, a.base+RegistryPath)
 	if err != nil {
-		refuseRegistry(w, http.StatusInternalServerError, "UNKNOWN", "A transient error has occurred. Please try again.")
+		RefuseRegistry(w, http.StatusInternalServerError, "UNKNOWN", "A transient error has occurred. Please try again.")
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -59,8 +59,8 @@ func (a *Authority) registryToken(w http.ResponseWriter, r *http.Request) {
 		"issued_at": a.clock.Now().UTC().Format(time.RFC3339)})
 }
 
-// refuseRegistry answers an error as registries do.
-func refuseRegistry(w http.ResponseWriter, status int, code, text string) {
+// RefuseRegistry answers an error as registries do.
+func RefuseRegistry(w http.ResponseWriter, status int, code, text string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	w.WriteHeader(status)

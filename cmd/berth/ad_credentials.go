@@ -54,33 +54,41 @@ func (c *cli) spCreate() *cobra.Command {
 		if err := p.check(); err != nil {
 			return err
 		}
-		if role != "" || len(scopes) > 0 {
-			return usage("Berth has no roles: every caller may do everything. Leave out --role and --scopes to accept that")
+		if (role == "") != (len(scopes) == 0) {
+			return usage("--role and --scopes belong together: a role is given at a scope, such as /subscriptions/ID")
 		}
 		if name == "" {
 			name = "berth-cli-" + time.Now().UTC().Format("2006-01-02-15-04-05")
 		}
-		return c.createCaller(ctx, name, p)
+		var grants []*grant
+		for _, s := range scopes {
+			grants = append(grants, &grant{role: role, scope: s})
+		}
+		return c.createCaller(ctx, name, p, grants)
 	})
 	cmd.Long = "Create a caller, with a secret or a certificate to sign in with. The secret is shown once; Berth stores a slow hash of it.\n" +
-		"Every caller may do everything: Berth has no roles."
-	cmd.Example = "  berth ad sp create-for-rbac -n ci\n  berth ad sp create-for-rbac -n ci --create-cert"
+		"Without --role the caller may do nothing until it has a role: see berth role assignment create."
+	cmd.Example = "  berth ad sp create-for-rbac -n ci --role Contributor --scopes /subscriptions/ID/resourceGroups/team\n" +
+		"  berth ad sp create-for-rbac -n ci --create-cert"
 	p.flags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&name, "name", "n", "", "name of the caller (default: berth-cli- and the time)")
 	f.StringVar(&name, "display-name", "", "the same as --name")
-	f.StringVar(&role, "role", "", "refused: Berth has no roles")
-	f.StringSliceVar(&scopes, "scopes", nil, "refused: Berth has no roles")
-	for _, hidden := range []string{"display-name", "role", "scopes"} {
-		_ = f.MarkHidden(hidden) // the flags are there
-	}
+	f.StringVar(&role, "role", "", "name or id of a role that the caller gets at --scopes")
+	f.StringSliceVar(&scopes, "scopes", nil, "ids of resources, resource groups or the subscription, separated by commas")
+	_ = f.MarkHidden("display-name") // the flag is there
 	return cmd
 }
 
-func (c *cli) createCaller(ctx context.Context, name string, p *proofOptions) error {
+func (c *cli) createCaller(ctx context.Context, name string, p *proofOptions, grants []*grant) error {
 	cl, err := c.connect()
 	if err != nil {
 		return err
+	}
+	if len(grants) > 0 { // a role that does not exist is told before there is a caller
+		if _, err := roleNamed(ctx, cl, grants[0].role); err != nil {
+			return err
+		}
 	}
 	cert, file, err := p.certificate(name)
 	if err != nil {
@@ -93,6 +101,11 @@ func (c *cli) createCaller(ctx context.Context, name string, p *proofOptions) er
 	found, err := cl.Applications(ctx, str(a, "appId"))
 	if err != nil || len(found) == 0 {
 		return err
+	}
+	for _, g := range grants {
+		if _, err := c.assign(ctx, cl, found[0], g); err != nil {
+			return err
+		}
 	}
 	secret := ""
 	if cert == "" {

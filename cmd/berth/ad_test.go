@@ -77,7 +77,8 @@ func TestCallers(t *testing.T) {
 
 	fails(exitNotFound, "no caller has the id", "ad", "sp", "show", "--id", id)
 	fails(exitFailed, "an application cannot delete itself", "ad", "sp", "delete", "--id", server.ClientID)
-	fails(exitUsage, "has no roles", "ad", "sp", "create-for-rbac", "--role", "Reader", "--scopes", "/")
+	fails(exitUsage, "belong together", "ad", "sp", "create-for-rbac", "--role", "Reader")
+	fails(exitNotFound, "no role 'Raeder'", "ad", "sp", "create-for-rbac", "--role", "Raeder", "--scopes", server.Group("team"))
 	fails(exitUsage, "exclude each other", "ad", "sp", "create-for-rbac", "--cert", "x", "--create-cert")
 	fails(exitUsage, "is not a certificate", "ad", "sp", "create-for-rbac", "--cert", "x")
 	fails(exitUsage, "from 1 to 30", "ad", "sp", "reset", "--id", server.ClientID, "--years", "0")

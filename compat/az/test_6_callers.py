@@ -8,6 +8,7 @@ import pytest
 from cli import AZ, Refused, run_az
 
 operation = pytest.mark.operation
+READER = ("--role", "Reader", "--scopes", "/subscriptions/" + os.environ.get("AZURE_SUBSCRIPTION_ID", ""))
 
 
 def sign_in(folder, client, *proof):
@@ -17,9 +18,26 @@ def sign_in(folder, client, *proof):
 
 @operation("az ad sp create-for-rbac, and a login with the password that it prints")
 def test_create(az, tmp_path):
-    made = az("ad", "sp", "create-for-rbac", "-n", "byaz")
+    made = az("ad", "sp", "create-for-rbac", "-n", "byaz", *READER)
     assert made["tenant"] == os.environ["AZURE_TENANT_ID"]
     assert sign_in(tmp_path, made["appId"], "-p", made["password"]) is not None
+
+
+@operation("az ad sp create-for-rbac --role --scopes; az role assignment create, list, delete: what a role permits, and nothing else")
+def test_roles(az, tmp_path):
+    group = az("group", "create", "-n", "roles", "-l", "westeurope")["id"]
+    made = az("ad", "sp", "create-for-rbac", "-n", "byrole", "--role", "Reader", "--scopes", group)
+    mine = {"AZURE_CONFIG_DIR": str(tmp_path)}
+    assert [g["name"] for g in sign_in(tmp_path, made["appId"], "-p", made["password"])] == ["roles"]
+    with pytest.raises(Refused, match="AuthorizationFailed.*resourceGroups/write"):
+        run_az("group", "update", "-n", "roles", "--set", "tags.a=b", env=mine)
+    az("role", "assignment", "create", "--assignee", made["appId"], "--role", "Contributor", "--scope", group)
+    assert run_az("group", "update", "-n", "roles", "--set", "tags.a=b", env=mine)["tags"] == {"a": "b"}
+    assert {a["roleDefinitionName"] for a in az("role", "assignment", "list", "--assignee", made["appId"], "--scope", group)} == {"Reader", "Contributor"}
+    az("role", "assignment", "delete", "--assignee", made["appId"], "--role", "Contributor", "--scope", group)
+    with pytest.raises(Refused, match="AuthorizationFailed"):
+        run_az("group", "update", "-n", "roles", "--set", "tags.a=c", env=mine)
+    az("group", "delete", "-n", "roles", "--yes")
 
 
 @operation("az ad sp list, show, credential reset, credential list")
@@ -33,7 +51,7 @@ def test_manage(az, tmp_path):
 
 @operation("az ad sp delete: its token is refused at once")
 def test_delete(az, tmp_path):
-    made = az("ad", "sp", "create-for-rbac", "-n", "short")
+    made = az("ad", "sp", "create-for-rbac", "-n", "short", *READER)
     sign_in(tmp_path, made["appId"], "-p", made["password"])
     az("ad", "sp", "delete", "--id", made["appId"])
     with pytest.raises(Refused, match="no longer exists here"):
@@ -42,7 +60,7 @@ def test_delete(az, tmp_path):
 
 @operation("az ad sp create-for-rbac --create-cert; az login --certificate")
 def test_certificate(az, tmp_path):
-    made = az("ad", "sp", "create-for-rbac", "-n", "withcert", "--create-cert")
+    made = az("ad", "sp", "create-for-rbac", "-n", "withcert", "--create-cert", *READER)
     assert sign_in(tmp_path, made["appId"], "--certificate", made["fileWithCertAndPrivateKey"]) is not None
 
 
