@@ -9,7 +9,7 @@ import (
 const (
 	// TypePolicyAssignment is a policy on a group or on the subscription. The rules enforce those that forbid public IPs.
 	TypePolicyAssignment = "Microsoft.Authorization/policyAssignments"
-	// TypeRoleAssignment gives a principal a role at a scope. Berth enforces none.
+	// TypeRoleAssignment gives a principal a role at a scope; see access.
 	TypeRoleAssignment = "Microsoft.Authorization/roleAssignments"
 	// TypeRoleDefinition is a role that was defined by a PUT. The built-in ones are in the catalog.
 	TypeRoleDefinition    = "Microsoft.Authorization/roleDefinitions"
