@@ -42,7 +42,8 @@ func TestCallersFromBeforeRoles(t *testing.T) {
 		status int // of a change
 	}{"old": {old, http.StatusOK}, "of-role": {ofRole, http.StatusForbidden}, "fresh": {fresh, http.StatusForbidden}} {
 		as := *s
-		as.ClientID, as.ClientSecret = c.caller.ClientID, c.caller.ClientSecret
+		as.ClientID = c.caller.ClientID
+		as.ClientSecret = c.caller.ClientSecret
 		as.Token = as.NewToken(s.Endpoint + "/.default")
 		if r := as.Do(http.MethodPatch, id, apptest.Object{"tags": apptest.Object{"a": "b"}}); r.Status != c.status {
 			t.Errorf("%s changes the workspace: %d %s", name, r.Status, r.Text)
@@ -99,7 +100,8 @@ func TestRegistryByRole(t *testing.T) {
 	if err := remote.Write(ref, image, registryClient(s, s.ClientID, s.ClientSecret)...); err != nil {
 		t.Fatal(err)
 	}
-	nobody, puller, pusher := s.NewCaller("nobody"), s.NewCaller("puller"), s.NewCaller("pusher")
+	nobody, puller := s.NewCaller("nobody"), s.NewCaller("puller")
+	pusher := s.NewCaller("pusher")
 	s.Assign(puller.ObjectID, acrPull, "/subscriptions/"+s.SubscriptionID)
 	s.Assign(pusher.ObjectID, contributor, "/subscriptions/"+s.SubscriptionID)
 	for _, c := range []struct {

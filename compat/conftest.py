@@ -69,23 +69,23 @@ def existing(berth, group):
 
 
 @pytest.fixture(scope="session")
-def certificate(berth, tmp_path_factory):
+def certificate(berth, subscription, tmp_path_factory):
     """A caller that signs in with a certificate: its client id, and the file with certificate and key."""
     before = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("certificate"))
     try:
-        made = berth("ad", "sp", "create-for-rbac", "-n", "by-certificate", "--create-cert")
+        made = berth("ad", "sp", "create-for-rbac", "-n", "by-certificate", "--create-cert", "--role", "Contributor", "--scopes", "/subscriptions/" + subscription)
     finally:
         os.chdir(before)
     return made["appId"], made["fileWithCertAndPrivateKey"]
 
 
 @pytest.fixture(scope="session")
-def ending(berth):
+def ending(berth, subscription):
     """A caller whose secret is about to expire: its client id and secret."""
     import datetime
 
-    made = berth("ad", "sp", "create-for-rbac", "-n", "ending")
+    made = berth("ad", "sp", "create-for-rbac", "-n", "ending", "--role", "Reader", "--scopes", "/subscriptions/" + subscription)
     e = os.environ
     graph = e["BERTH_TEST_ENDPOINT"] + "/graph"
     token = ask_token(e["BERTH_TEST_ENDPOINT"], e["AZURE_TENANT_ID"], e["AZURE_CLIENT_ID"], e["AZURE_CLIENT_SECRET"], audience=graph)
