@@ -16,19 +16,28 @@ import (
 	"berth.dev/berth/client"
 )
 
-// registerModel registers a model with files as the command line does.
-func registerModel(t *testing.T, s *apptest.Server, name string, files map[string]string) {
+// vision is the workspace of the tests.
+var vision = client.WorkspaceName{Group: "rg", Name: "vision"}
+
+// asClient is a client of a server, as the command line has one.
+func asClient(t *testing.T, s *apptest.Server) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Options{Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID,
 		SubscriptionID: s.SubscriptionID, ClientID: s.ClientID, ClientSecret: s.ClientSecret, CAFile: s.Info.CAFile}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// registerModel registers a model with files as the command line does.
+func registerModel(t *testing.T, s *apptest.Server, name string, files map[string]string) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
 	for file, text := range files {
 		writeFile(t, filepath.Join(dir, file), text)
 	}
-	_, err = c.RegisterModel(t.Context(), client.WorkspaceName{Group: "rg", Name: "vision"},
+	_, err := asClient(t, s).RegisterModel(t.Context(), vision,
 		client.ModelRequest{Name: name, Path: dir, Description: "123", Tags: map[string]string{"note": script}})
 	if err != nil {
 		t.Fatal(err)

@@ -128,9 +128,11 @@ func TestOnlineEndpoint(t *testing.T) {
 	b.first(page)
 	b.second(page)
 	b.divides(page)
-	b.onlineShown(page)
+	b.onlineShown(page, page+"/d/blue/size", page+"/d/green/delete", page+"/delete", "/studio/w/rg/vision/deploy?endpoint=numbers",
+		"/studio/w/rg/vision/endpoints")
 	b.scales(page)
 	b.removes(page)
+	b.versioned()
 	if found := s.Log.String(); strings.Contains(found, "level=ERROR") {
 		t.Error(found)
 	}
@@ -268,13 +270,12 @@ func (b *tab) removes(page string) {
 }
 
 // onlineShown looks at the pages of an online endpoint as they are shown: in both languages and themes, on narrow windows.
-func (b *tab) onlineShown(page string) {
+func (b *tab) onlineShown(pages ...string) {
 	axe, err := os.ReadFile("node_modules/axe-core/axe.min.js")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for _, path := range []string{page, page + "/d/blue/size", page + "/d/green/delete", page + "/delete",
-		"/studio/w/rg/vision/deploy?endpoint=numbers", "/studio/w/rg/vision/endpoints"} {
+	for _, path := range pages {
 		for _, lang := range []string{"en", "ko"} {
 			b.speak(lang)
 			theme := map[string]string{"en": "light", "ko": "dark"}[lang]

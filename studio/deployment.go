@@ -20,28 +20,22 @@ func (s *Studio) askDeployment(v *visit) error {
 
 // changeDeployment scales or deletes a deployment.
 func (s *Studio) changeDeployment(v *visit) (err error) {
-	ctx, name := v.r.Context(), v.r.PathValue("name")
+	name := v.r.PathValue("name")
 	d := endpointData{Do: v.r.PathValue("do"), Of: v.r.PathValue("deployment"), Size: v.sizeTyped()}
 	if v.r.PostFormValue("resume") != "" {
 		return v.showEndpoint(d)
 	}
 	switch d.Do {
 	case "size":
-		sku, scale, wrong := d.Size.scale(v)
-		if d.Errors = wrong; wrong != nil {
+		if d.Errors, err = v.resizeDeployment(name, &d); d.Errors != nil {
 			v.status = http.StatusBadRequest
 			return v.showEndpoint(d)
 		}
-		body := client.Object{"properties": client.Object{"scaleSettings": scale}}
-		if sku != nil {
-			body["sku"] = sku
-		}
-		_, err = v.arm.PatchDeployment(ctx, v.space(), name, d.Of, body)
 	case "delete":
 		if d.Errors = v.unconfirmed(d.Of); d.Errors != nil {
 			return v.showEndpoint(d)
 		}
-		_, err = v.arm.DeleteDeployment(ctx, v.space(), name, d.Of)
+		err = v.deleteDeployment(name, d.Of)
 	default:
 		return s.missing(v)
 	}
@@ -90,7 +84,13 @@ func (v *visit) moveTraffic(name string) (wrong []berth.Error, err error) {
 }
 
 // retype puts what was typed into the form of the traffic into its fields.
-func (v *visit) retype(all []deploymentView) {
+func (v *visit) retype(e *endpointView) {
+	for field, into := range map[string]*string{"default": &e.DefaultTyped, "control": &e.ControlTyped} {
+		if typed, is := v.r.PostForm[field]; is {
+			*into = typed[0]
+		}
+	}
+	all := e.Deployments
 	for i := range all {
 		for what, into := range map[string]*string{shareField: &all[i].Share, mirrorField: &all[i].Copy} {
 			if typed, is := v.r.PostForm[what+all[i].Name]; is {
@@ -124,7 +124,7 @@ func (e endpointView) idle() bool {
 
 // Offer is the deployment that can get all requests, while none has any: the one that is to be served, else the first that has answered.
 func (d endpointData) Offer() string {
-	if !d.Online || !d.Settled || !d.idle() || d.Do == "traffic" {
+	if !d.Online || d.Aks || !d.Settled || !d.idle() || d.Do == "traffic" {
 		return ""
 	}
 	first := ""
@@ -173,6 +173,9 @@ func (v *visit) WhyNot(d endpointData) string {
 		case d.Do == "size" && one.Busy():
 			return v.T("busy")
 		case d.Do != "delete":
+		case d.Aks && one.Name == d.Default:
+			return v.T("aks.default.stays")
+		case d.Aks: // its requests go to the default version
 		case one.Percent > 0:
 			return v.T("deployment.used", one.Percent)
 		case one.Mirror > 0:
@@ -181,3 +184,6 @@ func (v *visit) WhyNot(d endpointData) string {
 	}
 	return ""
 }
+
+// Asks reports whether the page asks for a confirmation or for a size. What is divided has a form of its own on the page.
+func (d endpointData) Asks() bool { return d.Do != "" && d.Do != "traffic" && d.Do != "versions" }

@@ -54,6 +54,9 @@ func (v *visit) served() (endpointView, client.Object, error) {
 			return endpointView{}, nil, err
 		}
 		e, err := v.onlineOf(o)
+		if err == nil {
+			err = v.versions(&e)
+		}
 		return e, o, err
 	}
 	o, err := v.service()
@@ -72,7 +75,7 @@ func (v *visit) showEndpoint(d endpointData) error {
 	}
 	d.endpointView = e
 	d.Serve = v.r.URL.Query().Get("serve")
-	v.retype(d.Deployments)
+	v.retype(&d.endpointView)
 	if err := v.about(&d); err != nil {
 		return err
 	}
@@ -183,7 +186,7 @@ func (s *Studio) askEndpoint(v *visit) error {
 	switch {
 	case d.Do == "delete", d.Do == "regenerate", d.Do == "size" && !v.online():
 		return v.showEndpoint(d)
-	case d.Do == "keys", d.Do == "test", d.Do == "traffic": // shown again, or renewed, without what was asked for
+	case d.Do == "keys", d.Do == "test", d.Do == "traffic", d.Do == "versions": // shown again, or renewed, without what was asked for
 		return v.showEndpoint(endpointData{})
 	}
 	return s.missing(v)
@@ -247,6 +250,8 @@ func (v *visit) carryOut(d endpointData) (known bool, wrong []berth.Error, err e
 		_, err = v.arm.PatchService(ctx, v.space(), name, patch)
 	case d.Do == "traffic" && v.online():
 		wrong, err = v.moveTraffic(name)
+	case d.Do == "versions" && v.online():
+		wrong, err = v.moveVersions(name)
 	case d.Do == "regenerate":
 		err = v.regenerate(ctx, name, d.Key)
 	case d.Do == "delete":

@@ -25,9 +25,10 @@ func sizeOf(e endpointView) sizeForm {
 	return f
 }
 
-// sizeOfDeployment is that of a deployment of an online endpoint, whose replicas have the size of their instance type.
+// sizeOfDeployment is that of a deployment of an online endpoint, whose replicas have the size of their instance type, or of a version of
+// an AksEndpoint.
 func sizeOfDeployment(d deploymentView) sizeForm {
-	return sizeOf(endpointView{Replicas: d.Wanted, Scale: d.Scale})
+	return sizeOf(endpointView{Replicas: d.Wanted, Scale: d.Scale, CPU: d.CPU, MemoryGB: d.MemoryGB})
 }
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -14,7 +14,7 @@ import (
 // endpointView is what serves models, as the pages show it: a web service of version 1 of the SDK, or an online endpoint of version 2.
 type endpointView struct {
 	Online                                     bool // an online endpoint
-	Aks                                        bool // an AksEndpoint, which is one that only version 1 of the SDK can change
+	Aks                                        bool // an AksEndpoint, whose deployments are versions: another API changes them
 	Settled                                    bool // no operation on the online endpoint itself is under way
 	Deployments                                []deploymentView
 	Name, State, Compute, Address, Description string
@@ -28,6 +28,8 @@ type endpointView struct {
 	Created, Changed                           time.Time
 	By, Link                                   string
 	Warnings                                   []warningView
+	// Of an AksEndpoint: the default version and the control version, as they are and as the form has them. Empty for none.
+	Default, Control, DefaultTyped, ControlTyped string
 }
 
 // aksEndpointType is the type of an AksEndpoint among web services.

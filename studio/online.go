@@ -18,7 +18,8 @@ type deploymentView struct {
 	Ready, Wanted      int
 	Scale              *berth.ServiceScale // nil when the number of replicas is fixed
 	Percent, Mirror    int                 // of the requests
-	Share, Copy        string              // Percent and Mirror, as typed
+	Share, Copy        string              // Percent and Mirror, as typed; Share of a version is what it was given, without the rest
+	CPU, MemoryGB      float64             // of a replica of a version; 0 where the instance type has the size
 }
 
 // Busy reports whether an operation on the deployment is under way.
@@ -51,7 +52,7 @@ func (v *visit) onlineOf(o client.Object) (endpointView, error) {
 		Tags: tagsOf(o["tags"]), Created: moment(o, "systemData", "createdAt"), Changed: moment(o, "systemData", "lastModifiedAt"),
 		By: text(o, "systemData", "createdBy"), Link: v.onlineLink(text(o, "name")), Warnings: warningsOf(o),
 	}
-	e.Aks = text(o, "kind") == "AksEndpoint"
+	e.Aks = text(o, "kind") == aksKind
 	e.Compute, e.Settled = computeNameOf(o), berth.State(p("provisioningState")).Terminal()
 	for _, fault := range objects(at(o, "properties", "provisioningErrors")) {
 		e.Problem = text(fault, "message")

@@ -238,20 +238,23 @@ func (v *visit) credential(ctx context.Context, e endpointView) (string, error) 
 
 // callCode calls an endpoint with other tools.
 func (v *visit) callCode(e endpointView) []snippet {
-	if e.Online {
+	if e.Online && !e.Aks {
 		return v.onlineCode(e)
 	}
 	where := " -g " + sh(v.Group()) + " -w " + sh(v.Workspace())
-	curl, imports := "curl", "Webservice"
+	curl, imports, command := "curl", "Webservice", "berth ml service "
+	if e.Aks {
+		imports, command = "AksEndpoint", "berth ml endpoint realtime "
+	}
 	if strings.HasPrefix(e.Address, "https:") {
 		curl += " --cacert \"$SSL_CERT_FILE\""
 	}
 	get, arguments := "", ""
 	switch e.Auth {
 	case berth.AuthKey:
-		get = "KEY=$(berth ml service get-keys -n " + sh(e.Name) + where + " --query primaryKey -o tsv)\n"
+		get = "KEY=$(" + command + "get-keys -n " + sh(e.Name) + where + " --query primaryKey -o tsv)\n"
 	case berth.AuthToken:
-		get = "KEY=$(berth ml service get-access-token -n " + sh(e.Name) + where + " --query accessToken -o tsv)\n"
+		get = "KEY=$(" + command + "get-access-token -n " + sh(e.Name) + where + " --query accessToken -o tsv)\n"
 	}
 	if get != "" {
 		arguments = " -H \"Authorization: Bearer $KEY\""
@@ -260,8 +263,8 @@ func (v *visit) callCode(e endpointView) []snippet {
 	return []snippet{
 		{"SDK v1", "import json\n" + v.v1Workspace("") + "from azureml.core.webservice import " + imports + "\n\nservice = " + imports +
 			"(ws, " + py(e.Name) + ")\nprint(service.run(json.dumps(" + data + ")))"},
-		{"berth ml", "berth ml service run -n " + sh(e.Name) + " -d '" + data + "'" + where +
-			"\nberth ml service get-logs -n " + sh(e.Name) + where},
+		{"berth ml", command + "run -n " + sh(e.Name) + " -d '" + data + "'" + where +
+			"\n" + command + "get-logs -n " + sh(e.Name) + where},
 		{"curl", get + curl + arguments + " -H 'Content-Type: application/json' \\\n  -d '" + data + "' " + sh(e.Address)},
 	}
 }

@@ -5,7 +5,8 @@ import time
 
 import pytest
 import requests
-from azure.ai.ml.entities import CodeConfiguration, Environment, KubernetesCompute, KubernetesOnlineDeployment, KubernetesOnlineEndpoint, ManagedOnlineEndpoint, Model, OnlineRequestSettings, ProbeSettings, ResourceRequirementsSettings, ResourceSettings, TargetUtilizationScaleSettings
+from azure.ai.ml._artifacts._artifact_utilities import download_artifact_from_aml_uri
+from azure.ai.ml.entities import CodeConfiguration, DataCollector, DeploymentCollection, Environment, KubernetesCompute, KubernetesOnlineDeployment, KubernetesOnlineEndpoint, ManagedOnlineEndpoint, Model, OnlineRequestSettings, ProbeSettings, ResourceRequirementsSettings, ResourceSettings, TargetUtilizationScaleSettings
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 operation = pytest.mark.operation
@@ -194,6 +195,26 @@ def test_image(ml, here, scored):
     answer = requests.post(uri, data="{}", headers={"Authorization": "Bearer " + key, "azureml-model-deployment": "image"}, timeout=60)
     assert answer.status_code == 200 and answer.text.startswith("Hello from the pod numbers-image")
     assert "POST /predict" in ml.online_deployments.get_logs("image", "numbers", lines=20) and scored() == "green"
+
+
+@operation("data_collector with the collections request and response: read back as lines of JSON from the data assets that the SDK registers")
+def test_collected(ml, here, scored, tmp_path):
+    both = {name: DeploymentCollection(enabled="true") for name in ("request", "response")}
+    ml.online_deployments.begin_create_or_update(deployment(here, "green", data_collector=DataCollector(both, rolling_rate="minute", sampling_rate=1.0))).result()
+    assert set(ml.online_deployments.get("green", "numbers").data_collector.collections) == {"request", "response"}
+
+    def events(name):
+        """As the article on collected data downloads them."""
+        asset = ml.data.get(f"numbers-green-{name}", version="1")
+        download_artifact_from_aml_uri(asset.path, str(tmp_path / name), ml.datastores)
+        return [json.loads(line) for file in (tmp_path / name).rglob("*.jsonl") for line in file.read_text().splitlines()]
+
+    until(lambda: scored() == "green" and events("request") and events("response"), seconds=90)
+    asked, said = events("request")[0], {event["correlationid"]: event for event in events("response")}
+    answer = said[asked["correlationid"]]
+    assert asked["specversion"] == "1.0" and asked["data"] == {"data": [1, 2]} and answer["data"] == {"name": "green", "scored": [42, 84]}
+    assert (asked["type"], answer["type"]) == ("azureml.inference.request", "azureml.inference.response")
+    assert asked["source"].endswith("/onlineEndpoints/numbers/deployments/green") and "authorization" not in json.dumps(asked).lower()
 
 
 @operation("auth_mode=aml_token: get_keys gives a token; a key gets 401")

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 from urllib.parse import urlparse
+from xml.etree import ElementTree
 
 import pytest
 import requests
@@ -120,7 +121,7 @@ def manager(ws, subscription):
         body = {"properties": properties} if properties else None
         answer = requests.request(method, f"{base}{path}?api-version=2024-04-01", json=body, headers={"Authorization": "Bearer " + token}, timeout=60)
         answer.raise_for_status()
-        return answer.json()["properties"]
+        return answer.json().get("properties", answer.json())
 
     return call
 
@@ -262,6 +263,31 @@ def test_refused(ws, target, registered):
     with pytest.raises(WebserviceException, match="(?s)scoring_timeout_ms cannot be greater than 300000.*nosuchcompute|nosuchcompute.*scoring_timeout_ms"):
         deploy(ws, "refused", RIDGE, environment("ridge-env"), None, [registered], compute_target_name="nosuchcompute", scoring_timeout_ms=400_000)
     assert "refused" not in ws.webservices
+
+
+@operation("collect_model_data=True: requests and answers are read back from the files of the workspace, as lines of JSON")
+def test_collected(ws, target, subscription, manager):
+    service = AksWebservice(ws, "ridge")
+    service.update(collect_model_data=True)
+    service.wait_for_deployment()
+    store, secrets = (manager(method, "/datastores/workspaceblobstore" + action) for method, action in (("GET", ""), ("POST", "/listSecrets")))
+    container = f"https://{store['accountName']}.blob.{store['endpoint']}/{store['containerName']}"
+    folder = f"modeldata/{subscription}/{ws.resource_group}/{ws.name}/ridge/none/0"  # the service has no model
+    row = json.dumps({"data": [[0.0] * 10]})
+
+    def events(what):
+        listed = requests.get(f"{container}?restype=container&comp=list&prefix={folder}/{what}/&{secrets['sasToken']}", timeout=60)
+        names = [found.text for found in ElementTree.fromstring(listed.content).iter("Name")]
+        lines = "".join(requests.get(f"{container}/{name}?{secrets['sasToken']}", timeout=60).text for name in names).splitlines()
+        return [json.loads(line) for line in lines]
+
+    end = time.monotonic() + 90
+    while not (service.run(row) and events("inputs") and events("predictions")):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    asked, said = events("inputs")[0], {event["correlationid"]: event for event in events("predictions")}
+    assert asked["data"] == json.loads(row) and said[asked["correlationid"]]["data"] == service.run(row)
+    assert asked["source"].endswith("/services/ridge") and "authorization" not in json.dumps(asked).lower()
 
 
 @operation("Webservice.delete")

@@ -82,15 +82,21 @@ function ends() {
 }
 ends();
 
-// sums shows the sum of the percentages of the traffic while they are typed. Save waits for a sum that is possible.
+// sums shows the sum of the percentages of the traffic while they are typed, and what it leaves to the default version where there is one.
+// Save waits for a sum that is possible.
 function sums() {
   for (const form of document.querySelectorAll('form[data-sum]')) {
-    const sum = [...form.querySelectorAll('[name^="share-"]')].reduce((n, f) => n + Number(f.value), 0), fits = sum === 100 || sum === 0;
+    const sum = [...form.querySelectorAll('[name^="share-"]')].reduce((n, f) => n + Number(f.value), 0);
+    const rest = form.querySelector('[data-rest]'), fits = rest ? sum <= 100 : sum === 100 || sum === 0;
     const total = form.querySelector('[data-total]');
     const text = `${total.dataset.total} ${sum} %`;
     if (total.textContent !== text) total.textContent = text;
     total.classList.toggle('short', !fits);
     form.querySelector('[data-short]').hidden = fits;
+    if (rest) {
+      rest.hidden = !fits;
+      rest.querySelector('span').textContent = 100 - sum;
+    }
     form.querySelector('button').disabled = !fits;
     for (const slider of form.querySelectorAll('[data-of]')) slider.value = form.elements[slider.dataset.of].value;
   }
@@ -101,7 +107,7 @@ document.addEventListener('input', (e) => {
   if (of) {
     form.elements[of].value = e.target.value;
     const others = [...form.querySelectorAll('[name^="share-"]')].filter((f) => f.name !== of);
-    if (others.length === 1) others[0].value = 100 - e.target.value; // of two, the other one gets the rest
+    if (others.length === 1 && form.dataset.sum !== 'most') others[0].value = 100 - e.target.value; // of two, the other one gets the rest
   }
   sums();
 });
