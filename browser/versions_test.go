@@ -63,7 +63,7 @@ func (b *tab) versioned() {
 		b.t.Error("a division of 120 percent can be saved")
 	}
 	for form, want := range map[*map[string]string]string{
-		{"share-blue": "90", "share-green": "30", "default": "blue"}:  "is 120 in sum",
+		{"share-blue": "90", "share-green": "30", "default": "blue"}:   "is 120 in sum",
 		{"share-blue": "some", "share-green": "30", "default": "blue"}: "“some”",
 		{"share-blue": "10", "share-green": "30"}:                      "No version is the default one",
 		{"share-none": "10", "default": "none"}:                        "has no version 'none'",

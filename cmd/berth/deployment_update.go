@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -50,7 +49,7 @@ func (c *cli) deploymentUpdate() *cobra.Command {
 	w.spareName(cmd, "deployment")
 	w.endpointFlag(cmd, true)
 	ch.flags(cmd, "deployment")
-	ch.removeFlag(cmd)
+	ch.updateFlags(cmd)
 	f := cmd.Flags()
 	f.IntVar(&instances, "instance-count", 0, "number of pods; it ends autoscaling")
 	f.StringArrayVar(&variables, "variable", nil, "variable of the scoring script as key=value; may be repeated")
@@ -106,8 +105,7 @@ func (ch *deploymentChange) replace(ctx context.Context, c *cli, cl *client.Clie
 	if err := ch.decode(&in); err != nil {
 		return nil, err
 	}
-	counts := slices.ContainsFunc(ch.set, func(one string) bool { return strings.HasPrefix(one, "instance_count=") })
-	if in.scales() && counts {
+	if in.scales() && ch.sets("instance_count") {
 		return nil, usage("the deployment is scaled by its use, so instance_count would have no effect: set scale_settings.type=default too, " +
 			"or scale_settings.min_instances and max_instances")
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,33 +12,28 @@ import (
 	"berth.dev/berth/client"
 )
 
-// document is an endpoint or a deployment in the words of YAML, as az ml has it: from a file, or as it is, with the changes of --set and
-// --remove.
+// document is an endpoint or a deployment in the words of YAML, as az ml has it: from a file, or as it is, with changes of its fields.
 type document struct {
-	file        string
-	set, remove []string
-	content     client.Object
+	file string
+	changes
+	content client.Object
 }
 
 func (d *document) flags(cmd *cobra.Command, what string) {
-	f := cmd.Flags()
-	f.StringVarP(&d.file, "file", "f", "", "YAML file of the "+what+", as az ml takes it; paths in it begin at its folder")
-	f.StringArrayVar(&d.set, "set", nil, "change a field of it by its path, such as tags.stage=dev; several: --set a=b c.d=e")
-	listOption(cmd, "set", &d.set)
-}
-
-// removeFlag is for commands about what is there.
-func (d *document) removeFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&d.remove, "remove", nil, "remove a field by its path, such as tags.stage; may be repeated")
+	cmd.Flags().StringVarP(&d.file, "file", "f", "", "YAML file of the "+what+", as az ml takes it; paths in it begin at its folder")
+	d.setFlag(cmd)
 }
 
 // given reports whether the command has a file, or a change of what is there.
-func (d *document) given() bool { return d.file != "" || len(d.set) > 0 || len(d.remove) > 0 }
+func (d *document) given() bool { return d.file != "" || len(d.all) > 0 }
 
 // name is where a fault is, for messages.
 func (d *document) name() string {
-	if d.file != "" {
+	switch {
+	case d.file != "":
 		return d.file
+	case len(d.all) > 0:
+		return "--" + d.all[0].option
 	}
 	return "--set"
 }
@@ -86,32 +80,6 @@ func (d *document) decode(into any) error {
 	return nil
 }
 
-// change carries out --set and --remove.
-func (d *document) change() error {
-	for _, one := range d.set {
-		path, value, found := strings.Cut(one, "=")
-		if !found || path == "" {
-			return usage("--set takes PATH=VALUE, such as tags.stage=dev, not '%s'", one)
-		}
-		at, last, err := d.walk("--set", path, true)
-		if err != nil {
-			return err
-		}
-		at[last] = valueOf(path, value)
-	}
-	for _, path := range d.remove {
-		at, last, err := d.walk("--remove", path, false)
-		if err != nil {
-			return err
-		}
-		if _, there := at[last]; !there {
-			return usage("--remove: there is no '%s'", path)
-		}
-		delete(at, last)
-	}
-	return nil
-}
-
 // walk is the object in which the last word of a path stands. A dot in a word is written with a backslash before it.
 func (d *document) walk(option, path string, add bool) (at client.Object, last string, err error) {
 	const dot = "\x00"
@@ -136,17 +104,4 @@ func (d *document) walk(option, path string, add bool) (at client.Object, last s
 		at = inner
 	}
 	return at, words[len(words)-1], nil
-}
-
-// texts are the fields of a document whose values are texts, also when they look like numbers.
-var texts = []string{"name", "description", "tags", "properties", "environment_variables"}
-
-// valueOf is a value as it was typed: JSON where it is some, and else a text.
-func valueOf(path, typed string) any {
-	field, _, _ := strings.Cut(path, ".")
-	var value any
-	if slices.Contains(texts, field) && !strings.HasPrefix(typed, "{") || json.Unmarshal([]byte(typed), &value) != nil {
-		return typed
-	}
-	return value
 }

@@ -70,7 +70,7 @@ func TestEndpoints(t *testing.T) {
 		"list -o table": "Name    State      Compute    AuthMode    ScoringUri", "invoke -n ep1 -r " + file + " -d blue --query [1]": "2\n",
 		"create -f " + yml + " -o none": "", "update -n ep1 --traffic blue=100 -o none": "", "regenerate-keys -n ep1 --key-type secondary": "",
 		"create -n ep1 --compute other -o none": "", "delete -n ep1 -y": "", "update -f " + yml + " --set tags.a=1 --mirror-traffic= -o none": "",
-		"update -n ep1 --set auth_mode=aml_token tags.new=x --remove tags.old -o none": "",
+		"update --set auth_mode=aml_token tags.new=x --remove tags.old -n ep1 -o none": "",
 	} {
 		if out := w.ok(strings.Fields("ml online-endpoint " + line)...); !strings.HasPrefix(out, want) {
 			t.Errorf("%s: %q", line, out)
@@ -137,10 +137,11 @@ func TestDeployments(t *testing.T) {
 	for line, want := range map[string]string{
 		"show -n blue -e ep1 --query sku.capacity": "2\n", "get-logs -n blue -e ep1 -l 5 -c storage-initializer": "one\ntwo\n",
 		"create -f " + yml + " --all-traffic -o table": "Name    State      Ready    Model    Script", "delete -n blue -e ep1 -y": "",
-		"update -n blue -e ep1 --instance-count 3 --variable A=c -o none":                                                 "",
-		"update -f " + yml + " --instance-count 4 -o none":                                                                "",
-		`update -n blue -e ep1 --set request_settings.request_timeout_ms=9000 resources.limits.nvidia\.com/gpu=1 -o none`: "",
-		"list -e ep1 --query [1].name":                                                                                    "\"green\"\n",
+		"update -n blue -e ep1 --instance-count 3 --variable A=c -o none":                                                         "",
+		"update -f " + yml + " --instance-count 4 -o none":                                                                        "",
+		`update -n blue -e ep1 --set request_settings.request_timeout_ms=9000 resources.limits.nvidia\.com/gpu=1 -o none`:         "",
+		"update -n blue -e ep1 --add data_collector.request_logging.capture_headers x-a x-b --set tags.n=1 description=2 -o none": "",
+		"list -e ep1 --query [1].name": "\"green\"\n",
 	} {
 		if out := w.ok(strings.Fields("ml online-deployment " + line)...); !strings.HasPrefix(out, want) {
 			t.Errorf("%s: %q", line, out)
@@ -161,6 +162,9 @@ func TestDeployments(t *testing.T) {
 		`PATCH …/ep1/deployments/blue {"properties":{"environmentVariables":{"A":"c"},"scaleSettings":{"scaleType":"Default"}},`+
 			`"sku":{"capacity":3}}`, `POST …/ep1/deployments/blue/getLogs {"containerType":"StorageInitializer","tail":5}`,
 		"DELETE …/ep1/deployments/blue")
+	if added := `"requestLogging":{"captureHeaders":["x-a","x-b"]}`; !strings.Contains(w.requests("PUT"), added) {
+		t.Errorf("%s was not sent", added)
+	}
 	noVersion := write(t, []byte(strings.Replace(blueYAML, "m:3", "m", 1)), t.TempDir(), "b.yml")
 	noCode := write(t, []byte(strings.Replace(blueYAML, `"azureml:/x/codes/c/versions/1"`, "nowhere", 1)), t.TempDir(), "c.yml")
 	for line, want := range map[string]string{
@@ -240,7 +244,7 @@ func TestCollectorIsKept(t *testing.T) {
 	if err := json.Unmarshal(text, &now); err != nil {
 		t.Fatal(err)
 	}
-	changed := &document{content: deploymentYAML(now), set: []string{"description=other"}}
+	changed := &document{content: deploymentYAML(now), changes: changes{all: []changed{{setOption, []string{"description=other"}}}}}
 	if err := errors.Join(changed.change(), changed.decode(&again)); err != nil {
 		t.Fatal(err)
 	}

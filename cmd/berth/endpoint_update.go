@@ -50,7 +50,7 @@ func (c *cli) endpointUpdate() *cobra.Command {
 		"  berth ml online-endpoint update -n myendpoint --set tags.stage=dev"
 	w.spareName(cmd, "endpoint")
 	ch.flags(cmd, "endpoint")
-	ch.removeFlag(cmd)
+	ch.updateFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&traffic, "traffic", "r", "", "percentages of the deployments, such as \"blue=90 green=10\"; the others get none")
 	f.StringVar(&mirror, "mirror-traffic", "", "percentages of the requests that are copied to deployments without traffic")
