@@ -119,8 +119,40 @@ func TestModels(t *testing.T) {
 	b.loads(keys("[name=confirm]", "pair"), press("section.ask button.danger"))
 	b.visit("/studio/w/rg/vision/models/pair")
 	b.sees("version 1")
+	b.run(emulation.SetScriptExecutionDisabled(false))
+	b.mlflow()
 	if found := s.Log.String(); strings.Contains(found, "level=ERROR") {
 		t.Error(found)
+	}
+}
+
+// mlflow registers the folder that MLflow has saved, by its kind or by what its files are. What cannot be one is refused.
+func (b *tab) mlflow() {
+	folder := filepath.Join(b.t.TempDir(), "ridge")
+	writeFile(b.t, filepath.Join(folder, "MLmodel"), "flavors: {python_function: {loader_module: x}}")
+	writeFile(b.t, filepath.Join(folder, "data", "model.pkl"), "weights")
+	packed := writeFile(b.t, filepath.Join(b.t.TempDir(), "ridge.zip"), "PK")
+	b.visit("/studio/w/rg/vision/register?name=ridge")
+	b.run(upload("[name=file][multiple]", packed), set("[name=modelkind]", client.KindMLflow))
+	b.loads(press("form.wizard button.main"))
+	b.sees("with the file MLmodel in it", "ridge.zip")
+	b.visit("/studio/w/rg/vision/register?name=ridge")
+	b.run(upload("[name=file][webkitdirectory]", folder))
+	b.loads(press("form.wizard button.main"))
+	b.sees("version 1", "ridge/MLmodel", "ridge/data/model.pkl")
+	r := b.s.Want(http.StatusOK, b.s.Do(http.MethodGet, b.s.Workspace("rg", "vision")+"/models/ridge/versions/1", nil))
+	if got := apptest.At(r.Body, "properties.modelType"); got != client.KindMLflow {
+		b.t.Errorf("the model is of the type %v", got)
+	}
+	for kind, want := range map[string]any{client.KindMLflow: client.KindMLflow, "custom_model": "custom_model"} {
+		b.visit("/studio/w/rg/vision/register?name=" + strings.TrimSuffix(kind, "_model"))
+		b.run(upload("[name=file][multiple]", filepath.Join(folder, "MLmodel")), set("[name=modelkind]", kind))
+		b.loads(press("form.wizard button.main"))
+		b.sees("version 1", "MLmodel")
+		r := b.s.Do(http.MethodGet, b.s.Workspace("rg", "vision")+"/models/"+strings.TrimSuffix(kind, "_model")+"/versions/1", nil)
+		if got := apptest.At(r.Body, "properties.modelType"); got != want {
+			b.t.Errorf("the model that was to be a %s is a %v", kind, got)
+		}
 	}
 }
 

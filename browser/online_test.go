@@ -87,6 +87,20 @@ func TestOnlineRefused(t *testing.T) {
 		b.post("/studio/w/rg/vision/deploy", form)
 		b.refused("deploy with " + what)
 	}
+	b.speak("en")
+	for file, want := range map[string]string{"MLmodel": "", "model.pkl": "has no code"} { // a model of MLflow needs none
+		form := onlineForm()
+		for field, value := range map[string]string{"source": "upload", "modelfile": file, "scriptfrom": "none", "packagesfrom": "none"} {
+			form[field] = value
+		}
+		var said string
+		b.run(chromedp.Evaluate(fmt.Sprintf(`fetch("/studio/w/rg/vision/deploy/check", {method: 'POST', body: new URLSearchParams(%s)}).then(
+			async r => (await r.json()).findings.filter(f => f.field !== 'compute').map(f => f.field + ': ' + f.message).join(' '))`,
+			toJSON(form)), &said, awaitPromise))
+		if want == "" && said != "" || !strings.Contains(said, want) {
+			t.Errorf("a deployment of %s: %q", file, said)
+		}
+	}
 	if r := s.Do(http.MethodGet, s.Workspace("rg", "vision")+"/onlineEndpoints", nil); !strings.Contains(r.Text, `"value":[]`) {
 		t.Errorf("a refused form made something: %s", r.Text)
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"berth.dev/berth"
 )
 
 // ModelRequest is a model to register.
@@ -20,7 +23,14 @@ type ModelRequest struct {
 	Path                        string // of a file, or of a folder
 	Tags, Properties            map[string]string
 	Framework, FrameworkVersion string
+	Kind                        string // KindMLflow, or empty for files as they are
 }
+
+// KindMLflow is the kind of a model that MLflow has saved, as version 2 of the SDK names it.
+const KindMLflow = "mlflow_model"
+
+// registerTries is how often a version is asked for that somebody else has taken in the meantime.
+const registerTries = 5
 
 // artifact names files of an asset: one, or all whose names have a prefix.
 type artifact struct {
@@ -67,8 +77,50 @@ func (u Uploaded) artifacts() (out []artifact) {
 	return out
 }
 
+// Address is that of the files for PutAsset: of their folder when they have one, and else of what holds them.
+func (u Uploaded) Address() string {
+	folder := ""
+	for i, p := range u.Paths {
+		above, _, below := strings.Cut(p, "/")
+		if !below || i > 0 && above != folder {
+			folder = ""
+			break
+		}
+		folder = above
+	}
+	return "azureml://datastores/workspaceblobstore/paths/" + path.Join(u.Prefix, folder)
+}
+
+// registerKind gives a model of a kind its next version. Version 1 of the SDK has no kinds, and version 2 names the version itself.
+func (c *Client) registerKind(ctx context.Context, w WorkspaceName, r ModelRequest, files Uploaded) (out Object, err error) {
+	at := Path(c.ID(w.Group, berth.TypeWorkspace, w.Name).Child("models", r.Name))
+	properties := Object{"modelUri": files.Address(), "modelType": r.Kind, "description": r.Description, "tags": r.Tags}
+	for range registerTries {
+		var model struct {
+			Properties struct {
+				NextVersion string `json:"nextVersion"`
+			} `json:"properties"`
+		}
+		if err := c.Get(ctx, at, &model); err != nil && !IsNotFound(err) {
+			return nil, err
+		}
+		version := cmp.Or(model.Properties.NextVersion, "1")
+		_, err = c.PutAsset(ctx, w, Asset{Collection: "models", Name: r.Name, Version: version}, properties)
+		if err == nil {
+			return c.GetModel(ctx, w, r.Name+":"+version)
+		}
+		if berth.ErrorCode(err) != berth.CodeVersionExists {
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
 // RegisterUploaded gives a model its next version, with files that were uploaded. The Path of the request is not read.
 func (c *Client) RegisterUploaded(ctx context.Context, w WorkspaceName, r ModelRequest, files Uploaded) (Object, error) {
+	if r.Kind != "" {
+		return c.registerKind(ctx, w, r, files)
+	}
 	var asset struct {
 		ID string `json:"id"`
 	}

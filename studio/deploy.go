@@ -58,11 +58,11 @@ func (f deployForm) body(v *visit) (client.Object, []berth.Error) {
 	}
 	ids := []string{}
 	switch {
-	case f.Source == "upload" && len(f.ModelFiles.Paths) == 0 && f.modelChosen == "":
-		wrong = append(wrong, berth.Error{Target: "modelfile", Message: v.T("register.none")})
-	case f.Source != "upload" && f.Model == "":
+	case f.Source == "upload":
+		wrong = append(wrong, v.uploadable(f)...)
+	case f.Model == "":
 		wrong = append(wrong, berth.Error{Target: "model", Message: v.T("deploy.model.none")})
-	case f.Source != "upload":
+	default:
 		ids = append(ids, f.Model)
 	}
 	if f.scriptName() == "" {
@@ -78,6 +78,21 @@ func (f deployForm) body(v *visit) (client.Object, []berth.Error) {
 	}
 	body["environmentImageRequest"] = client.Object{"modelIds": ids, "assets": assets, "environment": environment}
 	return body, wrong
+}
+
+// uploadable says why the files of the form cannot be registered as a model.
+func (v *visit) uploadable(f deployForm) (wrong []berth.Error) {
+	files := f.modelFiles()
+	if len(files) == 0 {
+		return []berth.Error{{Target: "modelfile", Message: v.T("register.none")}}
+	}
+	if why := v.judgeKind(f.ModelKind, files); why != "" {
+		wrong = append(wrong, berth.Error{Target: "modelfile", Message: why})
+	}
+	if name := cmp.Or(f.ModelName, f.endpointName()); f.kind() != "" && f.ModelName != "" && !assetName(name) {
+		wrong = append(wrong, berth.Error{Target: "modelname", Message: v.T("register.name.wrong", name)})
+	}
+	return wrong
 }
 
 // scriptAsset is how a request names an entry script that was uploaded.
@@ -328,7 +343,7 @@ func (v *visit) registerModel(d *deployData) error {
 	if d.Source != "upload" {
 		return nil
 	}
-	asked := client.ModelRequest{Name: cmp.Or(d.ModelName, d.endpointName())}
+	asked := client.ModelRequest{Name: cmp.Or(d.ModelName, d.endpointName()), Kind: d.kind()}
 	made, err := v.arm.RegisterUploaded(v.r.Context(), v.space(), asked, d.ModelFiles)
 	if err == nil {
 		d.Source, d.Model = "registered", v.modelOf(made).ID()

@@ -19,12 +19,12 @@ func (f deployForm) code(v *visit, body client.Object) []snippet {
 
 // modelPlace is the file or folder of an uploaded model, and the name that it is registered under.
 func (f deployForm) modelPlace() (file, name string) {
-	file, name = f.modelChosen, f.ModelName
-	if len(f.ModelFiles.Paths) > 0 {
-		file, _, _ = strings.Cut(f.ModelFiles.Paths[0], "/")
+	file, name = "model.pkl", f.ModelName
+	if files := f.modelFiles(); len(files) > 0 {
+		file, _, _ = strings.Cut(files[0], "/")
 	}
-	if file == "" {
-		file = "model.pkl"
+	if len(f.modelFiles()) > 1 && len(f.ModelFiles.Paths) == 0 { // a folder, or one that holds them
+		file = "model/"
 	}
 	if name == "" {
 		name = f.Name

@@ -12,6 +12,7 @@ type deployForm struct {
 	Name, Description      string
 	Source                 string // of the model: registered | upload
 	Model, ModelName       string // the id of a version; the name for an upload, that of the endpoint when empty
+	ModelKind              string // of an upload: custom_model or client.KindMLflow; empty for what the files are
 	ScriptFrom, Script     string // text | file | none
 	PackagesFrom, Packages string // typed | registered | none
 	Environment            string // the name of a registered one
@@ -21,7 +22,8 @@ type deployForm struct {
 	onlineForm
 	ModelFiles, ScriptFile client.Uploaded // that have come
 	// In a check while the user types, files have not come yet: these are their names.
-	modelChosen, scriptChosen string
+	modelChosen  []string
+	scriptChosen string
 }
 
 // startScript is the entry script that the form begins with.
@@ -59,16 +61,37 @@ func startForm() deployForm {
 func deployFormOf(r *received) deployForm {
 	f := r.text
 	return deployForm{
-		Name: f("name"), Description: f("description"), Source: f("source"), Model: f("model"), ModelName: f("modelname"),
+		Name: f("name"), Description: f("description"), Source: f("source"), Model: f("model"), ModelName: f("modelname"), ModelKind: f("modelkind"),
 		ScriptFrom: f("scriptfrom"), Script: strings.ReplaceAll(r.Get("script"), "\r\n", "\n"), PackagesFrom: f("packagesfrom"),
 		Packages: strings.ReplaceAll(r.Get("packages"), "\r\n", "\n"), Environment: f("environment"), Compute: f("compute"), Auth: f("auth"),
 		Timeout: f("timeout"), sizeForm: sizeForm{CPU: f("cpu"), Memory: f("memory"), Scaling: f("scaling"), Replicas: f("replicas"),
 			Least: f("least"), Most: f("most"), Occupied: f("occupied")},
 		onlineForm: onlineForm{Kind: f("kind"), Endpoint: f("endpoint"), Deployment: f("deployment"), InstanceType: f("instancetype"),
 			Serve: f("serve") != ""},
-		ModelFiles: r.kept("modelfile"), ScriptFile: r.kept("scriptfile"), modelChosen: f("modelfile"), scriptChosen: f("scriptfile"),
+		ModelFiles: r.kept("modelfile"), ScriptFile: r.kept("scriptfile"), modelChosen: chosen(r.Values["modelfile"]), scriptChosen: f("scriptfile"),
 	}
 }
+
+// chosen are the names of the files that are chosen in the fields of one name: a field without a file sends an empty one.
+func chosen(names []string) (out []string) {
+	for _, name := range names[:min(len(names), maxUploads)] {
+		if name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// modelFiles are the files of an uploaded model, or what they are called before they have come.
+func (f deployForm) modelFiles() []string {
+	if len(f.ModelFiles.Paths) > 0 {
+		return f.ModelFiles.Paths
+	}
+	return f.modelChosen
+}
+
+// kind is the kind of an uploaded model.
+func (f deployForm) kind() string { return modelKind(f.ModelKind, f.modelFiles()) }
 
 // KeptModel and KeptScript are how the form names files that have come.
 func (f deployForm) KeptModel() string { return keptText(f.ModelFiles) }

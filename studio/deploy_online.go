@@ -32,7 +32,7 @@ type onlineForm struct {
 // baseImage stands in an environment for the image to which packages are added, where Berth has its own.
 const baseImage = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
-// checkedEnvironment is the name of an environment that is judged before it is registered.
+// checkedEnvironment is the name of an environment, and the version of a model, that is judged before it is registered.
 const checkedEnvironment = "berth-check"
 
 // endpointName is the name of the endpoint of the form.
@@ -57,6 +57,7 @@ type onlineRequest struct {
 	Endpoint    client.Object // nil for one that is there
 	Deployment  client.Object
 	Environment client.Object // the properties of a version that is to be registered; nil for none
+	Model       client.Object // those of an uploaded model whose kind matters; nil for none
 }
 
 // online makes the requests of the form, and says what of the form cannot be in a request.
@@ -86,11 +87,14 @@ func (f deployForm) online(v *visit) (out onlineRequest, wrong []berth.Error) {
 		say("timeout", v.T("number.wrong", v.T("field.timeout"), f.Timeout))
 	}
 	switch {
-	case f.Source == "upload" && len(f.ModelFiles.Paths) == 0 && f.modelChosen == "":
-		say("modelfile", v.T("register.none"))
-	case f.Source != "upload" && f.Model == "":
+	case f.Source == "upload":
+		wrong = append(wrong, v.uploadable(f)...)
+		if f.kind() != "" {
+			out.Model = client.Object{"modelUri": f.ModelFiles.Address(), "modelType": f.kind()}
+		}
+	case f.Model == "":
 		say("model", v.T("deploy.model.none"))
-	case f.Source != "upload":
+	default:
 		p["model"] = v.versionID(f.Model)
 	}
 	if name := f.scriptName(); name != "" {
@@ -165,9 +169,13 @@ func (v *visit) judgeOnline(f deployForm) (verdict, error) {
 	}
 	out.Findings = append(out.Findings, taken...)
 	fine := out.Findings
+	id, before := f.before(v, asked)
 	add := func(all []berth.Error, warning bool) {
 		for _, e := range all {
-			field := onlineField(e.Target)
+			field, later := f.placeOf(e.Target, before)
+			if later {
+				continue
+			}
 			if e.Code == berth.CodeParentNotFound { // it was deleted meanwhile
 				field, e.Message = "endpoint", v.T("deploy.endpoint.gone", f.Endpoint)
 			}
@@ -176,7 +184,6 @@ func (v *visit) judgeOnline(f deployForm) (verdict, error) {
 			}
 		}
 	}
-	id, before := f.before(v, asked)
 	found, err := v.arm.CheckDeployment(v.r.Context(), id, asked.Deployment, before...)
 	if err != nil && !client.Refused(err) {
 		return out, err
@@ -207,7 +214,28 @@ func (f deployForm) before(v *visit, asked onlineRequest) (id berth.ID, out []cl
 		out = append(out, client.Given{ID: env, Body: client.Object{"properties": asked.Environment}})
 		objectsOf(asked.Deployment["properties"])["environmentId"] = env
 	}
+	if asked.Model != nil {
+		model := v.arm.AssetID(v.space(), client.Asset{Collection: "models", Name: word(cmp.Or(f.ModelName, f.endpointName())),
+			Version: checkedEnvironment})
+		out = append(out, client.Given{ID: model, Body: client.Object{"properties": asked.Model}})
+		objectsOf(asked.Deployment["properties"])["model"] = model
+	}
 	return id, out
+}
+
+// placeOf is the field of a finding. That the files of the model are not there is no finding before they have come.
+func (f deployForm) placeOf(target string, before []client.Given) (field string, later bool) {
+	for i, g := range before {
+		about := "given[" + strconv.Itoa(i) + "]."
+		if id, err := berth.ParseID(g.ID); err != nil || !id.Is(berth.TypeModelVersion) || !strings.HasPrefix(target, about) {
+			continue
+		}
+		if target == about+"properties.modelUri" {
+			return "modelfile", len(f.ModelFiles.Paths) == 0
+		}
+		return "modelname", false
+	}
+	return onlineField(target), false
 }
 
 // taken reports names that the form would give a second time: a PUT would change what is there.

@@ -58,7 +58,11 @@ func (f deployForm) sdk2Arguments() (names, arguments []string) {
 		add("", "model="+py(model))
 	} else {
 		file, name := f.modelPlace()
-		add("Model", "model=Model(path="+py(file)+", name="+py(name)+")")
+		typ := ""
+		if f.kind() != "" {
+			typ = ", type=" + py(f.kind())
+		}
+		add("Model", "model=Model(path="+py(file)+", name="+py(name)+typ+")")
 	}
 	if script := f.scriptName(); script != "" {
 		add("CodeConfiguration", "code_configuration=CodeConfiguration(code=\".\", scoring_script="+py(script)+")")
@@ -119,7 +123,11 @@ func (f deployForm) deploymentYAML() client.Object {
 		out["model"] = model
 	} else {
 		file, name := f.modelPlace()
-		out["model"] = client.Object{"name": name, "version": 1, "path": file}
+		model := client.Object{"name": name, "version": 1, "path": file}
+		if f.kind() != "" {
+			model["type"] = f.kind()
+		}
+		out["model"] = model
 	}
 	if script := f.scriptName(); script != "" {
 		out["code_configuration"] = client.Object{"code": ".", "scoring_script": script}

@@ -258,6 +258,7 @@ func (s *Studio) changeModel(v *visit) error {
 // registerData is the form of a new model.
 type registerData struct {
 	Name, Description, Tags string
+	ModelKind               string          // custom_model or client.KindMLflow; empty for what the files are
 	Files                   client.Uploaded // that have come
 	Errors                  []berth.Error
 }
@@ -279,20 +280,28 @@ func (s *Studio) register(v *visit) error {
 		v.status = http.StatusBadRequest
 		return v.render("register", registerData{Errors: wrong})
 	}
-	d := registerData{Name: form.text("name"), Description: form.text("description"), Tags: form.text("tags"), Files: form.kept("file")}
+	d := registerData{Name: form.text("name"), Description: form.text("description"), Tags: form.text("tags"),
+		ModelKind: form.text("modelkind"), Files: form.kept("file")}
 	switch {
 	case form.Get("resume") != "":
 		return v.render("register", d)
 	case len(d.Files.Paths) == 0:
 		d.Errors = []berth.Error{{Message: v.T("register.none")}}
 	}
+	if why := v.judgeKind(d.ModelKind, d.Files.Paths); why != "" {
+		d.Errors = append(d.Errors, berth.Error{Message: why})
+	}
+	asked := client.ModelRequest{Name: d.Name, Description: d.Description, Kind: modelKind(d.ModelKind, d.Files.Paths)}
+	if asked.Kind != "" && !assetName(d.Name) {
+		d.Errors = append(d.Errors, berth.Error{Message: v.T("register.name.wrong", d.Name)})
+	}
 	tags, wrong := v.tags(d.Tags)
 	if d.Errors = append(d.Errors, wrong...); d.Errors != nil {
 		v.status = http.StatusBadRequest
 		return v.render("register", d)
 	}
-	made, err := v.arm.RegisterUploaded(v.r.Context(), v.space(),
-		client.ModelRequest{Name: d.Name, Description: d.Description, Tags: tags}, d.Files)
+	asked.Tags = tags
+	made, err := v.arm.RegisterUploaded(v.r.Context(), v.space(), asked, d.Files)
 	if client.Refused(err) {
 		d.Errors, v.status = detailsOf(err), client.StatusOf(err)
 		return v.render("register", d)

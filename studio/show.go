@@ -211,6 +211,15 @@ func (v *visit) Came(files client.Uploaded) cameView {
 	return cameView{v, len(files.Paths), names}
 }
 
+// kindsView is the choice of the kind of a model.
+type kindsView struct {
+	*visit
+	Chosen string
+}
+
+// Kinds shows the choice.
+func (v *visit) Kinds(chosen string) kindsView { return kindsView{v, chosen} }
+
 // Hidden are the values of the other step, which the form sends in hidden fields.
 func (f form) Hidden(step int) map[string]string {
 	if step == 2 {

@@ -49,6 +49,39 @@ func (r *received) kept(field string) client.Uploaded {
 	return out
 }
 
+// modelKind is the kind of a model for its registration, as chosen; without a choice it is that of the files. They are paths, or what a
+// browser calls them while the form is typed.
+func modelKind(chosen string, files []string) string {
+	if chosen == client.KindMLflow || chosen == "" && savedByMLflow(files) {
+		return client.KindMLflow
+	}
+	return ""
+}
+
+// savedByMLflow reports whether files are what MLflow saves: with the file MLmodel, in their only folder or in none.
+func savedByMLflow(files []string) bool {
+	const describes = "MLmodel"
+	at := slices.IndexFunc(files, func(f string) bool {
+		return f == describes || strings.HasSuffix(f, "/"+describes) && strings.Count(f, "/") == 1
+	})
+	if at < 0 {
+		return false
+	}
+	folder := strings.TrimSuffix(files[at], describes)
+	return !slices.ContainsFunc(files, func(f string) bool { return !strings.HasPrefix(f, folder) })
+}
+
+// assetName reports whether a name can be that of an asset in an address of Resource Manager.
+func assetName(name string) bool { return nameable.MatchString(name) && strings.Trim(name, ".") != "" }
+
+// judgeKind says why files cannot be a model of the kind that was chosen; empty when they can.
+func (v *visit) judgeKind(chosen string, files []string) string {
+	if chosen == client.KindMLflow && len(files) > 0 && !savedByMLflow(files) {
+		return v.T("register.mlflow.none")
+	}
+	return ""
+}
+
 // keptText is how a form names files that have come.
 func keptText(u client.Uploaded) string {
 	if len(u.Paths) == 0 {
