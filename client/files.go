@@ -60,18 +60,26 @@ type content struct {
 
 // Uploading is a place of its own in the store of a workspace, to which files are uploaded.
 type Uploading struct {
-	c  *Client
-	w  WorkspaceName
-	id string
+	c      *Client
+	w      WorkspaceName
+	id     string
+	folder string // below it, in which the files are: "" or with a slash at its end
 }
 
 // NewUpload makes a place for files.
 func (c *Client) NewUpload(w WorkspaceName) *Uploading {
-	return &Uploading{c, w, time.Now().UTC().Format("20060102150405") + "-" + uuid.NewString()[:8]}
+	return &Uploading{c: c, w: w, id: time.Now().UTC().Format("20060102150405") + "-" + uuid.NewString()[:8]}
+}
+
+// NewModelUpload makes a place for the files of a model. They are in a folder of it: the place itself is no folder to SDK v1.
+func (c *Client) NewModelUpload(w WorkspaceName) *Uploading {
+	u := c.NewUpload(w)
+	u.folder = "model/"
+	return u
 }
 
 // Prefix is what stands before the paths of the files in the store.
-func (u *Uploading) Prefix() string { return origin + "/" + u.id + "/" }
+func (u *Uploading) Prefix() string { return origin + "/" + u.id + "/" + u.folder }
 
 // Upload sends files to the store of a workspace, and answers what stands before their paths there.
 func (c *Client) Upload(ctx context.Context, w WorkspaceName, files []File) (prefix string, err error) {
@@ -83,7 +91,7 @@ func (c *Client) Upload(ctx context.Context, w WorkspaceName, files []File) (pre
 func (u *Uploading) Add(ctx context.Context, files ...File) error {
 	paths := []Object{}
 	for _, f := range files {
-		paths = append(paths, Object{"path": f.Path})
+		paths = append(paths, Object{"path": u.folder + f.Path})
 	}
 	var out struct {
 		Contents map[string]content `json:"artifactContentInformation"`
@@ -99,7 +107,7 @@ func (u *Uploading) Add(ctx context.Context, files ...File) error {
 		return &refused.Error
 	}
 	for _, f := range files {
-		to, found := out.Contents[f.Path]
+		to, found := out.Contents[u.folder+f.Path]
 		if !found {
 			return fmt.Errorf("the server gave no address for the file %s", f.Path)
 		}

@@ -143,7 +143,7 @@ func (v *visit) receive() (*received, []berth.Error, error) {
 		}
 		to := places[part.FormName()]
 		if to == nil {
-			to = v.arm.NewUpload(v.space())
+			to = v.arm.NewModelUpload(v.space())
 			places[part.FormName()] = to
 		}
 		if err := to.Add(v.r.Context(), client.File{Path: name, Open: func() (io.ReadCloser, error) { return part, nil }}); err != nil {
