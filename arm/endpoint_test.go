@@ -240,9 +240,9 @@ func TestDeployment(t *testing.T) {
 		"scaleSettings":{"scaleType":"TargetUtilization","minInstances":2,"maxInstances":5,"targetUtilizationPercentage":60,
 		"pollingInterval":"PT2S"},"readinessProbe":{"period":"PT3S"},"instanceType":"defaultinstancetype","startupProbe":{"period":"PT1S"},
 		"dataCollector":{"rollingRate":"Day","collections":{"request":{"samplingRate":0.5,"dataCollectionMode":"Enabled",
-		"dataId":"`+s.workspace()+`/data/ep1-blue-request/versions/1"},"model_inputs":{}}}`), http.StatusCreated)
+		"dataId":"`+s.workspace()+`/data/ep1-blue-request/versions/1"},"Model_inputs":{}}}`), http.StatusCreated)
 	w := warned.header.Get("Warning")
-	if !strings.Contains(w, "startupProbe") || !strings.Contains(w, "model_inputs") || strings.Contains(w, "data asset") {
+	if !strings.Contains(w, "startupProbe") || strings.Contains(w, "dataCollector") {
 		t.Errorf("not the warnings: %s", w)
 	}
 	s.finish(berth.StateSucceeded)
@@ -256,7 +256,7 @@ func TestDeployment(t *testing.T) {
 		Liveness:  berth.ServiceProbe{Delay: 10 * time.Second, Period: 10 * time.Second, Timeout: 2 * time.Second, Successes: 1, Failures: 30},
 		Readiness: berth.ServiceProbe{Delay: 10 * time.Second, Period: 3 * time.Second, Timeout: 2 * time.Second, Successes: 1, Failures: 30},
 		Code:      spec.Code, Models: spec.Models, EntryScript: "code/score.py", LogRequests: true,
-		Collect:     &berth.DataCollection{Collections: map[string]float64{"request": 0.5}, Rolling: "Day"},
+		Collect:     &berth.DataCollection{Collections: map[string]float64{"model_inputs": 1, "request": 0.5}, Rolling: "Day"},
 		Environment: berth.ServiceEnvironment{Name: "e", Python: "3.11", Pip: []string{"scikit-learn"}, Variables: map[string]string{"A": "b"}}}
 	if got, want := encoded(t, spec.PodSpec), encoded(t, want); got != want {
 		t.Errorf("%s\nwant %s", got, want)

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/chromedp/chromedp"
@@ -12,8 +13,11 @@ import (
 // aksEndpoint makes an AksEndpoint with two versions of one model, as version 1 of the SDK does.
 func (b *tab) aksEndpoint(name string) {
 	b.t.Helper()
-	registerModel(b.t, b.s, "factor", map[string]string{"model.json": `{"factor": 3}`})
 	c := asClient(b.t, b.s)
+	model := client.ModelRequest{Name: "factor", Path: writeFile(b.t, filepath.Join(b.t.TempDir(), "model.json"), `{"factor": 3}`)}
+	if _, err := c.RegisterModel(b.t.Context(), vision, model); err != nil {
+		b.t.Fatal(err)
+	}
 	script := func(text string) client.File {
 		return client.File{Path: "score.py", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 	}
@@ -30,7 +34,6 @@ func (b *tab) aksEndpoint(name string) {
 			"modelIds": []string{"factor:1"}, "assets": []any{asset}, "environment": environment}, "numReplicas": 1,
 			"containerResourceRequirements": client.Object{"cpu": 0.1, "memoryInGB": 0.3}}
 	}
-	// The folder of the model's only registration holds model.json below its own name.
 	op, err := c.DeployService(b.t.Context(), vision, client.Object{"name": name, "computeType": "AKSENDPOINT", "computeName": "nearby",
 		"authEnabled": true, "versions": client.Object{"blue": version(entry, 60, true), "green": version(adder, 30, false)}})
 	if err != nil || op == nil {
@@ -43,10 +46,8 @@ func (b *tab) aksEndpoint(name string) {
 func (b *tab) versioned() {
 	const page = "/studio/w/rg/vision/online/both"
 	b.aksEndpoint("both")
-	b.visit("/studio/w/rg/vision/endpoints")
-	b.sees("both", "Healthy")
 	b.visit(page)
-	b.sees("Versions", "2 / 2", "Sum: 90 %", "gets the rest: 10 %")
+	b.sees("Healthy", "Versions", "2 / 2", "Sum: 90 %", "gets the rest: 10 %")
 	b.run(set("#test [name=deployment]", "green"))
 	b.test(`{"data": [2, 5]}`)
 	b.sees("200 OK", "5,", "8")

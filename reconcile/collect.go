@@ -56,6 +56,13 @@ func collecting(r *berth.Resource, routed *berth.ServiceRoute) *route.Collect {
 		}
 		*one.into = &route.Collection{Folder: strings.Join(words, "/"), Rate: rate}
 	}
+	for _, name := range c.Custom() {
+		if out.Custom == nil {
+			out.Custom = map[string]*route.Collection{}
+		}
+		folder := strings.Join([]string{collectedV2, r.ID.Parent().Name(), r.ID.Name(), name}, "/")
+		out.Custom[name] = &route.Collection{Folder: folder, Rate: c.Collections[name]}
+	}
 	return out
 }
 

@@ -139,7 +139,7 @@ func (s *scope) toServe(ctx context.Context, compute *berth.Resource) (serving.D
 		Replicas: spec.Replicas, KeepReplicas: spec.Scale != nil, CPU: spec.CPU, CPULimit: spec.CPULimit,
 		MemoryGB: spec.MemoryGB, MemoryLimitGB: spec.MemoryLimit, GPU: spec.GPUs, Drain: spec.Timeout,
 		ModelMount: spec.ModelMount, NodeSelector: spec.NodeSelector,
-		Liveness: probe(spec.Liveness), Readiness: probe(spec.Readiness),
+		Liveness: probe(spec.Liveness), Readiness: probe(spec.Readiness), Collects: len(spec.Collect.Custom()) > 0,
 	}
 	if !spec.Code.IsZero() {
 		d.SourceDir, d.Environment.Variables = berth.CodeFolder, maps.Clone(spec.Environment.Variables)

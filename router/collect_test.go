@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -304,5 +305,72 @@ func TestCollectedBeforeTheEnd(t *testing.T) {
 	}
 	if err := want(t, s.ended); err != nil || fetched == 0 {
 		t.Errorf("%d events were fetched, and it ended with %v", fetched, err)
+	}
+}
+
+// TestCollectOfScript: what a scoring script collects by itself is kept for the version whose replica sends it, in the form of the original.
+func TestCollectOfScript(t *testing.T) {
+	t.Parallel()
+	v := collecting(route.Version{Name: "v1", Backend: route.Backend{Addresses: []string{"10.1.2.3:5001", "[fd00::7]:5001"}}}, 1, -1)
+	v.Collect.Custom = map[string]*route.Collection{"model_inputs": {Folder: "modelDataCollector/ep/blue/model_inputs", Rate: 1},
+		"never": {Folder: "modelDataCollector/ep/blue/never"}}
+	other := route.Version{Name: "v2", Backend: route.Backend{Addresses: []string{"10.1.2.4:5001"}}}
+	both := endpointOf("ep", v)
+	both.Versions = append(both.Versions, other)
+	c := startCollecting(t, 1<<20, both)
+	send := func(from, collection, body string, headers ...string) string {
+		t.Helper()
+		w := httptest.NewRecorder()
+		in := httptest.NewRequest(http.MethodPost, route.ModelDataPath, strings.NewReader(body))
+		in.RemoteAddr = from
+		in.Header.Set("ce-type", "azureml.inference."+collection)
+		for _, h := range headers {
+			name, value, _ := strings.Cut(h, ": ")
+			in.Header.Set(name, value)
+		}
+		c.Internal(c.Known).ServeHTTP(w, in)
+		return fmt.Sprint(w.Code, " ", strings.TrimSpace(w.Body.String()))
+	}
+	const frame = `[{"a":1,"b":2}]`
+	of := []string{"Content-Type: application/json", "ce-time: 1772368200", "ce-x-request-id: id-1", "ce-model-version: default",
+		"ce-collect-data-type: pandas.core.frame.DataFrame", "ce-agent: azureml-ai-monitoring/1.0.0"}
+	for from, want := range map[string]string{"10.1.2.3:40000": "200", "[::ffff:10.1.2.3]:1": "200", "[fd00::7]:2": "200",
+		"10.1.2.4:1": "404", "10.1.2.5:1": "403", "nowhere": "403"} {
+		if got := send(from, "Model_Inputs", frame, of...); !strings.HasPrefix(got, want) {
+			t.Errorf("from %s: %s", from, got)
+		}
+	}
+	for collection, want := range map[string]string{"never": "200 ", "request": `404 the deployment does not collect "request"`,
+		"": `404 the deployment does not collect ""`} {
+		if got := send("10.1.2.3:1", collection, frame); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %s", collection, got)
+		}
+	}
+	all := c.events(t, 3)["modelDataCollector/ep/blue/model_inputs/2026/03/01/12"]
+	if len(all) != 3 {
+		t.Fatalf("%v", all)
+	}
+	have, want := all[0], `{"agent":"azureml-ai-monitoring/1.0.0","collectdatatype":"pandas.core.frame.DataFrame",`+
+		`"contentrange":"bytes 0-14/15","correlationid":"id-1","data":[{"a":1,"b":2}],"datacontenttype":"application/json",`+
+		`"modelversion":"default","source":"/the/deployment","specversion":"1.0","time":"2026-03-01T12:30:00Z",`+
+		`"type":"azureml.inference.model_inputs","xrequestid":"id-1"}`
+	delete(have, "id")
+	if text, _ := json.Marshal(have); string(text) != want {
+		t.Errorf("%s\nwant\n%s", text, want)
+	}
+	gone := v
+	gone.Backend.Addresses = []string{"10.1.2.9:5001"}
+	both.Versions[0] = gone
+	apply(t, c.Router, &route.Table{PeerKey: peerKey, Routes: []route.Route{both}})
+	if got := send("10.1.2.3:1", "model_inputs", frame); !strings.HasPrefix(got, "200") { // a pod that ends still sends what it has
+		t.Error(got)
+	}
+	c.clock.Advance(3 * time.Minute)
+	if got := send("10.1.2.3:1", "model_inputs", frame); !strings.HasPrefix(got, "403") {
+		t.Error(got)
+	}
+	late := c.events(t, 1)["modelDataCollector/ep/blue/model_inputs/2026/03/01/12"]
+	if len(late) != 1 || late[0]["time"] != "2026-03-01T12:30:00Z" || late[0]["correlationid"] == "" {
+		t.Errorf("%v", late)
 	}
 }

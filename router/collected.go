@@ -15,6 +15,7 @@ const maxListed = 500
 
 // collected adds what Berth asks for collected data. It shows the peer key: other pods of the cluster must not read what callers have sent.
 func (r *Router) collected(m *http.ServeMux) {
+	m.HandleFunc("POST "+route.ModelDataPath, r.serveModelData) // replicas have no key: see there
 	m.HandleFunc("GET "+route.RequestsPath, r.peersOnly(r.serveRequests))
 	m.HandleFunc("POST "+route.CollectedPath, r.peersOnly(func(w http.ResponseWriter, _ *http.Request) {
 		out := route.Collected{Segments: []route.Segment{}}

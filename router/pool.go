@@ -38,10 +38,11 @@ type pool struct {
 	spec     route.Version
 	ready    []*replica
 	peers    []peerShare
-	waiting  list.List // of *waiter, the first one first
-	busy     int       // requests of this router at replicas, those of replicas that left included
-	next     int       // where the search for a replica begins
-	area     float64   // integral of busy + waiting, in request seconds
+	waiting  list.List            // of *waiter, the first one first
+	busy     int                  // requests of this router at replicas, those of replicas that left included
+	next     int                  // where the search for a replica begins
+	left     map[string]time.Time // replicas of a moment ago, and when they left
+	area     float64              // integral of busy + waiting, in request seconds
 	areaTime time.Time
 }
 
@@ -113,6 +114,7 @@ func (p *pool) configure(spec route.Version, addresses []string, m members) {
 		}
 		p.ready = append(p.ready, r)
 	}
+	p.leave(known, addresses)
 	p.serveWaiting()
 }
 

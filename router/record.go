@@ -35,11 +35,13 @@ type record struct {
 	path     string
 	headers  map[string]string
 	answered bool
+	custom   *custom // of an event that a scoring script has collected; nil of what went by
 }
 
 // part is a request or an answer.
 type part struct {
-	in *route.Collection // nil: it is not kept
+	in   *route.Collection // nil: it is not kept
+	what string            // the type of its event
 
 	mu       sync.Mutex
 	text     []byte // the beginning
@@ -55,7 +57,7 @@ func (x *exchange) keep() {
 	if c == nil || x.router.spool == nil || !x.scores {
 		return
 	}
-	r := &record{spool: x.router.spool, collect: c, count: x.version.count}
+	r := &record{spool: x.router.spool, collect: c, count: x.version.count, request: part{what: requestEvent}, answer: part{what: responseEvent}}
 	draw := rand.Float64() // #nosec G404 -- no secret
 	r.request.in, r.answer.in = drawn(c.Request, draw), drawn(c.Response, draw)
 	if r.request.in == nil && r.answer.in == nil {
@@ -175,6 +177,9 @@ type event struct {
 	CorrelationID   string            `json:"correlationid"`
 	RequestID       string            `json:"xrequestid"`
 	ClientID        string            `json:"clientrequestid,omitempty"`
+	Model           string            `json:"modelversion,omitempty"`
+	DataType        string            `json:"collectdatatype,omitempty"`
+	Agent           string            `json:"agent,omitempty"`
 }
 
 // What events are about.
@@ -184,11 +189,14 @@ const (
 )
 
 // line is an event as a line of JSON.
-func (r *record) line(p *part, what string) ([]byte, error) {
-	e := event{SpecVersion: "1.0", ID: uuid.NewString(), Source: r.collect.Source, Type: what, Time: r.at.UTC().Format(time.RFC3339),
+func (r *record) line(p *part) ([]byte, error) {
+	e := event{SpecVersion: "1.0", ID: uuid.NewString(), Source: r.collect.Source, Type: p.what, Time: r.at.UTC().Format(time.RFC3339),
 		CorrelationID: r.id, RequestID: r.id, ClientID: r.client, Encoding: p.encoding,
 		ContentRange: fmt.Sprintf("bytes 0-%d/%d", max(len(p.text)-1, 0), p.size)}
-	if what == requestEvent {
+	if c := r.custom; c != nil {
+		e.Model, e.DataType, e.Agent = c.model, c.dataType, c.agent
+	}
+	if p.what == requestEvent {
 		e.Path, e.Method = r.path, r.method
 		e.Headers = r.headers
 	}

@@ -177,14 +177,10 @@ func (s *Spool) counted(c *counts, n int, isKept bool, why string) {
 func (s *Spool) write() {
 	defer close(s.done)
 	for r := range s.queue {
-		for _, w := range []struct {
-			*part
-			what string
-		}{{&r.request, requestEvent}, {&r.answer, responseEvent}} {
-			if w.in == nil {
-				continue
+		for _, p := range []*part{&r.request, &r.answer} {
+			if p.in != nil {
+				s.keep(r, p)
 			}
-			s.keep(r, w.part, w.what)
 		}
 		r.drop()
 	}
@@ -192,12 +188,12 @@ func (s *Spool) write() {
 }
 
 // keep writes one event.
-func (s *Spool) keep(r *record, p *part, what string) {
+func (s *Spool) keep(r *record, p *part) {
 	p.mu.Lock()
 	failed := p.failed
 	line, err := []byte(nil), error(nil)
 	if !failed {
-		line, err = r.line(p, what)
+		line, err = r.line(p)
 	}
 	p.mu.Unlock()
 	s.mu.Lock()

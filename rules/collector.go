@@ -2,6 +2,7 @@ package rules
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ const (
 	maxName        = 100
 )
 
+// collectionName is a name that a folder can have. Those of a scoring script are in lower case, as its package compares them.
+var collectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
 // Judge is what a dataCollector asks for, with what is wrong with it; nil when it asks for nothing that Berth collects.
 func (c *Collector) Judge(at string) (out *berth.DataCollection, vs []Violation) {
 	add := func(v []Violation) { vs = append(vs, v...) }
@@ -38,7 +42,6 @@ func (c *Collector) Judge(at string) (out *berth.DataCollection, vs []Violation)
 	if len(c.Collections) > maxCollections {
 		return nil, invalid(at+".collections", "There are more than %d collections.", maxCollections)
 	}
-	var others []string
 	for _, name := range slices.Sorted(maps.Keys(c.Collections)) {
 		one, target := c.Collections[name], at+".collections."+name
 		switch {
@@ -58,15 +61,12 @@ func (c *Collector) Judge(at string) (out *berth.DataCollection, vs []Violation)
 			add(warning(target+".dataId", "Berth collects data in the folder modelDataCollector/ENDPOINT/DEPLOYMENT/COLLECTION of the workspace's "+
 				"files; a data asset at another place and clientId have no effect."))
 		}
-		if known := strings.ToLower(name); known == berth.CollectRequest || known == berth.CollectResponse {
-			out.Collections[known] = rate
-		} else {
-			others = append(others, name)
+		known := strings.ToLower(name)
+		if !collectionName.MatchString(known) {
+			add(invalid(target, "The name of the collection '%.70s' is not possible. It has at most 64 letters, digits, dashes and underscores, "+
+				"and begins with a letter or a digit.", name))
 		}
-	}
-	if len(others) > 0 {
-		add(warning(at+".collections", "Berth collects the collections request and response. What a scoring script collects by itself "+
-			"(azureml-ai-monitoring) is not kept; these collections have no effect: %.200s.", strings.Join(others, ", ")))
+		out.Collections[known] = rate
 	}
 	add(c.roll(at, out))
 	add(c.capture(at, out))

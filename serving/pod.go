@@ -13,6 +13,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/router/route"
 )
 
 const (
@@ -174,6 +175,10 @@ func (a *advance) variables() []kube.Object {
 		if len(a.o.Authorities) > 0 {
 			all[name] = authoritiesFile
 		}
+	}
+	if d.Collects {
+		all["AZUREML_MDC_ENABLED"], all["AZUREML_MDC_HOST"] = "true", routerData+"."+route.Namespace+".svc"
+		all["AZUREML_MDC_PORT"] = strconv.Itoa(dataPort)
 	}
 	maps.Copy(all, d.Environment.Variables)
 	if d.SourceDir != "" {

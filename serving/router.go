@@ -29,13 +29,15 @@ type Router struct {
 // Names and ports of the router's objects. The first name is the one that Azure ML's own router has.
 const (
 	routerName    = "azureml-fe"
+	routerData    = "azureml-fe-data"
 	routerPeers   = "azureml-fe-peers" // #nosec G101 -- a name
 	routerTraces  = "azureml-fe-otlp"  // #nosec G101 -- a name
 	routerTLS     = "azureml-fe-tls"   // #nosec G101 -- a name
 	routerHTTP    = 8080
 	routerHTTPS   = 8443
 	routerPort    = 9001
-	routerEndTime = 75 // seconds: it takes requests for 5 s more, and gives the rest 60 s
+	dataPort      = 50011 // the port of Azure ML's own collector
+	routerEndTime = 75    // seconds: it takes requests for 5 s more, and gives the rest 60 s
 	spoolFolder   = "/spool"
 	spoolSize     = "512Mi" // twice what the router puts there: a volume that grows beyond it ends the pod
 	rbac          = "rbac.authorization.k8s.io"
@@ -80,6 +82,9 @@ func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (
 	}
 	o := a.routerDeployment(r)
 	digest := digestOf([]any{o, r.Internal})[:16]
+	if r.takesData() {
+		digest = digestOf([]any{o, r.Internal, dataPort})[:16]
+	}
 	if found && have.Metadata.Annotations[annotationSpec] == digest {
 		now := have.Status // replicas of before do not count: they may not serve what is new, such as TLS
 		return now.ObservedGeneration >= have.Metadata.Generation && now.UpdatedReplicas == have.Spec.Replicas &&
@@ -97,6 +102,11 @@ func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (
 	}
 	if err := conn.Apply(ctx, routerRef("Service", routerName), routerService(r), nil); err != nil {
 		return false, err
+	}
+	if r.takesData() {
+		if err := conn.Apply(ctx, routerRef("Service", routerData), dataService(), nil); err != nil {
+			return false, err
+		}
 	}
 	o["metadata"] = kube.Object{"labels": routerLabels, "annotations": map[string]string{annotationSpec: digest}}
 	return false, conn.Apply(ctx, routerRef("Deployment", routerName), o, nil)
@@ -216,6 +226,26 @@ func routerService(r Router) kube.Object {
 	}
 	return kube.Object{"metadata": kube.Object{"labels": routerLabels, "annotations": annotations},
 		"spec": kube.Object{"type": "LoadBalancer", "selector": map[string]string{"azuremlappname": routerName}, "ports": ports}}
+}
+
+// takesData reports whether scoring scripts collect data by themselves.
+func (r *Router) takesData() bool {
+	for _, one := range r.Table.Routes {
+		for _, v := range one.Versions {
+			if v.Collect != nil && len(v.Collect.Custom) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// dataService leads what scoring scripts collect by themselves to the internal port of the routers, which the other Service does not have:
+// that one is reached from outside.
+func dataService() kube.Object {
+	return kube.Object{"metadata": kube.Object{"labels": routerLabels}, "spec": kube.Object{"type": "ClusterIP",
+		"selector": map[string]string{"azuremlappname": routerName},
+		"ports":    []kube.Object{{"name": "data", "port": dataPort, "targetPort": routerPort, "protocol": "TCP"}}}}
 }
 
 func (r *Router) plain() bool { return r.Plain || len(r.Certificate) == 0 }

@@ -107,6 +107,8 @@ type Deployment struct {
 	// ModelMount is where containers find the models instead of AppRoot/azureml-models, as a whole path; AZUREML_MODEL_DIR follows it
 	// (model_mount_path of version 2).
 	ModelMount string
+	// Collects reports that the scoring script collects data by itself (azureml-ai-monitoring): it finds the router.
+	Collects bool
 	// NoCode is a model that is served without an entry script, and without an image; nil for none.
 	NoCode   *NoCode
 	Replicas int

@@ -217,6 +217,48 @@ def test_collected(ml, here, scored, tmp_path):
     assert asked["source"].endswith("/onlineEndpoints/numbers/deployments/green") and "authorization" not in json.dumps(asked).lower()
 
 
+COLLECT = """
+import json
+import pandas
+from azureml.ai.monitoring import Collector
+
+def init():
+    global inputs, outputs
+    inputs, outputs = Collector(name="model_inputs"), Collector(name="model_outputs")
+
+def run(data):
+    frame = pandas.DataFrame(json.loads(data))
+    context = inputs.collect(frame)
+    outputs.collect(2 * frame, context)
+    return (2 * frame).to_dict()
+"""
+
+
+@operation("azureml-ai-monitoring in the scoring script: Collector.collect of data frames, read back with one correlation id from the data assets")
+def test_collector(ml, here, tmp_path):
+    (here / "collects").mkdir()
+    (here / "collects" / "score.py").write_text(COLLECT)
+    packages = {**CONDA, "dependencies": ["python=3.11", "pip", {"pip": ["azureml-inference-server-http", "azureml-ai-monitoring"]}]}
+    collector = DataCollector({name: DeploymentCollection(enabled="true") for name in ("model_inputs", "model_outputs")}, sampling_rate=1.0)
+    made = ml.online_deployments.begin_create_or_update(deployment(here, "collects", data_collector=collector, environment=Environment(conda_file=packages, image=IMAGE))).result()
+    assert made.provisioning_state == "Succeeded"
+    uri, key = ml.online_endpoints.get("numbers").scoring_uri, ml.online_endpoints.get_keys("numbers").primary_key
+    answer = requests.post(uri, json={"x": [1, 2]}, headers={"Authorization": "Bearer " + key, "azureml-model-deployment": "collects"}, timeout=60)
+    assert answer.json() == {"x": {"0": 2, "1": 4}}
+
+    def events(name):
+        asset = ml.data.get(f"numbers-collects-{name}", version="1")
+        download_artifact_from_aml_uri(asset.path, str(tmp_path / name), ml.datastores)
+        return [json.loads(line) for file in (tmp_path / name).rglob("*.jsonl") for line in file.read_text().splitlines()]
+
+    until(lambda: events("model_inputs") and events("model_outputs"), seconds=90)
+    (asked,), (said,) = events("model_inputs"), events("model_outputs")
+    assert (asked["data"], said["data"]) == ([{"x": 1}, {"x": 2}], [{"x": 2}, {"x": 4}]) and asked["correlationid"] == said["correlationid"]
+    assert asked["type"] == "azureml.inference.model_inputs" and asked["collectdatatype"] == "pandas.core.frame.DataFrame"
+    assert asked["source"].endswith("/onlineEndpoints/numbers/deployments/collects")
+    ml.online_deployments.begin_delete("collects", "numbers").result()
+
+
 @operation("auth_mode=aml_token: get_keys gives a token; a key gets 401")
 def test_token(ml, here, scored):
     endpoint = ml.online_endpoints.get("numbers")

@@ -20,6 +20,8 @@ type Collect struct {
 	Headers  []string    `json:"headers,omitempty"`
 	Request  *Collection `json:"request,omitempty"`
 	Response *Collection `json:"response,omitempty"`
+	// Custom are the collections that a scoring script fills by itself, by their names in lower case.
+	Custom map[string]*Collection `json:"custom,omitempty"`
 }
 
 // Collection is one kind of events.
@@ -54,6 +56,7 @@ func (r Rolling) Layout() string {
 const (
 	maxFolder  = 700
 	maxHeaders = 32
+	maxCustom  = 32
 )
 
 // SecretHeaders are headers that are never kept: whoever reads them could call the service.
@@ -78,7 +81,14 @@ func (c *Collect) check() error {
 			return fmt.Errorf("the header %s is a secret and cannot be kept", name)
 		}
 	}
-	return errors.Join(c.Request.check(), c.Response.check())
+	err := errors.Join(c.Request.check(), c.Response.check())
+	if len(c.Custom) > maxCustom {
+		return errors.Join(err, fmt.Errorf("more than %d collections are kept", maxCustom))
+	}
+	for _, one := range c.Custom {
+		err = errors.Join(err, one.check())
+	}
+	return err
 }
 
 func (c *Collection) check() error {
@@ -100,6 +110,8 @@ const (
 	HeaderPeer    = "X-Berth-Peer"
 	// RequestsPath is where it has the lines about the last requests of a version (kind, name, version; tail of them).
 	RequestsPath = "/internal/requests"
+	// ModelDataPath is where it takes what scoring scripts collect by themselves: POST by a replica, with the headers of azureml-ai-monitoring.
+	ModelDataPath = "/modeldata/log"
 )
 
 // Collected is what waits at a router to be fetched.
