@@ -67,6 +67,11 @@ func visible(selector string) chromedp.Action {
 	return wait[bool](selector, "return e.checkVisibility() || null", nil)
 }
 
+// goes waits until an element is gone from a page that is shown.
+func goes(selector string) chromedp.Action {
+	return wait[bool]("main", fmt.Sprintf("return !%s || null", find(selector)), nil)
+}
+
 // keys types into a field by the keyboard, after what it holds.
 func keys(selector, text string) chromedp.Action {
 	const focus = "if (!e.checkVisibility() || e.disabled) return null; e.focus(); return document.activeElement === e || null"

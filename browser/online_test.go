@@ -273,9 +273,8 @@ func (b *tab) removes(page string) {
 	b.visit(page + "/d/green/delete")
 	b.run(keys("[name=confirm]", "green"))
 	b.loads(press("section.ask button.danger"))
-	b.until("green to be gone", func(text string) bool {
-		return strings.Contains(text, "Healthy") && !strings.Contains(text, "Delete green")
-	})
+	b.run(goes("[name=share-green]"))
+	b.sees("Healthy")
 	b.visit(page + "/delete")
 	b.sees("Its deployments with their pods")
 	b.run(keys("[name=confirm]", "numbers"))

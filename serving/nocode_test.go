@@ -2,12 +2,14 @@ package serving
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 
 	"berth.dev/berth"
+	"berth.dev/berth/router/route"
 )
 
 const (
@@ -113,6 +115,35 @@ func TestModelDir(t *testing.T) {
 		"/var/../etc": false, "/proc/self": false, "/opt/berth": false, "/tmp": false, "/tmpx": true, "/a:b": false} {
 		if e := mountable(p); (e == nil) != good || e != nil && e.Code != berth.CodeBadRequest {
 			t.Errorf("%q: %v", p, e)
+		}
+	}
+}
+
+// TestCollects: a script that collects data by itself finds the Service of the routers, unless it is to go elsewhere.
+func TestCollects(t *testing.T) {
+	table := &route.Table{Routes: []route.Route{{Versions: []route.Version{{}, {Collect: &route.Collect{}}}}}}
+	if r := (&Router{Table: table}); r.takesData() {
+		t.Error("a router takes data that nobody sends")
+	}
+	table.Routes[0].Versions[1].Collect.Custom = map[string]*route.Collection{"seen": {}}
+	if r := (&Router{Table: table}); !r.takesData() {
+		t.Error("a router does not take the data of scripts")
+	}
+	for _, c := range []struct {
+		collects bool
+		own      map[string]string
+		want     string
+	}{
+		{true, nil, "azureml-fe-data.azureml.svc 50011 true"}, {false, nil, "<nil> <nil> <nil>"},
+		{true, map[string]string{"AZUREML_MDC_HOST": "elsewhere"}, "elsewhere 50011 true"},
+	} {
+		a := &advance{Serving: New(Options{}), d: &Deployment{Collects: c.collects, Environment: Environment{Variables: c.own}}}
+		got := map[any]any{}
+		for _, v := range a.variables() {
+			got[v["name"]] = v["value"]
+		}
+		if said := fmt.Sprint(got["AZUREML_MDC_HOST"], " ", got["AZUREML_MDC_PORT"], " ", got["AZUREML_MDC_ENABLED"]); said != c.want {
+			t.Errorf("%+v: %s", c, said)
 		}
 	}
 }

@@ -319,6 +319,9 @@ func (v *visit) sendOnline(d *deployData) error {
 func (v *visit) offerEndpoints(d *deployData) error {
 	all, err := v.arm.ListEndpoints(v.r.Context(), v.space())
 	for _, o := range all {
+		if text(o, "kind") == aksKind { // another API adds its versions
+			continue
+		}
 		d.Endpoints = append(d.Endpoints, endpointView{Name: text(o, "name"), Compute: computeNameOf(o)})
 	}
 	return err

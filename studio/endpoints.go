@@ -64,6 +64,17 @@ func (v *visit) endpointOf(o client.Object) endpointView {
 	return e
 }
 
+// Kind is the key of the text that says what it is.
+func (e endpointView) Kind() string {
+	switch {
+	case e.Aks:
+		return "endpoint.kind.aks"
+	case e.Online:
+		return "endpoint.kind.online"
+	}
+	return "endpoint.kind.service"
+}
+
 // Wanted is how many replicas are asked for, such as "2" or "1–10".
 func (e endpointView) Wanted() string {
 	if e.Scale != nil {
@@ -151,7 +162,7 @@ func (s *Studio) endpoints(v *visit) error {
 	}
 	d := endpointsData{Total: len(all), Search: strings.TrimSpace(v.r.URL.Query().Get("q"))}
 	for _, e := range all {
-		words := strings.ToLower(strings.Join(append([]string{e.Name, e.State, e.Compute, e.Description}, e.Models...), " "))
+		words := strings.ToLower(strings.Join(append([]string{e.Name, v.T(e.Kind()), e.State, e.Compute, e.Description}, e.Models...), " "))
 		if d.Search == "" || strings.Contains(words, strings.ToLower(d.Search)) {
 			d.All = append(d.All, e)
 		}

@@ -120,10 +120,11 @@ function go() {
 }
 go();
 
-// morph makes a part of the page like another one and keeps what is alike, with its scroll position and what the user has opened.
+// morph makes a part of the page like another one and keeps what is alike, with its scroll position and what the user has opened or chosen.
+const stays = ['open', 'selected', 'data-seen'];
 function morph(old, now) {
-  for (const { name } of [...old.attributes]) if (!now.hasAttribute(name) && name !== 'open' && name !== 'data-seen') old.removeAttribute(name);
-  for (const { name, value } of now.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) if (!now.hasAttribute(name) && !stays.includes(name)) old.removeAttribute(name);
+  for (const { name, value } of now.attributes) if (old.getAttribute(name) !== value && name !== 'selected') old.setAttribute(name, value);
   const want = [...now.childNodes];
   while (old.childNodes.length > want.length) old.lastChild.remove();
   want.forEach((to, i) => {
