@@ -254,7 +254,7 @@ def test_collector(ml, here, tmp_path):
     until(lambda: events("model_inputs") and events("model_outputs"), seconds=90)
     (asked,), (said,) = events("model_inputs"), events("model_outputs")
     assert (asked["data"], said["data"]) == ([{"x": 1}, {"x": 2}], [{"x": 2}, {"x": 4}]) and asked["correlationid"] == said["correlationid"]
-    assert asked["type"] == "azureml.inference.model_inputs" and asked["collectdatatype"] == "pandas.core.frame.DataFrame"
+    assert asked["type"] == "azureml.inference.model_inputs" and asked["collectdatatype"].startswith("pandas.")
     assert asked["source"].endswith("/onlineEndpoints/numbers/deployments/collects")
     ml.online_deployments.begin_delete("collects", "numbers").result()
 
