@@ -29,7 +29,8 @@ func (b *tab) aksEndpoint(name string) {
 		environment := client.Object{"name": "plain", "docker": client.Object{}, "python": client.Object{"userManagedDependencies": false,
 			"condaDependencies": client.Object{"name": "project_environment", "dependencies": []any{}}},
 			"environmentVariables": client.Object{"AZUREML_ENTRY_SCRIPT": "score.py"}}
-		asset := client.Object{"id": "score.py", "mimeType": "application/x-python", "unpack": false, "url": "aml://artifact/" + prefix + "score.py"}
+		asset := client.Object{"id": "score.py", "mimeType": "application/x-python", "unpack": false,
+			"url": "aml://artifact/" + prefix + "score.py"}
 		return client.Object{"trafficPercentile": share, "isDefault": isDefault, "environmentImageRequest": client.Object{
 			"modelIds": []string{"factor:1"}, "assets": []any{asset}, "environment": environment}, "numReplicas": 1,
 			"containerResourceRequirements": client.Object{"cpu": 0.1, "memoryInGB": 0.3}}

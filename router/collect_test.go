@@ -308,7 +308,7 @@ func TestCollectedBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// TestCollectOfScript: what a scoring script collects by itself is kept for the version whose replica sends it, in the form of the original.
+// TestCollectOfScript: what a scoring script collects by itself is kept for the version whose replica sends it, as the original does.
 func TestCollectOfScript(t *testing.T) {
 	t.Parallel()
 	v := collecting(route.Version{Name: "v1", Backend: route.Backend{Addresses: []string{"10.1.2.3:5001", "[fd00::7]:5001"}}}, 1, -1)
@@ -340,8 +340,9 @@ func TestCollectOfScript(t *testing.T) {
 			t.Errorf("from %s: %s", from, got)
 		}
 	}
-	for collection, want := range map[string]string{"never": "200 ", "request": `404 the deployment does not collect "request"`,
-		"": `404 the deployment does not collect ""`} {
+	for collection, want := range map[string]string{"never": "200 ",
+		"request": `404 the deployment does not collect "request"`,
+		"":        `404 the deployment does not collect ""`} {
 		if got := send("10.1.2.3:1", collection, frame); !strings.HasPrefix(got, want) {
 			t.Errorf("%q: %s", collection, got)
 		}

@@ -57,7 +57,8 @@ func (x *exchange) keep() {
 	if c == nil || x.router.spool == nil || !x.scores {
 		return
 	}
-	r := &record{spool: x.router.spool, collect: c, count: x.version.count, request: part{what: requestEvent}, answer: part{what: responseEvent}}
+	r := &record{spool: x.router.spool, collect: c, count: x.version.count, request: part{what: requestEvent},
+		answer: part{what: responseEvent}}
 	draw := rand.Float64() // #nosec G404 -- no secret
 	r.request.in, r.answer.in = drawn(c.Request, draw), drawn(c.Response, draw)
 	if r.request.in == nil && r.answer.in == nil {
@@ -194,7 +195,8 @@ func (r *record) line(p *part) ([]byte, error) {
 		CorrelationID: r.id, RequestID: r.id, ClientID: r.client, Encoding: p.encoding,
 		ContentRange: fmt.Sprintf("bytes 0-%d/%d", max(len(p.text)-1, 0), p.size)}
 	if c := r.custom; c != nil {
-		e.Model, e.DataType, e.Agent = c.model, c.dataType, c.agent
+		e.Model, e.DataType = c.model, c.dataType
+		e.Agent = c.agent
 	}
 	if p.what == requestEvent {
 		e.Path, e.Method = r.path, r.method

@@ -97,19 +97,23 @@ func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (
 	}); err != nil {
 		return false, err
 	}
-	if err := conn.Apply(ctx, routerRef("ServiceAccount", routerName), kube.Object{"automountServiceAccountToken": false}, nil); err != nil {
+	if err := a.reach(r); err != nil {
 		return false, err
-	}
-	if err := conn.Apply(ctx, routerRef("Service", routerName), routerService(r), nil); err != nil {
-		return false, err
-	}
-	if r.takesData() {
-		if err := conn.Apply(ctx, routerRef("Service", routerData), dataService(), nil); err != nil {
-			return false, err
-		}
 	}
 	o["metadata"] = kube.Object{"labels": routerLabels, "annotations": map[string]string{annotationSpec: digest}}
 	return false, conn.Apply(ctx, routerRef("Deployment", routerName), o, nil)
+}
+
+// reach makes the account of the router and the Services by which it is reached.
+func (a *advance) reach(r Router) error {
+	account := kube.Object{"automountServiceAccountToken": false}
+	if err := a.conn.Apply(a.ctx, routerRef("ServiceAccount", routerName), account, nil); err != nil {
+		return err
+	}
+	if err := a.conn.Apply(a.ctx, routerRef("Service", routerName), routerService(r), nil); err != nil || !r.takesData() {
+		return err
+	}
+	return a.conn.Apply(a.ctx, routerRef("Service", routerData), dataService(), nil)
 }
 
 // giveRoutes writes the routes and the certificate, and the rights of the router in the namespaces that they lead to.

@@ -61,14 +61,15 @@ func startForm() deployForm {
 func deployFormOf(r *received) deployForm {
 	f := r.text
 	return deployForm{
-		Name: f("name"), Description: f("description"), Source: f("source"), Model: f("model"), ModelName: f("modelname"), ModelKind: f("modelkind"),
+		Name: f("name"), Description: f("description"), Source: f("source"), Model: f("model"), ModelName: f("modelname"),
+		ModelKind: f("modelkind"), modelChosen: chosen(r.Values["modelfile"]), scriptChosen: f("scriptfile"),
 		ScriptFrom: f("scriptfrom"), Script: strings.ReplaceAll(r.Get("script"), "\r\n", "\n"), PackagesFrom: f("packagesfrom"),
 		Packages: strings.ReplaceAll(r.Get("packages"), "\r\n", "\n"), Environment: f("environment"), Compute: f("compute"), Auth: f("auth"),
 		Timeout: f("timeout"), sizeForm: sizeForm{CPU: f("cpu"), Memory: f("memory"), Scaling: f("scaling"), Replicas: f("replicas"),
 			Least: f("least"), Most: f("most"), Occupied: f("occupied")},
 		onlineForm: onlineForm{Kind: f("kind"), Endpoint: f("endpoint"), Deployment: f("deployment"), InstanceType: f("instancetype"),
 			Serve: f("serve") != ""},
-		ModelFiles: r.kept("modelfile"), ScriptFile: r.kept("scriptfile"), modelChosen: chosen(r.Values["modelfile"]), scriptChosen: f("scriptfile"),
+		ModelFiles: r.kept("modelfile"), ScriptFile: r.kept("scriptfile"),
 	}
 }
 

@@ -89,9 +89,7 @@ func (f deployForm) online(v *visit) (out onlineRequest, wrong []berth.Error) {
 	switch {
 	case f.Source == "upload":
 		wrong = append(wrong, v.uploadable(f)...)
-		if f.kind() != "" {
-			out.Model = client.Object{"modelUri": f.ModelFiles.Address(), "modelType": f.kind()}
-		}
+		out.Model = f.uploaded()
 	case f.Model == "":
 		say("model", v.T("deploy.model.none"))
 	default:
@@ -113,6 +111,14 @@ func (f deployForm) online(v *visit) (out onlineRequest, wrong []berth.Error) {
 		p["environmentId"] = v.arm.AssetID(v.space(), client.Asset{Collection: "environments", Name: f.Environment, Version: version})
 	}
 	return out, wrong
+}
+
+// uploaded are the properties of an uploaded model whose kind matters; nil for files as they are.
+func (f deployForm) uploaded() client.Object {
+	if f.kind() == "" {
+		return nil
+	}
+	return client.Object{"modelUri": f.ModelFiles.Address(), "modelType": f.kind()}
 }
 
 // versionID is the id of a version "name:version" of a model, as Resource Manager has it.

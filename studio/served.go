@@ -242,7 +242,8 @@ func (v *visit) callCode(e endpointView) []snippet {
 		return v.onlineCode(e)
 	}
 	where := " -g " + sh(v.Group()) + " -w " + sh(v.Workspace())
-	curl, imports, command := "curl", "Webservice", "berth ml service "
+	curl, command := "curl", "berth ml service "
+	imports := "Webservice"
 	if e.Aks {
 		imports, command = "AksEndpoint", "berth ml endpoint realtime "
 	}

@@ -10,7 +10,8 @@ import (
 // TestModelKind: files that MLflow has saved are a model of MLflow, unless something else was chosen, and lie below one address.
 func TestModelKind(t *testing.T) {
 	for files, want := range map[string]struct{ kind, address string }{
-		"MLmodel model.pkl": {client.KindMLflow, "up"}, "m/MLmodel m/data/model.pkl": {client.KindMLflow, "up/m"}, "MLmodel": {client.KindMLflow, "up"},
+		"MLmodel model.pkl": {client.KindMLflow, "up"}, "m/MLmodel m/data/model.pkl": {client.KindMLflow, "up/m"},
+		"MLmodel":        {client.KindMLflow, "up"},
 		"m/deep/MLmodel": {"", "up/m"}, "m/MLmodel other.txt": {"", "up"}, "m/MLmodel n/x": {"", "up"}, "model.pkl": {"", "up"},
 		"mlmodel": {"", "up"}, "m/notMLmodel m/x": {"", "up/m"},
 	} {

@@ -51,7 +51,8 @@ func (changeOption) Type() string { return "stringArray" }
 
 // setFlag adds --set to a command.
 func (c *changes) setFlag(cmd *cobra.Command) {
-	cmd.Flags().Var(changeOption{setOption, c}, setOption, "change a field of it by its path, such as tags.stage=dev; several: --set a=b c.d=e")
+	cmd.Flags().Var(changeOption{setOption, c}, setOption,
+		"change a field of it by its path, such as tags.stage=dev; several: --set a=b c.d=e")
 	c.severalWords(cmd)
 }
 
@@ -59,7 +60,8 @@ func (c *changes) setFlag(cmd *cobra.Command) {
 func (c *changes) updateFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Var(changeOption{addOption, c}, addOption, "add to a list by its path: --add PATH VALUE, or KEY=VALUE pairs for an object")
-	f.Var(changeOption{removeOption, c}, removeOption, "remove a field by its path, such as tags.stage, or an item of a list: --remove PATH INDEX")
+	f.Var(changeOption{removeOption, c}, removeOption,
+		"remove a field by its path, such as tags.stage, or an item of a list: --remove PATH INDEX")
 	f.BoolVar(&c.forceString, "force-string", false, "what --set and --add give are texts, also when they look like JSON")
 }
 

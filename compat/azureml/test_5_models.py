@@ -267,23 +267,17 @@ def test_refused(ws, target, registered):
 
 @operation("collect_model_data=True: requests and answers are read back from the files of the workspace, as lines of JSON")
 def test_collected(ws, target, subscription, manager):
-    service = AksWebservice(ws, "ridge")
-    service.update(collect_model_data=True)
+    (service := AksWebservice(ws, "ridge")).update(collect_model_data=True)
     service.wait_for_deployment()
     store, secrets = (manager(method, "/datastores/workspaceblobstore" + action) for method, action in (("GET", ""), ("POST", "/listSecrets")))
     container = f"https://{store['accountName']}.blob.{store['endpoint']}/{store['containerName']}"
     folder = f"modeldata/{subscription}/{ws.resource_group}/{ws.name}/ridge/none/0"  # the service has no model
-    row = json.dumps({"data": [[0.0] * 10]})
-
+    row, read = json.dumps({"data": [[0.0] * 10]}), lambda address: requests.get(f"{container}{address}{secrets['sasToken']}", timeout=60)
     def events(what):
-        listed = requests.get(f"{container}?restype=container&comp=list&prefix={folder}/{what}/&{secrets['sasToken']}", timeout=60)
-        names = [found.text for found in ElementTree.fromstring(listed.content).iter("Name")]
-        lines = "".join(requests.get(f"{container}/{name}?{secrets['sasToken']}", timeout=60).text for name in names).splitlines()
-        return [json.loads(line) for line in lines]
-
+        names = ElementTree.fromstring(read(f"?restype=container&comp=list&prefix={folder}/{what}/&").content).iter("Name")
+        return [json.loads(line) for name in names for line in read(f"/{name.text}?").text.splitlines()]
     end = time.monotonic() + 90
-    while not (service.run(row) and events("inputs") and events("predictions")):
-        assert time.monotonic() < end
+    while not (service.run(row) and events("inputs") and events("predictions")) and time.monotonic() < end:
         time.sleep(0.2)
     asked, said = events("inputs")[0], {event["correlationid"]: event for event in events("predictions")}
     assert asked["data"] == json.loads(row) and said[asked["correlationid"]]["data"] == service.run(row)

@@ -110,7 +110,8 @@ const (
 	HeaderPeer    = "X-Berth-Peer"
 	// RequestsPath is where it has the lines about the last requests of a version (kind, name, version; tail of them).
 	RequestsPath = "/internal/requests"
-	// ModelDataPath is where it takes what scoring scripts collect by themselves: POST by a replica, with the headers of azureml-ai-monitoring.
+	// ModelDataPath is where it takes what scoring scripts collect by themselves: POST by a replica, with the headers of
+	// azureml-ai-monitoring.
 	ModelDataPath = "/modeldata/log"
 )
 
