@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,6 +44,7 @@ func TestConformance(t *testing.T) {
 	probe := probeProgram(t)
 	storeImages(t, images, badImages(t)...)
 	storeImages(t, images, imageOf(t, probeImage, map[string][]byte{"hello": probe, "bin/tar": probe, "word": []byte("read me")}))
+	registry := newStalling(t, images, probe)
 	r := start(t, filepath.Join(t.TempDir(), "kube"), freePort(t), "--nodes", program, "--images", images).ready()
 	for i := range 2 {
 		n := newRealNode(i)
@@ -56,6 +58,7 @@ func TestConformance(t *testing.T) {
 			name string
 			run  func(*testing.T, space)
 		}{
+			{"stalls", func(t *testing.T, s space) { stoppedLayersAreTold(t, s, registry) }},
 			{"metrics", usageIsServed}, {"autoscaler", busyPodsAreScaled},
 			{"cronjobs", cronJobsRun}, {"jobs", jobsRun}, {"daemonsets", daemonSetsRunEverywhere}, {"statefulsets", statefulSetsKeepTheirs},
 			{"order", containersComeInOrder}, {"probes", probesCount}, {"limits", eatersAreKilled}, {"security", podSecurityRefuses},
@@ -198,6 +201,19 @@ func (s space) stream(ctx context.Context, pod string, o any, streams remotecomm
 		return err
 	}
 	return to.StreamWithContext(ctx, streams)
+}
+
+// eventsOf are the messages of all events about an object.
+func (s space) eventsOf(ctx context.Context, name string) (string, error) {
+	list, err := s.client().CoreV1().Events(s.name).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.name=" + name})
+	if err != nil {
+		return "", err
+	}
+	var all strings.Builder
+	for _, e := range list.Items {
+		fmt.Fprintf(&all, "%s %s: %s\n", e.Type, e.Reason, e.Message)
+	}
+	return all.String(), nil
 }
 
 func (s space) logs(ctx context.Context, pod string) (string, error) {

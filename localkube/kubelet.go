@@ -27,6 +27,7 @@ type nodeSettings struct {
 	name      string
 	address   string
 	socket    string // of containerd
+	images    string // the socket of its image service
 	cgroup    string // empty: no limit of a pod is kept
 	dns       string
 	vcpus     int
@@ -43,12 +44,14 @@ func parseNode(args []string) (s nodeSettings, err error) {
 	fs.StringVar(&s.name, "node", "", "")
 	fs.StringVar(&s.address, "address", "", "")
 	fs.StringVar(&s.socket, "runtime-socket", "", "")
+	fs.StringVar(&s.images, "image-socket", "", "")
 	fs.StringVar(&s.cgroup, "cgroup", "", "")
 	fs.StringVar(&s.dns, "dns-service-ip", "", "")
 	fs.IntVar(&s.vcpus, "vcpus", 0, "")
 	fs.IntVar(&s.memoryMiB, "memory-mib", 0, "")
 	fs.IntVar(&s.maxPods, "max-pods", 0, "")
-	if err = fs.Parse(args); err == nil && (s.dir == "" || s.keys == "" || s.name == "" || s.socket == "" || s.vcpus < 1 || s.memoryMiB < 1) {
+	if err = fs.Parse(args); err == nil && (s.dir == "" || s.keys == "" || s.name == "" || s.socket == "" || s.images == "" || s.vcpus < 1 ||
+		s.memoryMiB < 1) {
 		err = errors.New("kubelet is started by berth-nodes")
 	}
 	return s, err
@@ -119,7 +122,7 @@ func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	c := &server.KubeletConfiguration
 	c.Address = s.address
 	c.HealthzPort, c.ReadOnlyPort = 0, 0
-	c.ContainerRuntimeEndpoint, c.ImageServiceEndpoint = "unix://"+s.socket, "unix://"+s.socket
+	c.ContainerRuntimeEndpoint, c.ImageServiceEndpoint = "unix://"+s.socket, "unix://"+s.images
 	c.TLSCertFile, c.TLSPrivateKeyFile = filepath.Join(s.keys, "kubelet.crt"), filepath.Join(s.keys, "kubelet.key")
 	c.Authentication.X509.ClientCAFile = filepath.Join(s.keys, "ca.crt")
 	c.Authentication.Anonymous.Enabled = false

@@ -195,6 +195,12 @@ func freePort(t testing.TB) int {
 // eventually asks again until there is no error.
 func eventually(t testing.TB, f func(ctx context.Context) error) {
 	t.Helper()
+	eventuallyIn(t, patience, f)
+}
+
+// eventuallyIn does so for something that takes its time by itself.
+func eventuallyIn(t testing.TB, patience time.Duration, f func(ctx context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(poll)

@@ -15,7 +15,8 @@ import (
 )
 
 // containerdConfig is version 3 of containerd's configuration. It counts nothing: what pods use is read by the kubelet itself, and
-// containerd would ask the shims every second. The arguments: root, state, socket, socket of the layers, runtimeConfig, CNI folder.
+// containerd would ask the shims every second. The arguments: root, state, socket, socket of the layers, pullSilence, runtimeConfig,
+// CNI folder.
 const containerdConfig = `version = 3
 root = %q
 state = %q
@@ -32,6 +33,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "` + layersName + `"
   discard_unpacked_layers = true
+  image_pull_progress_timeout = %q
   stats_collect_period = 60
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "` + pauseImage + `"
@@ -66,8 +68,8 @@ func (n *node) containerd(ctx context.Context) error {
 			return err
 		}
 	}
-	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), n.runPath("layers.sock"), n.runtimeConfig(),
-		n.runPath("cni"))
+	text := fmt.Sprintf(containerdConfig, n.path("containerd"), n.runPath("state"), n.socket(), n.runPath("layers.sock"), pullSilence.String(),
+		n.runtimeConfig(), n.runPath("cni"))
 	server, err := nodeLayers{n.layers, n.spec.Name}.serve(n.runPath("layers.sock"))
 	if err != nil {
 		return fmt.Errorf("layers: %w", err)

@@ -24,8 +24,13 @@ func (n *node) kubelet(ctx context.Context) error {
 	if err := n.importImages(ctx); err != nil {
 		return fmt.Errorf("images: %w", err)
 	}
+	stop, err := servePulls(n.runPath("pulls.sock"), n.socket())
+	if err != nil {
+		return fmt.Errorf("pulls: %w", err)
+	}
+	defer stop()
 	return n.child(ctx, "kubelet.log", insideKube, "kubelet", "--dir", n.path("kubelet"), "--keys", n.runPath("keys"),
 		"--run-dir", n.runPath("kubelet"), "--node", n.spec.Name, "--address", n.spec.Address, "--runtime-socket", n.socket(),
-		"--cgroup", cgroup, "--dns-service-ip", n.dns, "--vcpus", strconv.Itoa(n.spec.VCPUs),
+		"--image-socket", n.runPath("pulls.sock"), "--cgroup", cgroup, "--dns-service-ip", n.dns, "--vcpus", strconv.Itoa(n.spec.VCPUs),
 		"--memory-mib", strconv.Itoa(n.spec.MemoryMiB), "--max-pods", strconv.Itoa(n.spec.MaxPods))
 }
