@@ -2,28 +2,26 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 )
 
 // balancers give each Service of type LoadBalancer an address of this machine's loopback, at which it answers.
 type balancers struct {
-	cluster *cluster
-	client  *kubernetes.Clientset
+	*outlets
+	client *kubernetes.Clientset
 
 	mu   sync.Mutex
 	open map[string]*balancer // by namespace/name
@@ -33,23 +31,18 @@ type balancers struct {
 type balancer struct {
 	spec      string // of the Service, as far as it matters here
 	address   string
-	listeners []net.Listener
+	listeners []io.Closer
 }
 
 // balancerRetry is when a Service whose ports somebody else has is tried again.
 const balancerRetry = 5 * time.Second
 
-// portOffset is added to a port below 1024 that this user may not listen on.
-const portOffset = 8000
-
 // portsAnnotation says where the ports answer when not at their own number: "80=8080".
 const portsAnnotation = "berth.dev/ports"
 
 // startBalancers follows the Services of the cluster.
-func (c *cluster) startBalancers(ctx context.Context, client *kubernetes.Clientset) error {
-	b := &balancers{cluster: c, client: client, open: map[string]*balancer{}}
-	factory := informers.NewSharedInformerFactory(client, 0)
-	informer := factory.Core().V1().Services().Informer()
+func startBalancers(ctx context.Context, client *kubernetes.Clientset, informer cache.SharedIndexInformer, o *outlets) error {
+	b := &balancers{outlets: o, client: client, open: map[string]*balancer{}}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { b.fit(ctx, o.(*corev1.Service)) },
 		UpdateFunc: func(_, o any) { b.fit(ctx, o.(*corev1.Service)) },
@@ -62,7 +55,6 @@ func (c *cluster) startBalancers(ctx context.Context, client *kubernetes.Clients
 			}
 		},
 	})
-	factory.Start(ctx.Done())
 	return err
 }
 
@@ -83,7 +75,8 @@ func (b *balancers) fit(ctx context.Context, s *corev1.Service) {
 		b.end(key)
 		one, moved, err := b.listen(s)
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "load balancer %s: %v\n", key, err)
+			b.events.Eventf(s, corev1.EventTypeWarning, notAnswering,
+				"The load balancer does not answer on this machine yet, and is tried again: %v", err)
 			b.again(ctx, s)
 			b.publish(ctx, s, "") // somebody else may answer there
 			return
@@ -140,31 +133,26 @@ func (b *balancers) end(key string) {
 	}
 }
 
-// listen takes the ports of a Service on its own loopback address. On Linux every address in 127.0.0.0/8 is there, so that Services with
-// the same port, and clusters, do not meet. moved are the ports that answer elsewhere.
+// listen takes the ports of a Service on its own loopback address. moved are the ports that answer elsewhere.
 func (b *balancers) listen(s *corev1.Service) (one *balancer, moved string, err error) {
-	sum := sha256.Sum256([]byte(b.cluster.dir + "/" + string(s.UID)))
-	one = &balancer{address: net.IPv4(127, 64+sum[0]%128, sum[1], 1+sum[2]%254).String()}
+	one = &balancer{address: b.loopback(s.UID)}
 	for _, p := range s.Spec.Ports {
-		if p.Protocol != corev1.ProtocolTCP {
+		if p.Protocol == corev1.ProtocolSCTP {
+			b.events.Eventf(s, corev1.EventTypeWarning, notAnswering,
+				"The port %d/SCTP does not answer on this machine: only TCP and UDP do.", p.Port)
 			continue
 		}
-		port := int(p.Port)
-		l, err := net.Listen("tcp", net.JoinHostPort(one.address, strconv.Itoa(port)))
-		if errors.Is(err, syscall.EACCES) {
-			port += portOffset
-			moved += fmt.Sprintf("%d=%d ", p.Port, port)
-			l, err = net.Listen("tcp", net.JoinHostPort(one.address, strconv.Itoa(port)))
-		}
+		l, port, err := b.answer(p.Protocol, one.address, p.Port, net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(p.Port))))
 		if err != nil {
 			for _, open := range one.listeners {
 				_ = open.Close()
 			}
 			return nil, "", err
 		}
+		if pair := fmt.Sprintf("%d=%d ", p.Port, port); port != p.Port && !strings.Contains(moved, pair) { // of TCP and UDP once
+			moved += pair
+		}
 		one.listeners = append(one.listeners, l)
-		service := net.JoinHostPort(s.Spec.ClusterIP, strconv.Itoa(int(p.Port)))
-		go forward(l, func() (net.Conn, error) { return dialInside(service) })
 	}
 	return one, moved, nil
 }

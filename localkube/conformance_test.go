@@ -59,6 +59,7 @@ func TestConformance(t *testing.T) {
 			run  func(*testing.T, space)
 		}{
 			{"stalls", func(t *testing.T, s space) { stoppedLayersAreTold(t, s, registry) }},
+			{"outside", nodePortsAnswerOutside}, {"hostports", hostPortsAnswer}, {"notcarried", whatDoesNotAnswerIsTold},
 			{"metrics", usageIsServed}, {"autoscaler", busyPodsAreScaled},
 			{"cronjobs", cronJobsRun}, {"jobs", jobsRun}, {"daemonsets", daemonSetsRunEverywhere}, {"statefulsets", statefulSetsKeepTheirs},
 			{"order", containersComeInOrder}, {"probes", probesCount}, {"limits", eatersAreKilled}, {"security", podSecurityRefuses},

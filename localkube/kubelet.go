@@ -118,6 +118,7 @@ const podPids = 4096
 func (s nodeSettings) configure(server *kubeletoptions.KubeletServer) {
 	server.KubeConfig = filepath.Join(s.keys, "kubelet.kubeconfig")
 	server.HostnameOverride, server.NodeIP = s.name, s.address
+	server.CloudProvider = "external" // it leaves the addresses of its node object as they are
 	server.RootDirectory, server.CertDirectory = s.dir, s.keys
 	c := &server.KubeletConfiguration
 	c.Address = s.address

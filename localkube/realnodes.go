@@ -97,7 +97,7 @@ func (c *cluster) startRealNodes(ctx context.Context, config *rest.Config, clien
 	}
 	c.nodesEnd = make(chan struct{})
 	go func() { defer close(c.nodesEnd); c.keepRealNodes(ctx, lists) }()
-	return c.startBalancers(ctx, client)
+	return c.startOutlets(ctx, client)
 }
 
 // openAPISocket lets the nodes reach the API: a socket in the folder that they see.

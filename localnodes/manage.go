@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"k8s.io/client-go/informers"
 )
 
 // maxLine bounds one list of nodes: a thousand of them are 5 MB.
@@ -78,8 +80,13 @@ func serveCluster(ctx context.Context, s settings, failed chan<- error) error {
 	if err := keepDNS(s); err != nil {
 		return fmt.Errorf("name server: %w", err)
 	}
-	go func() { failed <- keepServices(ctx, s) }()
-	go func() { failed <- keepPolicies(ctx, s) }()
+	client, err := signIn("proxy")
+	if err != nil {
+		return err
+	}
+	both := informers.NewSharedInformerFactory(client, 0)
+	go func() { failed <- keepServices(ctx, s, both) }()
+	go func() { failed <- keepPolicies(ctx, s, both) }()
 	return nil
 }
 

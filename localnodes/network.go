@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // apiAddress is where the Kubernetes API answers inside, besides loopback: the endpoint of the service "kubernetes". It is one of
@@ -130,9 +131,42 @@ func listenInside() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: tunnel(dialInside), ReadHeaderTimeout: 10 * time.Second}
+	streams := tunnel(dialInside)
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodConnect && r.Header.Get(datagramsHeader) != "" {
+			sendSocket(w, r.Host)
+			return
+		}
+		streams(w, r)
+	})}
 	go func() { _ = server.Serve(l) }()
 	return nil
+}
+
+// datagramsHeader asks for a UDP socket itself in place of a tunnel. localkube/datagrams.go has the same.
+const datagramsHeader = "Berth-Datagrams"
+
+// sendSocket opens a UDP socket that is connected to an address, and sends it to who asked: datagrams need no relay here.
+func sendSocket(w http.ResponseWriter, address string) {
+	socket, err := net.Dial("udp", address)
+	if err != nil {
+		refuseTunnel(w, err)
+		return
+	}
+	f, err := socket.(*net.UDPConn).File()
+	_ = socket.Close() // f is a copy
+	if err != nil {
+		refuseTunnel(w, err)
+		return
+	}
+	defer func() { _ = f.Close() }()
+	to, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = to.Close() }()
+	answer := []byte("HTTP/1.1 200 Connection established\r\n\r\n")
+	_, _, _ = to.(*net.UnixConn).WriteMsgUnix(answer, unix.UnixRights(int(f.Fd())), nil) // whoever asked may have gone
 }
 
 func dialInside(ctx context.Context, address string) (net.Conn, error) {

@@ -46,16 +46,11 @@ type portRange struct {
 }
 
 // keepPolicies keeps the kernel in step with the NetworkPolicies, and with the pods and namespaces that they select.
-func keepPolicies(ctx context.Context, s settings) error {
-	client, err := signIn("proxy")
-	if err != nil {
-		return err
-	}
+func keepPolicies(ctx context.Context, s settings, factory informers.SharedInformerFactory) error {
 	kernel, err := newPolicyRules(s.dns)
 	if err != nil {
 		return err
 	}
-	factory := informers.NewSharedInformerFactory(client, 0)
 	pods, namespaces := factory.Core().V1().Pods(), factory.Core().V1().Namespaces()
 	policies := factory.Networking().V1().NetworkPolicies()
 	changed, note, err := changes(pods.Informer(), namespaces.Informer(), policies.Informer())

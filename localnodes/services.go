@@ -17,12 +17,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// port is one port of a Service and where it leads.
+// port is one port of a Service, or a host port of a pod, and where it leads.
 type port struct {
-	address   netip.Addr // the service's own; for a node port the zero value, which stands for every address of the nodes
+	address   netip.Addr // the service's own, or a node's; for a node port the zero value, which stands for every address of the nodes
 	port      uint16
 	protocol  corev1.Protocol
 	sticky    time.Duration // a client stays with one endpoint until it was away for so long; never, when it is 0
@@ -41,15 +42,17 @@ func signIn(name string) (*kubernetes.Clientset, error) {
 	return kubernetes.NewForConfig(config)
 }
 
-// keepServices keeps the rules of the kernel in step with the Services of the cluster.
-func keepServices(ctx context.Context, s settings) error {
-	client, err := signIn("proxy")
+// keepServices keeps the rules of the kernel in step with the Services of the cluster, and the host ports of its pods.
+func keepServices(ctx context.Context, s settings, factory informers.SharedInformerFactory) error {
+	services, slices := factory.Core().V1().Services(), factory.Discovery().V1().EndpointSlices()
+	pods := factory.Core().V1().Pods()
+	changed, note, err := changes(services.Informer(), slices.Informer())
 	if err != nil {
 		return err
 	}
-	factory := informers.NewSharedInformerFactory(client, 0)
-	services, slices := factory.Core().V1().Services(), factory.Discovery().V1().EndpointSlices()
-	changed, note, err := changes(services.Informer(), slices.Informer())
+	_, err = pods.Informer().AddEventHandler(cache.FilteringResourceEventHandler{FilterFunc: hasHostPorts,
+		Handler: cache.ResourceEventHandlerFuncs{AddFunc: func(any) { note() }, DeleteFunc: func(any) { note() },
+			UpdateFunc: func(_, _ any) { note() }}})
 	if err != nil {
 		return err
 	}
@@ -67,6 +70,9 @@ func keepServices(ctx context.Context, s settings) error {
 		case <-changed:
 		}
 		ports, err := servicePorts(services.Lister(), slices.Lister())
+		if err == nil {
+			ports, err = withHostPorts(ports, pods.Lister())
+		}
 		if err == nil {
 			err = kernel.write(ports)
 		}
@@ -111,10 +117,12 @@ func servicePorts(services corelisters.ServiceLister, endpointSlices discoveryli
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b port) int {
-		return cmp.Or(a.address.Compare(b.address), cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol))
-	})
+	slices.SortFunc(out, comparePorts)
 	return out, nil
+}
+
+func comparePorts(a, b port) int {
+	return cmp.Or(a.address.Compare(b.address), cmp.Compare(a.port, b.port), cmp.Compare(a.protocol, b.protocol))
 }
 
 // stickiness is how long a client may be away from a Service and still come to the same endpoint.

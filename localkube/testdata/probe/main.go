@@ -41,7 +41,7 @@ func main() {
 
 var words = map[string]func([]string) error{
 	"serve": serve, "wait": wait, "burn": burn, "eat": eat, "fork": fork, "write": write, "cat": cat, "tar": untar, "tty": tty,
-	"echo": echo, "get": get, "lookup": lookup, "udp": udp, "ask": ask,
+	"echo": echo, "get": get, "lookup": lookup, "udp": udp, "ask": ask, "both": both,
 	"exit":   func(a []string) error { return exitWith(a[0]) },
 	"true":   func([]string) error { return nil },
 	"remove": func(a []string) error { return os.Remove(a[0]) },
@@ -237,6 +237,14 @@ func udp([]string) error {
 			return err
 		}
 	}
+}
+
+// both serves by TCP and answers datagrams.
+func both([]string) error {
+	failed := make(chan error, 2)
+	go func() { failed <- serve(nil) }()
+	go func() { failed <- udp(nil) }()
+	return errors.Join(<-failed, <-failed)
 }
 
 // ask sends a datagram from a port of its own choice and prints the answer.
