@@ -82,7 +82,17 @@ func prepareRealNodes() error {
 	return writeFile(egressFile, []byte(egress))
 }
 
-// startRealNodes keeps berth-nodes running, with the nodes that the API has.
+// openRealNodes keeps berth-nodes running. It makes the namespaces while the API server starts, and waits for the first list.
+func (c *cluster) openRealNodes(ctx context.Context) error {
+	if err := prepareRealNodes(); err != nil {
+		return err
+	}
+	c.lists, c.nodesEnd = make(chan []realNode, 1), make(chan struct{})
+	go func() { defer close(c.nodesEnd); c.keepRealNodes(ctx) }()
+	return nil
+}
+
+// startRealNodes gives berth-nodes the nodes that the API has, and what they need of the API.
 func (c *cluster) startRealNodes(ctx context.Context, config *rest.Config, client *kubernetes.Clientset) error {
 	if err := c.openAPISocket(); err != nil {
 		return err
@@ -91,12 +101,9 @@ func (c *cluster) startRealNodes(ctx context.Context, config *rest.Config, clien
 		c.offerUsage(ctx, config, client)); err != nil {
 		return err
 	}
-	lists := make(chan []realNode, 1)
-	if err := c.watchRealNodes(ctx, client, lists); err != nil {
+	if err := c.watchRealNodes(ctx, client); err != nil {
 		return err
 	}
-	c.nodesEnd = make(chan struct{})
-	go func() { defer close(c.nodesEnd); c.keepRealNodes(ctx, lists) }()
 	return c.startOutlets(ctx, client)
 }
 
@@ -173,7 +180,7 @@ func (c *cluster) allow(ctx context.Context, client *kubernetes.Clientset, name 
 }
 
 // watchRealNodes sends the whole list whenever it has changed. Only the last list counts.
-func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clientset, lists chan []realNode) error {
+func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clientset) error {
 	factory := informers.NewSharedInformerFactoryWithOptions(client, 0,
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = realNodes }))
 	informer := factory.Core().V1().Nodes().Informer()
@@ -185,7 +192,7 @@ func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clients
 		if !informer.HasSynced() { // a part of the list would end the others
 			return
 		}
-		var now []realNode
+		now := []realNode{}
 		for _, o := range informer.GetStore().List() {
 			if n, complete := c.realNode(o.(*corev1.Node)); complete {
 				now = append(now, n)
@@ -197,10 +204,10 @@ func (c *cluster) watchRealNodes(ctx context.Context, client *kubernetes.Clients
 		}
 		last = now
 		select {
-		case <-lists:
+		case <-c.lists:
 		default:
 		}
-		lists <- now
+		c.lists <- now
 	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(any) { changed() },
 		UpdateFunc: func(_, _ any) { changed() }, DeleteFunc: func(any) { changed() }})
@@ -231,19 +238,12 @@ func (c *cluster) realNode(n *corev1.Node) (realNode, bool) {
 }
 
 // keepRealNodes runs berth-nodes, again when it ends, and gives it each list.
-func (c *cluster) keepRealNodes(ctx context.Context, lists <-chan []realNode) {
+func (c *cluster) keepRealNodes(ctx context.Context) {
 	runtime.LockOSThread() // a child with Pdeathsig dies with the thread that started it
 	var current []realNode
 	for delay := nodesFirstDelay; ; delay = min(2*delay, nodesLastDelay) {
-		for len(current) == 0 { // without nodes there is nothing to run
-			select {
-			case <-ctx.Done():
-				return
-			case current = <-lists:
-			}
-		}
 		start := time.Now()
-		err := c.runRealNodes(ctx, lists, &current)
+		err := c.runRealNodes(ctx, &current)
 		if ctx.Err() != nil {
 			return
 		}
@@ -259,8 +259,8 @@ func (c *cluster) keepRealNodes(ctx context.Context, lists <-chan []realNode) {
 	}
 }
 
-// runRealNodes runs berth-nodes once.
-func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, current *[]realNode) error {
+// runRealNodes runs berth-nodes once. Before there was a node it has no list: everything that reads from the API begins with the first.
+func (c *cluster) runRealNodes(ctx context.Context, current *[]realNode) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -283,14 +283,16 @@ func (c *cluster) runRealNodes(ctx context.Context, lists <-chan []realNode, cur
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
-		if err := c.sendNodes(in, *current); err != nil {
-			_ = in.Close() // it ends by that, if it has not
-			return errors.Join(err, <-ended)
+		if *current != nil {
+			if err := c.sendNodes(in, *current); err != nil {
+				_ = in.Close() // it ends by that, if it has not
+				return errors.Join(err, <-ended)
+			}
 		}
 		select {
 		case err := <-ended:
 			return err
-		case *current = <-lists:
+		case *current = <-c.lists:
 		}
 	}
 }

@@ -33,8 +33,9 @@ type cluster struct {
 	settings
 	pki      *pki
 	listener net.Listener
-	failed   chan error    // why a component ended; room for each
-	nodesEnd chan struct{} // closed when berth-nodes has ended for good; nil without it
+	failed   chan error      // why a component ended; room for each
+	nodesEnd chan struct{}   // closed when berth-nodes has ended for good; nil without it
+	lists    chan []realNode // of the nodes that berth-nodes is to run; only the last one counts
 }
 
 // serve runs the control plane until ctx is done or a part of it fails.
@@ -67,12 +68,12 @@ func serve(ctx context.Context, stop func(), s settings) error {
 	}
 	defer within(etcdPatience, store.Close)
 
+	c := &cluster{settings: s, pki: keys, listener: listener, failed: make(chan error, 8)}
 	if s.nodes != "" {
-		if err := prepareRealNodes(); err != nil {
+		if err := c.openRealNodes(ctx); err != nil {
 			return folderFault(err)
 		}
 	}
-	c := &cluster{settings: s, pki: keys, listener: listener, failed: make(chan error, 8)}
 	server := make(chan struct{})
 	go func() {
 		defer close(server)

@@ -32,15 +32,37 @@ func (n *node) openImages() (imageStore, error) {
 	return imageStore{client, &n.record}, err
 }
 
-// importImages gives the node its own images.
-func (n *node) importImages(ctx context.Context) error {
+// programOf is the program in each of the images that every node has.
+var programOf = map[string]string{pauseImage: "pause", helloImage: "hello", feImage: "berth-fe"}
+
+// laterImages are those that a node gets while its kubelet starts: they are large.
+var laterImages = []string{helloImage, feImage}
+
+// importLater gives the node those, and closes done.
+func (n *node) importLater(ctx context.Context, done chan<- struct{}) {
+	for ctx.Err() == nil {
+		err := n.importPrograms(ctx, laterImages...)
+		if err == nil {
+			close(done)
+			return
+		}
+		n.report("its own images are tried again in %s: %v", lastDelay, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(lastDelay):
+		}
+	}
+}
+
+// importPrograms gives the node images of programs.
+func (n *node) importPrograms(ctx context.Context, refs ...string) error {
 	images, err := n.openImages()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = images.Close() }()
-	for ref, program := range map[string]string{pauseImage: "pause", helloImage: "hello", feImage: "berth-fe"} {
-		path := filepath.Join(insideBin, program)
+	for _, ref := range refs {
+		path := filepath.Join(insideBin, programOf[ref])
 		stamp, err := stampOf(path)
 		if err == nil {
 			err = images.keep(ctx, path, stamp, func() (source, error) { return programSource(ref, path, stamp) })
@@ -90,7 +112,7 @@ func (n *node) importStored(ctx context.Context) error {
 	errs := []error{offerMirror(), images.forget(ctx, index)}
 	for _, d := range index.Manifests {
 		name := d.Annotations[ocispec.AnnotationRefName]
-		if slices.Contains([]string{pauseImage, helloImage, feImage}, name) { // the node has its own
+		if programOf[name] != "" { // the node has its own
 			continue
 		}
 		if err := images.keep(ctx, storedKey(name), d.Digest.String(), func() (source, error) { return storedSource(name, d), nil }); err != nil {

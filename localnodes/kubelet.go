@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// kubelet runs the node's kubelet once its containerd answers and has the images that every node needs.
+// kubelet runs the node's kubelet once its containerd answers and has the image without which no pod starts.
 func (n *node) kubelet(ctx context.Context) error {
 	if err := addAddress(n.spec.Address); err != nil {
 		return fmt.Errorf("address %s: %w", n.spec.Address, err)
@@ -21,10 +21,14 @@ func (n *node) kubelet(ctx context.Context) error {
 	if err := n.awaitContainerd(ctx); err != nil {
 		return err
 	}
-	if err := n.importImages(ctx); err != nil {
+	if err := n.importPrograms(ctx, pauseImage); err != nil {
 		return fmt.Errorf("images: %w", err)
 	}
-	stop, err := servePulls(n.runPath("pulls.sock"), n.socket())
+	own := make(chan struct{})
+	whileItRuns, end := context.WithCancel(ctx)
+	defer end()
+	n.done.Go(func() { n.importLater(whileItRuns, own) })
+	stop, err := servePulls(n.runPath("pulls.sock"), n.socket(), own)
 	if err != nil {
 		return fmt.Errorf("pulls: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,10 +26,11 @@ const pullSilence = time.Minute
 // that got no more bytes is put into words: containerd says "context canceled", and nothing of why.
 type pulls struct {
 	containerd *grpc.ClientConn
+	own        <-chan struct{} // closed when the node has its own images: who asks for one waits until then
 }
 
 // servePulls answers the kubelet on a socket. stop ends it.
-func servePulls(path, containerd string) (stop func(), err error) {
+func servePulls(path, containerd string, own <-chan struct{}) (stop func(), err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func servePulls(path, containerd string) (stop func(), err error) {
 		_ = socket.Close()
 		return nil, err
 	}
-	s := grpc.NewServer(grpc.ForceServerCodec(unread{}), grpc.UnknownServiceHandler(pulls{conn}.handOn))
+	s := grpc.NewServer(grpc.ForceServerCodec(unread{}), grpc.UnknownServiceHandler(pulls{conn, own}.handOn))
 	go func() { _ = s.Serve(socket) }() // until it is stopped
 	return func() { s.Stop(); _ = conn.Close() }, nil
 }
@@ -56,6 +58,14 @@ func (p pulls) handOn(_ any, kubelet grpc.ServerStream) error {
 	var question []byte
 	if err := kubelet.RecvMsg(&question); err != nil {
 		return err
+	}
+	image := imageAsked(question)
+	if slices.Contains(laterImages, image) {
+		select {
+		case <-p.own:
+		case <-kubelet.Context().Done():
+			return status.FromContextError(kubelet.Context().Err()).Err()
+		}
 	}
 	containerd, err := p.containerd.NewStream(kubelet.Context(), &grpc.StreamDesc{ServerStreams: true}, method)
 	if err != nil {
@@ -73,7 +83,7 @@ func (p pulls) handOn(_ any, kubelet grpc.ServerStream) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil && strings.HasSuffix(method, "/PullImage") && kubelet.Context().Err() == nil:
-			return inWords(err, imageAsked(question))
+			return inWords(err, image)
 		case err != nil:
 			return err
 		}
@@ -96,7 +106,8 @@ func inWords(err error, image string) error {
 		"tried again; when the registry stays so, import the image (berth image import)", image, registry, pullSilence))
 }
 
-// imageAsked is the name of the image in a PullImageRequest: PullImageRequest.image (1) is an ImageSpec, and ImageSpec.image (1) a text.
+// imageAsked is the name of the image in a PullImageRequest or an ImageStatusRequest: their field 1 is an ImageSpec, and its field 1 a
+// text. In another request it may be anything.
 func imageAsked(request []byte) string { return string(fieldOne(fieldOne(request))) }
 
 // fieldOne is the field 1 of a message, if it is a text or a message.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -25,7 +26,7 @@ func pullOf(image string) []byte {
 }
 
 // TestPulls: what the kubelet asks comes to the other side as it is, and so do answers, one or many, and errors, but that of a pull that
-// was given up there.
+// was given up there. Who asks for an image of the node's own waits until it is there.
 func TestPulls(t *testing.T) {
 	dir := t.TempDir()
 	far, near := filepath.Join(dir, "containerd.sock"), filepath.Join(dir, "pulls.sock")
@@ -52,7 +53,8 @@ func TestPulls(t *testing.T) {
 	}))
 	go func() { _ = server.Serve(l) }()
 	defer server.Stop()
-	stop, err := servePulls(near, far)
+	own := make(chan struct{})
+	stop, err := servePulls(near, far, own)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,6 +65,16 @@ func TestPulls(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
+	early, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	const about = "/runtime.v1.ImageService/ImageStatus"
+	if answers, err := ask(early, conn, about, pullOf(helloImage)); answers != 0 || status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("before the node has it: %d answers, %v", answers, err)
+	}
+	close(own)
+	if answers, err := ask(t.Context(), conn, about, pullOf(helloImage)); answers != 1 || err != nil {
+		t.Errorf("when the node has it: %d answers, %v", answers, err)
+	}
 	for _, c := range []struct {
 		method   string
 		question []byte
