@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -97,6 +98,41 @@ func nothingRuns(t *testing.T, namespace string) {
 func noCgroupsStay(t *testing.T, dir string) {
 	if left, err := filepath.Glob(filepath.Join("/sys/fs/cgroup", "*", cgroupOf(dir))); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// TestStopWhileNodesStart: whenever the end comes, no process and no cgroup is left. The nodes begin before the API server does.
+func TestStopWhileNodesStart(t *testing.T) {
+	needsCgroups(t)
+	program := nodesProgram(t)
+	for name, begun := range map[string]func(dir string) string{
+		"folder":  func(dir string) string { return filepath.Join(dir, nodesDir) },
+		"cgroups": func(dir string) string { return filepath.Join("/sys/fs/cgroup", "*", cgroupOf(dir)) },
+		"socket":  func(dir string) string { return filepath.Join(dir, socketsDir, "in.sock") },
+		"inside":  func(dir string) string { return filepath.Join(dir, nodesDir, "layers", "*") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "kube")
+			r := start(t, dir, freePort(t), "--nodes", program)
+			eventually(t, func(context.Context) error {
+				found, err := filepath.Glob(begun(dir))
+				if err == nil && len(found) == 0 {
+					err = fmt.Errorf("%s is not there", begun(dir))
+				}
+				return err
+			})
+			r.stop()
+			noCgroupsStay(t, dir)
+			all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range all {
+				if line, err := os.ReadFile(path); err == nil && strings.Contains(string(line), dir) {
+					t.Errorf("%s still runs: %q", path, line)
+				}
+			}
+		})
 	}
 }
 

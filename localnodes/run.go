@@ -16,6 +16,8 @@ import (
 
 // run makes the namespaces and waits for their end.
 func run(s settings) error {
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT) // from the start: what is made is removed
 	if err := errors.Join(s.complete(), s.findRuntime()); err != nil {
 		return err
 	}
@@ -52,8 +54,6 @@ func run(s settings) error {
 	if err := far.Close(); err != nil { // the child has its own
 		return err
 	}
-	ends := make(chan os.Signal, 1)
-	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
 	stopped := make(chan struct{})
 	go func() {
 		<-ends
