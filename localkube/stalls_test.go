@@ -23,7 +23,7 @@ import (
 // stallingHost is the host of the registry of these tests.
 const stallingHost = "stalls.example"
 
-// stalling is a registry that sends half of a layer of one of its images and then nothing, until it is mended.
+// stalling is a registry that sends half of a layer of one of its images and then nothing, until that is given up. Then it is mended.
 type stalling struct {
 	mu      sync.Mutex
 	blobs   map[string][]byte  // and manifests, by digest
@@ -78,13 +78,6 @@ func (r *stalling) add(t *testing.T, name string, layer []byte) string {
 	return of["digest"].(string)
 }
 
-// mend lets it send everything from now on.
-func (r *stalling) mend() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stalls = ""
-}
-
 // ServeHTTP answers as far as a pull asks.
 func (r *stalling) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	parts := strings.Split(strings.TrimPrefix(q.URL.Path, "/v2/"), "/") // name, kind, reference
@@ -127,6 +120,9 @@ func (r *stalling) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	case r.givenUp <- time.Since(begun):
 	default:
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stalls = ""
 }
 
 // pull makes a pod on n0 of an image of the registry.
@@ -158,7 +154,7 @@ func (r *stalling) othersArePulled(t *testing.T, s space) {
 	}
 }
 
-// isTold: a registry that stops in the middle of a layer is told in words, after a minute and not more than two; when it sends again, the
+// isTold: a registry that stops in the middle of a layer is told in words, after a minute and not more than two; since it sends again, the
 // pod runs.
 func (r *stalling) isTold(t *testing.T, s space) {
 	const image = stallingHost + "/half:1"
@@ -173,6 +169,5 @@ func (r *stalling) isTold(t *testing.T, s space) {
 	if took := <-r.givenUp; took < time.Minute || took > 2*time.Minute {
 		t.Errorf("it was given up after %s", took)
 	}
-	r.mend()
 	s.wait(t, "half", ready)
 }
