@@ -91,7 +91,7 @@ func TestClaimOfMany(t *testing.T) {
 	results := make(chan error)
 	for _, id := range []string{"/1", "/2", "/3", "/4", "/5"} {
 		go func() {
-			c, err := kube.Connect(admin, kube.Options{})
+			c, err := kube.Connect(admin, unhurried)
 			if err == nil {
 				err = c.TakeOwnership(context.Background(), kube.Owner{ComputeID: id, Server: "A"})
 				c.Close()

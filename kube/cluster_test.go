@@ -50,9 +50,15 @@ func onClusters(t *testing.T, test func(t *testing.T, admin []byte)) {
 	t.Run("real", func(t *testing.T) { test(t, real(t)) })
 }
 
+// patience is how long a test waits for what comes soon on a machine that does nothing else.
+const patience = 5 * time.Minute
+
+// unhurried are the options of a connection that a busy machine does not break off. What is tested ends by itself.
+var unhurried = kube.Options{Timeout: patience}
+
 func connect(t *testing.T, kubeconfig []byte) *kube.Conn {
 	t.Helper()
-	c, err := kube.Connect(kubeconfig, kube.Options{})
+	c, err := kube.Connect(kubeconfig, unhurried)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +92,7 @@ func eventually(t *testing.T, f func() error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		if err = f(); err == nil {
 			return
 		}

@@ -69,7 +69,7 @@ func TestAnswers(t *testing.T) {
 			asked.Add(1)
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(code)
-		}, kube.Options{})
+		}, unhurried)
 		_, err := c.Nodes(t.Context())
 		if err == nil || kube.Unreachable(err) != want || asked.Load() != 1 {
 			t.Errorf("%d, asked %d times: %v", code, asked.Load(), err)
@@ -95,7 +95,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	var followed atomic.Bool
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Store(true) }))
 	defer elsewhere.Close()
-	c := served(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, kube.Options{})
+	c := served(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, unhurried)
 	_, err := c.Nodes(t.Context())
 	if err == nil || followed.Load() || kube.Unreachable(err) || !strings.Contains(err.Error(), "redirect") {
 		t.Errorf("%v, followed %v", err, followed.Load())
@@ -106,7 +106,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	c := served(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(bytes.Repeat([]byte(" "), 3<<20))
-	}, kube.Options{})
+	}, unhurried)
 	if _, err := c.Nodes(t.Context()); !kube.Nonsense(err) || !strings.Contains(err.Error(), "more than 2 MiB in one value") ||
 		kube.Unreachable(err) {
 		t.Errorf("%v", err)
@@ -128,7 +128,7 @@ func TestHandshakesAreFew(t *testing.T) {
 	defer s.Close()
 	config := kubeconfigOf(s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	for range 5 {
-		c, err := kube.Connect(config, kube.Options{})
+		c, err := kube.Connect(config, unhurried)
 		if err != nil {
 			t.Fatal(err)
 		}

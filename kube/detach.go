@@ -94,7 +94,7 @@ var kubernetesOwn = map[string]bool{
 // contents lists what is in an attachment's namespace besides what Kubernetes puts into every one: "pods/web-1". Kinds that
 // Berth may not list are counted by the quota; those that cannot be counted either are unseen.
 func (c *Conn) contents(ctx context.Context, a Attachment) (theirs, unseen *tally, err error) {
-	ctx, cancel := context.WithTimeout(ctx, listTime)
+	ctx, cancel := context.WithTimeout(ctx, max(listTime, c.timeout))
 	defer cancel()
 	kinds, stale, err := c.kinds(ctx)
 	if err != nil {

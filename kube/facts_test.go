@@ -74,7 +74,7 @@ func TestVersion(t *testing.T) {
 		conn := served(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(map[string]string{"gitVersion": c.git, "emulationMajor": c.major, "emulationMinor": c.minor})
-		}, kube.Options{})
+		}, unhurried)
 		if got, err := conn.Version(t.Context()); got != c.want || (err != nil) != (c.want == "") {
 			t.Errorf("%+v: %q, %v", c, got, err)
 		}

@@ -27,6 +27,10 @@ import (
 // mostMemory is what one hostile cluster may cost.
 const mostMemory = 32 << 20
 
+// slowly is what the child asks for nodes in the time that requests have by default. Otherwise the bounds come before the end of the time,
+// however slow the machine is.
+const slowly = "slowly"
+
 // attack is how a hostile cluster answers, and what Berth reports of it then.
 type attack struct {
 	answer http.HandlerFunc
@@ -116,7 +120,7 @@ var attacks = map[string]attack{
 	"endless discovery": {ask: "detach", answer: discovering(endlessly(`{"kind":"APIGroupDiscoveryList","items":[`,
 		`{"metadata":{"name":"g"}},`)), says: "more than 2000 groups"},
 	"many kinds":      {ask: "detach", answer: discovering(endlessly(`{"items":[{"versions":[{"resources":[`, `{},`)), says: "more than"},
-	"a slow drip":     {answer: drip, says: "deadline"},
+	"a slow drip":     {ask: slowly, answer: drip, says: "deadline"},
 	"a broken answer": {answer: answering(`{"items":[{"metadata"`), says: "ends in the middle"},
 	"an empty answer": {answer: answering(``), says: "is empty"},
 	"a name as an address": {ask: "drain", answer: answering(`{"items":[{"metadata":{"namespace":"a","name":"../../b"}}]}`),
@@ -181,7 +185,7 @@ func TestHostileAnswers(t *testing.T) {
 			defer s.Close()
 			defer s.CloseClientConnections()
 			config := kubeconfigOf(s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHostileChild$", "-test.v")
 			child.Env = append(os.Environ(), "HOSTILE_ASK="+a.ask+".", "HOSTILE_CONFIG="+base64.StdEncoding.EncodeToString(config))
@@ -193,8 +197,7 @@ func TestHostileAnswers(t *testing.T) {
 			if grown > mostMemory && !raced() {
 				t.Errorf("it cost %d MB", grown>>20)
 			}
-			late := raced() && strings.Contains(says, "deadline exceeded") // with the race detector the time is over first
-			if !strings.Contains(says, a.says) && !late || len(says) > 600 {
+			if !strings.Contains(says, a.says) || len(says) > 600 {
 				t.Errorf("it says %.700q; want %q", says, a.says)
 			}
 		})
@@ -217,7 +220,7 @@ func TestManyHostileAnswers(t *testing.T) {
 		t.Fatalf("the process ended with %v: %s", err, out)
 	}
 	grown, says := report(t, string(out))
-	if grown > 128<<20 && !raced() || says != "100 failed, some of them refused" && !raced() || !strings.HasPrefix(says, "100 failed") {
+	if grown > 128<<20 && !raced() || says != "100 failed, some of them refused" {
 		t.Errorf("a hundred cost %d MB: %s", grown>>20, says)
 	}
 }
@@ -251,7 +254,15 @@ func TestHostileChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connect(t, config)
+	o := unhurried
+	if ask == slowly+"." {
+		o.Timeout = 0
+	}
+	c, err := kube.Connect(config, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	before := peak(t)
 	says := fmt.Sprint(asking(t.Context(), c, strings.TrimSuffix(ask, ".")))
 	fmt.Printf("REPORT %d %q\n", peak(t)-before, says)
@@ -268,7 +279,7 @@ func asking(ctx context.Context, c *kube.Conn, what string) (err error) {
 			}()
 		}
 		failed, refused := 0, "none"
-		for range 100 { // on a busy machine some wait for their turn until their time is over
+		for range 100 {
 			err := <-results
 			if err != nil {
 				failed++

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// listTime is how long a list may take, with all its pages.
+// listTime is how long a list may take, with all its pages; a connection whose requests may each take longer has that time.
 const listTime = 30 * time.Second
 
 // metadataOnly asks for the metadata of objects and for nothing else of them.
@@ -27,7 +27,7 @@ type listing struct {
 // list reads a list item by item: no more than one is held at a time, besides what each keeps. whole is false when only the
 // first page was wanted and there are more. A list that exceeds its bounds is Nonsense.
 func list[T any](ctx context.Context, c *Conn, l listing, each func(*T) error) (whole bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, listTime)
+	ctx, cancel := context.WithTimeout(ctx, max(listTime, c.timeout))
 	defer cancel()
 	r := &reader{what: "list of " + l.what, most: l.bytes, value: maxValue}
 	defer r.close()

@@ -63,7 +63,7 @@ func makeReal() ([]byte, error) {
 		_ = p.Stop(context.Background())
 		_ = os.RemoveAll(dir)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -182,9 +182,13 @@ func TestTokenOfARealCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := connect(t, config)
-	if f, err := next.Facts(ctx); err != nil || len(f.Nodes) != 3 {
-		t.Errorf("%+v, %v", f, err)
-	}
+	eventually(t, func() error {
+		f, err := next.Facts(ctx)
+		if err == nil && len(f.Nodes) != 3 {
+			err = fmt.Errorf("%+v", f)
+		}
+		return err
+	})
 	if err := next.DeleteNode(ctx, kube.NodePrefix(clusterID, "agentpool")+"000000"); err == nil || kube.Unreachable(err) {
 		t.Errorf("a forbidden thing: %v", err)
 	}

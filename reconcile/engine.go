@@ -3,6 +3,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -205,7 +206,7 @@ type worker struct {
 	slot    chan struct{} // the engine's channel that this worker has a slot of
 	poke    chan struct{} // the resource, or the one that is waited for, has changed
 	suspect bool          // it has the engine's slot for suspects
-	awaits  string        // key of the resource that is waited for; guarded by engine.mu
+	awaits  string        // key of the resource that is waited for, or timeAlone; empty while a step runs. Guarded by engine.mu
 }
 
 func (w *worker) run(ctx context.Context) {
@@ -244,9 +245,8 @@ func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v ver
 		w.engine.poke()
 		defer func() { w.slot <- struct{}{} }()
 	}
-	w.engine.mu.Lock()
-	w.awaits = v.on
-	w.engine.mu.Unlock()
+	w.await(cmp.Or(v.on, timeAlone))
+	defer w.await("")
 	select {
 	case <-ctx.Done():
 	case <-w.engine.Clock.After(v.after):
@@ -255,6 +255,16 @@ func (w *worker) wait(ctx context.Context, cancel context.CancelCauseFunc, v ver
 			cancel(store.ErrLost)
 		}
 	}
+}
+
+// timeAlone is in the place of the key of a resource when a worker waits for none.
+const timeAlone = "time"
+
+// await notes what a worker waits for.
+func (w *worker) await(key string) {
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
+	w.awaits = key
 }
 
 // beat extends the lease, and cancels the work when the lease is lost.

@@ -14,6 +14,18 @@ func Patient(d time.Duration) func(*Options) {
 	return func(o *Options) { o.Clusters.Timeout = d }
 }
 
+// Busy reports whether a worker is in the middle of a step, and so does not wait for time to pass.
+func (e *Engine) Busy() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for w := range e.workers {
+		if w.awaits == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // Sentences are what an operation tells of the progress of a service.
 var Sentences = sentences
 
