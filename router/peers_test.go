@@ -202,11 +202,12 @@ func TestAutoscale(t *testing.T) {
 	if a := all[0].ask(t, "POST", scoreX, "{}"); a.code != 200 {
 		t.Fatalf("the first request: %+v", a)
 	}
-	start := time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var done sync.WaitGroup
 	for i := range 8 {
 		done.Go(func() {
-			for time.Since(start) < 2*time.Second {
+			for ctx.Err() == nil {
 				if a, err := send(t.Context(), all[i%2].Client(), "POST", all[i%2].URL+scoreX, "{}"); err != nil || a.code != 200 {
 					t.Errorf("%+v, %v", a, err)
 					return
@@ -214,6 +215,13 @@ func TestAutoscale(t *testing.T) {
 			}
 		})
 	}
+	eventually(t, func() error {
+		if n, _ := p.Replicas("n", "d"); n < v.Autoscale.Max {
+			return fmt.Errorf("%d replicas", n)
+		}
+		return nil
+	})
+	cancel()
 	done.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()

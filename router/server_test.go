@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"berth.dev/berth/router"
 	"berth.dev/berth/router/route"
 )
@@ -218,8 +220,9 @@ func TestUpgrade(t *testing.T) {
 	})
 	v := versionAt(r)
 	v.TimeoutMS = 1000 // of the answer, not of the conversation
-	s := serve(t, tableOf(serviceOf("x", v)))
-	c, err := net.Dial("tcp", s.http)
+	clock := clockwork.NewFakeClock()
+	s := start(t, tableOf(serviceOf("x", v)), clock)
+	c, err := net.Dial("tcp", address(s.Server))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +236,8 @@ func TestUpgrade(t *testing.T) {
 	}
 	defer res.Body.Close()
 	said := make([]byte, 5)
-	for deadline := time.Now().Add(1200 * time.Millisecond); time.Now().Before(deadline); { // beyond the timeout
+	for range 5 { // beyond the timeout
+		clock.Advance(time.Second)
 		_, _ = io.WriteString(c, "hello")
 		if _, err := io.ReadFull(in, said); err != nil || string(said) != "hello" {
 			t.Fatalf("%q, %v", said, err)
@@ -258,7 +262,7 @@ func TestHostileHeads(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _ = io.WriteString(conn, c.text)
-		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		line, err := bufio.NewReader(conn).ReadString('\n')
 		if !strings.HasPrefix(line, c.want) && !(name == "large head" && err != nil && !errors.Is(err, context.DeadlineExceeded)) {
 			t.Errorf("%s: %q, %v", name, line, err)

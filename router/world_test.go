@@ -169,12 +169,15 @@ func (f *front) later(t *testing.T, path, body string, headers ...string) chan a
 	return out
 }
 
+// patience is how long a test waits for what comes soon on a machine that does nothing else.
+const patience = 5 * time.Minute
+
 // want waits for something that comes soon.
 func want[T any](t *testing.T, from <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-from:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it does not come")
 	}
 	return v
@@ -186,7 +189,7 @@ func eventually(t *testing.T, f func() error) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		if err = f(); err == nil {
 			return
 		}
