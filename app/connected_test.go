@@ -38,22 +38,23 @@ type foreign struct {
 func startForeign(t *testing.T) *foreign {
 	t.Helper()
 	dir := t.TempDir()
-	_, port, err := net.SplitHostPort(freeAddress(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(apptest.KubeBinary(t), "serve", "--dir", dir, "--api-port", port, "--kubernetes-version", "1.36")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
 	f := &foreign{t: t}
+	ended := f.start(dir)
+	var err error
 	f.until("the cluster to answer", func() bool {
+		select {
+		case code := <-ended:
+			if code != portInUse { // another program took the port that was free a moment ago
+				t.Fatalf("it ended with %d", code)
+			}
+			ended = f.start(dir)
+		default:
+		}
 		if f.config, err = os.ReadFile(filepath.Join(dir, "admin.kubeconfig")); err != nil {
 			return false
 		}
 		if f.conn == nil {
-			if f.conn, err = kube.Connect(f.config, kube.Options{}); err != nil {
+			if f.conn, err = kube.Connect(f.config, unhurried); err != nil {
 				return false
 			}
 		}
@@ -76,6 +77,30 @@ func startForeign(t *testing.T) *foreign {
 		return err == nil && kube.Total(all).Ready == 3
 	})
 	return f
+}
+
+// portInUse is the exit code of a berth-kube whose port another program has.
+const portInUse = 69
+
+// start starts a berth-kube, which ends with the test. The channel has the exit code of one that ends before.
+func (f *foreign) start(dir string) <-chan int {
+	f.t.Helper()
+	_, port, err := net.SplitHostPort(freeAddress(f.t))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	cmd := exec.Command(apptest.KubeBinary(f.t), "serve", "--dir", dir, "--api-port", port, "--kubernetes-version", "1.36")
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	code, gone := make(chan int, 1), make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // told by the exit code
+		code <- cmd.ProcessState.ExitCode()
+		close(gone)
+	}()
+	f.t.Cleanup(func() { _ = cmd.Process.Signal(syscall.SIGTERM); <-gone })
+	return code
 }
 
 func (f *foreign) until(what string, done func() bool) {

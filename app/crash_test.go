@@ -112,7 +112,7 @@ func (c *crash) start() {
 	if err := c.cmd.Start(); err != nil {
 		c.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(apptest.Patience); ; time.Sleep(20 * time.Millisecond) {
 		credentials, err := client.CredentialsIn(c.dir)
 		if err == nil {
 			if c.client, err = client.New(client.Options{Credentials: credentials, PollMax: 100 * time.Millisecond}); err == nil {
@@ -288,13 +288,13 @@ func (c *crash) clustersAnswer() {
 }
 
 func (c *crash) readyNodes(config []byte, want int) error {
-	conn, err := kube.Connect(config, kube.Options{})
+	conn, err := kube.Connect(config, unhurried)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	ready := 0
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(apptest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		nodes, err := conn.Nodes(c.ctx)
 		ready = 0
 		for _, n := range nodes {
@@ -306,7 +306,7 @@ func (c *crash) readyNodes(config []byte, want int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%d nodes ready after a minute, %d wanted", ready, want)
+	return fmt.Errorf("%d nodes ready after %v, %d wanted", ready, apptest.Patience, want)
 }
 
 // nothingLeft holds folders and processes against the clusters that there are: each has one of both, and there are no
@@ -365,7 +365,7 @@ func (c *crash) ownedBy(cluster, want string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := kube.Connect(config, kube.Options{})
+	conn, err := kube.Connect(config, unhurried)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (s *server) serveDebug() error {
 			s.failed <- err
 		}
 	}()
-	s.onStop(func() error { return shutdown(web) })
+	s.onStop(func() error { return s.shutdown(web) })
 	return nil
 }
 

@@ -2,12 +2,14 @@ package app_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/kube"
@@ -60,10 +62,13 @@ func (s *site) equal(body any, path string, want any) {
 	}
 }
 
+// unhurried are the options of a connection of a test itself: a busy machine does not break it off.
+var unhurried = kube.Options{Timeout: time.Minute}
+
 // inside connects to a cluster with credentials that the API returned.
 func (s *site) inside(config []byte) *kube.Conn {
 	s.t.Helper()
-	conn, err := kube.Connect(config, kube.Options{})
+	conn, err := kube.Connect(config, unhurried)
 	s.must(err)
 	s.t.Cleanup(conn.Close)
 	return conn
@@ -273,9 +278,11 @@ func rights(s *site, conn *kube.Conn, admin []byte) {
 		{"list", "nodes", "", true}, {"delete", "nodes", "", false}, {"list", "secrets", "", false}, {"create", "pods", "default", false},
 		{"get", "serviceaccounts", "kube-system", false}, {"create", "clusterroles", "", false},
 	} {
-		if can, err := account.Can(s.ctx, c.verb, c.resource, c.namespace); err != nil || can != c.want {
-			s.t.Errorf("may Berth's account %s %s in %q? %v, %v; want %v", c.verb, c.resource, c.namespace, can, err, c.want)
-		}
+		asked := fmt.Sprintf("Berth's account may %s %s in %q: %v", c.verb, c.resource, c.namespace, c.want)
+		s.Until(asked, func() bool { // a role is known a moment after it was written
+			can, err := account.Can(s.ctx, c.verb, c.resource, c.namespace)
+			return err == nil && can == c.want
+		})
 	}
 	s.nodes(account, 2)
 }

@@ -70,7 +70,7 @@ func (s *server) openRegistry(ctx context.Context) (err error) {
 	web := &http.Server{Handler: patient(s.images.Registry(images.RegistryOptions{Log: s.log, ReadOnly: true, Own: s.isOwnHost})),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	go func() { _ = web.Serve(netutil.LimitListener(l, maxPulls)) }() // until it is stopped
-	s.onStop(func() error { return shutdown(web) })
+	s.onStop(func() error { return s.shutdown(web) })
 	return nil
 }
 

@@ -324,7 +324,7 @@ func (s *server) serveHTTPS(certificate certificates, handler http.Handler) erro
 			s.failed <- err
 		}
 	}()
-	s.onStop(func() error { return shutdown(web) })
+	s.onStop(func() error { return s.shutdown(web) })
 	return nil
 }
 
@@ -352,11 +352,12 @@ func (s *server) handler(arm, callers, pages http.Handler) http.Handler {
 	})
 }
 
-func shutdown(web *http.Server) error {
+func (s *server) shutdown(web *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	if err := web.Shutdown(ctx); err != nil {
-		return web.Close() // cuts the requests off that have not ended
+		s.log.Warn("requests that have not ended are cut off", "after", stopPatience)
+		return web.Close()
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func (w *world) nodeComes() {
 		"conditions": []kube.Object{{"type": "Ready", "status": "False", "reason": "KubeletNotReady",
 			"lastTransitionTime": now.UTC().Format(time.RFC3339)}},
 	}})
+	w.s = serving.New(serving.Options{Clock: clockwork.NewFakeClockAt(now), Index: index()}) // the minute lasts as long as the test needs
 	d := w.deployment("waits", answers("one"))
 	d.Environment.Requirements = nil
 	d.Replicas, d.CPU = 3, 3

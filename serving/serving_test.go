@@ -265,7 +265,7 @@ func TestInterrupted(t *testing.T) {
 	calls := 0
 	w.until("the deployment", func() error {
 		calls++
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(5+calls*13%250)*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), brokenOff(5+calls*13%250, calls))
 		defer cancel()
 		p, err := w.fresh().Advance(ctx, w.conn, d, w.open)
 		if p.Failure != nil {
@@ -284,7 +284,7 @@ func TestInterrupted(t *testing.T) {
 	broken := 0
 	w.until("the removal", func() error {
 		broken++
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+broken*7%50)*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), brokenOff(1+broken*7%50, broken))
 		defer cancel()
 		gone, err := w.fresh().Remove(ctx, w.conn, workspace, "words")
 		if err == nil && !gone {
@@ -293,6 +293,11 @@ func TestInterrupted(t *testing.T) {
 		return err
 	})
 	w.removes("words")
+}
+
+// brokenOff is the time of a call of so many milliseconds. It grows with the number of calls: a busy machine may need more for one step.
+func brokenOff(milliseconds, calls int) time.Duration {
+	return time.Duration(milliseconds+calls*calls/1000) * time.Millisecond
 }
 
 // TestSharedBuild: two deployments await one build, and both are told how it failed; a further try builds anew.

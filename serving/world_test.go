@@ -30,7 +30,7 @@ import (
 )
 
 const (
-	patience  = 3 * time.Minute // for one thing, on a machine that is busy with other tests
+	patience  = 10 * time.Minute // for one thing, on a machine that is busy with other tests
 	workspace = "azureml-wspace"
 	secretKey = "the-key-of-the-service" // #nosec G101 -- of tests
 )

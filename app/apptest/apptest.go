@@ -22,7 +22,7 @@ import (
 )
 
 // Patience is how long anything that is waited for may take: far more than it does, even on a busy machine.
-const Patience = 2 * time.Minute
+const Patience = 5 * time.Minute
 
 // Version is the api-version of requests that name none.
 const Version = "2024-04-01"
