@@ -46,19 +46,36 @@ func wait[T any](selector, body string, out *T) chromedp.Action {
 	})
 }
 
-// press clicks with the mouse in the middle of an element, once it is there, may be used and does not move.
+// press clicks with the mouse in the middle of an element, once it is there, may be used and does not move. A page that renews itself may
+// move it all the same while the click is on its way: then it is clicked again.
 func press(selector string) chromedp.Action {
 	const middle = `e.scrollIntoView({block: 'center', behavior: 'instant'});
 		const r = e.getClientRects()[0] ?? {}, x = r.left + r.width / 2, y = r.top + r.height / 2, at = x + ' ' + y;
 		const still = e.pressedAt === at, hit = document.elementFromPoint(x, y);
 		e.pressedAt = at;
-		return still && !e.disabled && r.width > 0 && hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;`
+		const of = (at) => at && (e.contains(at) || at.contains(e));
+		if (!still || e.disabled || !r.width || !of(hit)) return null;
+		window.pressed = 'nothing';
+		window.addEventListener('mousedown', (event) => { window.pressed = of(event.target) ? 'it' : 'another' }, {capture: true, once: true});
+		let scripts = false; // where they are disabled no page renews itself, and no listener is called
+		window.addEventListener('pressing', () => { scripts = true }, {once: true});
+		window.dispatchEvent(new Event('pressing'));
+		if (!scripts) window.pressed = 'it';
+		return [x, y];`
 	return chromedp.ActionFunc(func(ctx context.Context) error {
-		var at []float64
-		if err := wait(selector, middle, &at).Do(ctx); err != nil {
-			return err
+		for {
+			var at []float64
+			if err := wait(selector, middle, &at).Do(ctx); err != nil {
+				return err
+			}
+			if err := chromedp.MouseClickXY(at[0], at[1]).Do(ctx); err != nil {
+				return err
+			}
+			pressed := "it" // also when the page is on its way to another one
+			if err := chromedp.Evaluate("window.pressed ?? 'it'", &pressed).Do(ctx); err != nil || pressed == "it" {
+				return ctx.Err()
+			}
 		}
-		return chromedp.MouseClickXY(at[0], at[1]).Do(ctx)
 	})
 }
 

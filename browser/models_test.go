@@ -317,7 +317,8 @@ func (b *tab) serves() {
 	b.run(visible("[name=modelfile]"),
 		upload("[name=modelfile]", model))
 	b.deploy("triple", entry)
-	b.sees("In transition", "triple:1", "nearby", "Create")
+	b.seesOne("In transition", "Healthy")
+	b.sees("triple:1", "nearby", "Create")
 	b.picture("endpoint-deploying")
 	b.sees("Healthy", "/api/v1/service/triple/score", "1 / 1")
 	b.test(`{"data": [2, 5]}`)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
@@ -73,26 +74,40 @@ func TestNoOverflow(t *testing.T) {
 func (b *tab) fits(where string) {
 	b.t.Helper()
 	for _, width := range []int64{320, 390, 768} {
-		var found string
-		b.run(emulation.SetDeviceMetricsOverride(width, 860, 1, width < 500), chromedp.Evaluate(`(() => {
+		b.run(emulation.SetDeviceMetricsOverride(width, 860, 1, width < 500))
+		found := b.settles(`(() => {
 			const over = document.documentElement.scrollWidth - window.innerWidth;
 			const wide = [...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > window.innerWidth + 1
 				&& !e.closest('.scroll, pre, .rail'));
-			return window.innerWidth > `+fmt.Sprint(width)+` || over > 0 || wide.length
+			return window.innerWidth > ` + fmt.Sprint(width) + ` || over > 0 || wide.length
 				? window.innerWidth + ' px, ' + over + ' px over: '
-					+ wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(' … ') : '' })()`, &found),
-			emulation.ClearDeviceMetricsOverride())
+					+ wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(' … ') : '' })()`)
+		b.run(emulation.ClearDeviceMetricsOverride())
 		if found != "" {
 			b.t.Errorf("%s at %d px: %s", where, width, found)
 		}
 	}
 }
 
+// settles evaluates a script until it finds nothing, and at most as often as a page needs to get its new layout. It returns what is found.
+func (b *tab) settles(script string) (found string) {
+	b.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 200 {
+		if b.run(chromedp.Evaluate(script, &found)); found == "" {
+			break
+		}
+		<-tick.C
+	}
+	return found
+}
+
 // TestLinks follows every link of every page, in both languages, and gets 200 from each.
 func TestLinks(t *testing.T) {
 	s := filled(t)
 	s.Want(http.StatusOK, s.Do(http.MethodPut, s.Workspace("rg", "gone"), apptest.Object{"location": "westeurope"}))
-	s.Do(http.MethodDelete, s.Workspace("rg", "gone"), nil) // its operations stay in the list
+	s.Succeed(s.Do(http.MethodDelete, s.Workspace("rg", "gone"), nil)) // its operations stay in the list
 	b := open(t, s)
 	b.signIn()
 	for _, lang := range []string{"en", "ko"} {

@@ -59,11 +59,12 @@ func TestWorkloads(t *testing.T) {
 	b := open(t, s)
 	b.signIn()
 	api := b.runs("box")
-	call := func(method, path string, body any) {
+	call := func(method, path string, body any) { // a service account, or a container that listens, comes a moment later
 		t.Helper()
-		if text, status, err := api.Call(t.Context(), method, path, body); err != nil {
-			t.Fatalf("%s %s: %d %s %v", method, path, status, text, err)
-		}
+		s.Until(method+" "+path, func() bool {
+			_, status, err := api.Call(t.Context(), method, path, body)
+			return err == nil || method == http.MethodPost && status == http.StatusConflict
+		})
 	}
 	const pods = "/api/v1/namespaces/default/pods"
 	limits := func(cpu string) apptest.Object {

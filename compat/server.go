@@ -77,7 +77,7 @@ func (s *server) environment(ctx context.Context, data string) error {
 		base = append(base, name+"="+strings.TrimSpace(string(out)))
 	}
 	var last error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		show := exec.CommandContext(ctx, s.berth, "group", "list", "-o", "none")
 		show.Env = base
 		if out, err := show.CombinedOutput(); err != nil {

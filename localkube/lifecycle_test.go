@@ -171,10 +171,10 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// endsWith is how a start that cannot be ends: soon, with a code for programs, and with one line for people.
+// endsWith is how a start that cannot be ends: with a code for programs, and with one line for people.
 func endsWith(t *testing.T, r *running, want int, says string) {
 	t.Helper()
-	if code := r.code(20 * time.Second); code != want {
+	if code := r.code(); code != want {
 		t.Errorf("exit code %d; want %d", code, want)
 	}
 	lines := strings.Split(strings.TrimSpace(r.log()), "\n")

@@ -163,7 +163,7 @@ func claims(t *testing.T, token string) (out tokenClaims) {
 func signedIn(t *testing.T, r *running, token string) string {
 	t.Helper()
 	config := rest.AnonymousClientConfig(r.config())
-	config.BearerToken, config.Timeout = token, 10*time.Second
+	config.BearerToken, config.Timeout = token, time.Minute
 	c, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)

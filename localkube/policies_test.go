@@ -69,9 +69,7 @@ func policiesAreKept(t *testing.T, s space) {
 		t.Fatal(err)
 	}
 	for _, p := range pods.Items {
-		if err := ready(&p); err != nil {
-			t.Errorf("%s: %v", p.Name, err)
-		}
+		s.wait(t, p.Name, ready)
 	}
 	for _, name := range []string{"nobody", "friends", "others"} {
 		if err := s.client().NetworkingV1().NetworkPolicies(s.name).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {

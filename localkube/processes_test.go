@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // processesOf are the command lines of the processes in the cgroup of a cluster, or of one of its nodes.
@@ -73,8 +72,7 @@ func tasks(t *testing.T, pid string) (out []string) {
 
 // nothingRuns: the kernel ends a pid namespace with its first process.
 func nothingRuns(t *testing.T, namespace string) {
-	deadline := time.Now().Add(3 * time.Second)
-	for {
+	eventually(t, func(context.Context) error {
 		left := 0
 		all, err := filepath.Glob("/proc/[0-9]*/ns/pid")
 		if err != nil {
@@ -85,14 +83,11 @@ func nothingRuns(t *testing.T, namespace string) {
 				left++
 			}
 		}
-		if left == 0 {
-			return
+		if left > 0 {
+			return fmt.Errorf("there are still %d processes", left)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after 3 s there are still %d processes", left)
-		}
-		time.Sleep(poll)
-	}
+		return nil
+	})
 }
 
 func noCgroupsStay(t *testing.T, dir string) {

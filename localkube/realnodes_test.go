@@ -102,7 +102,7 @@ func realPodsAnswer(t *testing.T, r *running) {
 		Name: "hello", Image: "berth.dev/hello:1",
 		Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
-		ReadinessProbe: &corev1.Probe{PeriodSeconds: 1,
+		ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: probePatience,
 			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(8080)}}},
 		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{
 			corev1.ResourceMemory: resource.MustParse("32Mi"), corev1.ResourceCPU: resource.MustParse("2")}},

@@ -15,12 +15,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// probePatience is how many seconds a probe waits: a container on a busy machine is not dead because it is slow.
+const probePatience = 20
+
 // serveBy creates pods that serve, and a Service for them.
 func (s space) serveBy(t *testing.T, name string, pods int32, of corev1.ServiceSpec) *corev1.Service {
 	t.Helper()
 	p := probe(name, "serve")
 	p.Spec.RestartPolicy = corev1.RestartPolicyAlways
-	p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
+	p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: probePatience, ProbeHandler: corev1.ProbeHandler{
 		HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(8080)}}}
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: appsv1.DeploymentSpec{Replicas: &pods,
 		Selector: &metav1.LabelSelector{MatchLabels: p.Labels}, Template: templateOf(p)}}

@@ -137,7 +137,7 @@ func containersComeInOrder(t *testing.T, s space) {
 // started again.
 func probesCount(t *testing.T, s space) {
 	asks := func(file string) *corev1.Probe {
-		return &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1, ProbeHandler: corev1.ProbeHandler{
+		return &corev1.Probe{PeriodSeconds: 1, TimeoutSeconds: probePatience, FailureThreshold: 1, ProbeHandler: corev1.ProbeHandler{
 			HTTPGet: &corev1.HTTPGetAction{Path: "/file?" + file, Port: intstr.FromInt32(8080)}}}
 	}
 	p := probe("probes", "serve")

@@ -63,9 +63,12 @@ func tryOutside() map[string]string {
 	return out
 }
 
+// patience is how long anything may take here: far more than it does, even on a busy machine.
+const patience = 5 * time.Minute
+
 // call sends a text and reads as much back.
 func call(network, address, text string) string {
-	c, err := net.DialTimeout(network, address, 20*time.Second)
+	c, err := net.DialTimeout(network, address, patience)
 	if err != nil {
 		var reason syscall.Errno
 		if errors.As(err, &reason) {
@@ -76,7 +79,7 @@ func call(network, address, text string) string {
 	defer func() { _ = c.Close() }()
 	go func() { _, _ = io.WriteString(c, text) }()
 	got := make([]byte, len(text))
-	if err := c.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err.Error()
 	}
 	if network == "udp" {
