@@ -137,7 +137,7 @@ def test_keys(ml, here):
     until(lambda: call(before.primary_key) == 401)
 
 
-def until(holds, seconds=20):
+def until(holds, seconds=300):
     """Waits until the router of the cluster has heard of a change."""
     end = time.monotonic() + seconds
     while not holds():
