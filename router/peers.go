@@ -43,6 +43,7 @@ func (r *Router) Internal(ready func() bool) http.Handler {
 	})
 	m.Handle("GET /metrics", r.metrics.handler())
 	m.HandleFunc("GET "+loadPath, r.peersOnly(r.serveLoad))
+	m.HandleFunc("GET "+route.TablePath, r.serveTable)
 	r.collected(m)
 	hop := r.peersOnly(r.serveHop)
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
@@ -69,6 +70,19 @@ func (r *Router) peersOnly(h http.HandlerFunc) http.HandlerFunc {
 func (r *Router) serveLoad(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(r.loads())
+}
+
+// serveTable answers with the digest of the table, which tells strangers nothing.
+func (r *Router) serveTable(w http.ResponseWriter, _ *http.Request) {
+	r.mu.Lock()
+	t := r.table
+	r.mu.Unlock()
+	digest, err := t.Digest()
+	if err != nil {
+		http.Error(w, "the table cannot be written", http.StatusInternalServerError)
+		return
+	}
+	_, _ = io.WriteString(w, digest)
 }
 
 func (r *Router) loads() loads {

@@ -93,6 +93,11 @@ func TestReady(t *testing.T) {
 	if a, err := send(t.Context(), http.DefaultClient, "GET", "http://"+s.internal+"/internal/load", ""); err != nil || a.code != 403 {
 		t.Errorf("a stranger reads the load: %+v, %v", a, err)
 	}
+	digest, err := tableOf().Digest()
+	a, failed := send(t.Context(), http.DefaultClient, "GET", "http://"+s.internal+route.TablePath, "")
+	if err != nil || failed != nil || a.body != digest {
+		t.Errorf("it leads by the table %+v, %v; want %s, %v", a, failed, digest, err)
+	}
 	hop := "http://" + s.internal + "/internal/score/service/x/v1/score"
 	if a, err := send(t.Context(), http.DefaultClient, "POST", hop, ""); err != nil || a.code != 403 {
 		t.Errorf("a stranger scores without a key: %+v, %v", a, err)

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/kube"
@@ -43,14 +45,17 @@ const (
 	rbac          = "rbac.authorization.k8s.io"
 )
 
+// tableTime is how long a router may take to say by which table it leads.
+const tableTime = 5 * time.Second
+
 func routerRef(kind, name string) kube.Ref {
 	return kube.Ref{Kind: kind, Namespace: route.Namespace, Name: name}
 }
 
 var routerLabels = map[string]string{labelPart: "router", "azuremlappname": routerName}
 
-// EnsureRouter makes the router of a cluster and gives it its routes; ready when it takes requests. CodeConflict when another program's
-// router is in its place.
+// EnsureRouter makes the router of a cluster and gives it its routes; ready when it leads requests by them. CodeConflict when another
+// program's router is in its place.
 func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (ready bool, err error) {
 	a := &advance{Serving: s, ctx: ctx, conn: conn, d: &Deployment{}, p: &Progress{}, images: r.Images}
 	if able, err := a.look(); err != nil {
@@ -77,7 +82,8 @@ func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (
 	if err := a.namespace(route.Namespace); err != nil {
 		return false, err
 	}
-	if err := errors.Join(a.giveRoutes(r), a.giveTraces()); err != nil {
+	table, err := a.giveRoutes(r)
+	if err := errors.Join(err, a.giveTraces()); err != nil {
 		return false, err
 	}
 	o := a.routerDeployment(r)
@@ -87,21 +93,29 @@ func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (
 	}
 	if found && have.Metadata.Annotations[annotationSpec] == digest {
 		now := have.Status // replicas of before do not count: they may not serve what is new, such as TLS
-		return now.ObservedGeneration >= have.Metadata.Generation && now.UpdatedReplicas == have.Spec.Replicas &&
-			now.Replicas == now.UpdatedReplicas && now.ReadyReplicas > 0, nil
+		if now.ObservedGeneration < have.Metadata.Generation || now.UpdatedReplicas != have.Spec.Replicas ||
+			now.Replicas != now.UpdatedReplicas || now.ReadyReplicas == 0 {
+			return false, nil
+		}
+		return a.leads(table)
 	}
+	o["metadata"] = kube.Object{"labels": routerLabels, "annotations": map[string]string{annotationSpec: digest}}
+	return false, a.makeRouter(r, o)
+}
+
+// makeRouter makes a router by its Deployment, or changes it.
+func (a *advance) makeRouter(r Router, deployment kube.Object) error {
 	if err := a.routerRights(route.Namespace, []kube.Object{
 		{"apiGroups": []string{""}, "resources": []string{"secrets"}, "resourceNames": []string{route.Secret, routerTLS},
 			"verbs": []string{"get", "list", "watch"}},
 		{"apiGroups": []string{"discovery.k8s.io"}, "resources": []string{"endpointslices"}, "verbs": []string{"list", "watch"}},
 	}); err != nil {
-		return false, err
+		return err
 	}
 	if err := a.reach(r); err != nil {
-		return false, err
+		return err
 	}
-	o["metadata"] = kube.Object{"labels": routerLabels, "annotations": map[string]string{annotationSpec: digest}}
-	return false, conn.Apply(ctx, routerRef("Deployment", routerName), o, nil)
+	return a.conn.Apply(a.ctx, routerRef("Deployment", routerName), deployment, nil)
 }
 
 // reach makes the account of the router and the Services by which it is reached.
@@ -116,8 +130,33 @@ func (a *advance) reach(r Router) error {
 	return a.conn.Apply(a.ctx, routerRef("Service", routerData), dataService(), nil)
 }
 
-// giveRoutes writes the routes and the certificate, and the rights of the router in the namespaces that they lead to.
-func (a *advance) giveRoutes(r Router) error {
+// leads tells whether all routers that take requests lead by a table. What cannot be asked counts as if it did: it is asked through the API
+// server, for which an account in a connected cluster has no right.
+func (a *advance) leads(digest string) (bool, error) {
+	replicas, err := a.conn.Replicas(a.ctx, route.Namespace, labelPart+"=router")
+	if err != nil {
+		return false, err
+	}
+	for _, p := range replicas {
+		if !p.Ready || p.Deleting {
+			continue
+		}
+		got, err := a.conn.Proxy(a.ctx, kube.Proxied{Namespace: route.Namespace, Pod: p.Name, Port: strconv.Itoa(routerPort),
+			Method: http.MethodGet, Path: route.TablePath, Timeout: tableTime, Most: maxAnswer})
+		switch {
+		case kube.Denied(err):
+			return true, nil
+		case kube.NotServed(err): // it is gone, or does not know the question
+		case err != nil || string(got) != digest:
+			return false, nil // it hears of the table in a moment, or does not answer for a moment
+		}
+	}
+	return true, nil
+}
+
+// giveRoutes writes the routes and the certificate, and the rights of the router in the namespaces that they lead to. It returns the digest
+// of the table.
+func (a *advance) giveRoutes(r Router) (digest string, err error) {
 	scaled := map[string]bool{}
 	for i := range r.Table.Routes {
 		for _, v := range r.Table.Routes[i].Versions {
@@ -135,28 +174,30 @@ func (a *advance) giveRoutes(r Router) error {
 			rules = append(rules, kube.Object{"apiGroups": []string{"apps"}, "resources": []string{"deployments/scale"}, "verbs": []string{"patch"}})
 		}
 		if err := a.routerRights(namespace, rules); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if err := a.dropRights(scaled); err != nil {
-		return err
+		return "", err
 	}
 	table := *r.Table
-	var err error
 	if table.PeerKey, err = a.peerKey(); err != nil {
-		return err
+		return "", err
 	}
 	text, err := table.JSON()
 	if err != nil {
-		return err
+		return "", err
+	}
+	if digest, err = table.Digest(); err != nil {
+		return "", err
 	}
 	if err := a.secret(routerRef("Secret", route.Secret), map[string]string{route.Key: string(text)}); err != nil {
-		return err
+		return "", err
 	}
 	if len(r.Certificate) == 0 {
-		return nil
+		return digest, nil
 	}
-	return a.secret(routerRef("Secret", routerTLS), map[string]string{"tls.crt": string(r.Certificate), "tls.key": string(r.Key)})
+	return digest, a.secret(routerRef("Secret", routerTLS), map[string]string{"tls.crt": string(r.Certificate), "tls.key": string(r.Key)})
 }
 
 // secret writes a Secret of texts.

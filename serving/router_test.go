@@ -23,6 +23,11 @@ func TestReadyImage(t *testing.T) {
 	w.serve(d)
 	w.routers = 2
 	w.route("hello")
+	for range 20 { // whichever router is asked
+		if status, answer, err := w.score("hello", secretKey, "{}"); err == nil && status == http.StatusNotFound {
+			t.Errorf("the router is ready without its routes: %s", answer)
+		}
+	}
 	w.scored("hello", "{}")
 	d.Generation, d.Replicas = 2, 1
 	w.serve(d)

@@ -2,6 +2,8 @@ package route
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +56,16 @@ func (t *Table) JSON() ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(t)
+}
+
+// Digest tells a table from others: it is the same for the table that is written and for what is read of it.
+func (t *Table) Digest() (string, error) {
+	text, err := t.JSON()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Check says what is wrong with a table.

@@ -113,6 +113,8 @@ const (
 	// ModelDataPath is where it takes what scoring scripts collect by themselves: POST by a replica, with the headers of
 	// azureml-ai-monitoring.
 	ModelDataPath = "/modeldata/log"
+	// TablePath is where it says by which table it leads: the Digest.
+	TablePath = "/internal/table"
 )
 
 // Collected is what waits at a router to be fetched.

@@ -84,6 +84,25 @@ func TestRefusedTables(t *testing.T) {
 	}
 }
 
+// TestDigest: it is the same for what was written and for what is read of it, and not for another table.
+func TestDigest(t *testing.T) {
+	table := full()
+	text, err := table.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := route.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, _ := table.Digest()
+	table.Routes[0].Versions[0].Autoscale.Min++
+	changed, _ := table.Digest()
+	if got, err := read.Digest(); err != nil || got != written || got == changed || len(got) != 64 {
+		t.Errorf("the digest %q of what was read, %q of what was written, %q of another table: %v", got, written, changed, err)
+	}
+}
+
 func TestKeys(t *testing.T) {
 	a, b := route.HashKey("secret"), route.HashKey("secret")
 	if a == b || !a.Matches("secret") || !b.Matches("secret") || a.Matches("other") || (route.KeyHash{}).Matches("") {
