@@ -1,11 +1,13 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -257,15 +259,32 @@ func TestDeployRefused(t *testing.T) {
 	}
 }
 
-// givePython gives the nodes of a server the image in which entry scripts run: BERTH_PYTHON_IMAGE, or a new one.
+// pythonImage is the image in which entry scripts run: BERTH_PYTHON_IMAGE, or a new one, which is built once for all tests.
+var pythonImage = sync.OnceValues(func() (string, error) {
+	if file := os.Getenv("BERTH_PYTHON_IMAGE"); file != "" {
+		return file, nil
+	}
+	file := builtImage()
+	_, err := app.BuildImage(context.Background(), app.BaseImage{UV: true}, file)
+	return file, err
+})
+
+func builtImage() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("berth-studio-python-%d.tar", os.Getpid()))
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.Remove(builtImage()) // there is none when no test needed it
+	os.Exit(code)
+}
+
+// givePython gives the nodes of a server the image in which entry scripts run.
 func givePython(t *testing.T, s *apptest.Server) {
 	t.Helper()
-	file := os.Getenv("BERTH_PYTHON_IMAGE")
-	if file == "" {
-		file = filepath.Join(t.TempDir(), "python.tar")
-		if _, err := app.BuildImage(t.Context(), app.BaseImage{UV: true}, file); err != nil {
-			t.Fatal(err)
-		}
+	file, err := pythonImage()
+	if err != nil {
+		t.Fatal(err)
 	}
 	if _, err := app.ImportImage(s.Dir, file); err != nil {
 		t.Fatal(err)
