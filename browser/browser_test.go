@@ -299,7 +299,8 @@ func TestPaint(t *testing.T) {
 		b.visit(path)
 		var at float64
 		b.run(chromedp.Evaluate(`new Promise(done => new PerformanceObserver(
-			l => l.getEntriesByName('first-contentful-paint').forEach(e => done(e.startTime))).observe({type: 'paint', buffered: true}))`, &at, awaitPromise))
+			l => l.getEntriesByName('first-contentful-paint').forEach(e => done(e.startTime))
+			).observe({type: 'paint', buffered: true}))`, &at, awaitPromise))
 		t.Logf("first contentful paint of %s: %.0f ms", path, at)
 	}
 	b.visit("/studio/w/rg/vision/new")
