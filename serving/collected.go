@@ -150,3 +150,30 @@ func (r *routers) gather(ctx context.Context, pod string, take func(berth.Collec
 	}
 	return nil
 }
+
+// tableTime is how long a router may take to say by which table it leads.
+const tableTime = 5 * time.Second
+
+// leads tells whether all routers that take requests lead by a table. What cannot be asked counts as if it did: it is asked through the API
+// server, for which an account in a connected cluster has no right.
+func (a *advance) leads(digest string) (bool, error) {
+	replicas, err := a.conn.Replicas(a.ctx, route.Namespace, labelPart+"=router")
+	if err != nil {
+		return false, err
+	}
+	for _, p := range replicas {
+		if !p.Ready || p.Deleting {
+			continue
+		}
+		got, err := a.conn.Proxy(a.ctx, kube.Proxied{Namespace: route.Namespace, Pod: p.Name, Port: strconv.Itoa(routerPort),
+			Method: http.MethodGet, Path: route.TablePath, Timeout: tableTime, Most: maxAnswer})
+		switch {
+		case kube.Denied(err):
+			return true, nil
+		case kube.NotServed(err): // it is gone, or does not know the question
+		case err != nil || string(got) != digest:
+			return false, nil // it hears of the table in a moment, or does not answer for a moment
+		}
+	}
+	return true, nil
+}

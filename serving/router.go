@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/kube"
@@ -44,9 +42,6 @@ const (
 	spoolSize     = "512Mi" // twice what the router puts there: a volume that grows beyond it ends the pod
 	rbac          = "rbac.authorization.k8s.io"
 )
-
-// tableTime is how long a router may take to say by which table it leads.
-const tableTime = 5 * time.Second
 
 func routerRef(kind, name string) kube.Ref {
 	return kube.Ref{Kind: kind, Namespace: route.Namespace, Name: name}
@@ -128,30 +123,6 @@ func (a *advance) reach(r Router) error {
 		return err
 	}
 	return a.conn.Apply(a.ctx, routerRef("Service", routerData), dataService(), nil)
-}
-
-// leads tells whether all routers that take requests lead by a table. What cannot be asked counts as if it did: it is asked through the API
-// server, for which an account in a connected cluster has no right.
-func (a *advance) leads(digest string) (bool, error) {
-	replicas, err := a.conn.Replicas(a.ctx, route.Namespace, labelPart+"=router")
-	if err != nil {
-		return false, err
-	}
-	for _, p := range replicas {
-		if !p.Ready || p.Deleting {
-			continue
-		}
-		got, err := a.conn.Proxy(a.ctx, kube.Proxied{Namespace: route.Namespace, Pod: p.Name, Port: strconv.Itoa(routerPort),
-			Method: http.MethodGet, Path: route.TablePath, Timeout: tableTime, Most: maxAnswer})
-		switch {
-		case kube.Denied(err):
-			return true, nil
-		case kube.NotServed(err): // it is gone, or does not know the question
-		case err != nil || string(got) != digest:
-			return false, nil // it hears of the table in a moment, or does not answer for a moment
-		}
-	}
-	return true, nil
 }
 
 // giveRoutes writes the routes and the certificate, and the rights of the router in the namespaces that they lead to. It returns the digest
