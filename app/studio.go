@@ -28,6 +28,7 @@ func (s *server) openStudio(authority *identity.Authority, subscription string, 
 		Dial:    guard.Dial,
 		Renew:   func(token string) (studio.Session, error) { return s.renewSession(authority, token) },
 		Changes: func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
+		Callers: s.directory.List,
 		NameOf: func(id string) string {
 			a, _ := s.directory.Find(id) // an unknown application has no name
 			return a.Name

@@ -34,7 +34,7 @@ func everyPage(s *apptest.Server) []string {
 		"/studio/k/rg/connected/answers/workloads", "/studio/k/rg/connected/answers/workloads?namespace=default",
 		"/studio/k/rg/connected/answers/workloads?node=node", "/studio/k/rg/connected/answers/pods/default/loops",
 		"/studio/k/rg/connected/answers/pods/default/gone", "/studio/k/rg/connected/silent/workloads",
-		"/studio/versions", "/studio/operations", "/studio/operations/" + failed, "/studio/w/rg/nowhere", "/studio/nowhere",
+		"/studio/versions", "/studio/access", "/studio/operations", "/studio/operations/" + failed, "/studio/w/rg/nowhere", "/studio/nowhere",
 		"/studio/operations/no-such-operation", "/studio/w/rg/vision/models", "/studio/w/rg/vision/models/digits",
 		"/studio/w/rg/vision/models/digits/1/delete", "/studio/w/rg/vision/models/nowhere", "/studio/w/rg/vision/register",
 		"/studio/w/rg/vision/endpoints", "/studio/w/rg/vision/endpoints/nowhere", "/studio/w/rg/vision/deploy",

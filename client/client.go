@@ -122,6 +122,12 @@ func Path(id berth.ID) string {
 	if id.Group != "" {
 		b.WriteString("/resourceGroups/" + url.PathEscape(id.Group))
 	}
+	if id.Scope != "" { // what the resource extends
+		b.WriteString("/providers")
+		for word := range strings.SplitSeq(id.Scope, "/") {
+			b.WriteString("/" + url.PathEscape(word))
+		}
+	}
 	if id.Namespace != "" {
 		b.WriteString("/providers/" + url.PathEscape(id.Namespace))
 	}

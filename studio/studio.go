@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -36,7 +37,9 @@ type Options struct {
 	Changes func(f func()) (cancel func())
 	// NameOf is the name of an application by its id; empty for an unknown id.
 	NameOf func(id string) string
-	Log    *slog.Logger
+	// Callers are the applications that may sign in.
+	Callers func() []berth.Application
+	Log     *slog.Logger
 }
 
 // Session is a sign-in: a token and the application that it belongs to.
@@ -115,6 +118,8 @@ func (s *Studio) routes() {
 		"GET /studio/k/{group}/{kind}/{name}/{do}":                       s.askCluster,
 		"POST /studio/k/{group}/{kind}/{name}/{do}":                      s.changeCluster,
 		"GET /studio/versions":                                           s.versions,
+		"GET /studio/access":                                             s.access,
+		"POST /studio/access":                                            s.changeAccess,
 		"GET /studio/operations":                                         s.operations,
 		"GET /studio/operations/{id}":                                    s.operation,
 		"GET /studio/w/{group}/{ws}/sizes.json":                          s.sizes,
