@@ -46,6 +46,6 @@ func TestValidateOnline(t *testing.T) {
 	s.put(s.endpoint("ep1"), s.asked("aks", ""), http.StatusCreated)
 	s.finish(berth.StateSucceeded)
 	ask(s.deployment("blue"), s.deployed(""), http.StatusOK, `"valid":true`)
-	ask(s.deployment("blue"), s.deployed(`,"dataCollector":{"collections":{"other":{}}}`), http.StatusOK, `"valid":true`,
+	ask(s.deployment("blue"), s.deployed(`,"dataCollector":{"collections":{"other":{"clientId":"c"}}}`), http.StatusOK, `"valid":true`,
 		`"warnings":[{`, "other")
 }
