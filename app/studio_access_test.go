@@ -15,7 +15,7 @@ import (
 func pagesAs(t *testing.T, c *apptest.Server) func(method string, form url.Values) (status int, text string) {
 	t.Helper()
 	cookie := ""
-	ask := func(method, path string, form url.Values) (*http.Response, string) {
+	ask := func(method, path string, form url.Values) (status int, set, text string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, c.Endpoint+path, strings.NewReader(form.Encode()))
 		if err != nil {
@@ -28,21 +28,21 @@ func pagesAs(t *testing.T, c *apptest.Server) func(method string, form url.Value
 			t.Fatal(err)
 		}
 		defer func() { _ = res.Body.Close() }()
-		text, err := io.ReadAll(res.Body)
+		body, err := io.ReadAll(res.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return res, html.UnescapeString(string(text))
+		return res.StatusCode, res.Header.Get("Set-Cookie"), html.UnescapeString(string(body))
 	}
-	res, text := ask(http.MethodPost, "/studio/sign-in", url.Values{"client": {c.ClientID}, "secret": {c.ClientSecret}})
-	cookie, _, _ = strings.Cut(res.Header.Get("Set-Cookie"), ";")
-	if res.StatusCode != http.StatusSeeOther || cookie == "" {
-		t.Fatalf("no sign-in: %d %s", res.StatusCode, text)
+	status, set, text := ask(http.MethodPost, "/studio/sign-in", url.Values{"client": {c.ClientID}, "secret": {c.ClientSecret}})
+	cookie, _, _ = strings.Cut(set, ";")
+	if status != http.StatusSeeOther || cookie == "" {
+		t.Fatalf("no sign-in: %d %s", status, text)
 	}
 	return func(method string, form url.Values) (int, string) {
 		t.Helper()
-		res, text := ask(method, "/studio/access", form)
-		return res.StatusCode, text
+		status, _, text := ask(method, "/studio/access", form)
+		return status, text
 	}
 }
 

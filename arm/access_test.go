@@ -188,6 +188,9 @@ func TestRolesTakenAway(t *testing.T) {
 	m.Assign(one.ObjectID, role, m.group)
 	one.Want(http.StatusOK, one.Do("GET", m.account, nil))
 	refuses(t, one, "GET", m.workspace, "Microsoft.MachineLearningServices/workspaces/read", nil)
+	if got := one.Want(http.StatusOK, one.Do("GET", m.group+"/resources", nil)); names(got.Body) != "stuff" {
+		t.Errorf("the list of all types shows %s", names(got.Body))
+	}
 	m.Want(http.StatusCreated, m.Do("PUT", at, define("Microsoft.Network/*")))
 	refuses(t, one, "GET", m.account, "Microsoft.Storage/storageAccounts/read", nil)
 	for _, wrong := range []any{"*", []any{"*"}, []any{object{"actions": "*"}}, []any{object{"actions": []any{1}}},
