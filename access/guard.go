@@ -131,6 +131,14 @@ func BuiltIn(id string) []catalog.Permissions {
 	return []catalog.Permissions{*role.Permissions}
 }
 
+// ServicePrincipal is the type of Berth's principals, which are applications and identities.
+const ServicePrincipal = "ServicePrincipal"
+
+// Made are the read-only properties of an assignment that a caller makes at a time.
+func Made(id berth.ID, caller, at string) map[string]any {
+	return map[string]any{"scope": ScopeOf(id), "createdOn": at, "updatedOn": at, "createdBy": caller, "updatedBy": caller}
+}
+
 // Own makes a principal Owner of the subscription. What is there already stays.
 func (g *Guard) Own(ctx context.Context, principal, caller string, now time.Time) error {
 	id := berth.ID{Subscription: g.subscription, Namespace: "Microsoft.Authorization", Types: []string{"roleAssignments"},
@@ -138,12 +146,12 @@ func (g *Guard) Own(ctx context.Context, principal, caller string, now time.Time
 	if _, err := g.store.Get(ctx, id); err == nil || !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	scope, at := "/subscriptions/"+g.subscription, now.UTC().Format(time.RFC3339Nano)
+	values := Made(id, caller, now.UTC().Format(time.RFC3339Nano))
+	values["principalType"] = ServicePrincipal
 	body := &berth.Record{Type: berth.TypeRoleAssignment,
 		Fields: map[string]any{"properties": map[string]any{"principalId": principal,
-			"roleDefinitionId": scope + "/providers/" + berth.TypeRoleDefinition + "/" + OwnerRole}},
-		Values: map[string]any{"scope": scope, "principalType": "ServicePrincipal", "createdOn": at, "updatedOn": at, "createdBy": caller,
-			"updatedBy": caller}}
+			"roleDefinitionId": ScopeOf(id) + "/providers/" + berth.TypeRoleDefinition + "/" + OwnerRole}},
+		Values: values}
 	_, _, err := g.store.Accept(ctx, store.Change{Verb: berth.VerbCreate, Settled: true, Caller: caller,
 		Resource: &berth.Resource{ID: id, Location: "global", Body: body}})
 	return err

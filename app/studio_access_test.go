@@ -2,7 +2,6 @@ package app_test
 
 import (
 	"html"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,35 +13,16 @@ import (
 // pagesAs sends the forms of the studio as a caller that has signed in.
 func pagesAs(t *testing.T, c *apptest.Server) func(method string, form url.Values) (status int, text string) {
 	t.Helper()
-	cookie := ""
-	ask := func(method, path string, form url.Values) (status int, set, text string) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, c.Endpoint+path, strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.Header.Set("Cookie", cookie)
-		res, err := c.Plain().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, res.Header.Get("Set-Cookie"), html.UnescapeString(string(body))
-	}
-	status, set, text := ask(http.MethodPost, "/studio/sign-in", url.Values{"client": {c.ClientID}, "secret": {c.ClientSecret}})
-	cookie, _, _ = strings.Cut(set, ";")
+	ask := studioOf(t, c)
+	status, h, text := ask(http.MethodPost, "/studio/sign-in", "", url.Values{"client": {c.ClientID}, "secret": {c.ClientSecret}})
+	cookie, _, _ := strings.Cut(h.Get("Set-Cookie"), ";")
 	if status != http.StatusSeeOther || cookie == "" {
 		t.Fatalf("no sign-in: %d %s", status, text)
 	}
 	return func(method string, form url.Values) (int, string) {
 		t.Helper()
-		status, _, text := ask(method, "/studio/access", form)
-		return status, text
+		status, _, text := ask(method, "/studio/access", cookie, form)
+		return status, html.UnescapeString(text)
 	}
 }
 

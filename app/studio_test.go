@@ -10,11 +10,10 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// TestStudioDoor: no page and no event without a session; a link is good once; another site's form does nothing.
-func TestStudioDoor(t *testing.T) {
-	s := apptest.New(t)
-	s.MakeWorkspace(jobGroup, jobWorkspace)
-	ask := func(method, path, cookie string, form url.Values, header ...string) (int, http.Header, string) {
+// studioOf sends requests to the pages of a server, with a session's cookie and further headers (name, value, …).
+func studioOf(t *testing.T, s *apptest.Server,
+) func(method, path, cookie string, form url.Values, header ...string) (int, http.Header, string) {
+	return func(method, path, cookie string, form url.Values, header ...string) (int, http.Header, string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, s.Endpoint+path, strings.NewReader(form.Encode()))
 		if err != nil {
@@ -38,6 +37,13 @@ func TestStudioDoor(t *testing.T) {
 		}
 		return res.StatusCode, res.Header, string(text)
 	}
+}
+
+// TestStudioDoor: no page and no event without a session; a link is good once; another site's form does nothing.
+func TestStudioDoor(t *testing.T) {
+	s := apptest.New(t)
+	s.MakeWorkspace(jobGroup, jobWorkspace)
+	ask := studioOf(t, s)
 	if status, h, _ := ask(http.MethodGet, "/", "", nil, "Accept", "text/html,*/*;q=0.8"); status != http.StatusFound ||
 		h.Get("Location") != "/studio" {
 		t.Errorf("a browser at the bare address: %d %v", status, h)

@@ -34,7 +34,7 @@ func (s *Server) environment() map[string]any {
 func (s *Server) templateProvider(q *request) func(string) (map[string]any, error) {
 	return func(namespace string) (map[string]any, error) {
 		a, err := s.Do(q.Context(), Call{Caller: q.caller.AppID, Method: http.MethodGet, Version: providerVersion,
-			Path: "/subscriptions/" + s.Subscription + "/providers/" + namespace})
+			Path: s.root() + "/providers/" + namespace})
 		return a.Body, err
 	}
 }

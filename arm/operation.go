@@ -107,7 +107,7 @@ func (s *Server) listOperations(q *request, _ target) (*response, error) {
 		if !q.mayRead(op.ResourceID) {
 			continue
 		}
-		id := "/subscriptions/" + s.Subscription + "/operations/" + op.ID
+		id := s.root() + "/operations/" + op.ID
 		one := wire.Operation(op, id, faultStatus(op.Err))
 		properties := one["properties"].(wire.Object)
 		properties["steps"], properties["caller"] = wire.Steps(op.Steps), op.Caller

@@ -94,7 +94,7 @@ func (s *Server) provider(ns string) wire.Object {
 		})
 	}
 	return wire.Object{
-		"id": "/subscriptions/" + s.Subscription + "/providers/" + ns, "namespace": ns, "registrationState": "Registered",
+		"id": s.root() + "/providers/" + ns, "namespace": ns, "registrationState": "Registered",
 		"registrationPolicy": "RegistrationFree", "resourceTypes": types,
 	}
 }

@@ -133,11 +133,9 @@ func (s *Server) keepAnOwner(q *request, r *berth.Resource) error {
 }
 
 func madeRoleAssignment(s *Server, q *request, id berth.ID, body *berth.Record) map[string]any {
-	now := wire.Time(s.Clock.Now())
-	made := map[string]any{"scope": access.ScopeOf(id), "createdOn": now, "updatedOn": now, "createdBy": q.caller.AppID,
-		"updatedBy": q.caller.AppID}
-	if text(body, "principalType") == "" { // Berth's principals are applications and identities
-		made["principalType"] = "ServicePrincipal"
+	made := access.Made(id, q.caller.AppID, wire.Time(s.Clock.Now()))
+	if text(body, "principalType") == "" {
+		made["principalType"] = access.ServicePrincipal
 	}
 	return made
 }
@@ -153,7 +151,7 @@ func lastWord(id string) string { return id[strings.LastIndex(id, "/")+1:] }
 // collectionScope is the scope of a collection of extension resources: that of the id of its target, or the subscription.
 func (s *Server) collectionScope(q *request, t target) (string, error) {
 	if t.id.IsZero() {
-		return "/subscriptions/" + s.Subscription, nil
+		return s.root(), nil
 	}
 	return t.id.String(), s.exists(q, t.id)
 }
@@ -248,7 +246,7 @@ func (s *Server) listRoles(q *request, t target) (*response, error) {
 		if _, err := s.collectionScope(q, t); err != nil {
 			return nil, err
 		}
-		root = "/subscriptions/" + s.Subscription
+		root = s.root()
 	}
 	f, err := readRoleFilter(q.param("$filter"), "roleName", "type")
 	if err != nil {
@@ -278,7 +276,7 @@ func (s *Server) listRoles(q *request, t target) (*response, error) {
 
 // getRole answers one role definition. It can be read at every scope.
 func (s *Server) getRole(q *request, t target) (*response, error) {
-	root, name := "/subscriptions/"+s.Subscription, ""
+	root, name := s.root(), ""
 	if t.service != nil {
 		root, name = "", t.words[0]
 	} else {

@@ -19,7 +19,7 @@ func (s *Server) getSubscription(*request, target) (*response, error) {
 
 func (s *Server) subscription() wire.Object {
 	return wire.Object{
-		"id": "/subscriptions/" + s.Subscription, "subscriptionId": s.Subscription, "tenantId": s.Authority.TenantID(),
+		"id": s.root(), "subscriptionId": s.Subscription, "tenantId": s.Authority.TenantID(),
 		"displayName": "Berth", "state": "Enabled", "authorizationSource": "RoleBased", "managedByTenants": []any{},
 		"subscriptionPolicies": wire.Object{
 			"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off",
@@ -39,12 +39,12 @@ func (s *Server) listLocations(*request, target) (*response, error) {
 	value := []any{}
 	for _, l := range catalog.Locations() {
 		o := wire.Object{
-			"id": "/subscriptions/" + s.Subscription + "/locations/" + l.Name, "name": l.Name, "type": "Region",
+			"id": s.root() + "/locations/" + l.Name, "name": l.Name, "type": "Region",
 			"displayName": l.DisplayName, "regionalDisplayName": l.DisplayName,
 		}
 		metadata := wire.Object{"regionType": "Physical", "regionCategory": "Recommended"}
 		if l.Pair != "" {
-			pair := wire.Object{"name": l.Pair, "id": "/subscriptions/" + s.Subscription + "/locations/" + l.Pair}
+			pair := wire.Object{"name": l.Pair, "id": s.root() + "/locations/" + l.Pair}
 			metadata["pairedRegion"] = []any{pair}
 		}
 		o["metadata"] = metadata

@@ -55,23 +55,30 @@ const (
 	mirrorField = "mirror-"
 )
 
+// shares are the percentages that were typed into the fields whose names begin with a prefix, by what follows it. An empty field is none.
+func (v *visit) shares(prefix string) (percents map[string]int, wrong []berth.Error) {
+	percents = map[string]int{}
+	for key := range v.r.PostForm {
+		of, is := strings.CutPrefix(key, prefix)
+		if !is {
+			continue
+		}
+		typed := strings.TrimSpace(v.r.PostFormValue(key))
+		n, err := strconv.Atoi(typed)
+		if err != nil && typed != "" {
+			wrong = append(wrong, berth.Error{Message: v.T("number.wrong", of, typed)})
+		}
+		percents[of] = n
+	}
+	return percents, wrong
+}
+
 // moveTraffic changes how the requests of an online endpoint are divided among its deployments.
 func (v *visit) moveTraffic(name string) (wrong []berth.Error, err error) {
 	properties := client.Object{}
 	for what, field := range map[string]string{shareField: "traffic", mirrorField: "mirrorTraffic"} {
-		percents := client.Object{}
-		for key := range v.r.PostForm {
-			of, is := strings.CutPrefix(key, what)
-			if !is {
-				continue
-			}
-			typed := strings.TrimSpace(v.r.PostFormValue(key))
-			n, err := strconv.Atoi(typed)
-			if err != nil && typed != "" {
-				wrong = append(wrong, berth.Error{Message: v.T("number.wrong", of, typed)})
-			}
-			percents[of] = n // an empty field is none
-		}
+		percents, bad := v.shares(what)
+		wrong = append(wrong, bad...)
 		if len(percents) > 0 {
 			properties[field] = percents
 		}

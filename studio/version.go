@@ -50,17 +50,9 @@ func (v *visit) moveVersions(name string) (wrong []berth.Error, err error) {
 	add := func(of, field string, value any) {
 		patch = append(patch, client.Object{"op": "add", "path": versionPath(of, field), "value": value})
 	}
-	for _, key := range slices.Sorted(maps.Keys(v.r.PostForm)) {
-		of, is := strings.CutPrefix(key, shareField)
-		if !is {
-			continue
-		}
-		typed := strings.TrimSpace(v.r.PostFormValue(key))
-		n, err := strconv.Atoi(typed)
-		if err != nil && typed != "" {
-			wrong = append(wrong, berth.Error{Message: v.T("number.wrong", of, typed)})
-		}
-		add(of, "/trafficPercentile", n) // an empty field is none
+	percents, wrong := v.shares(shareField)
+	for _, of := range slices.Sorted(maps.Keys(percents)) {
+		add(of, "/trafficPercentile", percents[of])
 		add(of, "/isDefault", of == v.r.PostFormValue("default"))
 		add(of, "/type", map[bool]string{true: "Control", false: "Treatment"}[of == v.r.PostFormValue("control")])
 	}

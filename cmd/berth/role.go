@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,7 +110,7 @@ func (c *cli) assignments(ctx context.Context, cl *client.Client, g *grant, all 
 	shown := []client.Object{}
 	for _, o := range found {
 		for _, r := range roles {
-			if strings.EqualFold(str(r, "name"), tail(str(o, "properties", "roleDefinitionId"))) {
+			if strings.EqualFold(str(r, "name"), lastWord(str(o, "properties", "roleDefinitionId"))) {
 				o["roleDefinitionName"] = str(r, "properties", "roleName")
 			}
 		}
@@ -120,23 +121,12 @@ func (c *cli) assignments(ctx context.Context, cl *client.Client, g *grant, all 
 			}
 		}
 		role := g.role == "" || strings.EqualFold(g.role, str(o, "roleDefinitionName")) ||
-			strings.EqualFold(tail(g.role), tail(str(o, "properties", "roleDefinitionId")))
-		if role && (g.assignee == "" || containsFold(ids, g.assignee)) {
+			strings.EqualFold(lastWord(g.role), lastWord(str(o, "properties", "roleDefinitionId")))
+		if role && (g.assignee == "" || slices.ContainsFunc(ids, func(id string) bool { return strings.EqualFold(id, g.assignee) })) {
 			shown = append(shown, o)
 		}
 	}
 	return shown, nil
-}
-
-func tail(id string) string { return id[strings.LastIndex(id, "/")+1:] }
-
-func containsFold(all []string, one string) bool {
-	for _, s := range all {
-		if strings.EqualFold(s, one) {
-			return true
-		}
-	}
-	return false
 }
 
 func assignmentTable(v any) []row {
