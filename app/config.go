@@ -34,10 +34,12 @@ type Config struct {
 	Egress        string   `json:"egress"`             // what pods on real nodes reach outside of their cluster: any | none
 	Python        string   `json:"python"`             // environments that ask for another Python: nearest (runs them) | exact (refuses)
 	ImageRegistry string   `json:"imageRegistry"`      // registry and folder from which connected clusters pull the images of models
-	FilesMax      string   `json:"filesMax"`           // what files of models and services may take: 200GB, 80% of the disk, none
-	OTLPEndpoint  string   `json:"otlpEndpoint"`       // where routers send spans of requests, by OTLP over HTTP; nowhere when empty
-	LogFormat     string   `json:"logFormat"`          // text | json
-	LogLevel      string   `json:"logLevel"`           // debug | info | warn | error
+	// RegistryMirrors are host=URL: what local nodes pull of a host comes from there, if it is there.
+	RegistryMirrors []string `json:"registryMirrors"`
+	FilesMax        string   `json:"filesMax"`     // what files of models and services may take: 200GB, 80% of the disk, none
+	OTLPEndpoint    string   `json:"otlpEndpoint"` // where routers send spans of requests, by OTLP over HTTP; nowhere when empty
+	LogFormat       string   `json:"logFormat"`    // text | json
+	LogLevel        string   `json:"logLevel"`     // debug | info | warn | error
 }
 
 // nodesAuto is the value of Nodes that leaves the choice to the machine.
@@ -164,6 +166,12 @@ var settings = []setting{
 		usage: "registry and folder, such as registry.example.com/berth, to which this server pushes what serves models, and from which " +
 			"connected clusters pull it",
 		text: func(c *Config) *string { return &c.ImageRegistry },
+	},
+	{
+		flag: "registry-mirror",
+		usage: "host=URL of a registry that nodes of local clusters ask first for the images of the host, such as " +
+			"docker.io=https://mirror.example.com (repeatable)",
+		list: func(c *Config) *[]string { return &c.RegistryMirrors },
 	},
 	{
 		flag: "files-max", usage: "what the files of models and services may take: a size such as 200GB, a part of the disk such as 80%, or none",

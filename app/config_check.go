@@ -64,6 +64,9 @@ func (c *Config) checkValues() error {
 			return fmt.Errorf("--image-registry: %w", err)
 		}
 	}
+	if _, err := c.registryMirrors(); err != nil {
+		return err
+	}
 	if _, err := c.controlPlane(); err != nil {
 		return err
 	}
@@ -132,6 +135,17 @@ func (c *Config) controlPlane() (map[string][]netip.Prefix, error) {
 		out[location] = append(out[location], p.Masked())
 	}
 	return out, nil
+}
+
+func (c *Config) registryMirrors() (all []images.Mirror, err error) {
+	for _, text := range c.RegistryMirrors {
+		m, err := images.ParseMirror(text)
+		if err != nil {
+			return nil, fmt.Errorf("--registry-mirror: %w", err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
 }
 
 func (c *Config) level() (slog.Level, error) {

@@ -20,6 +20,7 @@ import (
 	"berth.dev/berth/disk"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/images"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 )
 
@@ -44,7 +45,11 @@ func (s *server) openRegistry(ctx context.Context) (err error) {
 	done := make(chan struct{})
 	go func() { defer close(done); s.tendImages(run) }()
 	s.onStop(func() error { cancel(); <-done; return nil })
-	if err := s.images.SetHosts(s.hostsWithPort()); err != nil {
+	mirrors, err := s.config.registryMirrors()
+	if err != nil {
+		return err
+	}
+	if err := s.images.SetHosts(s.hostsWithPort(), mirrors); err != nil {
 		return err
 	}
 	if runtime.GOOS != "linux" { // there are no real nodes
@@ -67,11 +72,20 @@ func (s *server) openRegistry(ctx context.Context) (err error) {
 	if err := os.Chmod(path, 0o666); err != nil { // #nosec: only the owner enters the data folder, and the ids of nodes are others
 		return err
 	}
-	web := &http.Server{Handler: patient(s.images.Registry(images.RegistryOptions{Log: s.log, ReadOnly: true, Own: s.isOwnHost})),
+	options := images.RegistryOptions{Log: s.log, ReadOnly: true, Own: s.isOwnHost,
+		Upstreams: s.images.NewUpstreams(mirrors, registryTransport())}
+	web := &http.Server{Handler: patient(s.images.Registry(options)),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	go func() { _ = web.Serve(netutil.LimitListener(l, maxPulls)) }() // until it is stopped
 	s.onStop(func() error { return s.shutdown(web) })
 	return nil
+}
+
+// registryTransport reaches the registries that pods name, and neither this machine nor its neighbours.
+func registryTransport() http.RoundTripper {
+	guard := kube.Guard{NotHere: true}
+	return &http.Transport{DialContext: guard.Dial, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
+		ResponseHeaderTimeout: stall, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 8}
 }
 
 // maxPulls is how many connections of nodes the registry has at a time. A pod in the network of its node can open some too.

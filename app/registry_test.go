@@ -5,16 +5,20 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
+	memory "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -220,13 +224,17 @@ func TestRegistryRefuses(t *testing.T) {
 	}
 }
 
-// TestRegistryOfNodes: pods run images that were pushed, and imported ones, with imagePullPolicy Always too: then the node asks each time.
+// TestRegistryOfNodes: pods run images that were pushed, imported ones, and those of a mirror, with imagePullPolicy Always too: then the
+// node asks each time. The mirror is asked once for a layer that two clusters need.
 func TestRegistryOfNodes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts nodes")
 	}
 	realNodes(t)
-	s := apptest.New(t, func(c *app.Config) { c.Nodes = berth.NodesReal })
+	mirror, fetched := mirrorOf(t, pauseImage(t, "mirrored"))
+	s := apptest.New(t, func(c *app.Config) {
+		c.Nodes, c.RegistryMirrors = berth.NodesReal, []string{"registry.example=" + mirror}
+	})
 	as := registryClient(s, s.ClientID, s.ClientSecret)
 	image := pauseImage(t)
 	pushed := reference(t, s, "team/pause:1")
@@ -241,14 +249,17 @@ func TestRegistryOfNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.MakeWorkspace("rg", "wspace")
+	s.Succeed(s.Do(http.MethodPut, s.Cluster("rg", "other"), apptest.ClusterOf(1, size)))
+	runPod(t, s, apiOf(t, s, "other"), client.Object{"name": "mirrored", "image": mirrored, "args": []any{"check"}})
+	s.Succeed(s.Do(http.MethodDelete, s.Cluster("rg", "other"), nil))
 	s.Succeed(s.Do(http.MethodPut, s.Cluster("rg", "k"), apptest.ClusterOf(1, size)))
-	api, err := client.OpenKubernetes(s.ClusterKeys(s.Cluster("rg", "k")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer api.Close()
-	for pod, image := range map[string]string{"host": pushed.Name(), "own": "berth.dev/team/pause:1", "imported": "example.com/pause:1"} {
+	api := apiOf(t, s, "k")
+	for pod, image := range map[string]string{"host": pushed.Name(), "own": "berth.dev/team/pause:1", "imported": "example.com/pause:1",
+		"mirrored": mirrored} {
 		runPod(t, s, api, client.Object{"name": pod, "image": image, "imagePullPolicy": "Always", "args": []any{"check"}})
+	}
+	if n := fetched(); n != 1 {
+		t.Errorf("the mirror was asked %d times for the layer", n)
 	}
 	s.Until("the node to have both", func() bool {
 		all, err := app.ListImages(s.Dir)
@@ -269,6 +280,50 @@ func TestRegistryOfNodes(t *testing.T) {
 	})
 }
 
+// mirrored is the image of the mirror, by the host that it mirrors.
+const mirrored = "registry.example/team/mirrored:1"
+
+// mirrorOf is a registry with that image, and how often it was asked for its layer.
+func mirrorOf(t *testing.T, image v1.Image) (address string, fetched func() int) {
+	t.Helper()
+	layers, err := image.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := memory.New(memory.Logger(log.New(io.Discard, "", 0)))
+	var n atomic.Int32
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, layer.String()) {
+			n.Add(1)
+		}
+		have.ServeHTTP(w, r)
+	}))
+	t.Cleanup(web.Close)
+	to, err := name.ParseReference(strings.Replace(mirrored, "registry.example", strings.TrimPrefix(web.URL, "http://"), 1))
+	if err == nil {
+		err = remote.Write(to, image)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return web.URL, func() int { return int(n.Load()) }
+}
+
+// apiOf is the API of a cluster.
+func apiOf(t *testing.T, s *apptest.Server, cluster string) *client.Kubernetes {
+	t.Helper()
+	api, err := client.OpenKubernetes(s.ClusterKeys(s.Cluster("rg", cluster)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(api.Close)
+	return api
+}
+
 // layersAreShared: the files of the image are on the machine once, and the cluster has a link to them.
 func layersAreShared(t *testing.T, s *apptest.Server) {
 	t.Helper()
@@ -284,8 +339,8 @@ func layersAreShared(t *testing.T, s *apptest.Server) {
 	}
 }
 
-// pauseImage is an image of a program that ends at once when its argument is "check".
-func pauseImage(t *testing.T) v1.Image {
+// pauseImage is an image of a program that ends at once when its argument is "check". Files that have no content make it another one.
+func pauseImage(t *testing.T, more ...string) v1.Image {
 	t.Helper()
 	program, err := os.ReadFile(filepath.Join(filepath.Dir(apptest.KubeBinary(t)), "nodes", "pause"))
 	if err != nil {
@@ -298,6 +353,11 @@ func pauseImage(t *testing.T) v1.Image {
 	}
 	if _, err := w.Write(program); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range more {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeReg}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -31,9 +31,10 @@ type place struct {
 }
 
 var clients = []client{
+	// The order is that of docs/compatibility.md. Two are tested at a time: those that need real nodes and others take turns.
 	python("azureml", "azureml-core (Python SDK v1)", `azureml-core==(\S+)`),
-	python("examples", "examples/, with azureml-core and azure-ai-ml", `azure-ai-ml==(\S+)`),
 	python("az", "Azure CLI", `azure-cli==(\S+)`),
+	python("examples", "examples/, with azureml-core and azure-ai-ml", `azure-ai-ml==(\S+)`),
 	python("az245", "Azure CLI as Debian 12 has it,", `azure-cli==(\S+)`),
 	python("azml", "azure-ai-ml (Python SDK v2)", `azure-ai-ml==(\S+)`),
 	{
@@ -110,23 +111,23 @@ func (c client) pinned(root string) (string, error) {
 }
 
 // test runs the client's tests against a server that is made for them, and reads what they report.
-func (c client) test(ctx context.Context, root string) (report, error) {
+func (c client) test(ctx context.Context, t trial) (report, error) {
 	r := report{title: c.title}
 	var err error
-	if r.version, err = c.pinned(root); err != nil {
+	if r.version, err = c.pinned(t.root); err != nil {
 		return r, err
 	}
-	s, err := startServer(ctx, root)
+	s, err := startServer(ctx, t.root)
 	if err != nil {
 		return r, err
 	}
 	defer s.stop()
-	at := c.place(root)
+	at := c.place(t.root)
 	file := filepath.Join(s.dir, "report.jsonl")
 	command := c.command(at)
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = at.tests
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = t.out, t.out
 	cmd.Env = append(s.env, "COMPAT_REPORT="+file, "COMPAT_CLIENT="+at.home, "NODE_PATH="+at.home+"/node_modules",
 		"PYTHONPYCACHEPREFIX="+at.home+"/pycache")
 	failed := cmd.Run()

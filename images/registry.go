@@ -38,6 +38,8 @@ type RegistryOptions struct {
 	ReadOnly bool // for nodes, which only pull what they can run
 	// Own reports whether a host and port, as they stand in the name of an image, mean this registry itself.
 	Own func(host string) bool
+	// Upstreams are asked for what nodes want of other registries; nil: they ask themselves.
+	Upstreams *Upstreams
 }
 
 // Registry serves the images by the OCI distribution protocol. The repository of an image is its whole name: example.com/model. To a
@@ -49,9 +51,9 @@ func (s *Store) Registry(o RegistryOptions) http.Handler {
 			call.left = maxManifest
 			r.Body = call
 		}
-		var backend ociregistry.Interface = registry{store: s, namespace: r.URL.Query().Get("ns"), own: o.Own, node: o.ReadOnly}
+		var backend ociregistry.Interface = registry{store: s, own: o.Own}
 		if o.ReadOnly {
-			backend = ocifilter.ReadOnly(backend)
+			backend = ocifilter.ReadOnly(s.forNode(o, r))
 		}
 		ociserver.New(backend, &ociserver.Options{MaxListPageSize: maxNames, WriteError: call.refuse}).ServeHTTP(w, r)
 	})
@@ -93,6 +95,8 @@ func (c *call) refuse(w http.ResponseWriter, r *http.Request, err error) {
 			err = ociregistry.ErrSizeInvalid
 		}
 	case r.Context().Err() != nil: // the same
+	case errors.Is(err, ociregistry.ErrUnauthorized):
+		w.Header().Set("WWW-Authenticate", `Basic realm="the registry of the image"`)
 	case !errors.As(err, &known) && !errors.As(err, &status):
 		c.Log.Error("the registry of images failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		err = errors.New("the server could not do this; its log says why")
@@ -150,6 +154,9 @@ func unknown(err, of error) error {
 	return err
 }
 
+// blobType is what the protocol says that a blob is.
+const blobType = "application/octet-stream"
+
 // blobReader is a file with what the protocol says of it.
 type blobReader struct {
 	io.Reader
@@ -163,7 +170,7 @@ func (b blobReader) Descriptor() ocispec.Descriptor { return b.is }
 // ResolveBlob answers for a blob of whichever image: who may ask for one may ask for all.
 func (r registry) ResolveBlob(_ context.Context, _ string, d digest.Digest) (ocispec.Descriptor, error) {
 	n, err := r.store.size(d)
-	return ocispec.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: n}, unknown(err, ociregistry.ErrBlobUnknown)
+	return ocispec.Descriptor{MediaType: blobType, Digest: d, Size: n}, unknown(err, ociregistry.ErrBlobUnknown)
 }
 
 // GetBlob reads a blob.

@@ -70,6 +70,9 @@ func Open(dir string) (*Store, error) {
 func (s *Store) blobs() string   { return filepath.Join(s.dir, "blobs", "sha256") }
 func (s *Store) uploads() string { return filepath.Join(s.dir, "uploads") }
 
+// pulled has the blobs that came from other registries (pull.go).
+func (s *Store) pulled() string { return filepath.Join(s.dir, "pulled") }
+
 // blob is the path of a blob. d is valid.
 func (s *Store) blob(d digest.Digest) string { return filepath.Join(s.blobs(), d.Encoded()) }
 
@@ -293,13 +296,20 @@ func (s *Store) drop(which func(ocispec.Descriptor) bool) error {
 	return err
 }
 
-// hostsAnnotation says in the index which hosts, in the names of images, mean the registry of this server. Nodes read it.
-const hostsAnnotation = "berth.dev/hosts"
+// The index says which hosts, in the names of images, mean the registry of this server, and for which it asks mirrors. Nodes read that.
+const (
+	hostsAnnotation   = "berth.dev/hosts"
+	mirrorsAnnotation = "berth.dev/mirrors"
+)
 
-// SetHosts notes under which hosts, with their ports, the registry of this server is known.
-func (s *Store) SetHosts(hosts []string) error {
+// SetHosts notes under which hosts, with their ports, the registry of this server is known, and which have mirrors.
+func (s *Store) SetHosts(hosts []string, mirrors []Mirror) error {
+	var mirrored []string
+	for _, m := range mirrors {
+		mirrored = append(mirrored, m.Host)
+	}
 	return s.change(func(index *ocispec.Index) error {
-		index.Annotations = map[string]string{hostsAnnotation: strings.Join(hosts, " ")}
+		index.Annotations = map[string]string{hostsAnnotation: strings.Join(hosts, " "), mirrorsAnnotation: strings.Join(mirrored, " ")}
 		return nil
 	})
 }

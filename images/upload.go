@@ -26,7 +26,7 @@ func (r registry) PushBlob(_ context.Context, _ string, want ocispec.Descriptor,
 	}
 	d, err := r.store.put(from, want.Digest)
 	if err == nil {
-		d.MediaType = "application/octet-stream"
+		d.MediaType = blobType
 	}
 	return d, pushFailed(err)
 }
@@ -138,7 +138,7 @@ func (u *upload) Commit(want digest.Digest) (ocispec.Descriptor, error) {
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
-	d, err := u.store.keep(u.file.Name(), ocispec.Descriptor{MediaType: "application/octet-stream", Digest: sum.Digest(), Size: n}, want)
+	d, err := u.store.keep(u.file.Name(), ocispec.Descriptor{MediaType: blobType, Digest: sum.Digest(), Size: n}, want)
 	if err != nil {
 		return d, errors.Join(pushFailed(err), os.Remove(u.file.Name()))
 	}

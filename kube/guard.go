@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,6 +18,8 @@ type Guard struct {
 	Allowed []netip.Prefix
 	// Own are the addresses that this server listens on. It never connects to itself.
 	Own []netip.AddrPort
+	// NotHere refuses every address of this machine, not only loopback.
+	NotHere bool
 }
 
 // check judges one address.
@@ -33,12 +36,21 @@ func (g *Guard) check(at netip.AddrPort) error {
 		}
 	}
 	switch {
-	case ip.IsLoopback(), ip.IsUnspecified():
+	case ip.IsLoopback(), ip.IsUnspecified(), g.NotHere && isHere(ip):
 		return refused(at, "is this machine itself")
 	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip == metadataV6:
 		return refused(at, "is link-local, where clouds keep their secrets")
 	}
 	return nil
+}
+
+// isHere reports whether this machine has the address.
+func isHere(ip netip.Addr) bool {
+	all, err := net.InterfaceAddrs()
+	return err != nil || slices.ContainsFunc(all, func(a net.Addr) bool {
+		n, is := a.(*net.IPNet)
+		return is && n.IP.Equal(ip.AsSlice())
+	})
 }
 
 // metadataV6 is where one cloud has its metadata in IPv6; the others are link-local.

@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 
@@ -37,5 +38,22 @@ func TestGuard(t *testing.T) {
 		if err := kube.CheckAddress(open, at); (err == nil) != want.open {
 			t.Errorf("%s, loopback allowed: %v", address, err)
 		}
+	}
+}
+
+// TestGuardNotHere: what no cluster of this machine may be asked for, its other addresses refuse too.
+func TestGuardNotHere(t *testing.T) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		ip, _ := netip.AddrFromSlice(a.(*net.IPNet).IP)
+		if err := kube.CheckAddress(&kube.Guard{NotHere: true}, netip.AddrPortFrom(ip, 443)); err == nil {
+			t.Errorf("%s is not refused", ip)
+		}
+	}
+	if err := kube.CheckAddress(&kube.Guard{NotHere: true}, netip.MustParseAddrPort("203.0.113.1:443")); err != nil {
+		t.Error(err)
 	}
 }

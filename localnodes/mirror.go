@@ -15,8 +15,11 @@ import (
 // registriesDir is where containerd looks which registries it asks for the images of a host, each time that it pulls one.
 const registriesDir = insideRun + "/registries"
 
-// hostsAnnotation says in the index of the server's images which hosts mean the server's own registry (images/store.go).
-const hostsAnnotation = "berth.dev/hosts"
+// The index of the server's images says which hosts mean the server's own registry, and for which it asks mirrors (images/store.go).
+const (
+	hostsAnnotation   = "berth.dev/hosts"
+	mirrorsAnnotation = "berth.dev/mirrors"
+)
 
 // registrySocket is where the server answers.
 const registrySocket = insideImages + "/registry.sock"
@@ -29,6 +32,15 @@ const mirror = `[host."http://` + registryAddress + `"]
   capabilities = ["pull", "resolve"]
 `
 
+// partsOnly asks it for the parts of an image, once the image's own registry has said which they are: the server has fetched them for another
+// cluster, or fetches them for all. The registry itself says who may have the image.
+const partsOnly = `[host."http://` + registryAddress + `"]
+  capabilities = ["pull"]
+`
+
+// otherHosts is what containerd does for hosts without a file.
+const otherHosts = "_default"
+
 // only leaves out the host itself: it is the server, which cannot be reached from here.
 const only = `server = "http://` + registryAddress + `"
 `
@@ -36,9 +48,9 @@ const only = `server = "http://` + registryAddress + `"
 // mirroring is held by the node that writes: the files are those of all nodes.
 var mirroring sync.Mutex
 
-// offerMirror lets containerd ask the server's registry for images of those hosts of which the server has one, before the host itself. Then
-// imagePullPolicy: Always is possible for them. It is not asked for others: containerd tells of the first registry that it asked, and what
-// is wrong with the other one would not be seen.
+// offerMirror lets containerd ask the server's registry for images of those hosts of which the server has one or knows a mirror, before the
+// host itself. Then imagePullPolicy: Always is possible for them. It is not asked which image others have: containerd tells of the first
+// registry that it asked, and what is wrong with the other one would not be seen.
 func offerMirror() error {
 	mirroring.Lock()
 	defer mirroring.Unlock()
@@ -46,9 +58,12 @@ func offerMirror() error {
 	if err != nil {
 		return err
 	}
-	files := map[string]string{}
+	files := map[string]string{otherHosts: partsOnly}
 	if _, err := os.Stat(registrySocket); err != nil { // these nodes have no server
-		index = ocispec.Index{}
+		index, files = ocispec.Index{}, map[string]string{}
+	}
+	for _, host := range strings.Fields(index.Annotations[mirrorsAnnotation]) {
+		files[host] = mirror
 	}
 	for _, d := range index.Manifests {
 		host, _, _ := strings.Cut(d.Annotations[ocispec.AnnotationRefName], "/")
@@ -59,7 +74,7 @@ func offerMirror() error {
 	}
 	var errs []error
 	for host, text := range files {
-		if !registryHost.MatchString(host) || host == "." || host == ".." {
+		if host != otherHosts && !registryHost.MatchString(host) || host == "." || host == ".." {
 			errs = append(errs, fmt.Errorf("%q is no host of a registry", host))
 			continue
 		}
