@@ -17,8 +17,11 @@ SUM     := $(GO) run gotest.tools/gotestsum@v1.13.0 --format standard-quiet --re
 gotest   = $(if $(RETRY),mkdir -p "$(CURDIR)/dist/flaky" && $(SUM) --rerun-fails-report "$(CURDIR)/dist/flaky/$(1)" --packages ./... -- $(2),$(GO) test $(2) ./...)
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# Flags of tests: without debug information, which only a debugger reads, they link sooner.
+TEST    := -trimpath -ldflags=-w
+
 .DEFAULT_GOAL := help
-.PHONY: help build kube nodes demo test test-browser check lint compat compat-write bench crash fuzz cross clean FORCE
+.PHONY: help build kube nodes demo test test-browser check format lint compat compat-write bench crash fuzz cross clean FORCE
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,22 +48,24 @@ demo: build ## start a control plane and do the main job before your eyes
 
 test: build ## every test of the three modules, on real Kubernetes
 	@echo "== tests of the main module $(RACE)"
-	@export BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" && $(call gotest,main,-trimpath $(RACE) -timeout 30m)
+	@export BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" && $(call gotest,main,$(TEST) -vet=off $(RACE) -timeout 30m)
 	@echo "== tests of files with Azure's storage library"
-	@cd blob/azure/sdk && $(call gotest,sdk,-trimpath -timeout 5m)
+	@cd blob/azure/sdk && $(call gotest,sdk,$(TEST) -timeout 5m)
 	@echo "== tests of localkube"
-	@cd localkube && export BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 && $(call gotest,localkube,-trimpath -timeout 20m)
+	@cd localkube && export BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 && $(call gotest,localkube,$(TEST) -timeout 20m)
 	@echo "== tests of localnodes"
-	@cd localnodes && export CGO_ENABLED=0 && $(call gotest,localnodes,-trimpath -timeout 10m)
+	@cd localnodes && export CGO_ENABLED=0 && $(call gotest,localnodes,$(TEST) -timeout 10m)
 
 test-browser: build ## the web page in a real browser (Chromium and axe-core; installs what is missing where it may)
 	@command -v chromium chromium-browser google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium fonts-noto-cjk; }
 	@cd browser && npm install --silent --no-fund --no-audit --no-package-lock
-	@cd browser && export BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 && $(call gotest,browser,-trimpath -count=1 -timeout 25m)
+	@cd browser && export BERTH_KUBE_BIN="$(CURDIR)/bin/berth-kube" CGO_ENABLED=0 && $(call gotest,browser,$(TEST) -count=1 -timeout 25m)
 
-check: lint ## the quick loop: format, lint (which vets), and the tests that start no cluster
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+check: lint format ## the quick loop: format, lint (which vets), and the tests that start no cluster
 	@$(GO) test -short . ./catalog/... ./korean/... ./rules/... ./wire/... ./store/... ./blob/... ./identity/... ./client/... ./router/... ./bundle/... ./serving/... ./models/... ./images/... ./cmd/...
+
+format: ## says what gofmt would change
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 
 lint: ## golangci-lint, built from source the first time
 	@$(GO) run $(LINT) run ./...
