@@ -11,10 +11,20 @@ import (
 	"berth.dev/berth/catalog"
 )
 
-// allow reports whether an action of Resource Manager, in lower case, is among the actions and not among the notActions.
-func allow(p *catalog.Permissions, action string) bool {
-	return slices.ContainsFunc(p.Actions, func(pattern string) bool { return matches(pattern, action) }) &&
-		!slices.ContainsFunc(p.NotActions, func(pattern string) bool { return matches(pattern, action) })
+// allow reports whether an action, in lower case, is among those that permissions have, and not among those that they take away.
+func allow(have, not []string, action string) bool {
+	return slices.ContainsFunc(have, func(pattern string) bool { return matches(pattern, action) }) &&
+		!slices.ContainsFunc(not, func(pattern string) bool { return matches(pattern, action) })
+}
+
+// allowAction is about an action of Resource Manager.
+func allowAction(p *catalog.Permissions, action string) bool {
+	return allow(p.Actions, p.NotActions, action)
+}
+
+// allowData is about an action on the data of a resource.
+func allowData(p *catalog.Permissions, action string) bool {
+	return allow(p.DataActions, p.NotDataActions, action)
 }
 
 // GiveRoles is the right to assign roles. With it a principal may give itself every other right.
@@ -68,7 +78,18 @@ func lower(actions []string) []string {
 func (p *Policy) May(principal, action, scope string) bool {
 	at, action := p.of[strings.ToLower(principal)], strings.ToLower(action)
 	for s := range outward(strings.ToLower(scope)) {
-		if allows(at[s], action) {
+		if allows(at[s], action, allowAction) {
+			return true
+		}
+	}
+	return false
+}
+
+// MayData reports the same of an action on the data of resources.
+func (p *Policy) MayData(principal, action, scope string) bool {
+	at, action := p.of[strings.ToLower(principal)], strings.ToLower(action)
+	for s := range outward(strings.ToLower(scope)) {
+		if allows(at[s], action, allowData) {
 			return true
 		}
 	}
@@ -82,7 +103,7 @@ func (p *Policy) MayInside(principal, action, scope string) bool {
 	}
 	action, scope = strings.ToLower(action), strings.ToLower(scope)
 	for at, role := range p.of[strings.ToLower(principal)] {
-		if within(at, scope) && allows(role, action) {
+		if within(at, scope) && allows(role, action, allowAction) {
 			return true
 		}
 	}
@@ -128,7 +149,7 @@ func outward(scope string) iter.Seq[string] {
 	}
 }
 
-func allows(role []catalog.Permissions, action string) bool {
+func allows(role []catalog.Permissions, action string, allow func(*catalog.Permissions, string) bool) bool {
 	for i := range role {
 		if allow(&role[i], action) {
 			return true

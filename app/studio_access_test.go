@@ -10,8 +10,8 @@ import (
 	"berth.dev/berth/app/apptest"
 )
 
-// pagesAs sends the forms of the studio as a caller that has signed in.
-func pagesAs(t *testing.T, c *apptest.Server) func(method string, form url.Values) (status int, text string) {
+// signedIn asks for pages of the studio as a caller that has signed in.
+func signedIn(t *testing.T, c *apptest.Server) func(method, path string, form url.Values) (status int, text string) {
 	t.Helper()
 	ask := studioOf(t, c)
 	status, h, text := ask(http.MethodPost, "/studio/sign-in", "", url.Values{"client": {c.ClientID}, "secret": {c.ClientSecret}})
@@ -19,10 +19,57 @@ func pagesAs(t *testing.T, c *apptest.Server) func(method string, form url.Value
 	if status != http.StatusSeeOther || cookie == "" {
 		t.Fatalf("no sign-in: %d %s", status, text)
 	}
+	return func(method, path string, form url.Values) (int, string) {
+		t.Helper()
+		status, _, text := ask(method, path, cookie, form)
+		return status, html.UnescapeString(text)
+	}
+}
+
+// pagesAs is about the page of roles.
+func pagesAs(t *testing.T, c *apptest.Server) func(method string, form url.Values) (status int, text string) {
+	t.Helper()
+	ask := signedIn(t, c)
 	return func(method string, form url.Values) (int, string) {
 		t.Helper()
-		status, _, text := ask(method, "/studio/access", cookie, form)
-		return status, html.UnescapeString(text)
+		return ask(method, "/studio/access", form)
+	}
+}
+
+// TestStudioBarred: buttons say which right is missing, to those who lack it, and to nobody else.
+func TestStudioBarred(t *testing.T) {
+	s := apptest.New(t)
+	s.MakeWorkspace("team", "vision")
+	s.Succeed(s.Do(http.MethodPut, s.Cluster("team", "edge"), apptest.ClusterOf(1, size)))
+	ann, eve := s.NewCaller("ann"), s.NewCaller("eve")
+	s.Assign(ann.ObjectID, reader, "/subscriptions/"+s.SubscriptionID)
+	s.Assign(eve.ObjectID, reader, "/subscriptions/"+s.SubscriptionID)
+	s.Assign(eve.ObjectID, contributor, s.Workspace("team", "vision")) // which has nothing to do with clusters
+	const ml, aks = "Microsoft.MachineLearningServices/workspaces", "Microsoft.ContainerService/managedClusters"
+	pages := map[string][]string{
+		"/studio/workspaces":              {ml + "/write", ml + "/delete"},
+		"/studio/clusters":                {aks + "/write", "Microsoft.Kubernetes/connectedClusters/write"},
+		"/studio/k/team/managed/edge":     {aks + "/write", aks + "/delete", aks + "/check/action"},
+		"/studio/w/team/vision":           {ml + "/computes/write"},
+		"/studio/w/team/vision/models":    {ml + "/models/write"},
+		"/studio/w/team/vision/endpoints": {ml + "/services/write"},
+		"/studio/access":                  {"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete"},
+	}
+	owner, asAnn, asEve := signedIn(t, s), signedIn(t, ann.Server), signedIn(t, eve.Server)
+	for page, rights := range pages {
+		for _, right := range rights {
+			title := `aria-disabled="true" title="You need the right '` + right + `' for this."`
+			if status, text := asAnn(http.MethodGet, page, nil); status != http.StatusOK || !strings.Contains(text, title) {
+				t.Errorf("%s does not tell a reader of %s: %d", page, right, status)
+			}
+			status, text := asEve(http.MethodGet, page, nil)
+			if own := strings.HasPrefix(right, ml+"/") && right != ml+"/write"; status != http.StatusOK || strings.Contains(text, title) == own {
+				t.Errorf("%s tells who may change the workspace of %s: %v, %d", page, right, !own, status)
+			}
+		}
+		if status, text := owner(http.MethodGet, page, nil); status != http.StatusOK || strings.Contains(text, "aria-disabled") {
+			t.Errorf("%s bars the owner: %d", page, status)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (s *Server) scope(t target, path string) string {
 	switch {
 	case t.service != nil && !strings.HasPrefix(t.service.path, "subscriptions/"):
 		return "/"
-	case t.service == &permissionsRow || t.service == &denialsRow:
+	case t.service == &permissionsRow || t.service == &denialsRow || t.service == &checkRow:
 		return scopeBefore(path)
 	case t.service != nil:
 		return path
@@ -103,24 +104,25 @@ func (s *Server) scope(t target, path string) string {
 	return t.id.String()
 }
 
-// permissionsRow and denialsRow are what Microsoft.Authorization answers at every scope: what the caller may do there, and what is denied
-// to some, which Berth does not have.
+// What Microsoft.Authorization answers at every scope: what the caller may do there, what is denied to some, which Berth does not have,
+// and whether a principal may do something.
 var (
 	permissionsRow = service{path: "subscriptions/{}/…/permissions", name: "permissions", method: http.MethodGet,
 		right: "Microsoft.Authorization/permissions/read"}
 	denialsRow = service{path: "subscriptions/{}/…/denyAssignments", name: "denyassignments", method: http.MethodGet,
 		right: "Microsoft.Authorization/denyAssignments/read", serve: (*Server).none}
+	checkRow = service{path: "subscriptions/{}/…/checkAccess", name: "checkaccess", method: http.MethodPost, right: permissionsRow.right}
 )
 
-func init() { permissionsRow.serve = (*Server).listPermissions }
+func init() { permissionsRow.serve, checkRow.serve = (*Server).listPermissions, (*Server).checkAccess }
 
-// parseAuthorization finds these two.
+// parseAuthorization finds these.
 func parseAuthorization(words []string) (t target, found bool) {
 	n := len(words)
 	if n < 5 || !strings.EqualFold(words[n-3], "providers") || !strings.EqualFold(words[n-2], "Microsoft.Authorization") {
 		return target{}, false
 	}
-	for _, row := range []*service{&permissionsRow, &denialsRow} {
+	for _, row := range []*service{&permissionsRow, &denialsRow, &checkRow} {
 		if strings.EqualFold(words[n-1], row.path[strings.LastIndex(row.path, "/")+1:]) {
 			return target{service: row}, true
 		}
@@ -139,6 +141,48 @@ func (s *Server) listPermissions(q *request, _ target) (*response, error) {
 	value := []any{}
 	for _, p := range q.policy.Of(q.caller.ObjectID, scopeBefore(q.path)) {
 		value = append(value, wire.Permissions(p))
+	}
+	return ok(wire.Object{"value": value}), nil
+}
+
+// maxChecks is how many actions one request may ask about.
+const maxChecks = 100
+
+// checkAccess answers which of some actions a principal may do at a scope. About oneself everybody may ask who has a role; about others
+// who may read role assignments there.
+func (s *Server) checkAccess(q *request, _ target) (*response, error) {
+	var in struct {
+		Subject struct {
+			Attributes struct{ ObjectID string }
+		}
+		Actions []struct {
+			ID           string
+			IsDataAction bool
+		}
+	}
+	if err := wire.Decode(q.body, &in); err != nil {
+		return nil, err
+	}
+	if len(in.Actions) == 0 || len(in.Actions) > maxChecks {
+		return nil, berth.Errorf(berth.CodeInvalidRequest, "Name 1 to %d actions to check: {\"actions\": [{\"id\": "+
+			"\"Microsoft.Compute/virtualMachines/read\"}]}.", maxChecks)
+	}
+	scope, who := scopeBefore(q.path), cmp.Or(in.Subject.Attributes.ObjectID, q.caller.ObjectID)
+	const others = berth.TypeRoleAssignment + "/read"
+	if !strings.EqualFold(who, q.caller.ObjectID) && !q.policy.May(q.caller.ObjectID, others, scope) {
+		return nil, q.denied(others, scope)
+	}
+	value := []any{}
+	for _, a := range in.Actions {
+		may := q.policy.May
+		if a.IsDataAction {
+			may = q.policy.MayData
+		}
+		decision := "NotAllowed"
+		if may(who, a.ID, scope) {
+			decision = "Allowed"
+		}
+		value = append(value, wire.Object{"actionId": a.ID, "isDataAction": a.IsDataAction, "accessDecision": decision})
 	}
 	return ok(wire.Object{"value": value}), nil
 }

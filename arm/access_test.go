@@ -163,6 +163,48 @@ func TestListsByRole(t *testing.T) {
 	m.get(m.account + "/providers/Microsoft.Authorization/denyAssignments")
 }
 
+// TestCheckAccess: who has a role may ask what it may do, and who may read assignments what others may do.
+func TestCheckAccess(t *testing.T) {
+	m := newTeam(t)
+	one := m.with(reader, m.account)
+	const check = "/providers/Microsoft.Authorization/checkAccess"
+	ask := func(about string) object {
+		return object{"Subject": object{"Attributes": object{"ObjectId": about}}, "Actions": []any{
+			object{"Id": "Microsoft.Storage/storageAccounts/read"}, object{"Id": "Microsoft.Storage/storageAccounts/write"},
+			object{"Id": "Microsoft.Storage/storageAccounts/read", "IsDataAction": true}}}
+	}
+	decisions := func(c *apptest.Server, scope, about string) string {
+		t.Helper()
+		got := c.Want(http.StatusOK, c.Do("POST", scope+check, ask(about)))
+		var out []string
+		for i := range 3 {
+			out = append(out, fmt.Sprint(apptest.At(got.Body, fmt.Sprintf("value.%d.accessDecision", i))))
+		}
+		return strings.Join(out, " ")
+	}
+	for _, about := range []string{"", one.ObjectID} {
+		if got := decisions(one.Server, m.account, about); got != "Allowed NotAllowed NotAllowed" {
+			t.Errorf("a reader about %q: %s", about, got)
+		}
+	}
+	if got := decisions(one.Server, m.other, ""); got != "NotAllowed NotAllowed NotAllowed" {
+		t.Errorf("elsewhere: %s", got)
+	}
+	if got := decisions(m.Server, m.account, one.ObjectID); got != "Allowed NotAllowed NotAllowed" {
+		t.Errorf("the owner about the reader: %s", got)
+	}
+	two := m.with(keyOperator, m.account)
+	if r := two.Do("POST", m.account+check, ask(one.ObjectID)); r.Status != http.StatusForbidden ||
+		!strings.Contains(r.Text, "Microsoft.Authorization/roleAssignments/read") {
+		t.Errorf("one about another: %d %s", r.Status, r.Text)
+	}
+	for _, wrong := range []object{{}, {"Actions": []any{}}, {"Actions": "all"}} {
+		if r := one.Do("POST", m.account+check, wrong); r.Status != http.StatusBadRequest {
+			t.Errorf("%v: %d %s", wrong, r.Status, r.Text)
+		}
+	}
+}
+
 // TestRolesTakenAway: what was assigned ends with the assignment, with the group that it was in, and with the role.
 func TestRolesTakenAway(t *testing.T) {
 	m := newTeam(t)

@@ -52,3 +52,13 @@ func (c *Client) RemoveAssignment(ctx context.Context, id string) error {
 	_, err := c.Delete(ctx, id)
 	return err
 }
+
+// May reports whether the caller has a right at a scope.
+func (c *Client) May(ctx context.Context, scope, right string) (bool, error) {
+	var out struct {
+		Value []struct{ AccessDecision string }
+	}
+	err := c.Post(ctx, strings.TrimSuffix(scope, "/")+"/providers/Microsoft.Authorization/checkAccess",
+		Object{"actions": []any{Object{"id": right}}}, &out)
+	return err == nil && len(out.Value) == 1 && out.Value[0].AccessDecision == "Allowed", err
+}

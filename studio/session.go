@@ -31,7 +31,8 @@ type visit struct {
 	session Session
 	arm     *client.Client
 	lang    language.Tag
-	status  int // of the page; 200 when zero
+	status  int             // of the page; 200 when zero
+	rights  map[string]bool // what was asked for this page, by scope and right
 }
 
 type handler func(*visit) error
