@@ -55,7 +55,8 @@ func TestStudioBarred(t *testing.T) {
 		"/studio/w/team/vision/endpoints": {ml + "/services/write"},
 		"/studio/access":                  {"Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete"},
 	}
-	owner, asAnn, asEve := signedIn(t, s), signedIn(t, ann.Server), signedIn(t, eve.Server)
+	asAnn, asEve := signedIn(t, ann.Server), signedIn(t, eve.Server)
+	owner := signedIn(t, s)
 	for page, rights := range pages {
 		for _, right := range rights {
 			title := `aria-disabled="true" title="You need the right '` + right + `' for this."`

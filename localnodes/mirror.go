@@ -32,8 +32,8 @@ const mirror = `[host."http://` + registryAddress + `"]
   capabilities = ["pull", "resolve"]
 `
 
-// partsOnly asks it for the parts of an image, once the image's own registry has said which they are: the server has fetched them for another
-// cluster, or fetches them for all. The registry itself says who may have the image.
+// partsOnly asks it for the parts of an image, once the image's own registry has said which they are: the server has fetched them for
+// another cluster, or fetches them for all. The registry itself says who may have the image.
 const partsOnly = `[host."http://` + registryAddress + `"]
   capabilities = ["pull"]
 `
