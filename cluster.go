@@ -23,6 +23,14 @@ type Cluster struct {
 // ResourceType implements Body.
 func (c *Cluster) ResourceType() string { return cmp.Or(c.Type, TypeCluster) }
 
+// AsksRouter reports whether Berth may ask the router in the cluster what it has counted and kept.
+func (c *Cluster) AsksRouter() bool { return !c.Spec.Connected || c.Status.MayAskRouter }
+
+// RouterUnasked says that it may not, and how it may.
+const RouterUnasked = "Berth's account in the connected cluster may not ask the router what it has counted and kept: the cluster was " +
+	"connected by an earlier version of Berth, or the rights of the account were changed. Connect the cluster again, with the credential " +
+	"of an administrator and enableInference (berth cluster connect --enable-inference)."
+
 // ClusterSpec is what was requested for a cluster, with the defaults filled in.
 type ClusterSpec struct {
 	// Connected is true when Berth did not create the cluster: a user connected it by a kubeconfig, and Berth never deletes or
@@ -119,5 +127,6 @@ type ClusterStatus struct {
 	VMSize       string    `json:"vmSize,omitempty"`
 	TokenExpires time.Time `json:"tokenExpires,omitzero"`
 	SeenAt       time.Time `json:"seenAt,omitzero"`
-	Health       Health    `json:"health,omitzero"` // as observed while it is settled
+	MayAskRouter bool      `json:"mayAskRouter,omitempty"` // Berth's credential suffices to ask the router
+	Health       Health    `json:"health,omitzero"`        // as observed while it is settled
 }

@@ -211,11 +211,18 @@ type ServiceFile struct {
 type ServiceEnvironment struct {
 	Name      string            `json:"name,omitempty"`
 	Image     string            `json:"image,omitempty"`  // a ready image; no packages are added
+	Login     *ImageLogin       `json:"login,omitempty"`  // where the registry of the image asks for sign-in
 	Python    string            `json:"python,omitempty"` // "3.11"; the nearest at hand when empty
 	Conda     []string          `json:"conda,omitempty"`  // packages of conda, "name=version"
 	Pip       []string          `json:"pip,omitempty"`    // requirements as pip reads them
 	Variables map[string]string `json:"variables,omitempty"`
 	Inference *InferenceRoutes  `json:"inference,omitempty"` // of a ready image that serves by itself
+}
+
+// ImageLogin is how nodes sign in to pull the images of a repository. The password is a secret: SecretRegistry and the repository.
+type ImageLogin struct {
+	Repository string `json:"repository"` // example.com/team/model
+	Username   string `json:"username"`
 }
 
 // Served is what pods serve and the router leads to: a service, or a deployment of an endpoint.

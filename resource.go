@@ -105,4 +105,5 @@ const (
 	SecretSubmitted = "given-kubeconfig" // of a connected cluster: the kubeconfig that the user submitted, until Berth has used it
 	SecretOwn       = "own-kubeconfig"   // of a connected cluster: a kubeconfig with the token of Berth's own service account
 	SecretSSLKey    = "ssl-key"          // of a compute: the PEM private key of its certificate
+	SecretRegistry  = "registry "        // and a repository: the password with which nodes pull its images
 )

@@ -34,6 +34,7 @@ type Config struct {
 	Egress        string   `json:"egress"`             // what pods on real nodes reach outside of their cluster: any | none
 	Python        string   `json:"python"`             // environments that ask for another Python: nearest (runs them) | exact (refuses)
 	ImageRegistry string   `json:"imageRegistry"`      // registry and folder from which connected clusters pull the images of models
+	PullConfig    string   `json:"imagePullConfig"`    // docker config.json by which the nodes of clusters pull images
 	// RegistryMirrors are host=URL: what local nodes pull of a host comes from there, if it is there.
 	RegistryMirrors []string `json:"registryMirrors"`
 	FilesMax        string   `json:"filesMax"`     // what files of models and services may take: 200GB, 80% of the disk, none
@@ -166,6 +167,11 @@ var settings = []setting{
 		usage: "registry and folder, such as registry.example.com/berth, to which this server pushes what serves models, and from which " +
 			"connected clusters pull it",
 		text: func(c *Config) *string { return &c.ImageRegistry },
+	},
+	{
+		flag:  "image-pull-config",
+		usage: "docker config.json with logins that may pull and no more: the nodes of clusters get them for what serves models (default: none)",
+		text:  func(c *Config) *string { return &c.PullConfig },
 	},
 	{
 		flag: "registry-mirror",

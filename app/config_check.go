@@ -64,6 +64,11 @@ func (c *Config) checkValues() error {
 			return fmt.Errorf("--image-registry: %w", err)
 		}
 	}
+	if c.PullConfig != "" {
+		if _, err := readPullConfig(c.PullConfig); err != nil {
+			return err
+		}
+	}
 	if _, err := c.registryMirrors(); err != nil {
 		return err
 	}

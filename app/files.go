@@ -21,6 +21,7 @@ import (
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/disk"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/models"
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/serving"
@@ -167,7 +168,7 @@ var traceSettings = []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_T
 
 // openServing prepares how models are served in clusters. Pods trust what this machine trusts, and find packages where it finds them.
 func (s *server) openServing() {
-	o := serving.Options{Clock: s.clock, ExactPython: s.config.Python == pythonExact, Index: map[string]string{}, FindPython: func() string {
+	o := serving.Options{Clock: s.clock, Pull: s.pullConfig(), ExactPython: s.config.Python == pythonExact, Index: map[string]string{}, FindPython: func() string {
 		name, err := ImportedPython(s.config.DataDir)
 		if err != nil {
 			s.log.Warn("the imported images cannot be listed", "error", err)
@@ -216,7 +217,9 @@ func (s *server) serviceLog(ctx context.Context, service *berth.Resource, q mode
 		return text, err
 	}
 	requests, err := s.serving.Requests(ctx, conn, serving.RequestQuery{ID: service.ID, Lines: q.Lines})
-	if err != nil { // the log of the pods is worth more
+	if kube.Denied(err) {
+		requests = berth.RouterUnasked + "\n"
+	} else if err != nil { // the log of the pods is worth more
 		s.log.Warn("the lines about requests cannot be read", "service", service.ID, "error", err)
 	}
 	if requests != "" {

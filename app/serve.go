@@ -28,6 +28,7 @@ import (
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/graph"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/images"
 	"berth.dev/berth/provider/local"
 	"berth.dev/berth/reconcile"
@@ -250,7 +251,10 @@ func (s *server) openClusters(id string) (err error) {
 		return err
 	}
 	guard, err := s.guard()
-	s.clusters = clusters.New(clusters.Options{Store: s.store, Provider: s.provider, Clock: s.clock, ServerID: id, Guard: guard})
+	s.clusters = clusters.New(clusters.Options{Store: s.store, Provider: s.provider, Clock: s.clock, ServerID: id, Guard: guard,
+		Counts: func(ctx context.Context, conn *kube.Conn) (map[string][]byte, error) {
+			return s.serving.Counts(ctx, conn)
+		}})
 	return err
 }
 

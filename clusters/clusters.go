@@ -22,6 +22,8 @@ type Options struct {
 	ServerID string        // stands in ownership records: which Berth holds a cluster
 	Guard    *kube.Guard   // which addresses connected clusters may have
 	Timeout  time.Duration // of one request to a cluster; kube's default when zero
+	// Counts are what the routers of a cluster have counted, in the text format of Prometheus, by their names.
+	Counts func(context.Context, *kube.Conn) (map[string][]byte, error)
 }
 
 // Clusters reaches every cluster that the store knows: those of the provider with the administrator's credential, connected
@@ -63,6 +65,19 @@ func (c *Clusters) IsConnected(ctx context.Context, cluster berth.ID) (bool, err
 	}
 	body, isCluster := r.Body.(*berth.Cluster)
 	return isCluster && body.Spec.Connected, nil
+}
+
+// AsksRouter reports whether Berth may ask the router of a cluster what it has counted and kept. True for a cluster that is not in the store.
+func (c *Clusters) AsksRouter(ctx context.Context, cluster berth.ID) (bool, error) {
+	r, err := c.Store.Get(ctx, cluster)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	body, isCluster := r.Body.(*berth.Cluster)
+	return !isCluster || body.AsksRouter(), nil
 }
 
 // Credential is the kubeconfig that Berth works with in a cluster. CodeConflict when a connected cluster has none.

@@ -13,16 +13,6 @@ import (
 	"berth.dev/berth/kube"
 )
 
-// The routers of a cluster, and where they tell their counts. Berth's own are meant: see serving/router.go.
-const (
-	routerNamespace = "azureml"
-	routerSelector  = "berth.dev/part=router"
-	routerPort      = "9001"
-	maxRouters      = 10
-	maxCounts       = 8 << 20 // bytes that one router tells
-	countTime       = 5 * time.Second
-)
-
 // traffics are the counts of routers of the last hour, in memory.
 type traffics struct {
 	mu sync.Mutex
@@ -45,13 +35,13 @@ type trafficPoint struct {
 
 // Traffic is what the router of a cluster has counted of a route. The cluster is looked at when the last look is old.
 func (c *Clusters) Traffic(ctx context.Context, cluster berth.ID, q berth.TrafficQuery) (berth.Traffic, error) {
-	connected, err := c.IsConnected(ctx, cluster)
+	asks, err := c.AsksRouter(ctx, cluster)
 	if err != nil {
 		return berth.Traffic{}, err
 	}
 	out := berth.Traffic{Series: []berth.TrafficPoint{}}
-	if connected {
-		out.Message = "In a connected cluster Berth has no router."
+	if !asks {
+		out.Message = berth.RouterUnasked
 		return out, nil
 	}
 	now := c.Clock.Now()
@@ -103,7 +93,12 @@ func (t *traffics) look(ctx context.Context, c *Clusters, cluster berth.ID, now 
 	found, err := c.routerCounts(ctx, cluster)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if f.why = ""; err != nil {
+	f.why = ""
+	if kube.Denied(err) { // its rights were changed
+		f.why = berth.RouterUnasked
+		return
+	}
+	if err != nil {
 		f.why = fmt.Sprintf("The router did not tell what it has counted: %s.", berth.Sentence(err))
 		return
 	}
@@ -128,23 +123,12 @@ func (c *Clusters) routerCounts(ctx context.Context, cluster berth.ID) (map[stri
 		return nil, err
 	}
 	defer conn.Close()
-	replicas, err := conn.Replicas(ctx, routerNamespace, routerSelector)
-	if err != nil {
-		return nil, err
-	}
+	told, err := c.Counts(ctx, conn)
 	out := map[string]counts{}
-	for _, r := range replicas {
-		if !r.Ready || r.Deleting || len(out) == maxRouters {
-			continue
-		}
-		text, err := conn.Proxy(ctx, kube.Proxied{Namespace: routerNamespace, Pod: r.Name, Port: routerPort, Method: http.MethodGet,
-			Path: "/metrics", Timeout: countTime, Most: maxCounts})
-		if err != nil {
-			return nil, err
-		}
-		out[r.Name] = readCounts(text)
+	for router, text := range told {
+		out[router] = readCounts(text)
 	}
-	return out, nil
+	return out, err
 }
 
 // start notes the first look: there are replicas, and no requests yet that are known of.

@@ -108,7 +108,7 @@ func (c *Clusters) measureAll(ctx context.Context) {
 		wait.Go(func() {
 			defer func() { <-slots }()
 			c.usages.measure(ctx, c, c.usages.get(id), now)
-			if connected, err := c.IsConnected(ctx, id); err == nil && !connected {
+			if asks, err := c.AsksRouter(ctx, id); err == nil && asks {
 				c.traffics.look(ctx, c, id, now)
 			}
 		})

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -67,14 +68,31 @@ var inferenceGrants = []grant{
 	{"Which volumes all nodes can share.", permit([]string{"storage.k8s.io"}, []string{"storageclasses"}, nil, "list")},
 	{"The store of files in the cluster, to which Berth sends models.",
 		permit([]string{""}, []string{"services/proxy"}, []string{"azureml-files:files"}, "get", "create", "update")},
-	{"Secrets of Berth's own: the keys, the routes and the certificate of the router, the key of the store of files, and where packages " +
-		"come from.", permit([]string{""}, []string{"secrets"}, []string{"azureml-fe-routes", "azureml-fe-tls", "azureml-fe-peers",
-		"azureml-fe-otlp", "azureml-files", "env-index"}, "get", "list", "watch", "create", "patch", "delete")},
+	{"The router: what it has counted, and to fetch the data that it has collected.",
+		permit([]string{""}, []string{"services/proxy"}, []string{RouterService}, routerVerbs...)},
+	{"Secrets of Berth's own: the keys, the routes and the certificate of the router, the key of the store of files, where packages " +
+		"come from, and how nodes sign in at registries.", permit([]string{""}, []string{"secrets"}, []string{"azureml-fe-routes", "azureml-fe-tls", "azureml-fe-peers",
+		"azureml-fe-otlp", "azureml-files", "env-index", "image-pull", "image-pull-users"}, "get", "list", "watch", "create", "patch", "delete")},
 	{"The account and the rights of the router.", permit([]string{"", rbacv1.GroupName}, []string{"serviceaccounts", "roles", "rolebindings"},
 		routerNames[:1], "get", "create", "patch", "delete")},
 	{"What the router may do, because Kubernetes lets Berth grant only what it has: to watch the replicas of models, and to scale them.",
 		permit([]string{"discovery.k8s.io", "apps"}, []string{"endpointslices", "deployments"}, nil, "list", "watch")},
 	{"The same: to scale.", permit([]string{"apps"}, []string{"deployments/scale"}, nil, "patch")},
+}
+
+// RouterService is the Service and its port by which routers are asked, as rights name it, and routerVerbs is what that takes.
+const RouterService = "azureml-fe-data:data"
+
+var routerVerbs = []string{"get", "create", "delete"}
+
+// MayAskRouter reports whether the credential of a connection suffices to ask the routers of Berth in a namespace.
+func (c *Conn) MayAskRouter(ctx context.Context, namespace string) (bool, error) {
+	for _, verb := range routerVerbs {
+		if may, err := c.Can(ctx, verb, "services/proxy:"+RouterService, namespace); err != nil || !may {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // grantsOf are the rights of a connection.

@@ -15,6 +15,7 @@ const maxMessage = 4 << 10
 // Replica is a pod as its deployment sees it.
 type Replica struct {
 	Name, Node    string
+	Address       string // in the network of pods; empty while it has none
 	Hash          string // of the template that it was made by
 	Created       time.Time
 	Phase         string
@@ -50,7 +51,7 @@ type replica struct {
 	}
 	Spec   struct{ NodeName string }
 	Status struct {
-		Phase                                    string
+		Phase, PodIP                             string
 		Conditions                               few[struct{ Type, Status, Reason, Message string }]
 		InitContainerStatuses, ContainerStatuses few[replicaContainer]
 	}
@@ -79,7 +80,8 @@ func (c *Conn) Replicas(ctx context.Context, namespace, selector string) (out []
 func (p *replica) facts() Replica {
 	out := Replica{
 		Name: cut(p.Metadata.Name, maxName), Node: cut(p.Spec.NodeName, maxName), Hash: cut(p.Metadata.Labels["pod-template-hash"], maxWord),
-		Created: moment(p.Metadata.CreationTimestamp), Phase: cut(p.Status.Phase, maxWord), Deleting: p.Metadata.DeletionTimestamp != "",
+		Address: cut(p.Status.PodIP, maxWord), Created: moment(p.Metadata.CreationTimestamp), Phase: cut(p.Status.Phase, maxWord),
+		Deleting: p.Metadata.DeletionTimestamp != "",
 	}
 	for _, c := range p.Status.Conditions {
 		switch {

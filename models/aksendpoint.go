@@ -114,6 +114,7 @@ func (s *Server) planAks(q *Request, id berth.ID, request object, old *berth.Res
 	if err := decode(text, &p); err != nil {
 		return c, nil, err
 	}
+	request = fields(text) // a copy: the plan may be made once more
 	body := &berth.Endpoint{}
 	f := rules.AksEndpointFacts{}
 	if old != nil {
@@ -126,17 +127,30 @@ func (s *Server) planAks(q *Request, id berth.ID, request object, old *berth.Res
 	}
 	body.Spec = p.endpointSpec(&f)
 	vs = rules.AksEndpoint(id.Name(), body.Spec, f)
+	secrets, err := s.keys(q, old, p.Keys.Primary, p.Keys.Secondary)
+	if err != nil {
+		return c, nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Versions)) {
+		if v := p.Versions[name]; v.Image != nil {
+			more, err := s.addLogin(q, old, v.Image.Environment, secrets)
+			if err != nil {
+				return c, nil, err
+			}
+			vs = append(vs, more...)
+		}
+	}
+	withoutPasswords(request)
 	body.Warnings = rules.Reported(vs, true)
 	if body.Spec.Aks.Request, err = p.kept(request, f); err != nil {
 		return c, nil, err
 	}
-	c = store.Change{Verb: berth.VerbCreate, Caller: q.Caller,
+	c = store.Change{Verb: berth.VerbCreate, Caller: q.Caller, Secrets: secrets,
 		Resource: &berth.Resource{ID: id, Location: q.workspace.Location, Tags: p.KVTags, Body: body}}
 	if old != nil {
 		c.Verb, c.Base = berth.VerbUpdate, old.Generation
 	}
-	c.Secrets, err = s.keys(q, old, p.Keys.Primary, p.Keys.Secondary)
-	return c, vs, err
+	return c, vs, nil
 }
 
 // aksFacts finds what the request names, for the endpoint and for each version.

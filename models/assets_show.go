@@ -83,7 +83,7 @@ func environmentOfV1(request object, v *berth.EnvironmentVersion) object {
 	if err != nil {
 		return out
 	}
-	out["image"] = e.Docker.BaseImage
+	out["image"], _ = e.ready()
 	if conda, isObject := at(request, "python", "condaDependencies").(object); isObject && !e.Python.UserManaged {
 		if text, err := yaml.Marshal(conda); err == nil {
 			out["condaFile"] = string(text)

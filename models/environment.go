@@ -36,12 +36,21 @@ func (s *Server) registerEnvironment(q *Request) (*Answer, error) {
 	for field, value := range in { // the SDK begins some with a capital letter, and reads none such
 		request[strings.ToLower(field[:min(1, len(field))])+field[min(1, len(field)):]] = value
 	}
+	var asked environment
+	if err := decode(q.Body, &asked); err != nil {
+		return nil, err
+	}
+	secrets := map[string][]byte{}
+	if _, login := asked.ready(); login != nil && asked.Docker.Registry.Password != "" {
+		secrets[berth.SecretRegistry+login.Repository] = []byte(asked.Docker.Registry.Password)
+	}
+	withoutPasswords(request)
 	stored, err := encode(request)
 	if err != nil {
 		return nil, err
 	}
 	if newest, err := s.newestEnvironment(q, name); err == nil && len(q.words) == 1 &&
-		string(newest.Body.(*berth.EnvironmentVersion).Request) == string(stored) {
+		string(newest.Body.(*berth.EnvironmentVersion).Request) == string(stored) && s.hasSecrets(q, newest, secrets) {
 		return ok(environmentAnswer(newest)), nil
 	}
 	parent, err := s.nextVersion(q, berth.TypeEnvironment, name)
@@ -52,9 +61,10 @@ func (s *Server) registerEnvironment(q *Request) (*Answer, error) {
 	if len(q.words) > 1 {
 		version = q.words[1]
 	}
-	r, _, err := s.Store.Accept(q.Context, store.Change{Verb: berth.VerbCreate, Settled: true, Caller: q.Caller, Resource: &berth.Resource{
-		ID: parent.ID.Child("versions", version), Location: q.workspace.Location, Body: &berth.EnvironmentVersion{Request: stored},
-	}})
+	r, _, err := s.Store.Accept(q.Context, store.Change{Verb: berth.VerbCreate, Settled: true, Caller: q.Caller, Secrets: secrets,
+		Resource: &berth.Resource{
+			ID: parent.ID.Child("versions", version), Location: q.workspace.Location, Body: &berth.EnvironmentVersion{Request: stored},
+		}})
 	if errors.Is(err, store.ErrMoved) {
 		return nil, berth.Errorf(berth.CodeConflict, "The environment '%s' has a version '%s' already, and versions do not change. Leave the "+
 			"version out, or choose another.", name, version)
@@ -63,6 +73,16 @@ func (s *Server) registerEnvironment(q *Request) (*Answer, error) {
 		return nil, err
 	}
 	return ok(environmentAnswer(r)), nil
+}
+
+// hasSecrets reports whether a resource has these secrets.
+func (s *Server) hasSecrets(q *Request, r *berth.Resource, secrets map[string][]byte) bool {
+	for name, value := range secrets {
+		if have, err := s.Store.Secret(q.Context, r.ID, name); err != nil || string(have) != string(value) {
+			return false
+		}
+	}
+	return true
 }
 
 func environmentAnswer(r *berth.Resource) object {

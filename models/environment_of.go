@@ -41,7 +41,7 @@ func EnvironmentOf(r *berth.Resource) (Environment, error) {
 	out := Environment{BaseImage: e.Docker.BaseImage, Dockerfile: e.Docker.BaseDockerfile != "", Unread: e.unreadPackages()}
 	out.Name, out.Variables = r.ID.Parent().Name(), e.Variables
 	if e.Python.UserManaged {
-		out.Image = e.Docker.BaseImage
+		out.Image, out.Login = e.ready()
 	} else {
 		out.Python, out.Conda, out.Pip = e.packages()
 	}

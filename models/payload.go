@@ -71,6 +71,7 @@ type image struct {
 // environment is an Environment of the SDK.
 type environment struct {
 	Name      string            `json:"name"`
+	Version   string            `json:"version"`
 	Variables map[string]string `json:"environmentVariables"`
 	Python    struct {
 		UserManaged bool `json:"userManagedDependencies"`
@@ -79,8 +80,9 @@ type environment struct {
 		} `json:"condaDependencies"`
 	} `json:"python"`
 	Docker struct {
-		BaseImage      string `json:"baseImage"`
-		BaseDockerfile string `json:"baseDockerfile"`
+		BaseImage      string        `json:"baseImage"`
+		BaseDockerfile string        `json:"baseDockerfile"`
+		Registry       imageRegistry `json:"baseImageRegistry"`
 	} `json:"docker"`
 }
 
@@ -150,7 +152,7 @@ func (i *image) into(spec *berth.ServiceSpec) {
 	spec.EntryScript = e.Variables[entryScript]
 	spec.Environment = berth.ServiceEnvironment{Name: e.Name, Variables: maps.Clone(e.Variables)}
 	if e.Python.UserManaged {
-		spec.Environment.Image = e.Docker.BaseImage
+		spec.Environment.Image, spec.Environment.Login = e.ready()
 		return
 	}
 	spec.Environment.Python, spec.Environment.Conda, spec.Environment.Pip = e.packages()

@@ -109,6 +109,7 @@ func (s *Server) planService(q *Request, id berth.ID, request object, old *berth
 	if err := decode(text, &p); err != nil {
 		return c, nil, err
 	}
+	request = fields(text) // a copy: the plan may be made once more
 	spec := p.spec()
 	facts, err := s.serviceFacts(q, &p, &spec)
 	if err != nil {
@@ -121,18 +122,29 @@ func (s *Server) planService(q *Request, id berth.ID, request object, old *berth
 	maps.DeleteFunc(request, func(field string, _ any) bool { // in any casing: so they were read
 		return strings.EqualFold(field, "keys") || strings.EqualFold(field, "overwrite")
 	})
+	secrets, err := s.keys(q, old, p.Keys.Primary, p.Keys.Secondary)
+	if err != nil {
+		return c, nil, err
+	}
+	if p.Image != nil {
+		more, err := s.addLogin(q, old, p.Image.Environment, secrets)
+		if err != nil {
+			return c, nil, err
+		}
+		vs = append(vs, more...)
+	}
+	withoutPasswords(request)
 	body := &berth.Service{Spec: spec, Warnings: rules.Reported(vs, true)}
 	if body.Request, err = encode(request); err != nil {
 		return c, nil, err
 	}
-	c = store.Change{Verb: berth.VerbCreate, Caller: q.Caller,
+	c = store.Change{Verb: berth.VerbCreate, Caller: q.Caller, Secrets: secrets,
 		Resource: &berth.Resource{ID: id, Location: q.workspace.Location, Tags: p.KVTags, Body: body}}
 	if old != nil {
 		c.Verb, c.Base = berth.VerbUpdate, old.Generation
 		body.Status, body.Good = old.Body.(*berth.Service).Status, old.Body.(*berth.Service).Good
 	}
-	c.Secrets, err = s.keys(q, old, p.Keys.Primary, p.Keys.Secondary)
-	return c, vs, err
+	return c, vs, nil
 }
 
 // followed are the headers by which the SDK finds the operation.

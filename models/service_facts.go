@@ -110,7 +110,7 @@ func ComputeToServe(ctx context.Context, st *store.Store, id berth.ID) (f rules.
 		return f, nil // the engine tells what is wrong with the cluster
 	}
 	spec := cluster.Body.(*berth.Cluster).Spec
-	f.Unasked = spec.Connected && !spec.KeepCredential
+	f.Unasked = !cluster.Body.(*berth.Cluster).AsksRouter()
 	f.Powerless = spec.Connected && !spec.Inference && !spec.KeepCredential
 	f.MostCPUs, f.MostMemoryGB = largest(cluster.Body.(*berth.Cluster).Spec.Pools)
 	if c := cluster.Body.(*berth.Cluster).Status; c.Simulated {

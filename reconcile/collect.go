@@ -166,30 +166,17 @@ func (g *Gatherer) find(ctx context.Context) error {
 	return nil
 }
 
-// unread reports whether Berth's account in a cluster may not ask the router: Kubernetes cannot limit that right to pods of the router.
-func unread(ctx context.Context, st *store.Store, cluster berth.ID) (bool, error) {
-	r, err := st.Get(ctx, cluster)
-	if errors.Is(err, store.ErrNotFound) || err == nil && r.Unreadable {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	body, is := r.Body.(*berth.Cluster)
-	return is && body.Spec.Connected && !body.Spec.KeepCredential, nil
-}
-
 // gather asks the routers of one cluster.
 func (g *Gatherer) gather(ctx context.Context, cluster berth.ID) error {
 	holder, err := g.Store.Holder(ctx, cluster)
 	if err != nil {
 		return err
 	}
-	cannot, err := unread(ctx, g.Store, cluster)
+	asks, err := g.Clusters.AsksRouter(ctx, cluster)
 	if err != nil {
 		return err
 	}
-	if holder.IsZero() || cannot {
+	if holder.IsZero() || !asks { // a deployment there was warned of it
 		g.forget(cluster)
 		return nil
 	}

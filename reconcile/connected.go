@@ -9,6 +9,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/clusters"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/router/route"
 	"berth.dev/berth/store"
 )
 
@@ -49,12 +50,12 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	case s.cluster().Spec.KeepCredential:
 		s.cluster().Status.Endpoint, s.cluster().Status.TokenExpires = submitted.Server(), time.Time{}
 		s.keep(berth.SecretOwn, text)
-		return verdict{}, nil
+		return verdict{}, s.noteRouter(ctx, conn)
 	case submitted.IsOwnAccount(): // an administrator has applied the manifest and submitted the account's own token
 		if err := conn.Adopt(ctx, s.connection()); err != nil {
 			return verdict{}, s.refused(err)
 		}
-		return verdict{}, s.renew(ctx, conn, submitted)
+		return verdict{}, errors.Join(s.noteRouter(ctx, conn), s.renew(ctx, conn, submitted))
 	}
 	if err := conn.Enter(ctx, s.connection()); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
@@ -66,7 +67,19 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 		}
 		return verdict{}, s.refused(err)
 	}
+	s.cluster().Status.MayAskRouter = s.cluster().Spec.Inference // it is among the rights that the account has now
 	return verdict{}, s.renew(ctx, conn, submitted)
+}
+
+// noteRouter notes whether a credential of Berth suffices to ask the router, when that is not known yet: an administrator may have granted
+// it meanwhile.
+func (s *scope) noteRouter(ctx context.Context, conn *kube.Conn) (err error) {
+	c := s.cluster()
+	if c.Status.MayAskRouter || !c.Spec.Inference && !c.Spec.KeepCredential {
+		return nil
+	}
+	c.Status.MayAskRouter, err = conn.MayAskRouter(ctx, route.Namespace)
+	return clusters.Unreachable(s.id(), err)
 }
 
 // connection is the account that Berth has, or is to have, in the cluster.
@@ -159,6 +172,9 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	}
 	if found[0].Status == berth.ConditionFalse {
 		return s.checkAgain(cmp.Or(s.rest, s.CheckEvery)), nil
+	}
+	if err := s.noteRouter(ctx, conn); err != nil {
+		s.Log.Info("the rights in a connected cluster could not be read", "cluster", s.id(), "error", err) // the next check does
 	}
 	if s.cluster().Spec.KeepCredential || s.Clock.Now().Add(connectionLife/2).Before(st.TokenExpires) {
 		return verdict{}, nil

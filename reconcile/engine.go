@@ -70,6 +70,7 @@ type Engine struct {
 	running sync.WaitGroup
 
 	routing  turns // by the key of a cluster: one at a time writes its routes
+	pulling  turns // by the key of a cluster: one at a time writes what its nodes sign in with at registries
 	cleaning turns // by the key of a cluster: one at a time does its cleanups
 	resolved resolved
 }

@@ -196,7 +196,7 @@ func (s *scope) table(ctx context.Context, cluster berth.ID) (*route.Table, erro
 	if err != nil {
 		return nil, err
 	}
-	unread, err := unread(ctx, s.Store, cluster)
+	asks, err := s.Clusters.AsksRouter(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (s *scope) table(ctx context.Context, cluster berth.ID) (*route.Table, erro
 				s.Log.Error("the router does not learn of a service or an endpoint", "resource", r.ID, "error", err)
 			case one != nil:
 				for i := range one.Versions {
-					if unread {
+					if !asks {
 						one.Versions[i].Collect = nil // nobody would fetch it
 					}
 				}

@@ -43,6 +43,9 @@ func served(ctx context.Context, s *scope) (verdict, error) {
 	}
 	defer conn.Close()
 	d, open, err := s.toServe(ctx, compute)
+	if err == nil {
+		err = s.givePulls(ctx, conn, compute)
+	}
 	if err != nil {
 		return verdict{}, err
 	}
@@ -138,7 +141,7 @@ func (s *scope) toServe(ctx context.Context, compute *berth.Resource) (serving.D
 		EntryScript: spec.EntryScript, SourceDir: spec.Environment.Variables["AZUREML_SOURCE_DIRECTORY"], ModelDir: "azureml-models",
 		Replicas: spec.Replicas, KeepReplicas: spec.Scale != nil, CPU: spec.CPU, CPULimit: spec.CPULimit,
 		MemoryGB: spec.MemoryGB, MemoryLimitGB: spec.MemoryLimit, GPU: spec.GPUs, Drain: spec.Timeout,
-		ModelMount: spec.ModelMount, NodeSelector: spec.NodeSelector,
+		ModelMount: spec.ModelMount, NodeSelector: spec.NodeSelector, Logins: spec.Environment.Login != nil,
 		Liveness: probe(spec.Liveness), Readiness: probe(spec.Readiness), Collects: len(spec.Collect.Custom()) > 0,
 	}
 	if !spec.Code.IsZero() {
@@ -240,6 +243,9 @@ func stillServed(ctx context.Context, s *scope) (verdict, error) {
 	defer conn.Close()
 	namespace := clusters.NamespaceOf(compute.ID, compute.Body.(*berth.Compute))
 	now, err := s.Serving.Status(ctx, conn, namespace, clusters.ServedName(s.id()))
+	if err == nil { // it may have changed
+		err = s.givePulls(ctx, conn, compute)
+	}
 	if err == nil && !now.Found { // somebody has deleted it
 		err = s.bringBack(ctx, conn, compute)
 	}
@@ -289,7 +295,7 @@ func podsGone(ctx context.Context, s *scope) (verdict, error) {
 	if !gone {
 		return again(s.soon()), s.progress(ctx, "removing the pods of '%s'", s.id().Name())
 	}
-	s.sweep(ctx, conn, namespace)
+	s.sweep(ctx, conn, compute)
 	return ended(store.Outcome{State: berth.StateSucceeded, Gone: true}), nil
 }
 
@@ -303,12 +309,14 @@ func swept(ctx context.Context, s *scope) (verdict, error) {
 		return verdict{}, err
 	}
 	defer conn.Close()
-	s.sweep(ctx, conn, clusters.NamespaceOf(compute.ID, compute.Body.(*berth.Compute)))
+	s.sweep(ctx, conn, compute)
 	return verdict{}, nil
 }
 
-func (s *scope) sweep(ctx context.Context, conn *kube.Conn, namespace string) {
-	if err := errors.Join(s.Serving.Sweep(ctx, conn, namespace, keptEnvironments), s.Serving.SweepFiles(ctx, conn)); err != nil {
+func (s *scope) sweep(ctx context.Context, conn *kube.Conn, compute *berth.Resource) {
+	namespace := clusters.NamespaceOf(compute.ID, compute.Body.(*berth.Compute))
+	if err := errors.Join(s.Serving.Sweep(ctx, conn, namespace, keptEnvironments), s.Serving.SweepFiles(ctx, conn),
+		s.loginsGone(ctx, conn, compute)); err != nil {
 		s.Log.Warn("what no service uses could not be removed from a cluster", "service", s.id(), "error", err) // the next one does it
 	}
 }

@@ -45,6 +45,7 @@ func (r *Router) Internal(ready func() bool) http.Handler {
 	m.HandleFunc("GET "+loadPath, r.peersOnly(r.serveLoad))
 	m.HandleFunc("GET "+route.TablePath, r.serveTable)
 	r.collected(m)
+	m.HandleFunc(route.AtPath+"{router}/{path...}", r.peersOnly(r.at(m)))
 	hop := r.peersOnly(r.serveHop)
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		if strings.HasPrefix(in.URL.Path, hopPath) { // ServeMux would clean the path

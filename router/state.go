@@ -61,6 +61,7 @@ type Router struct {
 	table     *route.Table
 	tokens    *tokens
 	members   members
+	known     []string // addresses of routers that are asked by way of this one
 	endpoints map[Service][]Endpoint
 	pools     map[poolName]*pool
 	logs      map[poolName]*requestLog

@@ -117,6 +117,6 @@ func (f ComputeToServe) kept(target string, s *berth.PodSpec) []Violation {
 	if !f.Unasked || s.Collect == nil && !s.LogRequests {
 		return nil
 	}
-	return warning(target, "In a connected cluster Berth's account may not ask the router: no data is collected, and lines about requests "+
-		"are in the log of the router's pods only (azureml-fe in the namespace azureml).")
+	return warning(target, "%s Until then no data is collected, and lines about requests are in the log of the router's pods only "+
+		"(azureml-fe in the namespace azureml). Deploy once more afterwards.", berth.RouterUnasked)
 }

@@ -16,7 +16,7 @@ type ComputeToServe struct {
 	State   berth.State    // of the compute
 	// NoNodes is the reason why no pod runs on its nodes; empty when pods run there.
 	NoNodes   string
-	Unasked   bool // Berth's account there may not ask the router what it has kept
+	Unasked   bool // Berth's account there may not ask the router what it has counted and kept
 	Powerless bool // Berth's account in the cluster of the compute may not create what serves a model
 	// MostCPUs and MostMemoryGB are those of its largest nodes; 0 when they are not known.
 	MostCPUs     int
@@ -295,6 +295,19 @@ func (f EnvironmentToServe) judge(target string, e berth.ServiceEnvironment) (vs
 			"Python only. Leave base_image out, or set user_managed_dependencies when the image has all packages.", f.BaseImage)...)
 	}
 	return vs
+}
+
+// ImageLogin judges how the registry of a ready image is signed in at; known when there is a password.
+func ImageLogin(l berth.ImageLogin, known bool) []Violation {
+	const target = "environment.docker.baseImageRegistry"
+	switch {
+	case l.Username == "":
+		return invalid(target, "The base_image_registry has a password and no username. Give both.")
+	case !known:
+		return invalid(target, "The base_image_registry has the username '%.100s' and no password, and there is none from before for the "+
+			"images of %.200s. Set base_image_registry.password; Berth keeps it apart and never answers it.", l.Username, l.Repository)
+	}
+	return nil
 }
 
 // libraryVersion is a version that a requirement of pip can name.

@@ -49,6 +49,9 @@ func (a *advance) podSpec(volumes []kube.Object) kube.Object {
 		"automountServiceAccountToken": false, "enableServiceLinks": false, "volumes": volumes,
 		"securityContext": kube.Object{"seccompProfile": kube.Object{"type": "RuntimeDefault"}},
 	}
+	if secrets := a.pullSecrets(); len(secrets) > 0 {
+		out["imagePullSecrets"] = secrets
+	}
 	if !a.rootOnly {
 		out["securityContext"] = kube.Object{"seccompProfile": kube.Object{"type": "RuntimeDefault"}, "runAsNonRoot": true,
 			"runAsUser": podUser, "runAsGroup": podUser, "fsGroup": podUser}

@@ -1,10 +1,12 @@
 package serving
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,13 +23,15 @@ const (
 	maxCollectedList = 4 << 20
 	collectedTime    = 20 * time.Second
 	maxAnswer        = 4 << 20
+	maxCounts        = 8 << 20
+	countTime        = 5 * time.Second
 )
 
 // routers are the routers of a cluster that can be asked.
 type routers struct {
 	conn *kube.Conn
 	key  string // which they show each other
-	pods []string
+	pods []kube.Replica
 }
 
 // routersOf finds the routers of a cluster; none without an error in a cluster that has none. Those that end have something to tell too.
@@ -44,11 +48,37 @@ func routersOf(ctx context.Context, conn *kube.Conn) (r routers, err error) {
 	r.key = string(key)
 	replicas, err := conn.Replicas(ctx, route.Namespace, labelPart+"=router")
 	for _, p := range replicas[:min(len(replicas), mostPods)] {
-		if p.Phase == "Running" {
-			r.pods = append(r.pods, p.Name)
+		if p.Phase == "Running" && p.Address != "" {
+			r.pods = append(r.pods, p)
 		}
 	}
 	return r, err
+}
+
+// ready are those that take requests.
+func (r *routers) ready() (out []kube.Replica) {
+	for _, p := range r.pods {
+		if p.Ready && !p.Deleting {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Counts are what each router of a cluster that takes requests has counted since it started, in the text format of Prometheus, by the name
+// of its pod.
+func (s *Serving) Counts(ctx context.Context, conn *kube.Conn) (map[string][]byte, error) {
+	r, err := routersOf(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string][]byte{}
+	for _, pod := range r.ready() {
+		if out[pod.Name], err = r.ask(ctx, call{pod: pod, path: "/metrics", time: countTime, most: maxCounts}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // RequestQuery selects lines about requests to what is served.
@@ -72,7 +102,7 @@ func (s *Serving) Requests(ctx context.Context, conn *kube.Conn, q RequestQuery)
 	}
 	var lines []string
 	for _, pod := range r.pods {
-		text, unread := r.ask(ctx, call{pod, http.MethodGet, route.RequestsPath, query}, maxAnswer)
+		text, unread := r.ask(ctx, call{pod: pod, path: route.RequestsPath, query: query})
 		if unread != nil { // it may be gone since
 			err = unread
 			continue
@@ -91,14 +121,21 @@ const RoutedService = "default"
 
 // call is what one router is asked.
 type call struct {
-	pod, method, path string
-	query             url.Values
+	pod    kube.Replica
+	method string // GET when empty
+	path   string
+	query  url.Values
+	time   time.Duration // that it may take; collectedTime when 0
+	most   int64         // bytes of the answer; maxAnswer when 0
 }
 
-// ask asks one router at its internal port.
-func (r *routers) ask(ctx context.Context, c call, most int64) ([]byte, error) {
-	return r.conn.Proxy(ctx, kube.Proxied{Namespace: route.Namespace, Pod: c.pod, Port: strconv.Itoa(routerPort), Method: c.method,
-		Path: c.path, Query: c.query, Header: http.Header{route.HeaderPeer: {r.key}}, Timeout: collectedTime, Most: most})
+// ask asks one router at its internal port, by way of the Service that leads to any of them: the right to ask one Service by its name is
+// much less than that to ask pods, which Kubernetes cannot limit to those of routers.
+func (r *routers) ask(ctx context.Context, c call) ([]byte, error) {
+	at := route.AtPath + net.JoinHostPort(c.pod.Address, strconv.Itoa(routerPort)) + c.path
+	return r.conn.Proxy(ctx, kube.Proxied{Namespace: route.Namespace, Service: routerData, Port: dataPortName,
+		Method: cmp.Or(c.method, http.MethodGet), Path: at, Query: c.query, Header: http.Header{route.HeaderPeer: {r.key}},
+		Timeout: cmp.Or(c.time, collectedTime), Most: cmp.Or(c.most, maxAnswer)})
 }
 
 // Gathered is what Gather found.
@@ -121,8 +158,8 @@ func (s *Serving) Gather(ctx context.Context, conn *kube.Conn, take func(berth.C
 	return out, errors.Join(errs...)
 }
 
-func (r *routers) gather(ctx context.Context, pod string, take func(berth.Collected) error, out *Gathered) error {
-	text, err := r.ask(ctx, call{pod, http.MethodPost, route.CollectedPath, nil}, maxCollectedList)
+func (r *routers) gather(ctx context.Context, pod kube.Replica, take func(berth.Collected) error, out *Gathered) error {
+	text, err := r.ask(ctx, call{pod: pod, method: http.MethodPost, path: route.CollectedPath, most: maxCollectedList})
 	if err != nil {
 		return err
 	}
@@ -136,14 +173,14 @@ func (r *routers) gather(ctx context.Context, pod string, take func(berth.Collec
 			continue // it is no id of a router
 		}
 		at := route.CollectedPath + "/" + g.ID
-		events, err := r.ask(ctx, call{pod, http.MethodGet, at, nil}, route.MaxSegment)
+		events, err := r.ask(ctx, call{pod: pod, path: at, most: route.MaxSegment})
 		if err != nil {
 			return err
 		}
 		if err := take(berth.Collected{Workspace: g.Workspace, Path: g.Path, Events: events}); err != nil {
 			return err
 		}
-		if _, err := r.ask(ctx, call{pod, http.MethodDelete, at, nil}, maxAnswer); err != nil {
+		if _, err := r.ask(ctx, call{pod: pod, method: http.MethodDelete, path: at}); err != nil {
 			return err
 		}
 		out.Files++
@@ -154,23 +191,19 @@ func (r *routers) gather(ctx context.Context, pod string, take func(berth.Collec
 // tableTime is how long a router may take to say by which table it leads.
 const tableTime = 5 * time.Second
 
-// leads tells whether all routers that take requests lead by a table. What cannot be asked counts as if it did: it is asked through the API
-// server, for which an account in a connected cluster has no right.
+// leads tells whether all routers that take requests lead by a table. What cannot be asked counts as if it did: the account in a cluster
+// that was connected by an earlier version has no right to ask.
 func (a *advance) leads(digest string) (bool, error) {
-	replicas, err := a.conn.Replicas(a.ctx, route.Namespace, labelPart+"=router")
+	r, err := routersOf(a.ctx, a.conn)
 	if err != nil {
 		return false, err
 	}
-	for _, p := range replicas {
-		if !p.Ready || p.Deleting {
-			continue
-		}
-		got, err := a.conn.Proxy(a.ctx, kube.Proxied{Namespace: route.Namespace, Pod: p.Name, Port: strconv.Itoa(routerPort),
-			Method: http.MethodGet, Path: route.TablePath, Timeout: tableTime, Most: maxAnswer})
+	for _, p := range r.ready() {
+		got, err := r.ask(a.ctx, call{pod: p, path: route.TablePath, time: tableTime})
 		switch {
 		case kube.Denied(err):
 			return true, nil
-		case kube.NotServed(err): // it is gone, or does not know the question
+		case kube.NotServed(err): // it does not know the question
 		case err != nil || string(got) != digest:
 			return false, nil // it hears of the table in a moment, or does not answer for a moment
 		}

@@ -2,6 +2,7 @@ package serving_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +11,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"berth.dev/berth"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/router/route"
 	"berth.dev/berth/serving"
 )
 
@@ -39,6 +42,62 @@ func (w *world) asConnected() {
 		w.Fatal(err)
 	}
 	w.Cleanup(w.conn.Close)
+}
+
+// asksRouters: both routers tell what they have counted, kept and collected, whichever of them the Service leads to.
+func (w *world) asksRouters(name string) {
+	w.Helper()
+	v := &w.routes[0].Versions[0]
+	v.Log = true
+	v.Collect = &route.Collect{Workspace: "/the/workspace", Source: "/the/service", Rolling: route.ByDay,
+		Request: &route.Collection{Folder: "modeldata/ridge/inputs", Rate: 1}}
+	w.routers = 2
+	w.routed()
+	logged := func() int {
+		text, err := w.s.Requests(w.Context(), w.conn, serving.RequestQuery{ID: berth.NewID("s", "rg", berth.TypeService, "ws", name), Lines: 500})
+		if err != nil {
+			w.Fatal(err)
+		}
+		return strings.Count(text, "\n")
+	}
+	var counted map[string]int
+	w.until("requests by both routers", func() error {
+		for range 5 {
+			http.DefaultClient.CloseIdleConnections() // a connection leads to one router
+			if status, answer, err := w.score(name, secretKey, "{}"); err != nil || status != http.StatusOK {
+				return fmt.Errorf("%d %s %w", status, answer, err)
+			}
+		}
+		counts, err := w.s.Counts(w.Context(), w.conn)
+		counted = map[string]int{}
+		for router, text := range counts {
+			if strings.Contains(string(text), `berth_fe_requests_total{code="200"`) {
+				counted[router]++
+			}
+		}
+		if err == nil && len(counted) < 2 {
+			err = fmt.Errorf("these routers have counted: %v of %d", counted, len(counts))
+		}
+		return err
+	})
+	if n := logged(); n < 5 {
+		w.Errorf("%d requests are logged", n)
+	}
+	events := 0
+	w.until("the data that was collected", func() error {
+		got, err := w.s.Gather(w.Context(), w.conn, func(c berth.Collected) error {
+			events += strings.Count(string(c.Events), "\n")
+			return nil
+		})
+		if n := logged(); err == nil && events < n {
+			err = fmt.Errorf("%d events of %d requests, %+v", events, n, got)
+		}
+		return err
+	})
+	may, err := w.conn.MayAskRouter(w.Context(), route.Namespace)
+	if err != nil || !may {
+		w.Errorf("the account may ask the router: %v, %v", may, err)
+	}
 }
 
 // TestConnected is the life of a service in a connected cluster: the rights of the account there suffice, and they are no more than those
@@ -71,6 +130,7 @@ func TestConnected(t *testing.T) {
 		}
 		return err
 	})
+	w.asksRouters("ridge")
 	if text, err := w.s.Logs(t.Context(), w.conn, serving.LogQuery{Namespace: workspace, Name: "ridge", Lines: 50}); err != nil || text == "" {
 		t.Errorf("the log: %q, %v", text, err)
 	}

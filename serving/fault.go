@@ -98,14 +98,26 @@ func (a *advance) stuck(r kube.Replica) *berth.Error {
 		switch {
 		case imageReasons[c.Waiting] && a.mayCome(r, c):
 		case imageReasons[c.Waiting]:
-			return berth.Errorf(CodeImage, "The image of the container %s cannot be pulled: %s. Check its name; 'berth image import' gives an "+
-				"image to local nodes, and 'berth image build' makes that of Python.", c.Name,
-				strings.TrimSuffix(pullPrefix.ReplaceAllString(c.Message, ""), "."))
+			return pullFault(c)
 		case configReasons[c.Waiting]:
 			return berth.Errorf(CodeScript, "The container %s cannot be started: %s.", c.Name, strings.TrimSuffix(c.Message, "."))
 		}
 	}
 	return nil
+}
+
+// refusals are the words of registries that want another login, or one at all.
+var refusals = regexp.MustCompile(`(?i)\b(401|403|unauthorized|forbidden|denied|no basic auth credentials|authorization failed)\b`)
+
+// pullFault is why an image does not come.
+func pullFault(c kube.ContainerState) *berth.Error {
+	why := strings.TrimSuffix(pullPrefix.ReplaceAllString(c.Message, ""), ".")
+	if refusals.MatchString(why) {
+		return berth.Errorf(CodeImage, "The registry does not give the image of the container %s without a login, or not with this one: %s. "+
+			"Set docker.base_image_registry of the environment (SDK v1), or start the server with --image-pull-config.", c.Name, why)
+	}
+	return berth.Errorf(CodeImage, "The image of the container %s cannot be pulled: %s. Check its name; 'berth image import' gives an "+
+		"image to local nodes, and 'berth image build' makes that of Python.", c.Name, why)
 }
 
 // mayCome reports whether a node may still be importing the image of a container.

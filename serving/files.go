@@ -196,6 +196,9 @@ func (a *advance) filesStore() (token string, ready bool, err error) {
 	if token, err = a.token(ref("Secret")); err != nil {
 		return "", false, err
 	}
+	if err := a.givePull(route.Namespace); err != nil {
+		return "", false, err
+	}
 	found, err := a.conn.Read(a.ctx, ref("Deployment"), &have)
 	if err != nil {
 		return "", false, err
@@ -207,7 +210,7 @@ func (a *advance) filesStore() (token string, ready bool, err error) {
 }
 
 func (a *advance) filesDigest(token string) string {
-	return digestOf([]any{a.fe(), token, a.rootOnly, 1})[:16]
+	return digestOf([]any{a.fe(), token, a.rootOnly, a.pullSecrets()})[:16]
 }
 
 // makeFilesStore applies its objects. The store keeps the files on a volume where the cluster has a class that needs no name.

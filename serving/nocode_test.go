@@ -121,14 +121,6 @@ func TestModelDir(t *testing.T) {
 
 // TestCollects: a script that collects data by itself finds the Service of the routers, unless it is to go elsewhere.
 func TestCollects(t *testing.T) {
-	table := &route.Table{Routes: []route.Route{{Versions: []route.Version{{}, {Collect: &route.Collect{}}}}}}
-	if r := (&Router{Table: table}); r.takesData() {
-		t.Error("a router takes data that nobody sends")
-	}
-	table.Routes[0].Versions[1].Collect.Custom = map[string]*route.Collection{"seen": {}}
-	if r := (&Router{Table: table}); !r.takesData() {
-		t.Error("a router does not take the data of scripts")
-	}
 	for _, c := range []struct {
 		collects bool
 		own      map[string]string

@@ -72,7 +72,7 @@ func (s *Serving) SweepFiles(ctx context.Context, conn *kube.Conn) error {
 	return err
 }
 
-// Sweep removes environments that no deployment of a namespace uses, besides the newest of them.
+// Sweep removes environments that no deployment of a namespace uses, besides the newest of them, and what nothing there needs to pull.
 func (s *Serving) Sweep(ctx context.Context, conn *kube.Conn, namespace string, keep int) error {
 	type deployment struct {
 		Spec struct {
@@ -89,6 +89,11 @@ func (s *Serving) Sweep(ctx context.Context, conn *kube.Conn, namespace string, 
 	all, err := kube.Objects[deployment](ctx, conn, kube.Ref{Kind: "Deployment", Namespace: namespace}, labelServing)
 	if err != nil {
 		return err
+	}
+	if len(all) == 0 || len(s.pull()) == 0 {
+		if err := dropPull(ctx, conn, pullRef(namespace, pullName)); err != nil {
+			return err
+		}
 	}
 	used := map[string]bool{}
 	for _, d := range all {

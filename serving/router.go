@@ -37,7 +37,9 @@ const (
 	routerHTTPS   = 8443
 	routerPort    = 9001
 	dataPort      = 50011 // the port of Azure ML's own collector
-	routerEndTime = 75    // seconds: it takes requests for 5 s more, and gives the rest 60 s
+	dataPortName  = "data"
+	routerEdition = "2" // of what Berth asks a router: where images have a name and no digest, pods of an older one are made anew
+	routerEndTime = 75  // seconds: it takes requests for 5 s more, and gives the rest 60 s
 	spoolFolder   = "/spool"
 	spoolSize     = "512Mi" // twice what the router puts there: a volume that grows beyond it ends the pod
 	rbac          = "rbac.authorization.k8s.io"
@@ -78,14 +80,11 @@ func (s *Serving) EnsureRouter(ctx context.Context, conn *kube.Conn, r Router) (
 		return false, err
 	}
 	table, err := a.giveRoutes(r)
-	if err := errors.Join(err, a.giveTraces()); err != nil {
+	if err := errors.Join(err, a.giveTraces(), a.givePull(route.Namespace)); err != nil {
 		return false, err
 	}
 	o := a.routerDeployment(r)
-	digest := digestOf([]any{o, r.Internal})[:16]
-	if r.takesData() {
-		digest = digestOf([]any{o, r.Internal, dataPort})[:16]
-	}
+	digest := digestOf([]any{o, r.Internal, dataPort})[:16]
 	if found && have.Metadata.Annotations[annotationSpec] == digest {
 		now := have.Status // replicas of before do not count: they may not serve what is new, such as TLS
 		if now.ObservedGeneration < have.Metadata.Generation || now.UpdatedReplicas != have.Spec.Replicas ||
@@ -110,6 +109,11 @@ func (a *advance) makeRouter(r Router, deployment kube.Object) error {
 	if err := a.reach(r); err != nil {
 		return err
 	}
+	if len(a.pull()) == 0 { // there was one perhaps
+		if err := dropPull(a.ctx, a.conn, routerRef("Secret", pullName)); err != nil {
+			return err
+		}
+	}
 	return a.conn.Apply(a.ctx, routerRef("Deployment", routerName), deployment, nil)
 }
 
@@ -119,7 +123,7 @@ func (a *advance) reach(r Router) error {
 	if err := a.conn.Apply(a.ctx, routerRef("ServiceAccount", routerName), account, nil); err != nil {
 		return err
 	}
-	if err := a.conn.Apply(a.ctx, routerRef("Service", routerName), routerService(r), nil); err != nil || !r.takesData() {
+	if err := a.conn.Apply(a.ctx, routerRef("Service", routerName), routerService(r), nil); err != nil {
 		return err
 	}
 	return a.conn.Apply(a.ctx, routerRef("Service", routerData), dataService(), nil)
@@ -244,24 +248,12 @@ func routerService(r Router) kube.Object {
 		"spec": kube.Object{"type": "LoadBalancer", "selector": map[string]string{"azuremlappname": routerName}, "ports": ports}}
 }
 
-// takesData reports whether scoring scripts collect data by themselves.
-func (r *Router) takesData() bool {
-	for _, one := range r.Table.Routes {
-		for _, v := range one.Versions {
-			if v.Collect != nil && len(v.Collect.Custom) > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// dataService leads what scoring scripts collect by themselves to the internal port of the routers, which the other Service does not have:
-// that one is reached from outside.
+// dataService leads what Berth asks, and what scoring scripts collect by themselves, to the internal port of the routers, which the other
+// Service does not have: that one is reached from outside.
 func dataService() kube.Object {
 	return kube.Object{"metadata": kube.Object{"labels": routerLabels}, "spec": kube.Object{"type": "ClusterIP",
 		"selector": map[string]string{"azuremlappname": routerName},
-		"ports":    []kube.Object{{"name": "data", "port": dataPort, "targetPort": routerPort, "protocol": "TCP"}}}}
+		"ports":    []kube.Object{{"name": dataPortName, "port": dataPort, "targetPort": routerPort, "protocol": "TCP"}}}}
 }
 
 func (r *Router) plain() bool { return r.Plain || len(r.Certificate) == 0 }
@@ -287,7 +279,7 @@ func (a *advance) routerDeployment(r Router) kube.Object {
 	c["livenessProbe"] = kube.Object{"httpGet": kube.Object{"path": "/healthz", "port": routerPort}}
 	mounts := []kube.Object{{"name": "spool", "mountPath": spoolFolder}}
 	volumes := []kube.Object{{"name": "spool", "emptyDir": kube.Object{"sizeLimit": spoolSize}}}
-	annotations := map[string]string{}
+	annotations := map[string]string{annotationEdition: routerEdition}
 	if len(a.o.Traces) > 0 {
 		c["envFrom"] = []kube.Object{{"secretRef": kube.Object{"name": routerTraces}}}
 		c["env"] = append(c["env"].([]kube.Object), a.trustVariables()...)

@@ -45,6 +45,9 @@ type Options struct {
 	// Traces are the settings of OpenTelemetry that say where routers send spans (OTEL_EXPORTER_OTLP_ENDPOINT …); none: nowhere. They may
 	// hold credentials.
 	Traces map[string]string
+	// Pull is the configuration of docker by which nodes sign in at registries, as ReadPullConfig leaves it; empty for none. It is asked
+	// each time, because it may change. It may be nil.
+	Pull func() []byte
 }
 
 // Images are those of a cluster whose nodes pull them from a registry. Empty ones are those of the Options.
@@ -118,6 +121,7 @@ type Deployment struct {
 	MemoryGB, MemoryLimitGB float64
 	GPU                     int
 	NodeSelector            map[string]string // labels of the nodes on which the replicas run; none for all nodes
+	Logins                  bool              // the image asks for sign-in, with what GivePulls has brought
 	Liveness, Readiness     Probe
 	// Generation grows with each change that is asked for. A failure is told once for each generation.
 	Generation int64
@@ -319,6 +323,7 @@ const (
 	annotationServed   = "berth.dev/served"   // the generation that was ready once
 	annotationReplicas = "berth.dev/replicas" // how many replicas it had then
 	annotationTry      = "berth.dev/try"      // the generation that tries anew what failed
+	annotationEdition  = "berth.dev/edition"
 )
 
 var notInNames = regexp.MustCompile(`[^a-z0-9-]+`)

@@ -40,6 +40,7 @@ type world struct {
 	*testing.T
 	conn    *kube.Conn
 	config  []byte // the kubeconfig of an administrator
+	dir     string // the data folder
 	s       *serving.Serving
 	files   map[string][]byte
 	routes  []route.Route
@@ -78,7 +79,7 @@ func newWorldOf(t *testing.T, nodes int, kind string) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, files: map[string][]byte{}}
+	w := &world{T: t, dir: dir, files: map[string][]byte{}}
 	spec := providertest.Spec(nodes)
 	w.until("the cluster", func() error {
 		f, err := p.Ensure(t.Context(), providertest.ID, spec)
@@ -248,6 +249,12 @@ func (w *world) routeTo(name, path string) {
 		Keys: []route.KeyHash{route.HashKey(secretKey)}, Versions: []route.Version{{Name: "v1", Default: true, Traffic: 100, Concurrency: 4,
 			ScorePath:      path,
 			MaxQueueWaitMS: 20_000, Backend: route.Backend{Namespace: workspace, Service: serving.ObjectName(name), Port: "http"}}}})
+	w.routed()
+}
+
+// routed waits until the router leads by the routes.
+func (w *world) routed() {
+	w.Helper()
 	w.until("the router", func() error {
 		ready, err := w.s.EnsureRouter(w.Context(), w.conn, serving.Router{Replicas: w.routers, Table: &route.Table{Routes: w.routes}})
 		if err == nil && !ready {

@@ -115,6 +115,8 @@ const (
 	ModelDataPath = "/modeldata/log"
 	// TablePath is where it says by which table it leads: the Digest.
 	TablePath = "/internal/table"
+	// AtPath, the address of a router (host:port) and one of the paths ask that router by way of another one. Who asks shows the peer key.
+	AtPath = "/internal/at/"
 )
 
 // Collected is what waits at a router to be fetched.

@@ -216,11 +216,20 @@ func (w *Watcher) certificate(s *corev1.Secret) {
 }
 
 func (w *Watcher) members(slices []*discoveryv1.EndpointSlice) {
-	var all []string
+	var members, known []string
+	at := func(host string) string { return net.JoinHostPort(host, strconv.Itoa(w.o.InternalPort)) }
 	for _, e := range endpoints(slices) {
-		all = append(all, net.JoinHostPort(e.Host, strconv.Itoa(w.o.InternalPort)))
+		members = append(members, at(e.Host))
 	}
-	w.router.SetMembers(all)
+	for _, s := range slices {
+		for i := range s.Endpoints {
+			for _, host := range s.Endpoints[i].Addresses {
+				known = append(known, at(host))
+			}
+		}
+	}
+	w.router.SetMembers(members)
+	w.router.SetKnown(known)
 }
 
 // retry is how long a watch waits that the API server ended or refused.
