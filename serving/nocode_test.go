@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"berth.dev/berth"
-	"berth.dev/berth/router/route"
 )
 
 const (
