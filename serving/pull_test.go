@@ -161,6 +161,14 @@ func TestPullSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	generation := int64(0)
+	w.until("the nodes to ask the registry", func() error { // they do when they have imported the image of its host
+		generation++
+		if f := w.deploy(hello("stored", "stored:1", generation)).Failure; f != nil {
+			return f
+		}
+		return nil
+	})
 	fails("without a login", hello("own", "team/hello:1", 1))
 	d := hello("own", "team/hello:1", 2)
 	d.Logins = true
@@ -186,6 +194,7 @@ func TestPullSecrets(t *testing.T) {
 	}
 	w.route("other") // the router's pods name the secret, too
 	w.scored("other", "{}")
+	w.removes("stored")
 	w.removes("own")
 	w.removes("other")
 	if err := errors.Join(w.s.Sweep(t.Context(), w.conn, workspace, 0), w.s.DropLogins(t.Context(), w.conn, workspace)); err != nil {
