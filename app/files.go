@@ -168,13 +168,14 @@ var traceSettings = []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_T
 
 // openServing prepares how models are served in clusters. Pods trust what this machine trusts, and find packages where it finds them.
 func (s *server) openServing() {
-	o := serving.Options{Clock: s.clock, Pull: s.pullConfig(), ExactPython: s.config.Python == pythonExact, Index: map[string]string{}, FindPython: func() string {
-		name, err := ImportedPython(s.config.DataDir)
-		if err != nil {
-			s.log.Warn("the imported images cannot be listed", "error", err)
-		}
-		return name
-	}}
+	o := serving.Options{Clock: s.clock, Pull: s.pullConfig(), ExactPython: s.config.Python == pythonExact, Index: map[string]string{},
+		FindPython: func() string {
+			name, err := ImportedPython(s.config.DataDir)
+			if err != nil {
+				s.log.Warn("the imported images cannot be listed", "error", err)
+			}
+			return name
+		}}
 	for _, file := range append([]string{os.Getenv("SSL_CERT_FILE")}, SystemRoots...) {
 		if text, err := os.ReadFile(file); err == nil { // #nosec G304 -- the operator's own
 			o.Authorities = text

@@ -21,7 +21,8 @@ func readPullConfig(file string) ([]byte, error) {
 	return out, nil
 }
 
-// pullConfig reads the file each time: whoever renews a password writes the file anew. One that cannot be used leaves the former one in use.
+// pullConfig reads the file each time: whoever renews a password writes the file anew. One that cannot be used leaves the former one in
+// use.
 func (s *server) pullConfig() func() []byte {
 	if s.config.PullConfig == "" {
 		return nil

@@ -67,7 +67,8 @@ func (c *Clusters) IsConnected(ctx context.Context, cluster berth.ID) (bool, err
 	return isCluster && body.Spec.Connected, nil
 }
 
-// AsksRouter reports whether Berth may ask the router of a cluster what it has counted and kept. True for a cluster that is not in the store.
+// AsksRouter reports whether Berth may ask the router of a cluster what it has counted and kept. True for a cluster that is not in the
+// store.
 func (c *Clusters) AsksRouter(ctx context.Context, cluster berth.ID) (bool, error) {
 	r, err := c.Store.Get(ctx, cluster)
 	if errors.Is(err, store.ErrNotFound) {

@@ -71,8 +71,9 @@ var inferenceGrants = []grant{
 	{"The router: what it has counted, and to fetch the data that it has collected.",
 		permit([]string{""}, []string{"services/proxy"}, []string{RouterService}, routerVerbs...)},
 	{"Secrets of Berth's own: the keys, the routes and the certificate of the router, the key of the store of files, where packages " +
-		"come from, and how nodes sign in at registries.", permit([]string{""}, []string{"secrets"}, []string{"azureml-fe-routes", "azureml-fe-tls", "azureml-fe-peers",
-		"azureml-fe-otlp", "azureml-files", "env-index", "image-pull", "image-pull-users"}, "get", "list", "watch", "create", "patch", "delete")},
+		"come from, and how nodes sign in at registries.", permit([]string{""}, []string{"secrets"}, []string{"azureml-fe-routes",
+		"azureml-fe-tls", "azureml-fe-peers", "azureml-fe-otlp", "azureml-files", "env-index", "image-pull",
+		"image-pull-users"}, "get", "list", "watch", "create", "patch", "delete")},
 	{"The account and the rights of the router.", permit([]string{"", rbacv1.GroupName}, []string{"serviceaccounts", "roles", "rolebindings"},
 		routerNames[:1], "get", "create", "patch", "delete")},
 	{"What the router may do, because Kubernetes lets Berth grant only what it has: to watch the replicas of models, and to scale them.",

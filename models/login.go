@@ -87,7 +87,7 @@ func (s *Server) addLogin(q *Request, old *berth.Resource, e *environment, to ma
 		to[name] = []byte(e.Docker.Registry.Password)
 		return rules.ImageLogin(*login, true), nil
 	}
-	if id, err := childID(q.workspace.ID, berth.TypeEnvironment, e.Name); err == nil && e.Version != "" && environmentWord.MatchString(e.Version) {
+	if id, err := childID(q.workspace.ID, berth.TypeEnvironment, e.Name); err == nil && environmentWord.MatchString(e.Version) {
 		password, err := s.Store.Secret(q.Context, id.Child("versions", e.Version), name)
 		if err == nil {
 			to[name] = password

@@ -54,7 +54,8 @@ func TestAskedByWayOfAnother(t *testing.T) {
 		}
 	}
 	all[1].internal.Close()
-	if a := ask(0, route.AtPath+known[1]+"/metrics", peerKey); a.code != http.StatusBadGateway || !strings.Contains(a.body, "does not answer") {
+	a := ask(0, route.AtPath+known[1]+"/metrics", peerKey)
+	if a.code != http.StatusBadGateway || !strings.Contains(a.body, "does not answer") {
 		t.Errorf("a router that is gone: %d %s", a.code, a.body)
 	}
 }

@@ -54,7 +54,8 @@ func (w *world) asksRouters(name string) {
 	w.routers = 2
 	w.routed()
 	logged := func() int {
-		text, err := w.s.Requests(w.Context(), w.conn, serving.RequestQuery{ID: berth.NewID("s", "rg", berth.TypeService, "ws", name), Lines: 500})
+		id := berth.NewID("s", "rg", berth.TypeService, "ws", name)
+		text, err := w.s.Requests(w.Context(), w.conn, serving.RequestQuery{ID: id, Lines: 500})
 		if err != nil {
 			w.Fatal(err)
 		}

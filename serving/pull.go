@@ -52,7 +52,8 @@ func (a *advance) pullSecrets() (out []kube.Object) {
 	return out
 }
 
-// GivePulls brings what nodes sign in with to a namespace and to that of the router, or renews it. Without logins, those that are there stay.
+// GivePulls brings what nodes sign in with to a namespace and to that of the router, or renews it. Without logins, those that are there
+// stay.
 func (s *Serving) GivePulls(ctx context.Context, conn *kube.Conn, namespace string, logins []Login) error {
 	a := &advance{Serving: s, ctx: ctx, conn: conn, d: &Deployment{}, p: &Progress{}}
 	for _, one := range []string{namespace, route.Namespace} {

@@ -133,8 +133,8 @@ func login(repository, password string) []serving.Login {
 	return []serving.Login{{Repository: privateHost + "/" + repository, Username: "puller", Password: password}}
 }
 
-// TestPullSecrets: nodes sign in at a registry with what a user gave for an image, and with what the server has for all; both are written with
-// the rights of the account in a connected cluster, renewed, and removed when nothing needs them.
+// TestPullSecrets: nodes sign in at a registry with what a user gave for an image, and with what the server has for all; both are written
+// with the rights of the account in a connected cluster, renewed, and removed when nothing needs them.
 func TestPullSecrets(t *testing.T) {
 	w := newWorld(t, 1)
 	p := newPrivate(t, w.dir)
