@@ -98,6 +98,11 @@ func (t *traffics) look(ctx context.Context, c *Clusters, cluster berth.ID, now 
 		f.why = berth.RouterUnasked
 		return
 	}
+	if kube.NotServed(err) {
+		f.why = "The router in the cluster is of an earlier version of Berth and does not tell what it has counted. Deploy to the cluster once " +
+			"more: that renews it."
+		return
+	}
 	if err != nil {
 		f.why = fmt.Sprintf("The router did not tell what it has counted: %s.", berth.Sentence(err))
 		return
