@@ -66,6 +66,7 @@ func TestCollectedData(t *testing.T) {
 		r := s.Want(http.StatusOK, s.Do(http.MethodPost, endpointOf(ws)+"/deployments/blue/getLogs", apptest.Object{"tail": 1000}))
 		return strings.Contains(r.Text, "POST /v1/traces from")
 	})
+	m.signsIn(t, ws)
 }
 
 func endpointOf(ws string) string { return ws + "/onlineEndpoints/ep1" }
@@ -129,7 +130,8 @@ func (m modelWorld) collectingService(t *testing.T) scored {
 		"dataCollection": apptest.Object{"storageEnabled": true}, "containerResourceRequirements": apptest.Object{"cpu": 0.01, "memoryInGB": 0.1},
 		"environmentImageRequest": apptest.Object{"environment": apptest.Object{"name": "hello",
 			"environmentVariables": apptest.Object{"PORT": "5001"}, "python": apptest.Object{"userManagedDependencies": true},
-			"docker": apptest.Object{"baseImage": "berth.dev/hello:1"}}}}))
+			"docker": apptest.Object{"baseImage": "hello:1", "baseImageRegistry": apptest.Object{"address": "berth.dev",
+				"username": "puller", "password": imagePassword}}}}}))
 	if apptest.At(r.Body, "dataCollection.storageEnabled") != true || apptest.At(r.Body, "appInsightsEnabled") != true {
 		t.Errorf("%s", r.Text)
 	}
