@@ -243,8 +243,8 @@ func stillServed(ctx context.Context, s *scope) (verdict, error) {
 	defer conn.Close()
 	namespace := clusters.NamespaceOf(compute.ID, compute.Body.(*berth.Compute))
 	now, err := s.Serving.Status(ctx, conn, namespace, clusters.ServedName(s.id()))
-	if err == nil { // it may have changed
-		err = s.givePulls(ctx, conn, compute)
+	if renewed := s.givePulls(ctx, conn, compute); renewed != nil && err == nil {
+		s.Log.Warn("what nodes sign in with at registries could not be renewed", "service", s.id(), "error", renewed) // what they have stays
 	}
 	if err == nil && !now.Found { // somebody has deleted it
 		err = s.bringBack(ctx, conn, compute)
