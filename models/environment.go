@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strconv"
@@ -32,20 +33,7 @@ func (s *Server) registerEnvironment(q *Request) (*Answer, error) {
 	if e := rules.AsError(rules.EnvironmentName(name)); e != nil {
 		return nil, e
 	}
-	request := object{}
-	for field, value := range in { // the SDK begins some with a capital letter, and reads none such
-		request[strings.ToLower(field[:min(1, len(field))])+field[min(1, len(field)):]] = value
-	}
-	var asked environment
-	if err := decode(q.Body, &asked); err != nil {
-		return nil, err
-	}
-	secrets := map[string][]byte{}
-	if _, login := asked.ready(); login != nil && asked.Docker.Registry.Password != "" {
-		secrets[berth.SecretRegistry+login.Repository] = []byte(asked.Docker.Registry.Password)
-	}
-	withoutPasswords(request)
-	stored, err := encode(request)
+	stored, secrets, err := keptEnvironment(q.Body, in)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +61,25 @@ func (s *Server) registerEnvironment(q *Request) (*Answer, error) {
 		return nil, err
 	}
 	return ok(environmentAnswer(r)), nil
+}
+
+// keptEnvironment is what is stored of a registration, and the password of its registry.
+func keptEnvironment(body []byte, in object) (stored json.RawMessage, secrets map[string][]byte, err error) {
+	request := object{}
+	for field, value := range in { // the SDK begins some with a capital letter, and reads none such
+		request[strings.ToLower(field[:min(1, len(field))])+field[min(1, len(field)):]] = value
+	}
+	var asked environment
+	if err := decode(body, &asked); err != nil {
+		return nil, nil, err
+	}
+	secrets = map[string][]byte{}
+	if _, login := asked.ready(); login != nil && asked.Docker.Registry.Password != "" {
+		secrets[berth.SecretRegistry+login.Repository] = []byte(asked.Docker.Registry.Password)
+	}
+	withoutPasswords(request)
+	stored, err = encode(request)
+	return stored, secrets, err
 }
 
 // hasSecrets reports whether a resource has these secrets.
