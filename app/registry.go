@@ -49,12 +49,15 @@ func (s *server) openRegistry(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.images.SetHosts(s.hostsWithPort(), mirrors); err != nil {
+	if err := s.images.SetHosts(s.hostsWithPort(), mirrors); err != nil || runtime.GOOS != "linux" { // which alone has real nodes
 		return err
 	}
-	if runtime.GOOS != "linux" { // there are no real nodes
-		return nil
-	}
+	return s.serveNodes(images.RegistryOptions{Log: s.log, ReadOnly: true, Own: s.isOwnHost,
+		Upstreams: s.images.NewUpstreams(mirrors, registryTransport())})
+}
+
+// serveNodes answers the nodes of local clusters on their socket.
+func (s *server) serveNodes(options images.RegistryOptions) error {
 	dir, err := os.Open(filepath.Join(s.config.DataDir, local.ImagesFolder))
 	if err != nil {
 		return err
@@ -72,8 +75,6 @@ func (s *server) openRegistry(ctx context.Context) (err error) {
 	if err := os.Chmod(path, 0o666); err != nil { // #nosec: only the owner enters the data folder, and the ids of nodes are others
 		return err
 	}
-	options := images.RegistryOptions{Log: s.log, ReadOnly: true, Own: s.isOwnHost,
-		Upstreams: s.images.NewUpstreams(mirrors, registryTransport())}
 	web := &http.Server{Handler: patient(s.images.Registry(options)),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	go func() { _ = web.Serve(netutil.LimitListener(l, maxPulls)) }() // until it is stopped
