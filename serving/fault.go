@@ -110,7 +110,7 @@ func (a *advance) stuck(r kube.Replica) *berth.Error {
 
 // mayCome reports whether a node may still be importing the image of a container.
 func (a *advance) mayCome(r kube.Replica, c kube.ContainerState) bool {
-	own := c.Name == fetchName || c.Name == builderName || c.Name == modelName && a.base
+	own := c.Name == fetchName || c.Name == builderName || c.Name == imageBuilderName || c.Name == archiveName || c.Name == modelName && a.base
 	return own && a.o.Clock.Since(r.Created) < importTime
 }
 

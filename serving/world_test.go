@@ -39,6 +39,7 @@ const (
 type world struct {
 	*testing.T
 	conn    *kube.Conn
+	dir     string // of the images, and of the cluster
 	config  []byte // the kubeconfig of an administrator
 	s       *serving.Serving
 	files   map[string][]byte
@@ -78,7 +79,7 @@ func newWorldOf(t *testing.T, nodes int, kind string) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, files: map[string][]byte{}}
+	w := &world{T: t, dir: dir, files: map[string][]byte{}}
 	spec := providertest.Spec(nodes)
 	w.until("the cluster", func() error {
 		f, err := p.Ensure(t.Context(), providertest.ID, spec)
@@ -105,8 +106,10 @@ func newWorldOf(t *testing.T, nodes int, kind string) *world {
 }
 
 // fresh is a Serving that knows nothing yet.
-func (w *world) fresh() *serving.Serving {
-	return serving.New(serving.Options{Clock: clockwork.NewRealClock(), Authorities: authorities(w.T), Index: index()})
+func (w *world) fresh() *serving.Serving { return serving.New(w.options()) }
+
+func (w *world) options() serving.Options {
+	return serving.Options{Clock: clockwork.NewRealClock(), Authorities: authorities(w.T), Index: index()}
 }
 
 func realNodes(t *testing.T) string {
