@@ -40,7 +40,7 @@ kube: ## build bin/berth-kube only: Kubernetes itself, about six minutes the fir
 	@mkdir -p bin
 	@GO="$(GO)" VERSION="$(VERSION)" sh localkube/build.sh
 
-nodes: ## build bin/berth-nodes and bin/nodes/ only: containerd and others, about two minutes the first time
+nodes: ## build bin/berth-nodes and bin/nodes/ only: containerd, BuildKit and others, about three minutes the first time
 	@[ "$$($(GO) env GOOS)" != linux ] || GO="$(GO)" VERSION="$(VERSION)" sh localnodes/build.sh
 
 demo: build ## start a control plane and do the main job before your eyes

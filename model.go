@@ -44,6 +44,7 @@ type EnvironmentVersion struct {
 	// Request is what was registered: an Environment of version 1 of the SDK, or the "properties" of version 2 (V2).
 	Request  json.RawMessage `json:"request"`
 	V2       bool            `json:"v2,omitempty"`
+	Folder   AssetFiles      `json:"folder,omitzero"` // of version 2: the folder with a Dockerfile of which its image is built
 	Archived bool            `json:"archived,omitempty"`
 }
 
@@ -217,6 +218,7 @@ type ServiceEnvironment struct {
 	Pip       []string          `json:"pip,omitempty"`    // requirements as pip reads them
 	Variables map[string]string `json:"variables,omitempty"`
 	Inference *InferenceRoutes  `json:"inference,omitempty"` // of a ready image that serves by itself
+	Build     *ServiceBuild     `json:"build,omitempty"`     // what makes an image, which is then used as a ready one
 }
 
 // ImageLogin is how nodes sign in to pull the images of a repository. The password is a secret: SecretRegistry and the repository.
@@ -224,6 +226,16 @@ type ImageLogin struct {
 	Repository string `json:"repository"` // example.com/team/model
 	Username   string `json:"username"`
 }
+
+// ServiceBuild is what an image is built of: a folder with a Dockerfile, or the text of one.
+type ServiceBuild struct {
+	Folder AssetFiles `json:"folder,omitzero"` // those below a prefix
+	Path   string     `json:"path,omitempty"`  // of the Dockerfile, below the folder
+	Text   string     `json:"text,omitempty"`  // instead of a folder
+}
+
+// HasImage reports whether pods run an image of the user's, and not packages that are added to the image of Python.
+func (e ServiceEnvironment) HasImage() bool { return e.Image != "" || e.Build != nil }
 
 // Served is what pods serve and the router leads to: a service, or a deployment of an endpoint.
 type Served interface {
@@ -278,7 +290,7 @@ func (s *PodSpec) route(auth string) *ServiceRoute {
 	if s.Collect != nil && len(s.Models) > 0 {
 		out.Model = s.Models[0]
 	}
-	if i := s.Environment.Inference; i != nil && s.Environment.Image != "" {
+	if i := s.Environment.Inference; i != nil && s.Environment.HasImage() {
 		out.ScorePath = i.Scoring.Path
 	}
 	return out

@@ -171,9 +171,34 @@ func TestAssetEnvironments(t *testing.T) {
 	route := map[string]any{"port": 0, "path": "x"}
 	m.bad("/environments/e/versions/3", map[string]any{"image": "a b", "osType": "Windows", "build": map[string]any{},
 		"condaFile": "dependencies: [1, {conda: []}]", "inferenceConfig": map[string]any{"scoringRoute": route}},
-		"builds no images", "Windows", "port 0", "neither a name")
+		"and an image or a conda file besides", "upload the files to the datastore", "Windows", "port 0", "neither a name")
 	m.bad("/environments/e/versions/3", map[string]any{"image": "a", "condaFile": "a: [b"}, "not valid YAML")
+	m.dockerfiles(t)
 	m.curated(t)
+}
+
+// dockerfiles: an environment may be a folder with a Dockerfile, which must be there, and does not change.
+func (m modelWorld) dockerfiles(t *testing.T) {
+	t.Helper()
+	m.uploaded(t, "one", "LocalUpload/context/docker/Dockerfile")
+	build := map[string]any{"contextUri": m.path("one", "LocalUpload/context"), "dockerfilePath": "docker/Dockerfile"}
+	m.Want(http.StatusCreated, m.put("one", "/environments/built/versions/1", map[string]any{"build": build}))
+	if r := m.got("one", "/environments/built/versions/1"); apptest.At(r.Body, "properties.build.dockerfilePath") != "docker/Dockerfile" {
+		t.Errorf("%s", r.Text)
+	}
+	if v1 := m.Want(http.StatusOK, m.call(http.MethodGet, m.v1("one", "/environments/built"), nil)); apptest.At(v1.Body,
+		"docker.baseImage") != nil {
+		t.Errorf("%s", v1.Text)
+	}
+	other := map[string]any{"contextUri": m.path("one", "LocalUpload/context")}
+	m.bad("/environments/built/versions/2", map[string]any{"build": other}, "LocalUpload/context/Dockerfile", "upload it first")
+	m.Refused(m.put("one", "/environments/built/versions/1", map[string]any{"build": other}), http.StatusConflict, "VersionExists", "build")
+	for _, path := range []string{"../Dockerfile", "/etc/passwd"} {
+		m.bad("/environments/built/versions/2", map[string]any{"build": map[string]any{"contextUri": build["contextUri"],
+			"dockerfilePath": path}}, "leads out of the folder")
+	}
+	m.bad("/environments/built/versions/2", map[string]any{"build": map[string]any{"contextUri": "https://github.com/a/b"}},
+		"upload the files")
 }
 
 // curated: Azure ML's own environments that Berth knows are read as versions, and nobody registers under their names.

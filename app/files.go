@@ -195,6 +195,7 @@ func (s *server) openServing() {
 			}
 		}
 	}
+	o.Builds = &builds{server: s}
 	s.serving = serving.New(o)
 }
 

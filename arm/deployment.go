@@ -158,7 +158,7 @@ func (d *onlineDeployment) environment() error {
 	}
 	d.spec.PodSpec.Environment = e.ServiceEnvironment
 	d.facts.EnvironmentToServe = d.Models.EnvironmentToServe(e)
-	if e.Image != "" { // a ready image knows how to load its model
+	if e.HasImage() { // a ready image knows how to load its model
 		d.spec.NoCode = nil
 	}
 	if len(in.Variables) > 0 {

@@ -26,14 +26,26 @@ import (
 // no earlier image any more. Every real node has the images some seconds later, also nodes that are created in future. A *berth.Error
 // says what is wrong with the archive.
 func (s *Store) Import(file string) (Image, error) {
-	image, err := s.importOnce(file)
+	return s.importFile(file, func(all []ocispec.Descriptor) error {
+		for _, d := range all {
+			if Internal(nameOf(d)) {
+				return berth.Errorf(berth.CodeBadRequest, "%s is the name of an image of Berth. Give the image another name.", nameOf(d))
+			}
+		}
+		return nil
+	})
+}
+
+// importFile imports what judge lets pass.
+func (s *Store) importFile(file string, judge func([]ocispec.Descriptor) error) (Image, error) {
+	image, err := s.importOnce(file, judge)
 	if errors.Is(err, errIncomplete) { // somebody has just removed an image that had the same blob
-		image, err = s.importOnce(file)
+		image, err = s.importOnce(file, judge)
 	}
 	return image, err
 }
 
-func (s *Store) importOnce(file string) (Image, error) {
+func (s *Store) importOnce(file string, judge func([]ocispec.Descriptor) error) (Image, error) {
 	a, err := readArchive(file)
 	if err != nil {
 		return Image{}, err
@@ -49,10 +61,10 @@ func (s *Store) importOnce(file string) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
+	if err := judge(all); err != nil {
+		return Image{}, err
+	}
 	for _, d := range all {
-		if Internal(nameOf(d)) {
-			return Image{}, berth.Errorf(berth.CodeBadRequest, "%s is the name of an image of Berth. Give the image another name.", nameOf(d))
-		}
 		if err := s.runsHere(d); err != nil {
 			return Image{}, err
 		}

@@ -32,6 +32,9 @@ const Path = "/v2/"
 // OwnHost is the host in the names of images that are pushed without one: team/model becomes berth.dev/team/model.
 const OwnHost = "berth.dev"
 
+// BuiltPrefix begins the names of the images that Berth builds of Dockerfiles.
+const BuiltPrefix = OwnHost + "/built/"
+
 // RegistryOptions configure a registry.
 type RegistryOptions struct {
 	Log      *slog.Logger
@@ -134,16 +137,16 @@ func (r registry) writable(repo, tag string) error {
 	switch {
 	case len(name)+len(tag) > maxName:
 		return refused(ociregistry.ErrNameInvalid, fmt.Errorf("the name of an image has at most %d characters", maxName))
-	case Internal(name), name == OwnHost+"/python":
+	case Internal(name), name == OwnHost+"/python", strings.HasPrefix(name, BuiltPrefix):
 		return refused(ociregistry.ErrDenied, fmt.Errorf("%s is the name of an image of Berth; choose another name", name))
 	}
 	return nil
 }
 
-// Internal reports whether an image, by its name without or with a tag, is one that Berth itself runs on every node.
+// Internal reports whether an image, by its name without or with a tag, is one that Berth itself runs.
 func Internal(name string) bool {
 	part, isOwn := strings.CutPrefix(repositoryOf(name), OwnHost+"/")
-	return isOwn && slices.Contains([]string{"pause", "hello", "fe"}, part)
+	return isOwn && slices.Contains([]string{"pause", "hello", "fe", "build"}, part)
 }
 
 // unknown is an error as the protocol has it, if it means that something is not there.

@@ -131,9 +131,10 @@ func Objects[T any](ctx context.Context, c *Conn, r Ref, selector string) (out [
 	return out, err
 }
 
-// Proxied is a request to a Service through the API server.
+// Proxied is a request to a Service, or to a Pod, through the API server.
 type Proxied struct {
 	Namespace, Service, Port string // the port by its name
+	Pod                      string // instead of Service, in local clusters only; Port is a number then
 	Method, Path             string
 	Query                    url.Values
 	Header                   http.Header
@@ -143,11 +144,14 @@ type Proxied struct {
 	Most                     int64         // bytes of the answer that are read
 }
 
-// Proxy sends a request to a Service. A status of 300 and more is an error.
+// Proxy sends a request to a Service or a Pod. A status of 300 and more is an error.
 func (c *Conn) Proxy(ctx context.Context, p Proxied) (answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	l := services.in(p.Namespace, p.Service+":"+p.Port).call(p.Method, "proxy"+p.Path)
+	if p.Pod != "" {
+		l = pods.in(p.Namespace, p.Pod+":"+p.Port).call(p.Method, "proxy"+p.Path)
+	}
 	l.query = p.Query
 	r, err := c.request(ctx, l)
 	if err != nil {

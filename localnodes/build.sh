@@ -14,6 +14,8 @@ export CGO_ENABLED=0
 # The program of the image berth.dev/fe. The folder is that of the main module.
 out="$(cd "$out" && pwd)"
 (cd .. && "$go" build -trimpath -ldflags "-s -w -X main.version=${VERSION:-dev}" -o "$out/nodes/berth-fe" ./cmd/berth-fe)
+# The program that builds images of Dockerfiles in a pod: BuildKit, in a module of its own.
+(cd buildkit && "$go" build -trimpath -ldflags "-s -w" -o "$out/nodes/berth-build" .)
 # Where the system has no runtime of containers: gVisor's, 108 MB, some minutes the first time.
 PATH="$PATH:/usr/sbin:/sbin"
 if ! command -v runc >/dev/null && ! command -v crun >/dev/null; then

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -90,11 +92,18 @@ func (a Assets) Version(id berth.ID, old *berth.Resource, properties json.RawMes
 	if err != nil {
 		return Planned{}, err
 	}
+	if in.Build != nil {
+		var wrong []rules.Violation
+		if files, wrong, err = a.contextAt(in.Build); err != nil {
+			return Planned{}, err
+		}
+		found = append(found, wrong...)
+	}
 	asset.Found = append(found, judged(id, &in)...)
 	if old != nil {
 		asset.Changed = a.changed(old, kept)
 	}
-	if len(files) > 0 && a.Type != berth.TypeCodeVersion { // one form for all: the SDK cannot download by the others
+	if len(files) > 0 && kind.address != "" && a.Type != berth.TypeCodeVersion { // one form for all: the SDK cannot download by the others
 		kept[kind.address] = a.address(files[0].Prefix)
 	}
 	delete(kept, "tags")
@@ -136,6 +145,24 @@ func (a Assets) filesAt(id berth.ID, in *sentVersion) (files []berth.AssetFiles,
 		return files, v, nil
 	}
 	return files, nil, err
+}
+
+// contextAt is the folder of which an image is to be built. Its Dockerfile must be there.
+func (a Assets) contextAt(b *buildContext) ([]berth.AssetFiles, []rules.Violation, error) {
+	const target = "properties.build.contextUri"
+	if !filepath.IsLocal(b.path()) {
+		return nil, []rules.Violation{{Code: berth.CodeBadRequest, Target: "properties.build.dockerfilePath",
+			Message: fmt.Sprintf("The path '%.200s' of the Dockerfile leads out of the folder.", b.Dockerfile)}}, nil
+	}
+	name, err := PathIn(b.URI, a.Workspace, a.FilesURL)
+	if err == nil {
+		_, err = FilesOf(a.Context, a.Files, a.container(), []berth.AssetFiles{{ID: path.Join(name, b.path())}})
+	}
+	if v, isOurs := rules.Of(err); isOurs {
+		v[0].Target, v[0].Code = target, berth.CodeBadRequest
+		return nil, v, nil
+	}
+	return []berth.AssetFiles{{Prefix: name}}, nil, err
 }
 
 // otherData judges an address of data elsewhere, which Berth never opens.
@@ -234,7 +261,11 @@ func bodyOf(id berth.ID, old *berth.Resource, kept object, files []berth.AssetFi
 			e.Request, err = described(e.Request, kept)
 			return &e, err
 		}
-		return &berth.EnvironmentVersion{Request: request, V2: true, Archived: archived}, nil
+		e := &berth.EnvironmentVersion{Request: request, V2: true, Archived: archived}
+		if len(files) > 0 {
+			e.Folder = files[0]
+		}
+		return e, nil
 	case id.Is(berth.TypeCodeVersion):
 		return &berth.CodeVersion{Request: request, Files: files}, nil
 	}

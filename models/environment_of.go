@@ -1,7 +1,9 @@
 package models
 
 import (
+	"cmp"
 	"encoding/json"
+	"path"
 
 	"sigs.k8s.io/yaml"
 
@@ -12,18 +14,28 @@ import (
 // it besides.
 type Environment struct {
 	berth.ServiceEnvironment
-	BaseImage  string   // the image to which packages are to be added
-	Dockerfile bool     // it is to be built of a Dockerfile or of a folder
-	Unread     []string // dependencies that are neither a name nor a list of pip
+	BaseImage string   // the image to which packages are to be added
+	NoImage   bool     // its packages are the user's own, and no image has them
+	Added     bool     // packages are to be added to the image of a Dockerfile
+	Unread    []string // dependencies that are neither a name nor a list of pip
 }
 
 // environmentV2 is an environment of version 2 of the SDK: the "properties" of its version.
 type environmentV2 struct {
 	Image           string           `json:"image"`
 	CondaFile       string           `json:"condaFile"`
-	Build           *json.RawMessage `json:"build"`
+	Build           *buildContext    `json:"build"`
 	InferenceConfig *inferenceConfig `json:"inferenceConfig"`
 }
+
+// buildContext is a folder with a Dockerfile.
+type buildContext struct {
+	URI        string `json:"contextUri"`
+	Dockerfile string `json:"dockerfilePath"`
+}
+
+// path is that of the Dockerfile below the folder.
+func (b *buildContext) path() string { return path.Clean(cmp.Or(b.Dockerfile, "Dockerfile")) }
 
 type inferenceConfig struct {
 	Liveness  *berth.InferenceRoute `json:"livenessRoute"`
@@ -38,19 +50,19 @@ func EnvironmentOf(r *berth.Resource) (Environment, error) {
 	if err != nil {
 		return Environment{}, err
 	}
-	out := Environment{BaseImage: e.Docker.BaseImage, Dockerfile: e.Docker.BaseDockerfile != "", Unread: e.unreadPackages()}
-	out.Name, out.Variables = r.ID.Parent().Name(), e.Variables
-	if e.Python.UserManaged {
-		out.Image, out.Login = e.ready()
-	} else {
-		out.Python, out.Conda, out.Pip = e.packages()
-	}
+	out := Environment{BaseImage: e.Docker.BaseImage, Added: e.added(), NoImage: !v.V2 && e.noImage(), Unread: e.unreadPackages()}
+	out.ServiceEnvironment = e.toServe()
+	out.Name = r.ID.Parent().Name()
 	if v.V2 {
 		in, err := decodeV2(v.Request)
 		if err != nil {
 			return Environment{}, err
 		}
 		out.Inference = in.routes()
+		if in.Build != nil {
+			out.Image, out.Login = "", nil
+			out.Build = &berth.ServiceBuild{Path: in.Build.path(), Folder: v.Folder}
+		}
 	}
 	return out, nil
 }
@@ -66,15 +78,34 @@ func v1Environment(v *berth.EnvironmentVersion) (*environment, error) {
 		return nil, err
 	}
 	out.Docker.BaseImage = in.Image
-	if in.Build != nil {
-		out.Docker.BaseDockerfile = string(*in.Build)
-	}
 	if in.CondaFile == "" {
 		out.Python.UserManaged = true // the image is complete
 		return &out, nil
 	}
 	return &out, in.conda(&out.Python.Conda)
 }
+
+// toServe is the environment as pods run in it.
+func (e *environment) toServe() berth.ServiceEnvironment {
+	out := berth.ServiceEnvironment{Name: e.Name, Variables: e.Variables}
+	switch {
+	case e.Docker.BaseDockerfile != "":
+		out.Build = &berth.ServiceBuild{Text: e.Docker.BaseDockerfile}
+	case e.Python.UserManaged:
+		out.Image, out.Login = e.ready()
+	default:
+		out.Python, out.Conda, out.Pip = e.packages()
+	}
+	return out
+}
+
+// noImage reports whether no image has the packages that the user manages.
+func (e *environment) noImage() bool {
+	return e.Python.UserManaged && e.Docker.BaseImage == "" && e.Docker.BaseDockerfile == ""
+}
+
+// added reports whether packages are to be added to the image of a Dockerfile.
+func (e *environment) added() bool { return e.Docker.BaseDockerfile != "" && !e.Python.UserManaged }
 
 func decodeV2(request json.RawMessage) (in environmentV2, err error) { return in, decode(request, &in) }
 
@@ -113,7 +144,7 @@ func environmentOfV2(v *berth.EnvironmentVersion) object {
 		conda = object{}
 	}
 	return object{
-		"docker":               object{"baseImage": in.Image, "baseDockerfile": nil, "enabled": false, "arguments": []any{}},
+		"docker":               object{"baseImage": plain(in.Image), "baseDockerfile": nil, "enabled": false, "arguments": []any{}},
 		"python":               object{"userManagedDependencies": in.CondaFile == "", "condaDependencies": conda, "interpreterPath": "python"},
 		"environmentVariables": object{}, "spark": nil,
 	}

@@ -91,19 +91,38 @@ func (s Sources) CodeFiles(ctx context.Context, id berth.ID) (out []File, err er
 		return nil, err
 	}
 	for _, part := range r.Body.(*berth.CodeVersion).Files {
-		found, err := FilesOf(ctx, s.Files, container, []berth.AssetFiles{part})
+		found, err := s.below(ctx, container, part)
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range found {
-			name := strings.TrimPrefix(strings.TrimPrefix(f.Name, strings.TrimSuffix(part.Prefix, "/")), "/")
-			if name == "" { // the code is one file
-				name = path.Base(f.Name)
-			}
-			out = append(out, File{Path: name, Digest: f.Digest, Size: f.Size})
-		}
+		out = append(out, found...)
 	}
 	return out, nil
+}
+
+// Folder are the files of a folder in the store of a workspace. Their paths begin in it. CodeNotFound when they are gone.
+func (s Sources) Folder(ctx context.Context, workspace berth.ID, folder berth.AssetFiles) ([]File, error) {
+	ws, err := s.Store.Get(ctx, workspace)
+	if err != nil {
+		return nil, err
+	}
+	if ws.Unreadable {
+		return nil, ws.Fault
+	}
+	return s.below(ctx, Container(ws.Body.(*berth.Workspace)), folder)
+}
+
+// below are the files of a folder. Their paths begin in it.
+func (s Sources) below(ctx context.Context, container string, folder berth.AssetFiles) (out []File, err error) {
+	found, err := FilesOf(ctx, s.Files, container, []berth.AssetFiles{folder})
+	for _, f := range found {
+		name := strings.TrimPrefix(strings.TrimPrefix(f.Name, strings.TrimSuffix(folder.Prefix, "/")), "/")
+		if name == "" { // it is one file
+			name = path.Base(f.Name)
+		}
+		out = append(out, File{Path: name, Digest: f.Digest, Size: f.Size})
+	}
+	return out, err
 }
 
 // version reads a version, and the container of the files of its workspace.

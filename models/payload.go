@@ -150,12 +150,8 @@ func (i *image) into(spec *berth.ServiceSpec) {
 		return
 	}
 	spec.EntryScript = e.Variables[entryScript]
-	spec.Environment = berth.ServiceEnvironment{Name: e.Name, Variables: maps.Clone(e.Variables)}
-	if e.Python.UserManaged {
-		spec.Environment.Image, spec.Environment.Login = e.ready()
-		return
-	}
-	spec.Environment.Python, spec.Environment.Conda, spec.Environment.Pip = e.packages()
+	spec.Environment = e.toServe()
+	spec.Environment.Variables = maps.Clone(e.Variables)
 }
 
 // frameworkOf adds what a model says of itself to a service without a script: its framework, and its size where the request has none.

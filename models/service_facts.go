@@ -60,16 +60,16 @@ func (s *Server) environmentFacts(asked *environment, e berth.ServiceEnvironment
 	all := Environment{ServiceEnvironment: e}
 	if asked != nil {
 		all.Unread, all.BaseImage = asked.unreadPackages(), asked.Docker.BaseImage
-		all.Dockerfile = asked.Docker.BaseDockerfile != ""
+		all.Added, all.NoImage = asked.added(), asked.noImage()
 	}
 	return s.EnvironmentToServe(all)
 }
 
 // EnvironmentToServe is what the rules need to know of an environment.
 func (s *Server) EnvironmentToServe(e Environment) rules.EnvironmentToServe {
-	f := rules.EnvironmentToServe{NoPython: e.Image == "" && !s.HasPython(), Unread: e.Unread, BaseImage: e.BaseImage,
-		Dockerfile: e.Dockerfile}
-	if !f.Dockerfile {
+	f := rules.EnvironmentToServe{NoPython: !e.HasImage() && !s.HasPython(), Unread: e.Unread, BaseImage: e.BaseImage, Added: e.Added,
+		NoImage: e.NoImage}
+	if !e.HasImage() {
 		f.Fault = s.Judge(e.ServiceEnvironment)
 	}
 	return f
@@ -110,6 +110,7 @@ func ComputeToServe(ctx context.Context, st *store.Store, id berth.ID) (f rules.
 		return f, nil // the engine tells what is wrong with the cluster
 	}
 	spec := cluster.Body.(*berth.Cluster).Spec
+	f.Connected = spec.Connected
 	f.Unasked = !cluster.Body.(*berth.Cluster).AsksRouter()
 	f.Powerless = spec.Connected && !spec.Inference && !spec.KeepCredential
 	f.MostCPUs, f.MostMemoryGB = largest(cluster.Body.(*berth.Cluster).Spec.Pools)

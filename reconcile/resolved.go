@@ -20,6 +20,7 @@ type servedFiles struct {
 	generation int64
 	files      []serving.File
 	open       serving.Source
+	dockerfile *serving.Dockerfile // with the files of its folder; nil for none
 }
 
 func (r *resolved) find(key string, generation int64) (servedFiles, bool) {
@@ -56,6 +57,11 @@ func (s *scope) resolve(ctx context.Context, spec *berth.PodSpec) (f servedFiles
 	}
 	if f.open = s.content; spec.NoCode == nil { // a model without a script is described by files of its own
 		if f.files, f.open, err = serving.Pack(ctx, f.files, s.content); err != nil {
+			return f, err
+		}
+	}
+	if build := spec.Environment.Build; build != nil {
+		if f.dockerfile, f.open, err = s.dockerfile(ctx, build, f.open); err != nil {
 			return f, err
 		}
 	}

@@ -160,7 +160,7 @@ func (s *scope) toServe(ctx context.Context, compute *berth.Resource) (serving.D
 			d.NoCode.Format = serving.MLflow
 		}
 	}
-	if i := spec.Environment.Inference; i != nil && spec.Environment.Image != "" {
+	if i := spec.Environment.Inference; i != nil && spec.Environment.HasImage() {
 		d.Environment.Port = i.Scoring.Port
 		d.Liveness.Path, d.Liveness.Port = i.Liveness.Path, i.Liveness.Port
 		d.Readiness.Path, d.Readiness.Port = i.Readiness.Path, i.Readiness.Port
@@ -170,7 +170,7 @@ func (s *scope) toServe(ctx context.Context, compute *berth.Resource) (serving.D
 		return d, nil, err
 	}
 	f, err := s.resolve(ctx, spec)
-	d.Files = f.files
+	d.Files, d.Environment.Dockerfile = f.files, f.dockerfile
 	return d, f.open, err
 }
 

@@ -111,7 +111,7 @@ func EnvironmentName(name string) []Violation {
 // EnvironmentFacts are what the rules of an environment of version 2 of the SDK need to know.
 type EnvironmentFacts struct {
 	Image, OS string
-	Build     bool
+	Build     bool     // the environment is a folder with a Dockerfile
 	Conda     bool     // the environment has a conda file
 	Unread    []string // dependencies of the conda file that cannot be read
 	Routes    *berth.InferenceRoutes
@@ -121,9 +121,10 @@ type EnvironmentFacts struct {
 func Environment(f EnvironmentFacts) (vs []Violation) {
 	add := func(v []Violation) { vs = append(vs, v...) }
 	switch {
+	case f.Build && (f.Image != "" || f.Conda):
+		add(invalid("properties.build", "The environment has a folder with a Dockerfile (build), and an image or a conda file besides. Leave "+
+			"all but one of them out; packages are installed in the Dockerfile."))
 	case f.Build:
-		add(invalid("properties.build", "The environment is built from a folder or a Dockerfile, and Berth builds no images. List the packages "+
-			"in a conda file, or name a ready image."))
 	case f.Image == "":
 		add(invalid("properties.image", "The environment names no image."))
 	case len(f.Image) > 500 || strings.ContainsFunc(f.Image, func(r rune) bool { return r <= ' ' || r > '~' }):

@@ -63,11 +63,12 @@ func Deployment(name string, s berth.DeploymentSpec, f DeploymentFacts) (vs []Vi
 func deploymentContent(s berth.DeploymentSpec, f DeploymentFacts) (vs []Violation) {
 	add := func(v []Violation) { vs = append(vs, v...) }
 	add(f.EnvironmentToServe.judge("properties.environmentId", s.PodSpec.Environment))
+	add(f.builds("properties.environmentId", s.PodSpec.Environment))
 	if !f.Environment && s.NoCode == nil {
 		add(invalid("properties.environmentId", "The deployment names no environment. Only a model of MLflow brings its own."))
 	}
 	switch {
-	case !f.Code && s.NoCode == nil && s.PodSpec.Environment.Image == "":
+	case !f.Code && s.NoCode == nil && !s.PodSpec.Environment.HasImage():
 		add(invalid("properties.codeConfiguration", "The deployment has no code (code_configuration). Name a folder and the scoring script in "+
 			"it. Only a model of MLflow and a ready image do without."))
 	case f.Code && (f.Script == "" || !localPath(f.Script)):

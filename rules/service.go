@@ -17,6 +17,7 @@ type ComputeToServe struct {
 	// NoNodes is the reason why no pod runs on its nodes; empty when pods run there.
 	NoNodes   string
 	Unasked   bool // Berth's account there may not ask the router what it has counted and kept
+	Connected bool // the cluster of the compute is a connected one
 	Powerless bool // Berth's account in the cluster of the compute may not create what serves a model
 	// MostCPUs and MostMemoryGB are those of its largest nodes; 0 when they are not known.
 	MostCPUs     int
@@ -41,10 +42,11 @@ type ServiceFacts struct {
 
 // EnvironmentToServe are what the rules need to know of an environment besides what it asks for.
 type EnvironmentToServe struct {
-	NoPython   bool     // no image of Python was made or imported, and the environment needs it
-	Unread     []string // dependencies that cannot be read
-	BaseImage  string   // to which packages are to be added
-	Dockerfile bool     // it is to be built of a Dockerfile
+	NoPython  bool     // no image of Python was made or imported, and the environment needs it
+	Unread    []string // dependencies that cannot be read
+	BaseImage string   // to which packages are to be added
+	NoImage   bool     // its packages are the user's own, and no image has them
+	Added     bool     // packages are to be added to the image of a Dockerfile
 	// Fault is why the environment cannot be built, as far as that is known before; nil when nothing speaks against it.
 	Fault *berth.Error
 }
@@ -257,10 +259,11 @@ func serviceContent(s berth.ServiceSpec, f ServiceFacts) (vs []Violation) {
 		add(invalid(atImage+".assets", "There is no artifact with the name '%s': upload it first.", name))
 	}
 	add(f.EnvironmentToServe.judge(atEnvironment, s.Environment))
+	add(f.builds(atEnvironment, s.Environment))
 	switch {
 	case s.NoCode != nil:
 		add(serviceNoCode(s, f))
-	case s.Environment.Image == "" && s.EntryScript == "":
+	case !s.Environment.HasImage() && s.EntryScript == "":
 		add(invalid(atEnvironment, "The environment names no entry script (AZUREML_ENTRY_SCRIPT)."))
 	}
 	if s.EntryScript != "" && !localPath(s.EntryScript) {
@@ -281,16 +284,21 @@ func (f EnvironmentToServe) judge(target string, e berth.ServiceEnvironment) (vs
 		vs = append(vs, invalid(target, "The server has no image of Python, in which environments are built and entry scripts run. Make it "+
 			"once, on the machine of the server: berth image build")...)
 	}
-	if c, is := catalog.Curated(e.Name); is && e.Image == "" {
+	if c, is := catalog.Curated(e.Name); is && !e.HasImage() {
 		vs = append(vs, warning(target, "The environment '%s' of Azure ML is a list of packages here, and not its image: of each package "+
 			"the version of the original where there is a wheel for the Python at hand, and else the nearest one. A model that was pickled "+
 			"with another version may need that version; name it in an environment of your own.", c.Name)...)
 	}
 	switch {
-	case f.Dockerfile:
-		vs = append(vs, invalid(target, "The environment is a Dockerfile (base_dockerfile), and Berth builds none. List the packages, or name "+
-			"a ready image with user_managed_dependencies.")...)
-	case e.Image == "" && f.BaseImage != "" && !strings.HasPrefix(f.BaseImage, microsoftImages):
+	case f.NoImage:
+		vs = append(vs, invalid(target, "The environment has no image, and its packages are left to one (user_managed_dependencies). Name the "+
+			"image (base_image), or write a Dockerfile (base_dockerfile).")...)
+	case f.Added:
+		vs = append(vs, invalid(target, "The environment adds packages to the image of a Dockerfile (base_dockerfile), and Berth adds packages "+
+			"to its own image of Python only. Install them in the Dockerfile and set user_managed_dependencies, or leave the Dockerfile out.")...)
+	case e.Build != nil && len(e.Build.Text) > maxDockerfile:
+		vs = append(vs, invalid(target, "The Dockerfile has %d bytes; at most %d are possible.", len(e.Build.Text), maxDockerfile)...)
+	case !e.HasImage() && f.BaseImage != "" && !strings.HasPrefix(f.BaseImage, microsoftImages):
 		vs = append(vs, invalid(target, "The environment adds packages to the image '%.200s', and Berth adds packages to its own image of "+
 			"Python only. Leave base_image out, or set user_managed_dependencies when the image has all packages.", f.BaseImage)...)
 	}
@@ -308,6 +316,18 @@ func ImageLogin(l berth.ImageLogin, known bool) []Violation {
 			"images of %.200s. Set base_image_registry.password; Berth keeps it apart and never answers it.", l.Username, l.Repository)
 	}
 	return nil
+}
+
+// maxDockerfile is how large the text of a Dockerfile may be, in bytes.
+const maxDockerfile = 256 << 10
+
+// builds judges whether the cluster can build the image of an environment.
+func (f ComputeToServe) builds(target string, e berth.ServiceEnvironment) []Violation {
+	if e.Build == nil || !f.Connected {
+		return nil
+	}
+	return invalid(target, "The environment is a Dockerfile, and Berth builds images in clusters of its own only, not in a connected one. "+
+		"Build the image elsewhere, push it to a registry that the cluster reaches, and name it as the image of the environment.")
 }
 
 // libraryVersion is a version that a requirement of pip can name.

@@ -96,7 +96,14 @@ func TestService(t *testing.T) {
 		{"berth image build", func(_ *berth.ServiceSpec, f *ServiceFacts) { f.NoPython = true }},
 		{"names no entry script", func(s *berth.ServiceSpec, _ *ServiceFacts) { s.EntryScript = "" }},
 		{"not a path inside", func(s *berth.ServiceSpec, _ *ServiceFacts) { s.EntryScript = "a/../../b.py" }},
-		{"Dockerfile", func(_ *berth.ServiceSpec, f *ServiceFacts) { f.Dockerfile = true }},
+		{"the image of a Dockerfile", func(_ *berth.ServiceSpec, f *ServiceFacts) { f.Added = true }},
+		{"not in a connected one", func(s *berth.ServiceSpec, f *ServiceFacts) {
+			f.Connected, s.Environment.Build = true, &berth.ServiceBuild{Text: "FROM scratch"}
+		}},
+		{"at most 262144", func(s *berth.ServiceSpec, _ *ServiceFacts) {
+			s.Environment.Build = &berth.ServiceBuild{Text: strings.Repeat("#", 1<<20)}
+		}},
+		{"has no image", func(_ *berth.ServiceSpec, f *ServiceFacts) { f.NoImage = true }},
 		{"adds packages to the image", func(_ *berth.ServiceSpec, f *ServiceFacts) { f.BaseImage = "example.com/own:1" }},
 	} {
 		s, f := service()

@@ -78,7 +78,7 @@ func (r *replicaSet) template() kube.Object {
 
 // GiveUp ends a generation that has not come to its end in time: it is a failure like any other, and its pods do not go on trying.
 func (s *Serving) GiveUp(ctx context.Context, conn *kube.Conn, d Deployment, why *berth.Error) error {
-	a := &advance{Serving: s, ctx: ctx, conn: conn, d: &d, p: &Progress{Steps: []Step{{Name: StepProbe}}}, base: d.Environment.Image == "",
+	a := &advance{Serving: s, ctx: ctx, conn: conn, d: &d, p: &Progress{Steps: []Step{{Name: StepProbe}}}, base: d.Environment.base(),
 		images: d.Images}
 	if told, err := a.told(); err != nil || told || !a.there || a.have.Metadata.Annotations[annotationGen] != a.generation() {
 		return err

@@ -53,7 +53,10 @@ func (b *built) text() string {
 }
 
 // environment sees to the environment; true when pods can use it.
-func (a *advance) environment() (ready bool, err error) {
+func (a *advance) environment(open Source) (ready bool, err error) {
+	if a.d.Environment.Dockerfile != nil {
+		return a.dockerfile(open)
+	}
 	if !a.base {
 		a.step(StepEnvironment, Done, fmt.Sprintf("The image %s is used as it is.", a.d.Environment.Image))
 		return true, nil

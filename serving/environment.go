@@ -77,7 +77,7 @@ func (s *Serving) newPlan(e Environment) (*plan, *berth.Error) {
 
 // Judge is why an environment cannot be built, as far as that is known without trying it; nil when nothing speaks against it.
 func (s *Serving) Judge(e Environment) *berth.Error {
-	if e.Image != "" {
+	if !e.base() {
 		return nil
 	}
 	_, fault := s.newPlan(e)

@@ -122,7 +122,7 @@ func pullFault(c kube.ContainerState) *berth.Error {
 
 // mayCome reports whether a node may still be importing the image of a container.
 func (a *advance) mayCome(r kube.Replica, c kube.ContainerState) bool {
-	own := c.Name == fetchName || c.Name == builderName || c.Name == modelName && a.base
+	own := c.Name == fetchName || c.Name == builderName || c.Name == imageBuilderName || c.Name == archiveName || c.Name == modelName && a.base
 	return own && a.o.Clock.Since(r.Created) < importTime
 }
 

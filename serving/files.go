@@ -32,9 +32,8 @@ const (
 	filesOrigin = "http://" + filesName + "." + route.Namespace + ".svc:8100"
 )
 
-// files brings what the cluster does not have yet; true when all of it is there.
-func (a *advance) files(open Source) (there bool, err error) {
-	list := a.list()
+// files brings what the cluster does not have yet of a list; true when all of it is there.
+func (a *advance) files(list *bundle.List, open Source) (there bool, err error) {
 	if err := list.Check(); err != nil {
 		a.fail(StepFiles, berth.Errorf(CodeFiles, "The files of the deployment cannot be used: %s.", berth.Sentence(err)), "")
 		return false, nil

@@ -101,6 +101,9 @@ func (s *Serving) Sweep(ctx context.Context, conn *kube.Conn, namespace string, 
 			used[v.PersistentVolumeClaim.ClaimName] = true
 		}
 	}
+	if err := s.sweepImages(ctx, conn, namespace); err != nil {
+		return err
+	}
 	claims, err := kube.Objects[object](ctx, conn, kube.Ref{Kind: "PersistentVolumeClaim", Namespace: namespace}, labelPart+"=environment")
 	if err != nil {
 		return err
@@ -117,6 +120,23 @@ func (s *Serving) Sweep(ctx context.Context, conn *kube.Conn, namespace string, 
 			}
 		}
 		if err := dropEnvironment(ctx, conn, namespace, c.Metadata.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweepImages removes builds of images that nobody awaits.
+func (s *Serving) sweepImages(ctx context.Context, conn *kube.Conn, namespace string) error {
+	jobs, err := kube.Objects[job](ctx, conn, kube.Ref{Kind: "Job", Namespace: namespace}, labelPart+"=image")
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if s.o.Clock.Since(j.Metadata.Created()) < buildRest {
+			continue
+		}
+		if err := dropEnvironment(ctx, conn, namespace, j.Metadata.Name); err != nil {
 			return err
 		}
 	}

@@ -42,6 +42,8 @@ type Options struct {
 	Authorities []byte
 	// Index are the settings of uv and pip that say where packages come from (UV_INDEX_URL, PIP_INDEX_URL …). They may hold credentials.
 	Index map[string]string
+	// Builds keeps the images that are built of Dockerfiles; nil: none is built.
+	Builds Builds
 	// Traces are the settings of OpenTelemetry that say where routers send spans (OTEL_EXPORTER_OTLP_ENDPOINT …); none: nowhere. They may
 	// hold credentials.
 	Traces map[string]string
@@ -135,11 +137,16 @@ type Environment struct {
 	Requirements []string // as pip reads them
 	Conda        []string // names of conda, with their versions
 	// Image is a ready image. With it no environment is built; without an entry script it runs as it is.
-	Image     string
-	Command   []string // of a ready image; its own when empty
-	Port      int      // of a ready image: where it scores; DefaultPort when 0. The path is for the router (route.Version.ScorePath)
-	Variables map[string]string
+	Image string
+	// Dockerfile makes an image that is used as a ready one; nil for none.
+	Dockerfile *Dockerfile
+	Command    []string // of a ready image; its own when empty
+	Port       int      // of a ready image: where it scores; DefaultPort when 0. The path is for the router (route.Version.ScorePath)
+	Variables  map[string]string
 }
+
+// base reports whether packages are added to the image of Python, and no image is ready or built.
+func (e Environment) base() bool { return e.Image == "" && e.Dockerfile == nil }
 
 // File is one file of a deployment: its path below AppRoot, or with Unpack the folder below AppRoot into which the archive is unpacked.
 type File struct {
@@ -242,7 +249,7 @@ func (s *Serving) Advance(ctx context.Context, conn *kube.Conn, d Deployment, op
 	for _, name := range []string{StepFiles, StepEnvironment, StepImage, StepPods, StepProbe} {
 		p.Steps = append(p.Steps, Step{Name: name, State: Pending})
 	}
-	a := &advance{Serving: s, ctx: ctx, conn: conn, d: &d, p: &p, base: d.Environment.Image == "", images: d.Images}
+	a := &advance{Serving: s, ctx: ctx, conn: conn, d: &d, p: &p, base: d.Environment.base(), images: d.Images}
 	err := a.run(open)
 	if err != nil || p.Failure != nil || p.Done {
 		p.Await = 0
@@ -273,11 +280,11 @@ func (a *advance) run(open Source) error {
 	if err := a.namespace(a.d.Namespace); err != nil {
 		return err
 	}
-	built, err := a.environment() // first: it is built while the files travel
+	built, err := a.environment(open) // first: it is built while the files travel
 	if err != nil || a.p.Failure != nil {
 		return err
 	}
-	there, err := a.files(open)
+	there, err := a.files(a.list(), open)
 	if err != nil || a.p.Failure != nil || !built || !there {
 		return err
 	}

@@ -39,8 +39,8 @@ const (
 type world struct {
 	*testing.T
 	conn    *kube.Conn
+	dir     string // of the images, and of the cluster
 	config  []byte // the kubeconfig of an administrator
-	dir     string // the data folder
 	s       *serving.Serving
 	files   map[string][]byte
 	routes  []route.Route
@@ -106,8 +106,10 @@ func newWorldOf(t *testing.T, nodes int, kind string) *world {
 }
 
 // fresh is a Serving that knows nothing yet.
-func (w *world) fresh() *serving.Serving {
-	return serving.New(serving.Options{Clock: clockwork.NewRealClock(), Authorities: authorities(w.T), Index: index()})
+func (w *world) fresh() *serving.Serving { return serving.New(w.options()) }
+
+func (w *world) options() serving.Options {
+	return serving.Options{Clock: clockwork.NewRealClock(), Authorities: authorities(w.T), Index: index()}
 }
 
 func realNodes(t *testing.T) string {

@@ -132,11 +132,14 @@ def test_container(ml):
     assert [e.name for e in ml.environments.list()] == ["sk"]
 
 
-@operation("environments.create_or_update(build=BuildContext): refused, because Berth builds no images")
+@operation("environments.create_or_update(build=BuildContext), get; refused without its Dockerfile")
 def test_build(ml, tmp_path):
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
-    with pytest.raises(HttpResponseError, match="builds no images"):
-        ml.environments.create_or_update(Environment(name="built", build=BuildContext(path=str(tmp_path))))
+    made = ml.environments.create_or_update(Environment(name="built", version="1", build=BuildContext(path=str(tmp_path))))
+    assert made.build.dockerfile_path == "Dockerfile" and ml.environments.get("built", version="1").build.path == made.build.path
+    with pytest.raises(HttpResponseError, match="other/Dockerfile"):
+        ml.environments.create_or_update(Environment(name="none", build=BuildContext(path=str(tmp_path), dockerfile_path="other/Dockerfile")))
+    ml.environments.archive("built")
 
 
 @operation("code: uploaded once, found again by its hash")
