@@ -150,7 +150,7 @@ func TestRefusals(t *testing.T) {
 		status       int
 		code, words  string
 	}{
-		"users":          {"GET", "/graph/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
+		"devices":        {"GET", "/graph/v1.0/devices", nil, 404, "Request_ResourceNotFound", "no owners or permissions"},
 		"nowhere":        {"GET", "/graph/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
 		"unknown id":     {"GET", "/graph/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
 		"strange filter": {"GET", "/graph/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
@@ -205,7 +205,7 @@ func TestSigningKeys(t *testing.T) {
 // TestKorean: a caller who asks for Korean gets the message in it, with the same code.
 func TestKorean(t *testing.T) {
 	f := newFront(t)
-	r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/users", Header: map[string]string{"Accept-Language": "ko"}})
+	r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/devices", Header: map[string]string{"Accept-Language": "ko"}})
 	f.Want(http.StatusNotFound, r)
 	message, _ := apptest.At(r.Body, "error.message").(string)
 	if !strings.HasPrefix(message, "Berth에는 'GET ") || r.Header.Get("Content-Language") != "ko" || r.Header.Get("Vary") != "Accept-Language" {
