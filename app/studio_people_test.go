@@ -37,7 +37,7 @@ func TestStudioPeople(t *testing.T) {
 		t.Errorf("%d %s", page.Status, page.Text)
 	}
 	for name, at := range map[string]string{"no way": "/studio/signed-in?code=x&state=y", "an empty one": "/studio/signed-in"} {
-		if page := s.NewBrowser().Open(at); page.Status != http.StatusBadRequest || !strings.Contains(page.Text, "did not begin in this browser") {
+		if page := s.NewBrowser().Open(at); page.Status != http.StatusBadRequest || !strings.Contains(page.Text, "did not begin in this") {
 			t.Errorf("%s: %d %s", name, page.Status, page.Text)
 		}
 	}

@@ -59,7 +59,8 @@ func TestUsers(t *testing.T) {
 	do(0, "", "role", "assignment", "delete", "--assignee", "ann", "--role", "Reader")
 	do(0, "", "ad", "user", "delete", "--id", "ann")
 	do(exitNotFound, "", "ad", "user", "show", "--id", "ann")
-	if r := do(exitNotFound, "", "role", "assignment", "create", "--assignee", "ann", "--role", "Reader"); !strings.Contains(r.err, "user list") {
+	r := do(exitNotFound, "", "role", "assignment", "create", "--assignee", "ann", "--role", "Reader")
+	if !strings.Contains(r.err, "user list") {
 		t.Error(r.err)
 	}
 }
