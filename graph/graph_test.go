@@ -169,7 +169,16 @@ func TestRefusals(t *testing.T) {
 			"does not reference an application"},
 		"in the past":      {"POST", own + "/addPassword", past, 400, "Request_BadRequest", "ended"},
 		"unknown password": {"POST", own + "/removePassword", object{"keyId": "x"}, 404, "Request_ResourceNotFound", "no credential"},
-		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "an application cannot delete itself"},
+		"no such user":     {"GET", "/graph/v1.0/users/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"no such group":    {"GET", "/graph/v1.0/groups/x/members", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"filter of users":  {"GET", "/graph/v1.0/users?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "userPrincipalName eq"},
+		"filter of groups": {"GET", "/graph/v1.0/groups?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
+		"no password":      {"POST", "/graph/v1.0/users", object{"userPrincipalName": "x"}, 400, "Request_BadRequest", "passwordProfile"},
+		"forced change": {"POST", "/graph/v1.0/users", object{"userPrincipalName": "x", "passwordProfile": object{
+			"password": "correct horse battery", "forceChangePasswordNextSignIn": true}}, 400, "Request_BadRequest", "forceChange"},
+		"user property": {"POST", "/graph/v1.0/users", object{"jobTitle": "x"}, 400, "Request_BadRequest", "jobTitle"},
+		"me":            {"GET", "/graph/v1.0/me", nil, 400, "Request_BadRequest", "delegated"},
+		"itself":        {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "an application cannot delete itself"},
 	} {
 		r := f.Send(apptest.Request{Method: c.method, Path: c.path, Body: c.body, Raw: true})
 		e, _ := r.Body["error"].(object)

@@ -65,11 +65,9 @@ func named(filter string, fields map[string]func(string) bool, prefix func(strin
 			return test(unquoted(value)), nil
 		}
 	}
-	for _, name := range []string{"displayName", "userPrincipalName"} {
-		if value, found := strings.CutPrefix(filter, "startswith("+name+","); found && prefix != nil {
-			value = strings.TrimSpace(strings.TrimSuffix(value, ")"))
-			return prefix(unquoted(strings.TrimPrefix(value, "'"))), nil
-		}
+	if value, found := strings.CutPrefix(filter, "startswith(displayName,"); found {
+		value = strings.TrimSpace(strings.TrimSuffix(value, ")"))
+		return prefix(unquoted(strings.TrimPrefix(value, "'"))), nil
 	}
 	return false, berth.Errorf(berth.CodeBadRequest, "The $filter '%.120s' is not supported. Use displayName eq '…', "+
 		"startswith(displayName,'…'), userPrincipalName eq '…' or mail eq '…'.", filter)
@@ -84,11 +82,12 @@ func is(of string) func(string) bool {
 	return func(value string) bool { return strings.EqualFold(of, value) }
 }
 
+func begins(of string) func(string) bool {
+	return func(value string) bool { return strings.HasPrefix(strings.ToLower(of), strings.ToLower(value)) }
+}
+
 func (s *server) listUsers(r *http.Request) (answer, error) {
 	value, filter := []any{}, strings.TrimSpace(r.URL.Query().Get("$filter"))
-	begins := func(of string) func(string) bool {
-		return func(v string) bool { return strings.HasPrefix(strings.ToLower(of), strings.ToLower(v)) }
-	}
 	if _, err := named(filter, map[string]func(string) bool{"displayName": is(""), "userPrincipalName": is(""), "mail": is(""), "id": is("")},
 		begins("")); err != nil {
 		return answer{}, err // also when there is nobody
@@ -250,9 +249,6 @@ func (s *server) memberGroups(r *http.Request) (answer, error) {
 
 func (s *server) listGroups(r *http.Request) (answer, error) {
 	value, filter := []any{}, strings.TrimSpace(r.URL.Query().Get("$filter"))
-	begins := func(of string) func(string) bool {
-		return func(v string) bool { return strings.HasPrefix(strings.ToLower(of), strings.ToLower(v)) }
-	}
 	if _, err := named(filter, map[string]func(string) bool{"displayName": is(""), "id": is("")}, begins("")); err != nil {
 		return answer{}, err
 	}

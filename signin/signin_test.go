@@ -301,3 +301,38 @@ func TestPrincipals(t *testing.T) {
 		t.Errorf("members: %v", members)
 	}
 }
+
+// TestTemplates: a template acts with the rights of the person who sent it, also after the request has ended.
+func TestTemplates(t *testing.T) {
+	s, _ := front(t)
+	person, got := s.Person("corp")
+	oid, _ := claimsOf(t, got["id_token"])["oid"].(string)
+	group := s.Group("team")
+	s.Want(http.StatusCreated, s.Do("PUT", group, object{"location": "westeurope"}))
+	s.Assign(oid, "b24988ac-6180-42a0-ab88-20f7382dd24c", group) // Contributor
+	deploy := func(name string, resource object) object {
+		at := group + "/providers/Microsoft.Resources/deployments/" + name
+		s.Want(http.StatusCreated, person.Do("PUT", at, object{"properties": object{"mode": "Incremental", "template": object{
+			"$schema":        "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+			"contentVersion": "1.0.0.0", "resources": []object{resource}}}}))
+		var properties object
+		s.Until("the deployment ends", func() bool {
+			properties, _ = person.Do("GET", at, nil).Body["properties"].(object)
+			return properties["provisioningState"] == "Succeeded" || properties["provisioningState"] == "Failed"
+		})
+		return properties
+	}
+	account := object{"type": "Microsoft.Storage/storageAccounts", "apiVersion": "2023-01-01", "name": "byperson", "location": "westeurope",
+		"sku": object{"name": "Standard_LRS"}, "kind": "StorageV2"}
+	if end := deploy("may", account); end["provisioningState"] != "Succeeded" {
+		t.Errorf("%v", end)
+	}
+	role := object{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "6f1f4a1e-51a5-4b0c-9d6c-0c6c2d0b9a11",
+		"properties": object{"principalId": oid,
+			"roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + access.OwnerRole}}
+	end := deploy("maynot", role)
+	if text, err := json.Marshal(end); err != nil || end["provisioningState"] != "Failed" ||
+		!strings.Contains(string(text), "'ann@example.com' with object id '"+oid) {
+		t.Errorf("%v: %s", err, text)
+	}
+}
