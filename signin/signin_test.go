@@ -327,7 +327,8 @@ func TestTemplates(t *testing.T) {
 	if end := deploy("may", account); end["provisioningState"] != "Succeeded" {
 		t.Errorf("%v", end)
 	}
-	role := object{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01", "name": "6f1f4a1e-51a5-4b0c-9d6c-0c6c2d0b9a11",
+	role := object{"type": "Microsoft.Authorization/roleAssignments", "apiVersion": "2022-04-01",
+		"name": "6f1f4a1e-51a5-4b0c-9d6c-0c6c2d0b9a11",
 		"properties": object{"principalId": oid,
 			"roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + access.OwnerRole}}
 	end := deploy("maynot", role)
