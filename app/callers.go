@@ -49,6 +49,9 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Hosts: hosts, Log: s.log, Applications: s.directory.Find,
 		People: s.people,
 	})
+	if err == nil {
+		s.signInPages, err = s.signIn(a)
+	}
 	return a, c, err
 }
 

@@ -96,18 +96,20 @@ type server struct {
 	metrics   *metrics
 	directory *identity.Directory
 	people    *identity.People
-	access    *access.Guard
-	keys      *identity.Keys
-	box       *seal.Box
-	provider  *local.Provider
-	clusters  *clusters.Clusters
-	files     *blob.Store
-	account   *azure.Account // serves files
-	images    *images.Store
-	serving   *serving.Serving
-	scoring   *identity.ScoringKeys
-	stops     []func() error
-	failed    chan error
+	// signInPages are where people sign in.
+	signInPages *signin.Pages
+	access      *access.Guard
+	keys        *identity.Keys
+	box         *seal.Box
+	provider    *local.Provider
+	clusters    *clusters.Clusters
+	files       *blob.Store
+	account     *azure.Account // serves files
+	images      *images.Store
+	serving     *serving.Serving
+	scoring     *identity.ScoringKeys
+	stops       []func() error
+	failed      chan error
 }
 
 func (s *server) stop() error {
@@ -142,10 +144,6 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	people, err := s.signIn(authority)
-	if err != nil {
-		return err
-	}
 	ranges, err := s.config.controlPlane()
 	if err != nil {
 		return err
@@ -172,12 +170,12 @@ func (s *server) start(ctx context.Context) error {
 		Authority: authority, Directory: s.directory, People: s.people, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
 		RotateSecretKey: s.rotateSecretKey,
 	})
-	pages, err := s.openStudio(authority, ways{people, credentials.SubscriptionID}, handler)
+	pages, err := s.openStudio(authority, ways{s.signInPages, credentials.SubscriptionID}, handler)
 	if err != nil {
 		return err
 	}
 	defer s.measure() // stops first: the logs that are followed would keep requests from ending
-	return s.serveHTTPS(certificate, s.withFiles(s.withRegistry(authority, s.handler(handler, others{callers, pages, people}))))
+	return s.serveHTTPS(certificate, s.withFiles(s.withRegistry(authority, s.handler(handler, others{callers, pages, s.signInPages}))))
 }
 
 // measure measures what clusters use until the server stops, which also ends the logs that are followed.

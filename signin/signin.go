@@ -175,7 +175,7 @@ func (p *Pages) send(w http.ResponseWriter, r *http.Request, auth identity.Autho
 		return
 	case "fragment":
 		to.Fragment, to.RawFragment = "", ""
-		http.Redirect(w, r, to.String()+"#"+out.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, to.String()+"#"+out.Encode(), http.StatusSeeOther) //nolint:gosec // identity.Authorization has judged the address
 		return
 	}
 	q := to.Query()

@@ -145,7 +145,7 @@ func (p *OpenID) auth(w http.ResponseWriter, r *http.Request) {
 		p.codes[back.Get("code")] = q
 	}
 	to.RawQuery = back.Encode()
-	http.Redirect(w, r, to.String(), http.StatusFound)
+	http.Redirect(w, r, to.String(), http.StatusFound) //nolint:gosec // a provider for tests
 }
 
 func (p *OpenID) token(w http.ResponseWriter, r *http.Request) {

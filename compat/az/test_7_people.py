@@ -84,7 +84,8 @@ def test_browser(ann, tmp_path):
     script = tmp_path / "browser"
     script.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {os.path.dirname(__file__)!r})\nfrom test_7_people import browse\nbrowse(sys.argv[1], 'ann')\n")
     script.chmod(0o755)
-    [account] = run_az("login", env=mine(tmp_path, BROWSER=f"{script} %s", DISPLAY=":0"))
+    # with &, because az answers the browser only after the command that opens it has ended
+    [account] = run_az("login", env=mine(tmp_path, BROWSER=f"{script} %s &"))
     assert account["user"]["name"] == "ann"
     assert run_az("group", "list", env=mine(tmp_path)) is not None
 
