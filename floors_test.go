@@ -66,6 +66,8 @@ var floors = map[string][]string{
 	// One cluster, on behalf of a model.
 	"serving": {"kube", "bundle", "router/route"},
 	"client":  {"wire"},
+	// People in a browser, and the way to outside providers.
+	"signin": {"identity", "korean"},
 	// Callers, as Microsoft Graph shows them.
 	"graph": {"access", "identity", "korean"},
 	// Never reconcile: they meet in the store.
@@ -74,7 +76,7 @@ var floors = map[string][]string{
 	"reconcile": {"blob", "models", "serving", "router/route", "clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
 	"app": {"access", "models", "serving", "blob", "blob/azure", "rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal",
-		"reconcile", "store", "identity", "provider/local", "azext", "studio", "baseimage", "images"},
+		"reconcile", "store", "identity", "provider/local", "azext", "studio", "baseimage", "images", "signin"},
 	// A true server for tests.
 	"app/apptest": {"app", "korean"},
 	// Pages.
@@ -94,10 +96,12 @@ var homes = map[string][]string{
 	"k8s.io/":                         {"kube", "router/watch", "provider/fake"}, // the fake answers in Kubernetes' own types
 	"modernc.org/sqlite":              {"store"},
 	"database/sql":                    {"store", "bench"},
-	"github.com/go-jose":              {"identity", "router"},
+	"github.com/go-jose":              {"identity", "router", "app/apptest"}, // the latter is a provider for tests
 	"github.com/spf13/cobra":          {"cmd/berth"},
 	"github.com/prometheus":           {"app", "router"},
 	"golang.org/x/crypto":             {"identity"},
+	"github.com/coreos/go-oidc":       {"signin"},
+	"golang.org/x/oauth2":             {"signin"},
 	"filippo.io/age":                  {"seal"},
 	"github.com/jmespath/go-jmespath": {"cmd/berth"},
 	"golang.org/x/text":               {"korean", "studio"},

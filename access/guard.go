@@ -25,6 +25,7 @@ const OwnerRole = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 type Guard struct {
 	store        *store.Store
 	subscription string
+	members      func() map[string][]string
 	changes      atomic.Uint64
 	kept         atomic.Pointer[kept]
 }
@@ -34,9 +35,10 @@ type kept struct {
 	policy  *Policy
 }
 
-// NewGuard makes the guard of a subscription. It lives as long as its store.
-func NewGuard(s *store.Store, subscription string) *Guard {
-	g := &Guard{store: s, subscription: subscription}
+// NewGuard makes the guard of a subscription. It lives as long as its store. members are the groups of each principal, by object ids in
+// lower case; call Changed after they have changed.
+func NewGuard(s *store.Store, subscription string, members func() map[string][]string) *Guard {
+	g := &Guard{store: s, subscription: subscription, members: members}
 	s.Subscribe(func(e store.Event) {
 		if e.Gone || strings.Contains(e.Key, namespace) { // with a resource go the assignments at it
 			g.changes.Add(1)
@@ -44,6 +46,9 @@ func NewGuard(s *store.Store, subscription string) *Guard {
 	})
 	return g
 }
+
+// Changed makes the next request read the policy again.
+func (g *Guard) Changed() { g.changes.Add(1) }
 
 // Policy is the present policy.
 func (g *Guard) Policy(ctx context.Context) (*Policy, error) {
@@ -55,7 +60,7 @@ func (g *Guard) Policy(ctx context.Context) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := NewPolicy(all)
+	p := NewPolicy(all, g.members())
 	g.kept.Store(&kept{changes, p})
 	return p, nil
 }

@@ -5,6 +5,7 @@ package access
 
 import (
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -37,27 +38,69 @@ type Assignment struct {
 	Role      []catalog.Permissions
 }
 
-// Policy is all assignments of one moment. It never changes.
+// Policy is all assignments of one moment, and who is in which group. It never changes.
 type Policy struct {
-	// of is what each principal may do at each scope; all in lower case.
-	of map[string]map[string][]catalog.Permissions
+	// own is what is assigned to each principal at each scope; all in lower case.
+	own map[string]scopes
+	// of is what those may do who are in a group that has an assignment: their own and that of all their groups in one, so that a
+	// decision takes as long for somebody in a thousand groups.
+	of map[string]scopes
 }
 
-// NewPolicy makes a policy of assignments in any casing.
-func NewPolicy(all []Assignment) *Policy {
-	p := &Policy{of: map[string]map[string][]catalog.Permissions{}}
+// scopes is what is permitted at each scope.
+type scopes map[string][]catalog.Permissions
+
+// NewPolicy makes a policy of assignments in any casing. members are the groups of each principal, in lower case.
+func NewPolicy(all []Assignment, members map[string][]string) *Policy {
+	p := &Policy{own: map[string]scopes{}, of: map[string]scopes{}}
 	for _, a := range all {
 		who, scope := strings.ToLower(a.Principal), strings.TrimSuffix(strings.ToLower(a.Scope), "/")
-		if p.of[who] == nil {
-			p.of[who] = map[string][]catalog.Permissions{}
+		if p.own[who] == nil {
+			p.own[who] = scopes{}
 		}
 		for _, r := range a.Role {
-			p.of[who][scope] = append(p.of[who][scope],
+			p.own[who][scope] = append(p.own[who][scope],
 				catalog.Permissions{Actions: lower(r.Actions), NotActions: lower(r.NotActions), DataActions: lower(r.DataActions),
 					NotDataActions: lower(r.NotDataActions)})
 		}
 	}
+	for who, groups := range members {
+		p.join(who, groups)
+	}
 	return p
+}
+
+// join adds what is assigned to the groups of a principal to its own. The same role at the same scope counts once.
+func (p *Policy) join(who string, groups []string) {
+	var together scopes
+	for _, group := range groups {
+		for scope, roles := range p.own[group] {
+			if together == nil {
+				together = scopes{}
+				for scope, own := range p.own[who] {
+					together[scope] = slices.Clone(own)
+				}
+			}
+			for _, r := range roles {
+				same := func(o catalog.Permissions) bool { return reflect.DeepEqual(o, r) }
+				if !slices.ContainsFunc(together[scope], same) {
+					together[scope] = append(together[scope], r)
+				}
+			}
+		}
+	}
+	if together != nil {
+		p.of[who] = together
+	}
+}
+
+// at is what a principal may do at each scope.
+func (p *Policy) at(principal string) scopes {
+	principal = strings.ToLower(principal)
+	if all, joined := p.of[principal]; joined {
+		return all
+	}
+	return p.own[principal]
 }
 
 // lower is a list of actions in lower case. In the middle of an action, /*/ also stands for one slash: the role AzureML Data Scientist
@@ -76,20 +119,19 @@ func lower(actions []string) []string {
 
 // May reports whether a principal may do an action at a scope, all in any casing.
 func (p *Policy) May(principal, action, scope string) bool {
-	at, action := p.of[strings.ToLower(principal)], strings.ToLower(action)
-	for s := range outward(strings.ToLower(scope)) {
-		if allows(at[s], action, allowAction) {
-			return true
-		}
-	}
-	return false
+	return p.at(principal).allow(action, scope, allowAction)
 }
 
 // MayData reports the same of an action on the data of resources.
 func (p *Policy) MayData(principal, action, scope string) bool {
-	at, action := p.of[strings.ToLower(principal)], strings.ToLower(action)
+	return p.at(principal).allow(action, scope, allowData)
+}
+
+// allow reports whether an action is permitted at a scope, or at one that it is inside of.
+func (at scopes) allow(action, scope string, by func(*catalog.Permissions, string) bool) bool {
+	action = strings.ToLower(action)
 	for s := range outward(strings.ToLower(scope)) {
-		if allows(at[s], action, allowData) {
+		if allows(at[s], action, by) {
 			return true
 		}
 	}
@@ -102,7 +144,7 @@ func (p *Policy) MayInside(principal, action, scope string) bool {
 		return true
 	}
 	action, scope = strings.ToLower(action), strings.ToLower(scope)
-	for at, role := range p.of[strings.ToLower(principal)] {
+	for at, role := range p.at(principal) {
 		if within(at, scope) && allows(role, action, allowAction) {
 			return true
 		}
@@ -113,7 +155,7 @@ func (p *Policy) MayInside(principal, action, scope string) bool {
 // HasRole reports whether a principal has any role at a scope, above it or inside it.
 func (p *Policy) HasRole(principal, scope string) bool {
 	scope = strings.ToLower(scope)
-	for at := range p.of[strings.ToLower(principal)] {
+	for at := range p.at(principal) {
 		if within(scope, at) || within(at, scope) {
 			return true
 		}
@@ -123,17 +165,17 @@ func (p *Policy) HasRole(principal, scope string) bool {
 
 // Of is what the roles of a principal permit at a scope, one entry for each assignment.
 func (p *Policy) Of(principal, scope string) (out []catalog.Permissions) {
-	at := p.of[strings.ToLower(principal)]
+	at := p.at(principal)
 	for s := range outward(strings.ToLower(scope)) {
 		out = append(out, at[s]...)
 	}
 	return out
 }
 
-// Givers are the principals that may give rights at a scope.
+// Givers are the principals to which the right to give rights at a scope is assigned: a group counts, and not who is in it.
 func (p *Policy) Givers(scope string) (out []string) {
-	for who := range p.of {
-		if p.May(who, GiveRoles, scope) {
+	for who, own := range p.own {
+		if own.allow(GiveRoles, scope, allowAction) {
 			out = append(out, who)
 		}
 	}

@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"berth.dev/berth/access"
@@ -32,7 +33,10 @@ func TestMay(t *testing.T) {
 		{Principal: "middle", Scope: subscription, Role: []catalog.Permissions{{Actions: []string{"microsoft.*/managedclusters/list*/action"}}}},
 		{Principal: "scientist", Scope: subscription, Role: access.BuiltIn("f6c7c914-8db3-469d-8ca1-694a8f32e121")},
 		{Principal: "none", Scope: subscription, Role: []catalog.Permissions{{DataActions: []string{"*"}}}},
-	})
+		{Principal: "TEAM", Scope: subscription, Role: reader},
+		{Principal: "admins", Scope: groupA, Role: owner},
+		{Principal: "member", Scope: groupA, Role: contributor},
+	}, map[string][]string{"member": {"team", "admins", "nothing"}, "other": {"team"}, "lonely": {"nothing"}})
 	for _, c := range []struct {
 		who, action, scope string
 		may                bool
@@ -58,6 +62,14 @@ func TestMay(t *testing.T) {
 		{"scientist", "Microsoft.MachineLearningServices/workspaces/computes/write", cluster, false},
 		{"none", read, cluster, false},
 		{"nobody", read, cluster, false},
+		{"Member", read, subscription, true}, // by a group
+		{"member", assign, cluster, true},    // by another one
+		{"member", assign, subscription, false},
+		{"member", credential, subscription, false},
+		{"other", read, cluster, true},
+		{"other", credential, cluster, false},
+		{"lonely", read, cluster, false},
+		{"team", read, cluster, true},
 	} {
 		if got := p.May(c.who, c.action, c.scope); got != c.may {
 			t.Errorf("%s may %s at %s: %t", c.who, c.action, c.scope, got)
@@ -71,8 +83,48 @@ func TestMay(t *testing.T) {
 		p.HasRole("contributor", subscription+"/resourceGroups/b") {
 		t.Error("who has a role is wrong")
 	}
+	if got := p.Givers(groupA); slices.Contains(got, "member") || !slices.Contains(got, "admins") {
+		t.Errorf("who is in a group that may give roles counts, or the group does not: %v", got)
+	}
+	if !p.HasRole("other", subscription) || !p.MayInside("member", assign, subscription) || len(p.Of("member", cluster)) != 3 {
+		t.Error("the roles of groups do not count")
+	}
 	if got := p.Of("both", cluster); len(got) != 2 {
 		t.Errorf("both has %v at the cluster", got)
+	}
+}
+
+// groupsOf a thousand assignments, each to a group of its own, and a person in two thousand groups, all of them among these.
+func groupsOf() ([]access.Assignment, map[string][]string) {
+	var all []access.Assignment
+	members := map[string][]string{}
+	for i := range 2000 {
+		group := fmt.Sprintf("g%d", i)
+		members["p"] = append(members["p"], group)
+		if i%2 == 0 {
+			all = append(all, access.Assignment{Principal: group, Scope: subscription,
+				Role: []catalog.Permissions{{Actions: []string{fmt.Sprintf("Microsoft.X/a%d/read", i%20)}}}})
+		}
+	}
+	return append(all, access.Assignment{Principal: "g1999", Scope: groupA, Role: []catalog.Permissions{{Actions: []string{read}}}}), members
+}
+
+// BenchmarkMayByGroup: somebody in two thousand groups, half of which have roles.
+func BenchmarkMayByGroup(b *testing.B) {
+	p := access.NewPolicy(groupsOf())
+	b.ReportAllocs()
+	for b.Loop() {
+		if !p.May("p", read, cluster) || p.May("p", assign, cluster) {
+			b.Fatal("decided wrongly")
+		}
+	}
+}
+
+// BenchmarkNewPolicyOfGroups: what the first request after a change of groups pays.
+func BenchmarkNewPolicyOfGroups(b *testing.B) {
+	all, members := groupsOf()
+	for b.Loop() {
+		access.NewPolicy(all, members)
 	}
 }
 
@@ -84,7 +136,7 @@ func BenchmarkMay(b *testing.B) {
 			Role: []catalog.Permissions{{Actions: []string{"*/read"}}}}
 	}
 	all[999] = access.Assignment{Principal: "p", Scope: groupA, Role: []catalog.Permissions{{Actions: []string{"*/read"}}}}
-	p := access.NewPolicy(all)
+	p := access.NewPolicy(all, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		if !p.May("p", read, cluster) {

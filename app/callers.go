@@ -20,6 +20,9 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 	if s.directory, err = identity.OpenDirectory(ctx, s.store, s.clock); err != nil {
 		return nil, c, err
 	}
+	if s.people, err = identity.OpenPeople(ctx, s.store, s.clock); err != nil {
+		return nil, c, err
+	}
 	// A data folder of an older Berth has credentials and no applications.
 	if isNew || len(s.directory.List()) == 0 {
 		if err := s.directory.Seed(ctx, c); err != nil {
@@ -44,7 +47,11 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 	}
 	a, err := identity.New(identity.Options{
 		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Hosts: hosts, Log: s.log, Applications: s.directory.Find,
+		People: s.people,
 	})
+	if err == nil {
+		s.signInPages, err = s.signIn(a)
+	}
 	return a, c, err
 }
 
@@ -52,7 +59,8 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 // operator begins, and gets in again after the secret was lost. So does every caller from before there were roles that has none yet: it
 // could do everything, and no script of its should fail.
 func (s *server) openAccess(ctx context.Context, c identity.Credentials) error {
-	s.access = access.NewGuard(s.store, c.SubscriptionID)
+	s.access = access.NewGuard(s.store, c.SubscriptionID, s.people.Memberships)
+	s.people.Changed = s.access.Changed
 	for _, a := range s.directory.List() {
 		if a.ByRoles || a.ObjectID == a.ID { // the latter cannot be read
 			continue

@@ -38,6 +38,7 @@ type Config struct {
 	// RegistryMirrors are host=URL: what local nodes pull of a host comes from there, if it is there.
 	RegistryMirrors []string `json:"registryMirrors"`
 	FilesMax        string   `json:"filesMax"`     // what files of models and services may take: 200GB, 80% of the disk, none
+	OIDC            string   `json:"oidc"`         // file of the outside providers at which people sign in; none when empty
 	OTLPEndpoint    string   `json:"otlpEndpoint"` // where routers send spans of requests, by OTLP over HTTP; nowhere when empty
 	LogFormat       string   `json:"logFormat"`    // text | json
 	LogLevel        string   `json:"logLevel"`     // debug | info | warn | error
@@ -182,6 +183,10 @@ var settings = []setting{
 	{
 		flag: "files-max", usage: "what the files of models and services may take: a size such as 200GB, a part of the disk such as 80%, or none",
 		text: func(c *Config) *string { return &c.FilesMax },
+	},
+	{
+		flag: "oidc", text: func(c *Config) *string { return &c.OIDC },
+		usage: "YAML file with the OpenID Connect providers at which people sign in, such as Dex, Keycloak or Entra ID (default: none)",
 	},
 	{
 		flag: "otlp-endpoint", text: func(c *Config) *string { return &c.OTLPEndpoint },

@@ -141,7 +141,7 @@ func (s *server) byRole(next http.Handler) http.Handler {
 			s.log.Error("the roles cannot be read", "error", err)
 			identity.RefuseRegistry(w, http.StatusInternalServerError, "UNKNOWN", "A transient error has occurred. Please try again.")
 		case !may && r.URL.Path != images.Path: // where clients only see whether they are signed in
-			identity.RefuseRegistry(w, http.StatusForbidden, "DENIED", "The client '"+caller.AppID+"' needs the right '"+right+
+			identity.RefuseRegistry(w, http.StatusForbidden, "DENIED", "The client '"+caller.Called()+"' needs the right '"+right+
 				"' in the subscription, as the roles AcrPull and AcrPush have it.")
 		default:
 			next.ServeHTTP(w, r)

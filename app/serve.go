@@ -34,6 +34,7 @@ import (
 	"berth.dev/berth/reconcile"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/serving"
+	"berth.dev/berth/signin"
 	"berth.dev/berth/store"
 	"berth.dev/berth/studio"
 )
@@ -95,18 +96,21 @@ type server struct {
 	store     *store.Store
 	metrics   *metrics
 	directory *identity.Directory
-	access    *access.Guard
-	keys      *identity.Keys
-	box       *seal.Box
-	provider  *local.Provider
-	clusters  *clusters.Clusters
-	files     *blob.Store
-	account   *azure.Account // serves files
-	images    *images.Store
-	serving   *serving.Serving
-	scoring   *identity.ScoringKeys
-	stops     []func() error
-	failed    chan error
+	people    *identity.People
+	// signInPages are where people sign in.
+	signInPages *signin.Pages
+	access      *access.Guard
+	keys        *identity.Keys
+	box         *seal.Box
+	provider    *local.Provider
+	clusters    *clusters.Clusters
+	files       *blob.Store
+	account     *azure.Account // serves files
+	images      *images.Store
+	serving     *serving.Serving
+	scoring     *identity.ScoringKeys
+	stops       []func() error
+	failed      chan error
 }
 
 func (s *server) stop() error {
@@ -164,15 +168,15 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	callers := graph.New(graph.Options{
-		Authority: authority, Directory: s.directory, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
+		Authority: authority, Directory: s.directory, People: s.people, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
 		RotateSecretKey: s.rotateSecretKey,
 	})
-	pages, err := s.openStudio(authority, credentials.SubscriptionID, handler)
+	pages, err := s.openStudio(authority, ways{s.signInPages, credentials.SubscriptionID}, handler)
 	if err != nil {
 		return err
 	}
 	defer s.measure() // stops first: the logs that are followed would keep requests from ending
-	return s.serveHTTPS(certificate, s.withFiles(s.withRegistry(authority, s.handler(handler, callers, pages))))
+	return s.serveHTTPS(certificate, s.withFiles(s.withRegistry(authority, s.handler(handler, others{callers, pages, s.signInPages}))))
 }
 
 // measure measures what clusters use until the server stops, which also ends the logs that are followed.
@@ -332,9 +336,12 @@ func (s *server) serveHTTPS(certificate certificates, handler http.Handler) erro
 	return nil
 }
 
+// others are what is not ARM and has a handler of its own.
+type others struct{ callers, pages, people http.Handler }
+
 // handler serves what is not ARM beside it. There is no http.ServeMux: it answers doubled slashes with a redirect, and
 // clients' PUTs die of it.
-func (s *server) handler(arm, callers, pages http.Handler) http.Handler {
+func (s *server) handler(arm http.Handler, others others) http.Handler {
 	metrics, extensions := s.metrics.handler(), azext.Handler(s.info.Endpoint)
 	toPages := http.RedirectHandler(studio.Path, http.StatusFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -347,9 +354,11 @@ func (s *server) handler(arm, callers, pages http.Handler) http.Handler {
 		case reads && strings.HasPrefix(r.URL.Path, azext.Path):
 			extensions.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, graph.Path):
-			callers.ServeHTTP(w, r)
+			others.callers.ServeHTTP(w, r)
 		case r.URL.Path == studio.Path || strings.HasPrefix(r.URL.Path, studio.Path+"/"):
-			pages.ServeHTTP(w, r)
+			others.pages.ServeHTTP(w, r)
+		case signin.Handles(r.URL.Path):
+			others.people.ServeHTTP(w, r)
 		default:
 			arm.ServeHTTP(w, r)
 		}

@@ -15,23 +15,25 @@ import (
 )
 
 // openStudio serves the pages. They talk to Resource Manager as every other caller does, without the way over the network.
-func (s *server) openStudio(authority *identity.Authority, subscription string, arm http.Handler) (*studio.Studio, error) {
+func (s *server) openStudio(authority *identity.Authority, people ways, arm http.Handler) (*studio.Studio, error) {
 	guard, err := s.guard()
 	if err != nil {
 		return nil, err
 	}
 	guard.Allowed = append(slices.Clone(guard.Allowed), local.Balancers...)
 	pages, err := studio.New(studio.Options{
-		Endpoint: s.info.Endpoint, TenantID: authority.TenantID(), SubscriptionID: subscription, CAFile: s.info.CAFile,
+		Endpoint: s.info.Endpoint, TenantID: authority.TenantID(), SubscriptionID: people.subscription, CAFile: s.info.CAFile,
 		Transport: direct{s.withFiles(arm)}, Log: s.log,
-		Bearer:  identity.Bearer,
-		Dial:    guard.Dial,
-		Renew:   func(token string) (studio.Session, error) { return s.renewSession(authority, token) },
-		Changes: func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
-		Callers: s.directory.List,
+		Bearer:     identity.Bearer,
+		Dial:       guard.Dial,
+		Renew:      func(token string) (studio.Session, error) { return s.renewSession(authority, token) },
+		Changes:    func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
+		Principals: s.principals,
+		People: studio.People{Client: identity.StudioClient, Redirect: identity.StudioRedirect, Ways: people.ways,
+			Begin: func(way, query string) string { return people.begin(authority.TenantID(), way, query) }},
 		NameOf: func(id string) string {
-			a, _ := s.directory.Find(id) // an unknown application has no name
-			return a.Name
+			c, _ := authority.Known(id) // who is unknown has no name
+			return c.Name
 		},
 	})
 	if err == nil {
@@ -51,13 +53,11 @@ func (s *server) renewSession(authority *identity.Authority, token string) (stud
 	if s.clock.Now().Add(identity.TokenLife / 2).Before(caller.Expires) {
 		return session, nil
 	}
-	application, known := s.directory.Find(caller.AppID)
+	next, known := authority.Reissue(caller)
 	if !known {
 		return session, nil
 	}
-	if session.Token, err = authority.Issue(application, s.info.Endpoint); err != nil {
-		return session, err
-	}
+	session.Token = next
 	session.Expires = s.clock.Now().Add(identity.TokenLife)
 	return session, nil
 }

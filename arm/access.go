@@ -50,7 +50,7 @@ func (s *Server) authorize(q *request, right, scope string, list bool) (err erro
 // denied is the refusal in the words of Azure, which clients look for.
 func (q *request) denied(right, scope string) error {
 	return berth.Errorf(berth.CodeForbidden, "The client '%s' with object id '%s' does not have authorization to perform action '%s' over "+
-		"scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.", q.caller.AppID,
+		"scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.", q.caller.Called(),
 		q.caller.ObjectID, right, scope)
 }
 
@@ -62,7 +62,7 @@ func (s *Server) linked(q *request, id berth.ID, right string) error {
 	}
 	return berth.Errorf(codeLinkedNotAuthorized, "The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; "+
 		"however, it does not have permission to perform action(s) '%s' on the linked scope(s) '%s' (respectively) or the linked scope(s) are "+
-		"invalid.", q.caller.AppID, q.caller.ObjectID, q.right, q.path, right, id)
+		"invalid.", q.caller.Called(), q.caller.ObjectID, q.right, q.path, right, id)
 }
 
 // visible reports whether a list shows a resource to the caller.

@@ -44,5 +44,5 @@ const providerVersion = "2021-04-01"
 
 // deployer is what deployer() returns: who sent the request. An application has no user principal name.
 func deployer(q *request) map[string]any {
-	return map[string]any{"objectId": q.caller.ObjectID, "tenantId": q.caller.TenantID, "userPrincipalName": ""}
+	return map[string]any{"objectId": q.caller.ObjectID, "tenantId": q.caller.TenantID, "userPrincipalName": q.caller.UPN}
 }

@@ -135,7 +135,7 @@ func (s *Server) keepAnOwner(q *request, r *berth.Resource) error {
 func madeRoleAssignment(s *Server, q *request, id berth.ID, body *berth.Record) map[string]any {
 	made := access.Made(id, q.caller.AppID, wire.Time(s.Clock.Now()))
 	if text(body, "principalType") == "" {
-		made["principalType"] = access.ServicePrincipal
+		made["principalType"] = s.Authority.TypeOf(text(body, "principalId"))
 	}
 	return made
 }

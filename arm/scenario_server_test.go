@@ -109,7 +109,7 @@ func (s *stage) serve() {
 	s.t.Cleanup(links.Close)
 	s.links = links.URL
 	s.clusters = clusters.New(clusters.Options{Store: s.store, Provider: s.provider, Clock: s.clock, ServerID: tenantID})
-	guard := access.NewGuard(s.store, subscriptionID)
+	guard := access.NewGuard(s.store, subscriptionID, func() map[string][]string { return nil })
 	s.must(guard.Own(context.Background(), client.ObjectID, clientID, s.clock.Now()))
 	handler = arm.New(arm.Options{
 		Access: guard, Store: s.store, Clusters: s.clusters, Authority: authority, Log: slog.New(slog.DiscardHandler), Clock: s.clock,

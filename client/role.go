@@ -42,8 +42,7 @@ func (c *Client) RoleAssignments(ctx context.Context, scope string, inside bool)
 // AssignRole gives a principal (an object id) a role (its id) at a scope.
 func (c *Client) AssignRole(ctx context.Context, principal, role, scope string) (out Object, err error) {
 	path := strings.TrimSuffix(scope, "/") + "/providers/" + berth.TypeRoleAssignment + "/" + uuid.NewString()
-	out, _, err = c.put(ctx, path, Object{"properties": Object{"principalId": principal, "roleDefinitionId": role,
-		"principalType": "ServicePrincipal"}})
+	out, _, err = c.put(ctx, path, Object{"properties": Object{"principalId": principal, "roleDefinitionId": role}})
 	return out, err
 }
 

@@ -113,23 +113,30 @@ type key struct {
 
 func read(r *http.Request) (fields, error) {
 	var w fields
-	data, err := io.ReadAll(r.Body)
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return w, berth.Errorf(berth.CodeTooLarge, "The body is larger than %d bytes.", maxBody)
-	}
-	if err != nil || len(bytes.TrimSpace(data)) == 0 {
+	if err := readInto(r, &w, "Berth stores the displayName, passwords and keyCredentials of an application."); err != nil {
 		return w, err
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&w); err != nil {
-		return w, berth.Errorf(berth.CodeBadRequest,
-			"The body cannot be read (%v). Berth stores the displayName, passwords and keyCredentials of an application.", err)
 	}
 	if w.AccountEnabled != nil && !*w.AccountEnabled {
 		return w, berth.Errorf(berth.CodeBadRequest, "An application cannot be disabled in Berth. Delete it, or its credentials.")
 	}
 	return w, nil
+}
+
+// readInto reads the body of a request; known says what Berth reads of it.
+func readInto(r *http.Request, w any, known string) error {
+	data, err := io.ReadAll(r.Body)
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return berth.Errorf(berth.CodeTooLarge, "The body is larger than %d bytes.", maxBody)
+	}
+	if err != nil || len(bytes.TrimSpace(data)) == 0 {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(w); err != nil {
+		return berth.Errorf(berth.CodeBadRequest, "The body cannot be read (%v). %s", err, known)
+	}
+	return nil
 }
 
 func (c credential) noun() berth.Credential {

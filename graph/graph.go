@@ -1,6 +1,6 @@
-// Package graph is the part of Microsoft Graph that manages callers: applications, service principals and their credentials, as
-// `az ad` and `berth ad` use them. An application and its service principal are one here: both have the same credentials, and
-// deleting either deletes both.
+// Package graph is the part of Microsoft Graph that manages callers: applications, service principals and their credentials, and the
+// people who sign in, as `az ad` and `berth ad` use them. An application and its service principal are one here: both have the same
+// credentials, and deleting either deletes both.
 package graph
 
 import (
@@ -30,6 +30,7 @@ const maxBody = 256 << 10
 type Options struct {
 	Authority *identity.Authority
 	Directory *identity.Directory
+	People    *identity.People
 	Access    *access.Guard // who may change callers
 	Keys      *identity.Keys
 	Endpoint  string // https address of this server, without a trailing slash
@@ -52,6 +53,9 @@ type handler func(r *http.Request) (answer, error)
 func New(o Options) http.Handler {
 	s := &server{o}
 	mux := http.NewServeMux()
+	for pattern, h := range s.peopleRoutes() {
+		mux.Handle(pattern, s.handle(h))
+	}
 	for pattern, h := range map[string]handler{
 		"GET " + Path + "{kind}":                      s.list,
 		"POST " + Path + "{kind}":                     s.create,
@@ -88,9 +92,9 @@ func (s *server) handle(h handler) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		if r.Method != http.MethodGet {
+		if r.Method != http.MethodGet && !readsOnly(r) {
 			caller, _ := identity.CallerFrom(r.Context())
-			s.Log.Info("callers changed", "method", r.Method, "path", r.URL.Path, "by", caller.AppID)
+			s.Log.Info("callers changed", "method", r.Method, "path", r.URL.Path, "by", caller.Called())
 		}
 		s.write(w, a)
 	})
@@ -99,7 +103,7 @@ func (s *server) handle(h handler) http.Handler {
 // mayChange refuses a change of callers and keys to who may not give rights: a new secret of a caller gives all the rights of that caller,
 // so it gives nothing new to who may give them anyway.
 func (s *server) mayChange(r *http.Request) error {
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || readsOnly(r) {
 		return nil
 	}
 	caller, _ := identity.CallerFrom(r.Context())
@@ -195,8 +199,8 @@ func (s *server) find(r *http.Request) (kind, berth.Application, error) {
 
 func (s *server) nothing(r *http.Request) (answer, error) {
 	return answer{}, berth.Errorf(berth.CodeNotFound,
-		"Berth has no '%s %.120s'. It serves the applications and servicePrincipals of Microsoft Graph with their passwords and keys, but "+
-			"no users, groups, owners or permissions.", r.Method, r.URL.Path)
+		"Berth has no '%s %.120s'. It serves the applications and servicePrincipals of Microsoft Graph with their passwords and keys, "+
+			"users and groups, but no owners or permissions.", r.Method, r.URL.Path)
 }
 
 func (s *server) list(r *http.Request) (answer, error) {

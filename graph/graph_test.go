@@ -150,7 +150,7 @@ func TestRefusals(t *testing.T) {
 		status       int
 		code, words  string
 	}{
-		"users":          {"GET", "/graph/v1.0/users", nil, 404, "Request_ResourceNotFound", "no users, groups"},
+		"devices":        {"GET", "/graph/v1.0/devices", nil, 404, "Request_ResourceNotFound", "no owners or permissions"},
 		"nowhere":        {"GET", "/graph/v1.0/", nil, 404, "Request_ResourceNotFound", "applications and servicePrincipals"},
 		"unknown id":     {"GET", "/graph/v1.0/applications/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
 		"strange filter": {"GET", "/graph/v1.0/applications?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
@@ -169,7 +169,16 @@ func TestRefusals(t *testing.T) {
 			"does not reference an application"},
 		"in the past":      {"POST", own + "/addPassword", past, 400, "Request_BadRequest", "ended"},
 		"unknown password": {"POST", own + "/removePassword", object{"keyId": "x"}, 404, "Request_ResourceNotFound", "no credential"},
-		"itself":           {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "an application cannot delete itself"},
+		"no such user":     {"GET", "/graph/v1.0/users/x", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"no such group":    {"GET", "/graph/v1.0/groups/x/members", nil, 404, "Request_ResourceNotFound", "'x' does not exist"},
+		"filter of users":  {"GET", "/graph/v1.0/users?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "userPrincipalName eq"},
+		"filter of groups": {"GET", "/graph/v1.0/groups?$filter=1%20eq%201", nil, 400, "Request_BadRequest", "displayName eq"},
+		"no password":      {"POST", "/graph/v1.0/users", object{"userPrincipalName": "x"}, 400, "Request_BadRequest", "passwordProfile"},
+		"forced change": {"POST", "/graph/v1.0/users", object{"userPrincipalName": "x", "passwordProfile": object{
+			"password": "correct horse battery", "forceChangePasswordNextSignIn": true}}, 400, "Request_BadRequest", "forceChange"},
+		"user property": {"POST", "/graph/v1.0/users", object{"jobTitle": "x"}, 400, "Request_BadRequest", "jobTitle"},
+		"me":            {"GET", "/graph/v1.0/me", nil, 400, "Request_BadRequest", "delegated"},
+		"itself":        {"DELETE", own, nil, 409, "Request_MultipleObjectsWithSameKeyValue", "an application cannot delete itself"},
 	} {
 		r := f.Send(apptest.Request{Method: c.method, Path: c.path, Body: c.body, Raw: true})
 		e, _ := r.Body["error"].(object)
@@ -205,7 +214,7 @@ func TestSigningKeys(t *testing.T) {
 // TestKorean: a caller who asks for Korean gets the message in it, with the same code.
 func TestKorean(t *testing.T) {
 	f := newFront(t)
-	r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/users", Header: map[string]string{"Accept-Language": "ko"}})
+	r := f.Send(apptest.Request{Method: "GET", Path: "/graph/v1.0/devices", Header: map[string]string{"Accept-Language": "ko"}})
 	f.Want(http.StatusNotFound, r)
 	message, _ := apptest.At(r.Body, "error.message").(string)
 	if !strings.HasPrefix(message, "Berth에는 'GET ") || r.Header.Get("Content-Language") != "ko" || r.Header.Get("Vary") != "Accept-Language" {

@@ -29,6 +29,7 @@ type Options struct {
 	Keys     *Keys
 	// Applications finds an application by its client id, in any casing. Every request calls it, so it must be fast.
 	Applications func(id string) (berth.Application, bool)
+	People       *People // nil: only applications sign in
 	Clock        clockwork.Clock
 	Log          *slog.Logger // for refused sign-ins; nil to log none
 	Hosts        []string     // other public base URLs of the server; tokens for them are accepted like those for Issuer
@@ -64,6 +65,9 @@ type Authority struct {
 	base      string // no trailing slash
 	tenant    string // lower case
 	find      func(id string) (berth.Application, bool)
+	people    *People // nil: none
+	codes     codes
+	devices   devices
 	clock     clockwork.Clock
 	log       *slog.Logger
 	hosts     []string       // by audienceKey: the public base URLs
@@ -90,8 +94,8 @@ func New(o Options) (*Authority, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &Authority{
-		base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, clock: o.Clock, log: o.Log, keys: o.Keys,
-		audiences: map[string]API{},
+		base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, people: o.People, clock: o.Clock, log: o.Log,
+		keys: o.Keys, audiences: map[string]API{},
 	}
 	for _, host := range append([]string{base}, o.Hosts...) {
 		a.hosts = append(a.hosts, audienceKey(host))
@@ -128,14 +132,23 @@ type claims struct {
 	TenantID  string `json:"tid"`
 	UTI       string `json:"uti"` // makes each token unique
 	Version   string `json:"ver"`
+	personClaims
+}
+
+// personClaims are what the access token of a person has beside, and that of an application has not. Its groups are not among them:
+// Berth knows them, and a token with thousands would fit into no header.
+type personClaims struct {
+	Name     string `json:"name,omitempty"`
+	Login    string `json:"preferred_username,omitempty"`
+	UPN      string `json:"upn,omitempty"`
+	Scope    string `json:"scp,omitempty"`
+	AuthTime int64  `json:"auth_time,omitempty"` // when the person signed in
 }
 
 // Issue creates an access token for a client. The audience can be anything: at their start, clients request tokens of APIs that they
 // never use, and must get them. Verify accepts only those for the API that was called.
 func (a *Authority) Issue(c berth.Application, audience string) (string, error) {
 	now := a.clock.Now()
-	uti := make([]byte, 16)
-	rand.Read(uti) // never fails: it ends the program instead
 	return a.sign(claims{
 		Audience:  audience,
 		Issuer:    a.issuer(),
@@ -148,12 +161,18 @@ func (a *Authority) Issue(c berth.Application, audience string) (string, error) 
 		ObjectID:  c.ObjectID,
 		Subject:   c.ObjectID,
 		TenantID:  a.tenant,
-		UTI:       base64.RawURLEncoding.EncodeToString(uti),
+		UTI:       newUTI(),
 		Version:   "2.0",
 	})
 }
 
-func (a *Authority) sign(c claims) (string, error) {
+func newUTI() string {
+	uti := make([]byte, 16)
+	rand.Read(uti) // never fails: it ends the program instead
+	return base64.RawURLEncoding.EncodeToString(uti)
+}
+
+func (a *Authority) sign(c any) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", err

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,21 +70,42 @@ func (a *Authority) TokenHandler() http.Handler {
 			a.refuse(w, r, unknownTenant(tenant))
 			return
 		}
-		v1 := !strings.Contains(strings.ToLower(r.URL.Path), "/v2.0/")
-		g, bad := a.grant(w, r, v1)
+		body, bad := a.granted(w, r, !strings.Contains(strings.ToLower(r.URL.Path), "/v2.0/"))
 		if bad.code != 0 {
 			a.refuse(w, r, bad)
 			return
 		}
-		token, err := a.Issue(g.client, g.audience)
-		if err != nil {
-			a.refuse(w, r, oauthError{http.StatusInternalServerError, "server_error", 90033, "A transient error has occurred. Please try again."})
-			return
-		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Pragma", "no-cache")
-		writeJSON(w, http.StatusOK, a.tokenBody(token, g.audience, v1))
+		writeJSON(w, http.StatusOK, body)
 	})
+}
+
+// granted reads a token request and is the answer to it; bad.code is 0 when it is granted.
+func (a *Authority) granted(w http.ResponseWriter, r *http.Request, v1 bool) (body any, bad oauthError) {
+	form, bad := readForm(w, r)
+	if bad.code != 0 {
+		return nil, bad
+	}
+	if by, ofPerson := personGrants[form.Get("grant_type")]; ofPerson {
+		return a.grantPerson(r, personForm{form, v1}, by)
+	}
+	if tenant, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/"); slices.Contains(anyTenant, strings.ToLower(tenant)) {
+		return nil, unknownTenant(tenant) // programs know their tenant
+	}
+	g, bad := a.grant(w, r, form, v1)
+	if bad.code != 0 {
+		return nil, bad
+	}
+	token, err := a.Issue(g.client, g.audience)
+	if err != nil {
+		return nil, transient()
+	}
+	return a.tokenBody(token, g.audience, v1), oauthError{}
+}
+
+func transient() oauthError {
+	return oauthError{http.StatusInternalServerError, "server_error", 90033, "A transient error has occurred. Please try again."}
 }
 
 // tokenBody is the answer. Entra's v1 endpoint writes its numbers as strings, and clients of it expect that.
@@ -105,20 +127,16 @@ type grant struct {
 	audience string
 }
 
-// grant reads and checks a token request; bad.code is 0 when it is granted.
-func (a *Authority) grant(w http.ResponseWriter, r *http.Request, v1 bool) (g grant, bad oauthError) {
-	form, bad := readForm(w, r)
-	if bad.code != 0 {
-		return g, bad
-	}
+// grant checks the token request of an application; bad.code is 0 when it is granted.
+func (a *Authority) grant(w http.ResponseWriter, r *http.Request, form url.Values, v1 bool) (g grant, bad oauthError) {
 	switch form.Get("grant_type") {
 	case "client_credentials":
 	case "":
 		return g, missing("grant_type")
 	default:
 		return g, oauthError{http.StatusBadRequest, "unsupported_grant_type", 70003,
-			fmt.Sprintf("The app requested an unsupported grant type '%s'. This server supports 'client_credentials' only.",
-				shown(form.Get("grant_type")))}
+			fmt.Sprintf("The app requested an unsupported grant type '%s'. This server supports 'client_credentials', and for people "+
+				"'authorization_code', 'refresh_token' and device codes.", shown(form.Get("grant_type")))}
 	}
 	id, proof, bad := proofOf(r, form)
 	if bad.code != 0 {
@@ -136,10 +154,9 @@ func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p 
 	app, known := a.find(id)
 	now, key := a.clock.Now(), throttleKey(r, app.ID)
 	if rest := a.throttle.wait(key, now); rest > 0 {
-		seconds := int(math.Ceil(rest.Seconds()))
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(rest)))
 		return app, oauthError{http.StatusTooManyRequests, "invalid_request", 90055,
-			fmt.Sprintf("Too many sign-ins from this address have failed. Try again in %d seconds.", seconds)}
+			fmt.Sprintf("Too many sign-ins from this address have failed. Try again in %d seconds.", seconds(rest))}
 	}
 	bad := a.judgeProof(app, p)
 	if !known {
@@ -153,6 +170,9 @@ func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p 
 	}
 	return app, bad
 }
+
+// seconds is a time in whole seconds, rounded up.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // proof is what a client authenticates with: a secret or a signed assertion.
 type proof struct{ secret, assertion string }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"strings"
@@ -20,14 +21,19 @@ const (
 	cacheSize = 1024
 )
 
-// Caller is the application that sent a request.
+// Caller is who sent a request: an application or a person.
 type Caller struct {
-	AppID    string
+	AppID    string // client id of the application; of a person the object id. Known finds it.
 	ObjectID string
 	TenantID string
 	Name     string
+	UPN      string    // of a person; empty for an application
 	Expires  time.Time // of the token
+	SignedIn time.Time // of a person: when it signed in
 }
+
+// Called is the name under which refusals speak of the caller, as Azure has it: the client id or the user principal name.
+func (c Caller) Called() string { return cmp.Or(c.UPN, c.AppID) }
 
 // Verify returns the caller to which a token was issued, if it was issued for api. Its errors are *berth.Error (401) and safe to
 // show: they never contain any part of a token that this server did not issue.
@@ -54,28 +60,41 @@ func (a *Authority) Verify(token string, api API) (Caller, error) {
 	if hit && a.keys.find(found.keyID) == nil {
 		return Caller{}, errSignature() // the key was removed in the meantime
 	}
-	// The client is read every time, cached or not: a removed one stops at once. The object id distinguishes a client from one
-	// that was created later under the same id.
-	client, known := a.find(found.appID)
-	if !known || client.ObjectID != found.objectID {
-		return Caller{}, invalid("The application '%s' that this access token was issued to no longer exists here. "+
-			"Sign in with a client that exists.", found.appID)
-	}
-	if !hit {
+	caller, err := a.stillThere(found)
+	if err == nil && !hit {
 		a.cache.put(key, found)
 	}
-	return Caller{
-		AppID: found.appID, ObjectID: found.objectID, TenantID: a.tenant, Name: client.Name, Expires: found.expires.UTC(),
-	}, nil
+	return caller, err
 }
 
-// Known is an application that may sign in, as the caller that it is then. known is false once it was removed.
+// stillThere is the caller of a verified token. Who it is gets read every time, cached or not: who was removed stops at once.
+func (a *Authority) stillThere(v verified) (Caller, error) {
+	if v.person {
+		return a.personThere(v)
+	}
+	// The object id distinguishes a client from one that was created later under the same id.
+	client, known := a.find(v.appID)
+	if !known || client.ObjectID != v.objectID {
+		return Caller{}, invalid("The application '%s' that this access token was issued to no longer exists here. "+
+			"Sign in with a client that exists.", v.appID)
+	}
+	return Caller{AppID: v.appID, ObjectID: v.objectID, TenantID: a.tenant, Name: client.Name, Expires: v.expires.UTC()}, nil
+}
+
+// Known is an application or a person that may sign in, as the caller that it is then, by its Caller.AppID. known is false once it was
+// removed or disabled.
 func (a *Authority) Known(appID string) (c Caller, known bool) {
-	client, known := a.find(appID)
-	if !known || appID == "" {
+	if client, known := a.find(appID); known && appID != "" {
+		return Caller{AppID: client.ID, ObjectID: client.ObjectID, TenantID: a.tenant, Name: client.Name}, true
+	}
+	if a.people == nil {
 		return Caller{}, false
 	}
-	return Caller{AppID: client.ID, ObjectID: client.ObjectID, TenantID: a.tenant, Name: client.Name}, true
+	one, known := a.people.Find(appID)
+	if !known || one.Disabled || !strings.EqualFold(one.ID, appID) {
+		return Caller{}, false
+	}
+	return a.callerOf(one), true
 }
 
 const signInAgain = "Sign in again to get a new one."
@@ -143,7 +162,9 @@ func (a *Authority) judge(c claims, now time.Time) (verified, error) {
 	if !known {
 		api = none
 	}
-	return verified{appID: c.AppID, objectID: c.ObjectID, audience: c.Audience, api: api, expires: expires}, nil
+	v := verified{appID: c.AppID, objectID: c.ObjectID, audience: c.Audience, api: api, expires: expires, person: c.IDType == idPerson,
+		issued: c.IssuedAt, signedIn: c.AuthTime}
+	return v, nil
 }
 
 // verified is what a token proved.
@@ -153,6 +174,9 @@ type verified struct {
 	api             API       // that has the audience; none if there is no such
 	keyID           string    // of the key that signed it
 	expires         time.Time // leeway included
+	person          bool
+	issued          int64 // as in the token
+	signedIn        int64 // of a person
 }
 
 // tokenCache stores the hashes of verified tokens, not the tokens themselves. The zero value is ready. It stores successes only, so

@@ -10,7 +10,7 @@ import (
 // speaking are the packages whose sentences reach users.
 var speaking = []string{
 	".", "arm", "clusters", "graph", "identity", "kube", "provider/local", "images", "reconcile", "rules", "store", "template", "wire",
-	"client", "cmd/berth", "app", "seal", "disk", "serving", "bundle", "baseimage", "models",
+	"client", "cmd/berth", "app", "seal", "disk", "serving", "bundle", "baseimage", "models", "signin",
 }
 
 // unheard are their files that report only to the log or to programs. What plain.go puts together is in sentences/others.txt.
@@ -24,7 +24,16 @@ The stored record of '%s' cannot be read (%v).
 299 berth "%s"
 SupportsTags, SupportsLocation
 atScope(), atScopeAndBelow(),
-code id_token
+Azure PowerShell
+Visual Studio
+Visual Studio Code
+To sign in, use a web browser to open the page %s and enter the code %s to authenticate.
+user %s
+Berth met an unexpected error.
+the answer has no id_token
+the id token is of another sign-in: its nonce differs
+the provider answers about another user
+what the provider says about the user cannot be read: %w
 simulated by Berth
 namespace: %s
 . Did you mean %s?

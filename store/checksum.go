@@ -18,7 +18,13 @@ type table struct {
 	content []string // with the key
 }
 
-var tables = []table{
+var tables = append(slices.Clone(firstTables),
+	table{"people", []string{"id"}, []string{"id", "body"}},
+	table{"people_groups", []string{"id"}, []string{"id", "body"}},
+)
+
+// firstTables are those that there were when checksums began.
+var firstTables = []table{
 	{"resources", []string{"key"}, strings.Split(resourceColumns, ", ")},
 	{"operations", []string{"id"}, strings.Split(operationColumns, ", ")},
 	{"holds", []string{"cluster_key"}, []string{"cluster_key", "holder_key", "holder_id", "since", "caller"}},
@@ -86,7 +92,7 @@ func (c checksum) differs(content int64) int64 {
 
 // sumAll computes the checksums of rows that an older Berth wrote. It runs in the transaction of the schema change.
 func sumAll(ctx context.Context, tx *txn) error {
-	for _, t := range tables {
+	for _, t := range firstTables {
 		keys, err := t.keys(ctx, tx)
 		if err != nil {
 			return err

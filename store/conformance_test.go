@@ -65,6 +65,8 @@ func conformance(t *testing.T, open opener) {
 		{"cleanups that cannot be read", unreadableCleanups},
 		{"applications that cannot be read", unreadableApplication},
 		{"secrets that do not open", unreadableSecrets},
+		{"people", people},
+		{"refresh tokens", refreshTokens},
 
 		{"paging", paging},
 		{"queries", queries},

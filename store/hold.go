@@ -101,13 +101,14 @@ func (s *Store) taken(ctx context.Context, cluster berth.ID, h holder) *berth.Ta
 	return &berth.TakenError{Cluster: cluster, Holder: h.id, Since: fromMicros(h.since), Caller: h.caller, Name: s.nameOf(ctx, h.caller)}
 }
 
-// nameOf is the name of an application; empty when there is none with this id.
+// nameOf is the name of an application or of a person; empty when there is none with this id.
 func (s *Store) nameOf(ctx context.Context, caller string) string {
 	var body string
-	var a berth.Application
-	if caller == "" || s.read.QueryRowContext(ctx, "SELECT body FROM applications WHERE id = ?", caller).Scan(&body) != nil {
+	var named struct{ Name string }
+	const both = "SELECT body FROM applications WHERE id = ? UNION ALL SELECT body FROM people WHERE id = ?"
+	if caller == "" || s.read.QueryRowContext(ctx, both, caller, caller).Scan(&body) != nil {
 		return ""
 	}
-	_ = json.Unmarshal([]byte(body), &a) // a record that cannot be read has no name
-	return a.Name
+	_ = json.Unmarshal([]byte(body), &named) // a record that cannot be read has no name
+	return named.Name
 }

@@ -146,7 +146,8 @@ func TestChecksumsOfAnOlderDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.WriteDB().Exec("DELETE FROM schema_version WHERE version >= 7"); err != nil {
+	if _, err := s.WriteDB().Exec("DELETE FROM schema_version WHERE version >= 7; DROP TABLE people; DROP TABLE people_groups; " +
+		"DROP TABLE refresh_tokens"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

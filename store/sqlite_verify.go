@@ -76,5 +76,11 @@ func (s *Store) decodeAll(ctx context.Context) error {
 	if err == nil {
 		_, err = s.Applications(ctx)
 	}
+	if err == nil {
+		_, err = s.People(ctx)
+	}
+	if err == nil {
+		_, err = s.Groups(ctx)
+	}
 	return err
 }

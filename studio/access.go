@@ -51,13 +51,13 @@ func (v *visit) showAccess(data accessData) error {
 	if data.Scopes, err = v.scopes(); err != nil {
 		return err
 	}
-	callers := v.Callers()
-	for _, a := range callers {
-		data.Callers = append(data.Callers, choice{a.ObjectID, a.Name})
+	principals := v.Principals()
+	for _, a := range principals {
+		data.Callers = append(data.Callers, choice(a))
 	}
 	data.Common, data.Others = rolesToGive(roles)
 	for _, o := range all {
-		data.All = append(data.All, assignmentOf(o, roles, callers))
+		data.All = append(data.All, assignmentOf(o, roles, principals))
 	}
 	slices.SortStableFunc(data.All, func(a, b assignmentView) int { return strings.Compare(a.Who+a.Scope, b.Who+b.Scope) })
 	return v.render("access", data)
@@ -79,12 +79,12 @@ func rolesToGive(roles []client.Object) (common, others []choice) {
 	return common, others
 }
 
-func assignmentOf(o client.Object, roles []client.Object, callers []berth.Application) assignmentView {
+func assignmentOf(o client.Object, roles []client.Object, principals []Principal) assignmentView {
 	role := text(o, "properties", "roleDefinitionId")
 	out := assignmentView{ID: text(o, "id"), Who: text(o, "properties", "principalId"), Role: role, Scope: text(o, "properties", "scope"),
 		Since: moment(o, "properties", "createdOn")}
-	for _, a := range callers {
-		if strings.EqualFold(a.ObjectID, out.Who) {
+	for _, a := range principals {
+		if strings.EqualFold(a.ID, out.Who) {
 			out.Who, out.Known = a.Name, true
 		}
 	}

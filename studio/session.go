@@ -102,17 +102,24 @@ func (v *visit) askSignIn() error {
 		}
 	}
 	v.status = http.StatusUnauthorized
-	return v.render("sign-in", in)
+	return v.render("sign-in", v.form(in))
 }
 
 type signInForm struct {
 	Next, ClientID, Problem string
 	Kept                    url.Values // a form that was sent when the session had ended
 	Expired                 bool
+	Ways                    []Way
+}
+
+// form is a form with the ways in which people sign in.
+func (s *Studio) form(f signInForm) signInForm {
+	f.Ways = s.People.Ways()
+	return f
 }
 
 func (s *Studio) signInPage(v *visit) error {
-	return v.render("sign-in", signInForm{Next: local(v.r.URL.Query().Get("next"))})
+	return v.render("sign-in", s.form(signInForm{Next: local(v.r.URL.Query().Get("next"))}))
 }
 
 // local is next when it is a path of the studio, and else the address of the first page.
@@ -144,7 +151,7 @@ func (s *Studio) signIn(v *visit) error {
 	if err != nil {
 		form.Problem = v.Said(err.Error())
 		v.status = http.StatusUnauthorized
-		return v.render("sign-in", form)
+		return v.render("sign-in", s.form(form))
 	}
 	return v.begin(token, form)
 }
@@ -234,7 +241,7 @@ func (s *Studio) useLink(v *visit) error {
 	token, ok := s.links.take(v.r.URL.Query().Get("code"), time.Now())
 	if !ok {
 		v.status = http.StatusUnauthorized
-		return v.render("sign-in", signInForm{Next: Path + "/", Problem: v.T("signin.link.used")})
+		return v.render("sign-in", s.form(signInForm{Next: Path + "/", Problem: v.T("signin.link.used")}))
 	}
 	return v.begin(token, signInForm{Next: Path + "/"})
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -35,17 +34,21 @@ type Options struct {
 	Renew func(token string) (Session, error)
 	// Changes calls f after each change of any resource, until cancel is called.
 	Changes func(f func()) (cancel func())
-	// NameOf is the name of an application by its id; empty for an unknown id.
+	// NameOf is the name of an application or a person by its id; empty for an unknown id.
 	NameOf func(id string) string
-	// Callers are the applications that may sign in.
-	Callers func() []berth.Application
-	Log     *slog.Logger
+	// Principals are those to which roles can be given: applications, people and groups.
+	Principals func() []Principal
+	People     People
+	Log        *slog.Logger
 }
 
-// Session is a sign-in: a token and the application that it belongs to.
+// Principal is an application, a person or a group.
+type Principal struct{ ID, Name string }
+
+// Session is a sign-in: a token and the application or the person that it belongs to.
 type Session struct {
 	Token   string
-	Name    string // of the application
+	Name    string // of the application or the person
 	Expires time.Time
 }
 
@@ -89,6 +92,8 @@ func (s *Studio) routes() {
 	s.open("POST /studio/sign-in", s.signIn)
 	s.open("POST /studio/sign-out", s.signOut)
 	s.open("GET /studio/link", s.useLink)
+	s.open("GET /studio/people", s.leave)
+	s.open("GET "+s.People.Redirect, s.comeBack)
 	s.open("POST /studio/language", s.chooseLanguage)
 	s.mux.HandleFunc("POST /studio/links", s.makeLink)
 	s.mux.HandleFunc("GET /studio/static/{version}/{file}", serveStatic)

@@ -11,8 +11,10 @@ import (
 
 func (c *cli) adCommand() *cobra.Command {
 	sp := family("sp", "Service principals: programs that may sign in", c.spCreate(), c.spList(), c.spShow(), c.spReset(), c.spDelete())
+	user := family("user", "People who may sign in", c.userCreate(), c.userList(), c.userShow(), c.userUpdate(), c.userDelete())
+	group := family("group", "Groups of people, as outside providers name them", c.groupOfPeopleList(), c.groupOfPeopleShow())
 	keys := family("signing-key", "The keys that sign access tokens", c.keyList(), c.keyRotate())
-	return family("ad", "Callers: the programs that may sign in, and their credentials", sp, keys)
+	return family("ad", "Callers: the programs and people that may sign in, and their credentials", sp, user, group, keys)
 }
 
 func (c *cli) spList() *cobra.Command {

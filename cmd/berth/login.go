@@ -95,16 +95,22 @@ func (c *cli) readSecret() (string, error) {
 	if s := os.Getenv("BERTH_CLIENT_SECRET"); s != "" {
 		return s, nil
 	}
+	secret, err := c.typed("Client secret: ")
+	if secret = strings.TrimSpace(secret); err == nil && secret == "" {
+		err = usage("the client secret is missing: pass it on standard input or in BERTH_CLIENT_SECRET")
+	}
+	return secret, err
+}
+
+// typed reads a secret: unseen from a terminal, which shows the prompt, or the first line of standard input.
+func (c *cli) typed(prompt string) (string, error) {
 	if f, ok := c.in.(*os.File); ok && c.inTerminal {
-		c.say("%s", c.text("Client secret: "))
+		c.say("%s", c.text(prompt))
 		secret, err := term.ReadPassword(int(f.Fd()))
 		c.say("\n")
 		return string(secret), err
 	}
 	lines := bufio.NewScanner(c.in)
 	lines.Scan()
-	if s := strings.TrimSpace(lines.Text()); s != "" {
-		return s, nil
-	}
-	return "", usage("the client secret is missing: pass it on standard input or in BERTH_CLIENT_SECRET")
+	return strings.TrimRight(lines.Text(), "\r"), lines.Err()
 }

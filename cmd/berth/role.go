@@ -21,7 +21,7 @@ type grant struct{ assignee, role, scope string }
 
 func (g *grant) flags(w *where, cmd *cobra.Command, required bool) {
 	f := cmd.Flags()
-	f.StringVar(&g.assignee, "assignee", "", "client id or object id of the caller")
+	f.StringVar(&g.assignee, "assignee", "", "client id, user name or object id of the caller, a user or a group")
 	f.StringVar(&g.role, "role", "", "name or id of the role, such as Reader")
 	f.StringVar(&g.scope, "scope", "", "id of the resource, the resource group or the subscription (default: the subscription)")
 	w.wants = append(w.wants, want{value: &g.assignee, options: "--assignee", spare: !required},
@@ -31,7 +31,7 @@ func (g *grant) flags(w *where, cmd *cobra.Command, required bool) {
 func (c *cli) roleAssign() *cobra.Command {
 	w, g := &where{}, &grant{}
 	cmd := command("create", "Give a caller a role at a scope and everywhere inside it", func(ctx context.Context) error {
-		cl, a, err := c.principal(ctx, g.assignee)
+		cl, a, err := c.assignee(ctx, g.assignee)
 		if err != nil {
 			return err
 		}
@@ -46,6 +46,19 @@ func (c *cli) roleAssign() *cobra.Command {
 		"    --scope /subscriptions/ID/resourceGroups/team/providers/Microsoft.MachineLearningServices/workspaces/vision"
 	g.flags(w, cmd, true)
 	return w.on(c, cmd)
+}
+
+// assignee finds who gets a role: an application, a person or a group.
+func (c *cli) assignee(ctx context.Context, id string) (*client.Client, client.Object, error) {
+	cl, err := c.connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := cl.Principal(ctx, unquoted(id))
+	if err == nil && found == nil {
+		err = notFound("nobody has the id '%s'; `berth ad sp list`, `berth ad user list` and `berth ad group list` show who there is", id)
+	}
+	return cl, found, err
 }
 
 // assign gives a caller that was found a role.
@@ -103,7 +116,7 @@ func (c *cli) assignments(ctx context.Context, cl *client.Client, g *grant, all 
 	if err != nil {
 		return nil, err
 	}
-	callers, err := cl.Applications(ctx, "")
+	callers, err := principals(ctx, cl)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +130,7 @@ func (c *cli) assignments(ctx context.Context, cl *client.Client, g *grant, all 
 		ids := []string{str(o, "properties", "principalId")}
 		for _, a := range callers {
 			if strings.EqualFold(str(a, "id"), ids[0]) {
-				o["principalName"], ids = str(a, "displayName"), append(ids, str(a, "appId"))
+				o["principalName"], ids = str(a, "displayName"), append(ids, str(a, "appId"), str(a, "userPrincipalName"))
 			}
 		}
 		role := g.role == "" || strings.EqualFold(g.role, str(o, "roleDefinitionName")) ||
@@ -127,6 +140,20 @@ func (c *cli) assignments(ctx context.Context, cl *client.Client, g *grant, all 
 		}
 	}
 	return shown, nil
+}
+
+// principals are all to whom roles can be given.
+func principals(ctx context.Context, cl *client.Client) ([]client.Object, error) {
+	all, err := cl.Applications(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	users, err := cl.Users(ctx)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := cl.Groups(ctx)
+	return slices.Concat(all, users, groups), err
 }
 
 func assignmentTable(v any) []row {
