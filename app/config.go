@@ -231,8 +231,8 @@ func LoadConfig(fs *pflag.FlagSet, getenv func(string) string) (Config, error) {
 		s.apply(&c, fs, getenv(envName(s.flag)))
 	}
 	if u, err := url.Parse(c.Database); err == nil && fs.Changed("database") && hasPassword(u) {
-		return c, fmt.Errorf("--database must not contain a password, because every user of the machine sees the arguments of a program: put it " +
-			"into PGPASSWORD or a password file (~/.pgpass), or the whole URL into BERTH_DATABASE or the configuration file")
+		return c, fmt.Errorf("--database must not contain a password, because every user of the machine sees the arguments of a program: put " +
+			"it into PGPASSWORD or a password file (~/.pgpass), or the whole URL into BERTH_DATABASE or the configuration file")
 	}
 	return c, c.check()
 }

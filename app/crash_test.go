@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -381,56 +380,4 @@ func (c *crash) nothingLeft() {
 			c.Errorf("process %d runs and is in no record: %v", pid, folders)
 		}
 	}
-}
-
-// ownersAgree compares the ownership record in each cluster with the store: the same compute has it, or none.
-func (c *crash) ownersAgree() {
-	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
-	if err != nil {
-		c.Fatal(err)
-	}
-	holder := map[string]string{}
-	for _, o := range computes {
-		properties := o["properties"].(client.Object)
-		if properties["provisioningState"] == "Succeeded" {
-			holder[strings.ToLower(properties["resourceId"].(string))] = o["id"].(string)
-		}
-	}
-	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
-	if err != nil {
-		c.Fatal(err)
-	}
-	for _, o := range clusters {
-		if o["properties"].(client.Object)["provisioningState"] != "Succeeded" {
-			continue
-		}
-		want := holder[strings.ToLower(o["id"].(string))]
-		if err := c.ownedBy(o["name"].(string), want); err != nil {
-			c.Errorf("cluster %s: %v", o["name"], err)
-		}
-	}
-}
-
-// ownedBy repeats its check for some time: a cleanup is done when the cluster answers again.
-func (c *crash) ownedBy(cluster, want string) error {
-	config, err := c.client.ClusterCredentials(c.ctx, jobGroup, cluster, true)
-	if err != nil {
-		return err
-	}
-	conn, err := kube.Connect(config, unhurried)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	have := ""
-	for deadline := time.Now().Add(apptest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		owner, err := conn.Owner(c.ctx)
-		if have = ""; owner != nil {
-			have = owner.ComputeID
-		}
-		if err == nil && strings.EqualFold(have, want) {
-			return nil
-		}
-	}
-	return fmt.Errorf("its ownership record names %q, and the store %q", have, want)
 }

@@ -160,7 +160,8 @@ func sameKeys(name string, a, b []byte) bool {
 	if json.Unmarshal(a, &c) != nil || json.Unmarshal(b, &d) != nil {
 		return false
 	}
-	d.Endpoint, d.CAFile, d.CloudName = c.Endpoint, c.CAFile, c.CloudName
+	d.Endpoint, d.CAFile = c.Endpoint, c.CAFile
+	d.CloudName = c.CloudName
 	return c == d
 }
 

@@ -74,7 +74,7 @@ func TestServers(t *testing.T) {
 		}
 	}
 	a.Want(http.StatusNoContent, graph.Send(apptest.Request{Method: http.MethodDelete,
-		Path: "/graph/v1.0/applications(appId='" + ann.ClientID + "')", Raw: true}))
+		Path: "/graph/v1.0/servicePrincipals/" + ann.ObjectID, Raw: true}))
 	annAtB.Want(http.StatusUnauthorized, annAtB.Do(http.MethodGet, workspace, nil))
 }
 
@@ -84,7 +84,8 @@ func TestServerNeedsTheKey(t *testing.T) {
 	a := apptest.New(t, func(c *app.Config) { c.Database = address })
 	a.MakeWorkspace("team", "vision")
 	c := app.DefaultConfig()
-	c.DataDir, c.Listen, c.DebugListen, c.Database = t.TempDir(), "127.0.0.1:0", "off", address
+	c.DataDir, c.Database = t.TempDir(), address
+	c.Listen, c.DebugListen = "127.0.0.1:0", "off"
 	err := app.Serve(t.Context(), c, &apptest.Log{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "secrets-key.txt") || !strings.Contains(err.Error(), "copy") {
 		t.Errorf("%v; want it to say which file to copy", err)

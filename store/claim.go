@@ -217,7 +217,8 @@ func (s *Store) FreeLeases(ctx context.Context) error {
 }
 
 func freeLeases(ctx context.Context, tx *txn, prefix string) error {
-	_, err := tx.ExecContext(ctx, "UPDATE resources SET crashes = crashes + 1, "+free+" WHERE lease_owner <> '' AND lease_owner LIKE ?", prefix+"%")
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET crashes = crashes + 1, "+free+" WHERE lease_owner <> '' AND lease_owner LIKE ?",
+		prefix+"%")
 	return err
 }
 

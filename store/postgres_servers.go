@@ -187,8 +187,8 @@ func (p *postgresServers) look(ctx context.Context) error {
 
 // held are the locks of the servers that run.
 func (p *postgresServers) held(ctx context.Context) (map[int32]bool, error) {
-	rows, err := p.conn.Query(ctx, `SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = $1::bigint
-		AND objsubid = 2 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, serverLock)
+	rows, err := p.conn.Query(ctx, "SELECT objid::bigint FROM pg_locks JOIN pg_database AS here ON here.oid = database "+
+		"WHERE locktype = 'advisory' AND classid::bigint = $1::bigint AND objsubid = 2 AND granted AND datname = current_database()", serverLock)
 	if err != nil {
 		return nil, err
 	}
@@ -273,8 +273,8 @@ func (s *Store) awaited(ctx context.Context, tx *txn, id berth.ID) (string, erro
 	}
 	var host string
 	var goneAt int64
-	err := tx.QueryRowContext(ctx, "SELECT s.name, s.gone_at FROM resources r JOIN servers s ON s.id = r.server WHERE r.key = ? AND s.gone_at > 0",
-		id.Key()).Scan(&host, &goneAt)
+	err := tx.QueryRowContext(ctx, "SELECT s.name, s.gone_at FROM resources r JOIN servers s ON s.id = r.server "+
+		"WHERE r.key = ? AND s.gone_at > 0", id.Key()).Scan(&host, &goneAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

@@ -134,7 +134,8 @@ func belongs(w *world) {
 
 // change0 creates a cluster.
 func change0(id berth.ID) store.Change {
-	return store.Change{Verb: berth.VerbCreate, Caller: "bob", Resource: &berth.Resource{ID: id, Location: "westeurope", Body: &berth.Cluster{}}}
+	return store.Change{Verb: berth.VerbCreate, Caller: "bob",
+		Resource: &berth.Resource{ID: id, Location: "westeurope", Body: &berth.Cluster{}}}
 }
 
 func sharedApplications(w *world) {

@@ -18,7 +18,8 @@ func TestPostgres(t *testing.T) {
 
 func openDatabase(t testing.TB, address string, clock clockwork.Clock) *store.Store {
 	t.Helper()
-	s, err := store.OpenPostgres(t.Context(), address, store.Server{ID: uuid.NewString(), Name: "one"}, store.Options{Clock: clock, Sealer: box, Explain: rules.Explain})
+	self := store.Server{ID: uuid.NewString(), Name: "one"}
+	s, err := store.OpenPostgres(t.Context(), address, self, store.Options{Clock: clock, Sealer: box, Explain: rules.Explain})
 	if err != nil {
 		t.Fatal(err)
 	}
