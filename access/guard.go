@@ -154,5 +154,8 @@ func (g *Guard) Own(ctx context.Context, principal, caller string, now time.Time
 		Values: values}
 	_, _, err := g.store.Accept(ctx, store.Change{Verb: berth.VerbCreate, Settled: true, Caller: caller,
 		Resource: &berth.Resource{ID: id, Location: "global", Body: body}})
+	if errors.Is(err, store.ErrMoved) { // another server on the database has started at the same moment
+		return nil
+	}
 	return err
 }

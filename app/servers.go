@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -42,8 +43,23 @@ func (s *server) openDatabase(ctx context.Context, o store.Options) (*store.Stor
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenPostgres(ctx, s.config.Database, self, o)
+	db, err := store.OpenPostgres(ctx, s.config.Database, self, o)
+	if err != nil {
+		return nil, err
+	}
+	drift, err := db.Drift(ctx)
+	if err == nil && drift.Abs() > maxDrift {
+		err = fmt.Errorf("the clock of this machine differs by %s from that of the database, and servers that share work need the same time; set "+
+			"the clock, or have it set by NTP", drift.Round(time.Second))
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
+
+// maxDrift is how much the clocks of servers may differ: a third of a lease.
+const maxDrift = 10 * time.Second
 
 // self is this server among those on the database.
 func (s *server) self() (store.Server, error) {

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"berth.dev/berth/app"
 	"berth.dev/berth/app/apptest"
+	sealing "berth.dev/berth/seal"
 	"berth.dev/berth/store/postgrestest"
 )
 
@@ -76,6 +78,56 @@ func TestServers(t *testing.T) {
 	a.Want(http.StatusNoContent, graph.Send(apptest.Request{Method: http.MethodDelete,
 		Path: "/graph/v1.0/servicePrincipals/" + ann.ObjectID, Raw: true}))
 	annAtB.Want(http.StatusUnauthorized, annAtB.Do(http.MethodGet, workspace, nil))
+}
+
+// TestServersTogether: two servers that start at the same moment on an empty database become one installation.
+func TestServersTogether(t *testing.T) {
+	address := postgrestest.Start(t, false).Database(t)
+	box := t.TempDir()
+	if _, err := sealing.LoadOrMake(box); err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(box, "secrets-key.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	const n = 2
+	ready, ended := make(chan string, n), make(chan error, n)
+	for range n {
+		c := app.DefaultConfig()
+		c.DataDir, c.Database = t.TempDir(), address
+		c.Listen, c.DebugListen = "127.0.0.1:0", "off"
+		c.KubeBinary = apptest.KubeBinary(t)
+		if err := os.WriteFile(filepath.Join(c.DataDir, "secrets-key.txt"), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			ended <- app.Serve(ctx, c, &apptest.Log{}, func(i app.Info) {
+				text, _ := os.ReadFile(i.CAFile)
+				ready <- string(text)
+			})
+		}()
+	}
+	var authorities []string
+	for range n {
+		select {
+		case ca := <-ready:
+			authorities = append(authorities, ca)
+		case err := <-ended:
+			t.Fatal(err)
+		}
+	}
+	if authorities[0] != authorities[1] {
+		t.Error("the servers have different certificate authorities")
+	}
+	stop()
+	for range n {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A server with another key for the secrets does not start, and says what to copy.

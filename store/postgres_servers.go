@@ -281,6 +281,19 @@ func (s *Store) awaited(ctx context.Context, tx *txn, id berth.ID) (string, erro
 	return string(s.elsewhere(id, host, goneAt)), err
 }
 
+// Drift is how far the clock of this server is ahead of that of the database; 0 where there can be no other server. Leases are
+// compared with the clocks of several servers, so these must agree.
+func (s *Store) Drift(ctx context.Context) (time.Duration, error) {
+	if s.others == nil {
+		return 0, nil
+	}
+	var now int64
+	before := s.clock.Now()
+	err := s.read.QueryRowContext(ctx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").Scan(&now)
+	middle := before.Add(s.clock.Since(before) / 2)
+	return middle.Sub(fromMicros(now)), s.storageError(err)
+}
+
 // ServerState is a server, and whether it runs.
 type ServerState struct {
 	Server

@@ -192,6 +192,19 @@ func wasAway(w *world) {
 	}
 }
 
+// The clock of a server is compared with that of the database.
+func TestPostgresDrift(t *testing.T) {
+	c := postgrestest.Start(t, false)
+	for want, clock := range map[time.Duration]clockwork.Clock{
+		0: clockwork.NewRealClock(), time.Hour: clockwork.NewFakeClockAt(time.Now().Add(time.Hour)),
+	} {
+		drift, err := openDatabase(t, c.Database(t), clock).Drift(t.Context())
+		if err != nil || (drift-want).Abs() > patience {
+			t.Errorf("drift %v, %v; want about %v", drift, err, want)
+		}
+	}
+}
+
 func TestPostgresRefuses(t *testing.T) {
 	c := postgrestest.Start(t, false)
 	open := func(address string, self store.Server) error {
