@@ -49,8 +49,8 @@ func (s *server) openDatabase(ctx context.Context, o store.Options) (*store.Stor
 	}
 	drift, err := db.Drift(ctx)
 	if err == nil && drift.Abs() > maxDrift {
-		err = fmt.Errorf("the clock of this machine differs by %s from that of the database, and servers that share work need the same time; set "+
-			"the clock, or have it set by NTP", drift.Round(time.Second))
+		err = fmt.Errorf("the clock of this machine differs by %s from that of the database, and servers that share work need the same time; "+
+			"set the clock, or have it set by NTP", drift.Round(time.Second))
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

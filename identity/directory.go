@@ -30,7 +30,8 @@ const (
 type Keeper interface {
 	Applications(ctx context.Context) ([]berth.Application, error)
 	PutApplication(ctx context.Context, a berth.Application) error
-	// AlterApplication changes the stored application in one step, and returns it as it is then. An error of change is returned as it is.
+	// AlterApplication changes the stored application in one step, and returns it as it is then; the zero Application when there is
+	// none. An error of change is returned as it is.
 	AlterApplication(ctx context.Context, id string, change func(*berth.Application) error) (berth.Application, error)
 	DeleteApplication(ctx context.Context, id string) error
 }
@@ -264,6 +265,9 @@ func (d *Directory) alter(ctx context.Context, id string, change func(*berth.App
 	a, err := d.keeper.AlterApplication(ctx, a.ID, change)
 	if err != nil {
 		return err
+	}
+	if a.ID == "" { // another server has removed it
+		return notFound(id)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

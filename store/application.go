@@ -44,15 +44,15 @@ func (s *Store) application(id, body text, sum checksum) berth.Application {
 	return berth.Application{ID: string(id), ObjectID: string(id), RegistrationID: string(id), Name: "unreadable record " + string(id)}
 }
 
-// AlterApplication changes an application in one step, and returns it as it is then. ErrNotFound when there is none; an error of
-// change is returned as it is, and nothing is written. change must not use the store.
+// AlterApplication changes an application in one step, and returns it as it is then; the zero Application when there is none.
+// An error of change is returned as it is, and nothing is written. change must not use the store.
 func (s *Store) AlterApplication(ctx context.Context, id string, change func(*berth.Application) error) (a berth.Application, err error) {
 	err = s.tx(ctx, func(tx *txn) error {
 		var body text
 		var sum checksum
 		err := tx.QueryRowContext(ctx, "SELECT body, checksum FROM applications WHERE id = ?", id).Scan(&body, &sum)
 		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNotFound
+			return nil
 		}
 		if err != nil {
 			return err
