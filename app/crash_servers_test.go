@@ -16,7 +16,8 @@ import (
 )
 
 // TestCrashServers kills either of two servers on one PostgreSQL, which writes through to the disk: a fifth of the kills of TestCrash.
-// The other goes on meanwhile. Nothing that was accepted is lost, and nothing is done twice: each cluster is one folder of one server.
+// The other goes on meanwhile. A quarter of the kills are of PostgreSQL itself. Nothing that was accepted is lost, and nothing is done
+// twice: each cluster is one folder of one server.
 func TestCrashServers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills take minutes")
@@ -25,8 +26,9 @@ func TestCrashServers(t *testing.T) {
 	t.Logf("%d kills, seed %d", kills, seed)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*30*time.Second+5*time.Minute)
 	defer cancel()
+	postgres := postgrestest.Start(t, true)
 	c := &crash{
-		T: t, ctx: ctx, binary: apptest.KubeBinary(t), nodes: berth.NodesSimulated, database: postgrestest.Start(t, true).Database(t),
+		T: t, ctx: ctx, binary: apptest.KubeBinary(t), nodes: berth.NodesSimulated, database: postgres.Database(t), postgres: postgres,
 		random: rand.New(rand.NewPCG(seed, 2)), accepted: map[string]*client.Operation{},
 		servers: []*crashServer{{dir: t.TempDir(), listen: freeAddress(t)}, {dir: t.TempDir(), listen: freeAddress(t)}},
 	}
@@ -83,4 +85,22 @@ func (c *crash) ownedBy(cluster, want string) error {
 		}
 	}
 	return fmt.Errorf("its ownership record names %q, and the store %q", have, want)
+}
+
+// answer waits until all servers answer again.
+func (c *crash) answer() {
+	c.Helper()
+	deadline := time.Now().Add(apptest.Patience)
+	for _, s := range c.servers {
+		for {
+			_, err := s.client.ListGroups(c.ctx)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				c.Fatalf("a server does not answer after PostgreSQL was there again: %v", err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 }

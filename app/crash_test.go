@@ -17,6 +17,7 @@ import (
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/client"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/store/postgrestest"
 )
 
 // crash is a server that is killed again and again while requests come in.
@@ -24,8 +25,9 @@ type crash struct {
 	*testing.T
 	ctx      context.Context
 	binary   string
-	nodes    string // what runs the nodes of the clusters
-	database string // of all servers together; empty when there is one with a file
+	nodes    string                // what runs the nodes of the clusters
+	database string                // of all servers together; empty when there is one with a file
+	postgres *postgrestest.Cluster // where that is
 	random   *rand.Rand
 	servers  []*crashServer
 	client   *client.Client // of the server that is asked
@@ -98,6 +100,13 @@ func (c *crash) run(kills int) {
 	c.setUp()
 	for range kills {
 		c.requests(5000)
+		if c.postgres != nil && c.random.IntN(4) == 0 {
+			c.postgres.StopServer(c)
+			c.requests(3000)
+			c.postgres.StartServer(c)
+			c.answer()
+			continue
+		}
 		victim := c.any()
 		c.kill(victim)
 		if len(c.servers) > 1 { // the others go on
