@@ -83,8 +83,8 @@ func TestConfigRefuses(t *testing.T) {
 		"a file with a wrong type": {[]string{"--config", file(t, "hosts: 5\n")}, "berth.yaml"},
 		"a file that is no YAML":   {[]string{"--config", file(t, "a: [")}, "berth.yaml"},
 	} {
-		if _, err := load(t, nil, c.args...); err == nil || !strings.Contains(err.Error(), c.word) || strings.Contains(err.Error(), "goroutine") ||
-			strings.Contains(err.Error(), "secret") {
+		if _, err := load(t, nil, c.args...); err == nil || !strings.Contains(err.Error(), c.word) ||
+			strings.Contains(err.Error(), "goroutine") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v; want %q", name, err, c.word)
 		}
 	}

@@ -134,24 +134,27 @@ func (o *others) page(ctx context.Context) (n int, err error) {
 	return n, rows.Err()
 }
 
-// write puts what a transaction has changed into it, for the other servers.
+// write puts what a transaction has changed into it, and notifies the other servers when it commits.
 func (o *others) write(ctx context.Context, tx *txn) error {
-	for _, e := range tx.events {
-		gone := int64(0)
-		if e.Gone {
-			gone = 1
-		}
-		// The lock of the writers makes the numbers gapless and their order that of the commits.
-		_, err := tx.ExecContext(ctx, `INSERT INTO changes (n, server, key, state, gone, at)
-			SELECT COALESCE(MAX(n), 0) + 1, ?, ?, ?, ?, ? FROM changes`, o.self.ID, e.Key, string(e.State), gone, o.store.now())
-		if err != nil {
-			return err
-		}
-	}
 	if len(tx.events) == 0 {
 		return nil
 	}
-	return wakeOthers(ctx, tx)
+	all := make([]change, len(tx.events))
+	for i, e := range tx.events {
+		all[i] = change{Key: plain(e.Key), State: string(e.State)}
+		if e.Gone {
+			all[i].Gone = 1
+		}
+	}
+	_, err := tx.ExecContext(ctx, writeChanges, o.self.ID, o.store.now(), toJSON(all))
+	return err
+}
+
+// change is an event as writeChanges reads it.
+type change struct {
+	Key   string `json:"key"`
+	State string `json:"state"`
+	Gone  int64  `json:"gone"`
 }
 
 // forget removes changes that all servers have read, and keeps the newest, from which the numbers go on.
