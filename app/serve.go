@@ -140,7 +140,6 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.followOthers()
 	ranges, err := s.config.controlPlane()
 	if err != nil {
 		return err

@@ -199,6 +199,8 @@ func (s *server) followOthers() {
 		}
 	})
 	s.onStop(func() error { cancel(); return nil })
+	s.directory.Forget() // what was changed between the first reading and now
+	s.keys.Forget(s.sharedKeys)
 }
 
 // sharedKeys is the file of the signing keys as all servers share it.
