@@ -25,6 +25,8 @@ var floors = map[string][]string{
 	"wire": {"catalog", "korean"},
 	// SQL only.
 	"store": {},
+	// A private PostgreSQL for tests.
+	"store/postgrestest": {},
 	// Files beside the database.
 	"disk": {},
 	// Models, code and logs.
@@ -96,6 +98,7 @@ var homes = map[string][]string{
 	"k8s.io/":                         {"kube", "router/watch", "provider/fake"}, // the fake answers in Kubernetes' own types
 	"modernc.org/sqlite":              {"store"},
 	"database/sql":                    {"store", "bench"},
+	"github.com/jackc/pgx":            {"store"},
 	"github.com/go-jose":              {"identity", "router", "app/apptest"}, // the latter is a provider for tests
 	"github.com/spf13/cobra":          {"cmd/berth"},
 	"github.com/prometheus":           {"app", "router"},

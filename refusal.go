@@ -43,6 +43,14 @@ type (
 	IdleError struct{ ID ID }
 	// FullError: the disk of the database is full.
 	FullError struct{}
+	// UnavailableError: the database cannot be reached, or does not write at present. Nothing was changed, or the answer to a change was lost.
+	UnavailableError struct{ Why error }
+	// ElsewhereError: the cluster is one that the server on another host runs. GoneAt is when that server was found gone; zero when it runs.
+	ElsewhereError struct {
+		Cluster ID
+		Host    string
+		GoneAt  time.Time
+	}
 	// FileError: the database file cannot be used as it is. It was not changed.
 	FileError struct {
 		Path        string
@@ -64,10 +72,11 @@ type FileFault int
 
 // The faults of a database file.
 const (
-	FileForeign  FileFault = iota // it belongs to another program
-	FileNewer                     // a newer Berth wrote it
-	FileDamaged                   // it is damaged, or no database
-	FileUnusable                  // it cannot be opened or written
+	FileForeign         FileFault = iota // it belongs to another program
+	FileNewer                            // a newer Berth wrote it
+	FileDamaged                          // it is damaged, or no database
+	FileUnusable                         // it cannot be opened or written
+	DatabaseUnreachable                  // a database that is not a file cannot be reached or used
 )
 
 // StoredKind is which record cannot be read.
@@ -109,6 +118,17 @@ func (e *IdleError) Error() string { return fmt.Sprintf("nothing is under way on
 
 // Error implements error.
 func (*FullError) Error() string { return "the disk is full" }
+
+// Error implements error.
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("the database cannot be used at present: %v", e.Why)
+}
+
+// Error implements error.
+func (e *ElsewhereError) Error() string { return fmt.Sprintf("%s runs on %s", e.Cluster, e.Host) }
+
+// Unwrap is the reason.
+func (e *UnavailableError) Unwrap() error { return e.Why }
 
 // Error implements error.
 func (e *FileError) Error() string {

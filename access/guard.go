@@ -40,7 +40,8 @@ type kept struct {
 func NewGuard(s *store.Store, subscription string, members func() map[string][]string) *Guard {
 	g := &Guard{store: s, subscription: subscription, members: members}
 	s.Subscribe(func(e store.Event) {
-		if e.Gone || strings.Contains(e.Key, namespace) { // with a resource go the assignments at it
+		// With a resource go the assignments at it, and an event without a key stands for any.
+		if e.Gone || e.Key == "" || e.Key == store.PeopleChanged || strings.Contains(e.Key, namespace) {
 			g.changes.Add(1)
 		}
 	})
@@ -159,5 +160,8 @@ func (g *Guard) Own(ctx context.Context, principal, caller string, now time.Time
 		Values: values}
 	_, _, err := g.store.Accept(ctx, store.Change{Verb: berth.VerbCreate, Settled: true, Caller: caller,
 		Resource: &berth.Resource{ID: id, Location: "global", Body: body}})
+	if errors.Is(err, store.ErrMoved) { // another server on the database has started at the same moment
+		return nil
+	}
 	return err
 }

@@ -29,11 +29,25 @@ const database = "berth.db"
 // the first caller. A server with a certificate of its own has no authority.
 var keyFiles = []string{"secrets-key.txt", "signing-key.pem", "credentials.json", "ca.pem", "ca-key.pem", filesKey, identity.ScoringKeyFile}
 
+// errPostgres: the database is not in the data folder.
+var errPostgres = errors.New("this data folder has no database file: its server uses PostgreSQL, which is backed up with pg_dump or with " +
+	"continuous archiving; keep a copy of secrets-key.txt separate from it (docs/017-postgresql.md)")
+
+// usesPostgres reports whether the server of a data folder has its database elsewhere.
+func usesPostgres(dir string) bool {
+	_, noFile := os.Stat(filepath.Join(dir, database))
+	_, noServer := os.Stat(filepath.Join(dir, serverFile))
+	return errors.Is(noFile, fs.ErrNotExist) && noServer == nil
+}
+
 // Backup writes the database of a data folder and its key files into one new archive, readable by its owner only. A server may
 // work with the folder meanwhile. The archive is verified before it gets its name.
 func Backup(ctx context.Context, dataDir, file string) (err error) {
 	if _, err := os.Stat(file); err == nil {
 		return fmt.Errorf("%s exists already; choose another name for the backup", file)
+	}
+	if usesPostgres(dataDir) {
+		return errPostgres
 	}
 	work, err := os.MkdirTemp(filepath.Dir(file), ".berth-backup-")
 	if err != nil {
@@ -186,6 +200,9 @@ func Verify(ctx context.Context, path string) (err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
+	}
+	if info.IsDir() && usesPostgres(path) {
+		return errPostgres
 	}
 	work, err := os.MkdirTemp("", "berth-verify-")
 	if err != nil {

@@ -41,6 +41,7 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 	if s.keys, err = identity.LoadOrMakeKeys(s.config.DataDir, s.clock); err != nil {
 		return nil, c, err
 	}
+	s.followOthers()
 	var hosts []string
 	for _, h := range s.hostsWithPort() {
 		hosts = append(hosts, "https://"+h)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 // Config is how a server is run. A value comes from the flag, else the environment, else the file, else the default.
 type Config struct {
 	DataDir       string   `json:"dataDir"`            // everything that Berth stores
+	Database      string   `json:"database"`           // URL of a PostgreSQL database; a file in DataDir when empty
 	Listen        string   `json:"listen"`             // host:port of the HTTPS listener
 	PublicURL     string   `json:"publicUrl"`          // https address under which clients reach it; from Listen when empty
 	Hosts         []string `json:"hosts"`              // further names for the certificate
@@ -106,6 +108,12 @@ type setting struct {
 
 var settings = []setting{
 	{flag: "data-dir", usage: "folder for everything that Berth stores", text: func(c *Config) *string { return &c.DataDir }},
+	{
+		flag: "database",
+		usage: "postgres:// URL of a PostgreSQL database for one or several servers, without a password, which comes from PGPASSWORD or a " +
+			"password file (default: a file in the data folder)",
+		text: func(c *Config) *string { return &c.Database },
+	},
 	{flag: "listen", usage: "host:port to serve HTTPS on", text: func(c *Config) *string { return &c.Listen }},
 	{
 		flag: "public-url", usage: "https address under which clients reach this server (default: from --listen)",
@@ -232,6 +240,10 @@ func LoadConfig(fs *pflag.FlagSet, getenv func(string) string) (Config, error) {
 	}
 	for _, s := range settings {
 		s.apply(&c, fs, getenv(envName(s.flag)))
+	}
+	if u, err := url.Parse(c.Database); err == nil && fs.Changed("database") && hasPassword(u) {
+		return c, fmt.Errorf("--database must not contain a password, because every user of the machine sees the arguments of a program: put " +
+			"it into PGPASSWORD or a password file (~/.pgpass), or the whole URL into BERTH_DATABASE or the configuration file")
 	}
 	return c, c.check()
 }

@@ -20,6 +20,9 @@ func (c *Config) check() error {
 	if c.DataDir == "" {
 		return fmt.Errorf("--data-dir must not be empty")
 	}
+	if err := c.checkDatabase(); err != nil {
+		return err
+	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("--listen %q is not host:port: %w", c.Listen, err)
 	}

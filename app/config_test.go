@@ -72,6 +72,9 @@ func TestConfigRefuses(t *testing.T) {
 		"an unknown level":         {[]string{"--log-level", "loud"}, "--log-level"},
 		"no collector":             {[]string{"--otlp-endpoint", "collector:4318"}, "--otlp-endpoint"},
 		"a collector's password":   {[]string{"--otlp-endpoint", "http://a:secret@collector:4318"}, "OTEL_EXPORTER_OTLP_HEADERS"},
+		"no such database":         {[]string{"--database", "mysql://db.example.com/berth"}, "--database must be a URL"},
+		"a database's password":    {[]string{"--database", "postgres://berth:secret@db.example.com/berth"}, "PGPASSWORD"},
+		"a password in its query":  {[]string{"--database", "postgres:///berth?password=secret"}, "PGPASSWORD"},
 		"no size":                  {[]string{"--files-max", "much"}, "--files-max"},
 		"more than the disk":       {[]string{"--files-max", "101%"}, "more than the disk"},
 		"no folder":                {[]string{"--data-dir", ""}, "--data-dir"},
@@ -80,8 +83,22 @@ func TestConfigRefuses(t *testing.T) {
 		"a file with a wrong type": {[]string{"--config", file(t, "hosts: 5\n")}, "berth.yaml"},
 		"a file that is no YAML":   {[]string{"--config", file(t, "a: [")}, "berth.yaml"},
 	} {
-		if _, err := load(t, nil, c.args...); err == nil || !strings.Contains(err.Error(), c.word) || strings.Contains(err.Error(), "goroutine") {
+		if _, err := load(t, nil, c.args...); err == nil || !strings.Contains(err.Error(), c.word) ||
+			strings.Contains(err.Error(), "goroutine") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v; want %q", name, err, c.word)
+		}
+	}
+}
+
+// The environment and the file may have a password: other users do not see them.
+func TestConfigDatabase(t *testing.T) {
+	const address = "postgres://berth:secret@db.example.com/berth"
+	for name, load := range map[string]func() (app.Config, error){
+		"environment": func() (app.Config, error) { return load(t, map[string]string{"BERTH_DATABASE": address}) },
+		"file":        func() (app.Config, error) { return load(t, nil, "--config", file(t, "database: "+address+"\n")) },
+	} {
+		if c, err := load(); err != nil || c.Database != address {
+			t.Errorf("%s: %q, %v", name, c.Database, err)
 		}
 	}
 }

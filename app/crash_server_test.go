@@ -17,6 +17,8 @@ const (
 	envServer = "BERTH_CRASH_SERVER" // data folder
 	envListen = "BERTH_CRASH_LISTEN"
 	envNodes  = "BERTH_CRASH_NODES"
+	// envDatabase is that of several servers; empty for a file.
+	envDatabase = "BERTH_CRASH_DATABASE"
 )
 
 func TestMain(m *testing.M) {
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		c := app.DefaultConfig()
 		c.DataDir, c.KubeBinary = dir, os.Getenv("BERTH_KUBE_BIN")
 		c.Listen, c.DebugListen = os.Getenv(envListen), "off"
-		c.Nodes = os.Getenv(envNodes)
+		c.Nodes, c.Database = os.Getenv(envNodes), os.Getenv(envDatabase)
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
 		if err := app.Serve(ctx, c, os.Stderr, nil); err != nil {
@@ -46,11 +48,11 @@ func freeAddress(t *testing.T) string {
 }
 
 // end stops the server in order: it waits for the containers, which would still write into the test's folder.
-func (c *crash) end() {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+func (c *crash) end(s *crashServer) {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		c.Fatal(err)
 	}
-	if err := c.cmd.Wait(); err != nil {
+	if err := s.cmd.Wait(); err != nil {
 		c.Errorf("the server did not stop in order: %v", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,21 +17,34 @@ import (
 	"berth.dev/berth/app/apptest"
 	"berth.dev/berth/client"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/store/postgrestest"
 )
 
 // crash is a server that is killed again and again while requests come in.
 type crash struct {
 	*testing.T
 	ctx      context.Context
-	dir      string
-	listen   string
 	binary   string
-	nodes    string // what runs the nodes of the clusters
+	nodes    string                // what runs the nodes of the clusters
+	database string                // of all servers together; empty when there is one with a file
+	postgres *postgrestest.Cluster // where that is
 	random   *rand.Rand
-	client   *client.Client
-	cmd      *exec.Cmd
+	servers  []*crashServer
+	client   *client.Client // of the server that is asked
 	accepted map[string]*client.Operation
 }
+
+// crashServer is one of the servers.
+type crashServer struct {
+	dir, listen string
+	cmd         *exec.Cmd
+	client      *client.Client
+}
+
+// pick chooses the server that is asked next.
+func (c *crash) pick() { c.client = c.any().client }
+
+func (c *crash) any() *crashServer { return c.servers[c.random.IntN(len(c.servers))] }
 
 // TestCrash kills the real server with SIGKILL at random moments, BERTH_CRASH_KILLS times (50 by default). In
 // the end every accepted operation has ended, every cluster answers, and no process or folder is left over.
@@ -62,21 +74,47 @@ func crashed(t *testing.T, nodes string, kills int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*20*time.Second+5*time.Minute)
 	defer cancel()
 	c := &crash{
-		T: t, ctx: ctx, dir: t.TempDir(), listen: freeAddress(t), binary: apptest.KubeBinary(t), nodes: nodes,
+		T: t, ctx: ctx, binary: apptest.KubeBinary(t), nodes: nodes,
 		random: rand.New(rand.NewPCG(seed, 1)), accepted: map[string]*client.Operation{},
+		servers: []*crashServer{{dir: t.TempDir(), listen: freeAddress(t)}},
 	}
-	defer c.kill()
-	c.start()
+	c.run(kills)
+}
+
+// run kills servers and verifies what is left.
+func (c *crash) run(kills int) {
+	for i, s := range c.servers {
+		if i > 0 { // what an operator copies
+			text, err := os.ReadFile(filepath.Join(c.servers[0].dir, "secrets-key.txt"))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(s.dir, "secrets-key.txt"), text, 0o600)
+			}
+			if err != nil {
+				c.Fatal(err)
+			}
+		}
+		c.start(s)
+		defer c.kill(s)
+	}
+	c.pick()
 	c.setUp()
 	for range kills {
-		stop := time.Now().Add(time.Duration(c.random.IntN(5000)) * time.Millisecond)
-		for time.Now().Before(stop) {
-			c.request()
-			time.Sleep(time.Duration(c.random.IntN(300)) * time.Millisecond)
+		c.requests(5000)
+		if c.postgres != nil && c.random.IntN(4) == 0 {
+			c.postgres.StopServer(c)
+			c.requests(3000)
+			c.postgres.StartServer(c)
+			c.answer()
+			continue
 		}
-		c.kill()
-		c.start()
+		victim := c.any()
+		c.kill(victim)
+		if len(c.servers) > 1 { // the others go on
+			c.requests(3000)
+		}
+		c.start(victim)
 	}
+	c.pick()
 	c.settle()
 	for _, request := range []func(){func() { c.create("madeax") }, c.createOwn, c.attach, c.deploy} { // and it works as it did before
 		request()
@@ -86,8 +124,19 @@ func crashed(t *testing.T, nodes string, kills int) {
 	c.clustersAnswer()
 	c.ownersAgree()
 	c.nothingLeft()
-	c.end()
-	t.Logf("%d operations were accepted", len(c.accepted))
+	for _, s := range c.servers {
+		c.end(s)
+	}
+	c.Logf("%d operations were accepted", len(c.accepted))
+}
+
+// requests sends requests for a time, in milliseconds at most.
+func (c *crash) requests(atMost int) {
+	stop := time.Now().Add(time.Duration(c.random.IntN(atMost)) * time.Millisecond)
+	for time.Now().Before(stop) {
+		c.request()
+		time.Sleep(time.Duration(c.random.IntN(300)) * time.Millisecond)
+	}
 }
 
 func named(name string) client.ComputeName {
@@ -95,42 +144,44 @@ func named(name string) client.ComputeName {
 }
 
 // start starts the server and waits until it answers.
-func (c *crash) start() {
+func (c *crash) start(s *crashServer) {
 	c.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		c.Fatal(err)
 	}
-	c.cmd = exec.Command(self)
-	c.cmd.Env = append(os.Environ(), envServer+"="+c.dir, envListen+"="+c.listen, envNodes+"="+c.nodes, "BERTH_KUBE_BIN="+c.binary)
-	log, err := os.OpenFile(filepath.Join(c.dir, "serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	s.cmd = exec.Command(self)
+	s.cmd.Env = append(os.Environ(), envServer+"="+s.dir, envListen+"="+s.listen, envNodes+"="+c.nodes, envDatabase+"="+c.database,
+		"BERTH_KUBE_BIN="+c.binary)
+	log, err := os.OpenFile(filepath.Join(s.dir, "serve.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		c.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	c.cmd.Stderr = log
-	if err := c.cmd.Start(); err != nil {
+	s.cmd.Stderr = log
+	if err := s.cmd.Start(); err != nil {
 		c.Fatal(err)
 	}
 	for deadline := time.Now().Add(apptest.Patience); ; time.Sleep(20 * time.Millisecond) {
-		credentials, err := client.CredentialsIn(c.dir)
+		credentials, err := client.CredentialsIn(s.dir)
 		if err == nil {
-			if c.client, err = client.New(client.Options{Credentials: credentials, PollMax: 100 * time.Millisecond}); err == nil {
-				if _, err = c.client.ListGroups(c.ctx); err == nil {
+			if s.client, err = client.New(client.Options{Credentials: credentials, PollMax: 100 * time.Millisecond}); err == nil {
+				if _, err = s.client.ListGroups(c.ctx); err == nil {
+					c.client = s.client
 					return
 				}
 			}
 		}
 		if time.Now().After(deadline) {
-			text, _ := os.ReadFile(filepath.Join(c.dir, "serve.log"))
+			text, _ := os.ReadFile(filepath.Join(s.dir, "serve.log"))
 			c.Fatalf("the server does not come up again: %v\n%s", err, text[max(0, len(text)-4000):])
 		}
 	}
 }
 
-func (c *crash) kill() {
-	_ = c.cmd.Process.Kill() // an error means that it has ended
-	_ = c.cmd.Wait()
+func (c *crash) kill(s *crashServer) {
+	_ = s.cmd.Process.Kill() // an error means that it has ended
+	_ = s.cmd.Wait()
 }
 
 func (c *crash) setUp() {
@@ -145,6 +196,7 @@ func (c *crash) setUp() {
 // request sends a random request. It may be refused: only accepted requests count. Deletes are rare, so that a new cluster
 // has a chance to become ready between two kills.
 func (c *crash) request() {
+	c.pick()
 	name := fmt.Sprintf("made%cx", 'a'+rune(c.random.IntN(2)))
 	switch n := c.random.IntN(30); {
 	case n < 14:
@@ -213,8 +265,11 @@ func (c *crash) settle() {
 			return
 		}
 		if c.ctx.Err() != nil {
-			text, _ := os.ReadFile(filepath.Join(c.dir, "serve.log"))
-			c.Fatalf("it does not settle: %s\n%s", busy, text[max(0, len(text)-4000):])
+			for _, s := range c.servers {
+				text, _ := os.ReadFile(filepath.Join(s.dir, "serve.log"))
+				c.Logf("%s:\n%s", s.dir, text[max(0, len(text)-4000):])
+			}
+			c.Fatalf("it does not settle: %s", busy)
 		}
 	}
 }
@@ -316,7 +371,12 @@ func (c *crash) nothingLeft() {
 	if err != nil {
 		c.Fatal(err)
 	}
-	folders := apptest.ClusterFolders(c, c.dir)
+	folders := map[string]int{}
+	var processes []int
+	for _, s := range c.servers {
+		maps.Copy(folders, apptest.ClusterFolders(c, s.dir))
+		processes = append(processes, apptest.KubeProcesses(c, s.dir)...)
+	}
 	if len(folders) != len(clusters) {
 		c.Errorf("there are %d clusters, and the folders %v", len(clusters), folders)
 	}
@@ -324,61 +384,9 @@ func (c *crash) nothingLeft() {
 	for _, pid := range folders {
 		recorded[pid] = true
 	}
-	for _, pid := range apptest.KubeProcesses(c, c.dir) {
+	for _, pid := range processes {
 		if !recorded[pid] {
 			c.Errorf("process %d runs and is in no record: %v", pid, folders)
 		}
 	}
-}
-
-// ownersAgree compares the ownership record in each cluster with the store: the same compute has it, or none.
-func (c *crash) ownersAgree() {
-	computes, err := c.client.ListComputes(c.ctx, jobGroup, jobWorkspace)
-	if err != nil {
-		c.Fatal(err)
-	}
-	holder := map[string]string{}
-	for _, o := range computes {
-		properties := o["properties"].(client.Object)
-		if properties["provisioningState"] == "Succeeded" {
-			holder[strings.ToLower(properties["resourceId"].(string))] = o["id"].(string)
-		}
-	}
-	clusters, err := c.client.ListClusters(c.ctx, jobGroup)
-	if err != nil {
-		c.Fatal(err)
-	}
-	for _, o := range clusters {
-		if o["properties"].(client.Object)["provisioningState"] != "Succeeded" {
-			continue
-		}
-		want := holder[strings.ToLower(o["id"].(string))]
-		if err := c.ownedBy(o["name"].(string), want); err != nil {
-			c.Errorf("cluster %s: %v", o["name"], err)
-		}
-	}
-}
-
-// ownedBy repeats its check for some time: a cleanup is done when the cluster answers again.
-func (c *crash) ownedBy(cluster, want string) error {
-	config, err := c.client.ClusterCredentials(c.ctx, jobGroup, cluster, true)
-	if err != nil {
-		return err
-	}
-	conn, err := kube.Connect(config, unhurried)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	have := ""
-	for deadline := time.Now().Add(apptest.Patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		owner, err := conn.Owner(c.ctx)
-		if have = ""; owner != nil {
-			have = owner.ComputeID
-		}
-		if err == nil && strings.EqualFold(have, want) {
-			return nil
-		}
-	}
-	return fmt.Errorf("its ownership record names %q, and the store %q", have, want)
 }

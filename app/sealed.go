@@ -1,12 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
+	"berth.dev/berth"
 	"berth.dev/berth/rules"
 	"berth.dev/berth/seal"
 	"berth.dev/berth/store"
@@ -20,11 +21,11 @@ func (s *server) openStore(ctx context.Context) error {
 		return err
 	}
 	options := store.Options{Clock: s.clock, Sealer: s.box, Log: s.log, Explain: rules.Explain}
-	if s.store, err = store.Open(ctx, filepath.Join(s.config.DataDir, "berth.db"), options); err != nil {
+	if s.store, err = s.openDatabase(ctx, options); err != nil {
 		return err
 	}
 	s.onStop(s.store.Close)
-	if err := errors.Join(s.store.FreeLeases(ctx), s.reseal(ctx)); err != nil {
+	if err := cmp.Or(s.shareKeys(ctx), errors.Join(s.store.FreeLeases(ctx), s.reseal(ctx))); err != nil {
 		return err
 	}
 	s.verifyStore(ctx)
@@ -70,6 +71,16 @@ func (s *server) reseal(ctx context.Context) error {
 
 // rotateSecretKey encrypts the secrets with a new key.
 func (s *server) rotateSecretKey(ctx context.Context) error {
+	others, err := s.store.Others(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		if o.GoneAt.IsZero() {
+			return berth.Errorf(berth.CodeConflict, "The server on '%s' uses the same database and would not know the new key. Stop all servers "+
+				"but this one, change the key, and copy secrets-key.txt to the others before they start again.", o.Name)
+		}
+	}
 	if err := s.box.AddKey(); err != nil {
 		return err
 	}

@@ -134,11 +134,11 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.info.Endpoint = s.config.endpoint(s.listener.Addr())
-	certificate, err := s.certificate()
-	if err != nil {
+	if err := s.openStore(ctx); err != nil {
 		return err
 	}
-	if err := s.openStore(ctx); err != nil {
+	certificate, err := s.certificate()
+	if err != nil {
 		return err
 	}
 	authority, credentials, err := s.authority(ctx)
@@ -176,7 +176,8 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	defer s.measure() // stops first: the logs that are followed would keep requests from ending
-	return s.serveHTTPS(certificate, s.withFiles(s.withRegistry(authority, s.handler(handler, others{callers, pages, s.signInPages}))))
+	rest := s.handler(handler, others{callers, pages, s.signInPages})
+	return s.serveHTTPS(certificate, s.synced(s.withFiles(s.withRegistry(authority, rest))))
 }
 
 // measure measures what clusters use until the server stops, which also ends the logs that are followed.

@@ -11,6 +11,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/kube"
+	"berth.dev/berth/rules"
 	"berth.dev/berth/store"
 )
 
@@ -98,13 +99,46 @@ func (c *Clusters) credential(ctx context.Context, cluster berth.ID, connected b
 			err = berth.Errorf(berth.CodeConflict, "Berth has no credential for the cluster '%s'. Connect it again.", cluster.Name())
 		}
 	} else {
-		text, err = c.Provider.Kubeconfig(ctx, cluster)
+		text, err = c.administrator(ctx, cluster)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return kube.ParseKubeconfig(text)
 }
+
+// administrator is the administrator's kubeconfig of a managed cluster. That of a cluster which another server on this host runs is in
+// the store. *Elsewhere when it runs on another host.
+func (c *Clusters) administrator(ctx context.Context, cluster berth.ID) ([]byte, error) {
+	home, err := c.Store.Home(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	self := c.Store.Self()
+	switch {
+	case home == nil || home.ID == self.ID:
+		return c.Provider.Kubeconfig(ctx, cluster)
+	case home.Name != self.Name || !home.GoneAt.IsZero(): // the clusters of a server end with it
+		return nil, &Elsewhere{Home: *home, why: rules.Explain(&berth.ElsewhereError{Cluster: cluster, Host: home.Name, GoneAt: home.GoneAt})}
+	}
+	text, err := c.Store.Secret(ctx, cluster, berth.SecretAdmin)
+	if errors.Is(err, store.ErrNotFound) {
+		err = berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' is not ready yet.", cluster.Name())
+	}
+	return text, err
+}
+
+// Elsewhere is the error of a cluster that another server runs, where this one cannot reach it. It is a *berth.Error for users.
+type Elsewhere struct {
+	Home store.ServerState
+	why  *berth.Error
+}
+
+// Error implements error.
+func (e *Elsewhere) Error() string { return e.why.Error() }
+
+// Unwrap is the error for users.
+func (e *Elsewhere) Unwrap() error { return e.why }
 
 // SignIn is the kubeconfig of a managed cluster for users who sign in with Microsoft Entra ID of a tenant. It has no credential.
 func (c *Clusters) SignIn(ctx context.Context, cluster berth.ID, tenant string) ([]byte, error) {

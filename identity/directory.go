@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -29,6 +30,9 @@ const (
 type Keeper interface {
 	Applications(ctx context.Context) ([]berth.Application, error)
 	PutApplication(ctx context.Context, a berth.Application) error
+	// AlterApplication changes the stored application in one step, and returns it as it is then; the zero Application when there is
+	// none. An error of change is returned as it is.
+	AlterApplication(ctx context.Context, id string, change func(*berth.Application) error) (berth.Application, error)
 	DeleteApplication(ctx context.Context, id string) error
 }
 
@@ -38,7 +42,8 @@ type Directory struct {
 	keeper Keeper
 	clock  clockwork.Clock
 
-	change sync.Mutex // one change at a time, from reading to storing
+	change sync.Mutex  // one change at a time, from reading to storing
+	stale  atomic.Bool // another server has changed something
 	mu     sync.RWMutex
 	byID   map[string]berth.Application
 }
@@ -49,15 +54,48 @@ func OpenDirectory(ctx context.Context, keeper Keeper, clock clockwork.Clock) (*
 	if err != nil {
 		return nil, err
 	}
-	d := &Directory{keeper: keeper, clock: clock, byID: map[string]berth.Application{}}
+	d := &Directory{keeper: keeper, clock: clock}
+	d.know(all)
+	return d, nil
+}
+
+func (d *Directory) know(all []berth.Application) {
+	d.byID = map[string]berth.Application{}
 	for _, a := range all {
 		d.byID[a.ID] = a
 	}
-	return d, nil
+}
+
+// Forget makes the directory read the applications again before its next answer, because another server has changed them.
+func (d *Directory) Forget() { d.stale.Store(true) }
+
+// rereadPatience is how long an answer waits for the applications to be read again.
+const rereadPatience = 5 * time.Second
+
+// fresh reads the applications again if that is needed. While they cannot be read, the directory has none: an application that was
+// removed must not get in.
+func (d *Directory) fresh() {
+	if !d.stale.Load() {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.stale.Swap(false) { // before the read: what changes meanwhile makes it stale again
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rereadPatience)
+	defer cancel()
+	all, err := d.keeper.Applications(ctx)
+	d.know(all)
+	if err != nil {
+		d.know(nil)
+		d.stale.Store(true)
+	}
 }
 
 // Find is the application with a client id, in any casing. The result is shared: do not change it.
 func (d *Directory) Find(id string) (berth.Application, bool) {
+	d.fresh()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	a, ok := d.byID[strings.ToLower(id)]
@@ -66,6 +104,7 @@ func (d *Directory) Find(id string) (berth.Application, bool) {
 
 // List is all applications, by name.
 func (d *Directory) List() []berth.Application {
+	d.fresh()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	all := make([]berth.Application, 0, len(d.byID))
@@ -215,7 +254,7 @@ func (d *Directory) canSignIn(a berth.Application) bool {
 	return slices.ContainsFunc(a.Credentials, func(c berth.Credential) bool { return c.End.IsZero() || d.Now().Before(c.End) })
 }
 
-// alter changes a copy and stores it: on the disk first, then in memory.
+// alter changes an application: on the disk first, then in memory.
 func (d *Directory) alter(ctx context.Context, id string, change func(*berth.Application) error) error {
 	d.change.Lock()
 	defer d.change.Unlock()
@@ -223,11 +262,17 @@ func (d *Directory) alter(ctx context.Context, id string, change func(*berth.App
 	if !ok {
 		return notFound(id)
 	}
-	a = a.Clone()
-	if err := change(&a); err != nil {
+	a, err := d.keeper.AlterApplication(ctx, a.ID, change)
+	if err != nil {
 		return err
 	}
-	return d.keep(ctx, a)
+	if a.ID == "" { // another server has removed it
+		return notFound(id)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.byID[a.ID] = a
+	return nil
 }
 
 func (d *Directory) keep(ctx context.Context, a berth.Application) error {

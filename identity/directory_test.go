@@ -41,6 +41,18 @@ func (m *memory) PutApplication(_ context.Context, a berth.Application) error {
 	return m.err
 }
 
+func (m *memory) AlterApplication(ctx context.Context, id string, change func(*berth.Application) error) (berth.Application, error) {
+	a, there := m.apps[id]
+	if !there {
+		return berth.Application{}, m.err
+	}
+	a = a.Clone()
+	if err := change(&a); err != nil {
+		return a, err
+	}
+	return a, m.PutApplication(ctx, a)
+}
+
 func (m *memory) DeleteApplication(_ context.Context, id string) error {
 	if m.err == nil {
 		delete(m.apps, id)
@@ -166,5 +178,36 @@ func TestDirectoryRefuses(t *testing.T) {
 	m.err = errors.New("full")
 	if _, err := d.Add(ctx, "lost"); err == nil || len(d.List()) != 1 {
 		t.Errorf("what was not kept is said: %v", d.List())
+	}
+}
+
+// What another server has changed is known after Forget. While it cannot be read, nobody gets in.
+func TestDirectoryForgets(t *testing.T) {
+	d, m, _ := newDirectory(t)
+	a, err := d.Add(t.Context(), "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(m.apps, a.ID)
+	if _, known := d.Find(a.ID); !known {
+		t.Error("the directory does not answer from memory")
+	}
+	d.Forget()
+	if _, known := d.Find(a.ID); known {
+		t.Error("an application that was removed elsewhere is known")
+	}
+	m.apps[a.ID] = a
+	m.err = errors.New("no database")
+	d.Forget()
+	if _, known := d.Find(a.ID); known {
+		t.Error("an application is known that could not be read again")
+	}
+	m.err = nil
+	if _, known := d.Find(a.ID); !known {
+		t.Error("the directory does not read again")
+	}
+	delete(m.apps, a.ID)
+	if err := d.Rename(t.Context(), a.ID, "two"); berth.ErrorCode(err) != berth.CodeNotFound {
+		t.Errorf("rename of what another server has removed: %v", err)
 	}
 }

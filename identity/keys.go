@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -38,8 +39,61 @@ type Keys struct {
 	path  string
 	clock clockwork.Clock
 
-	mu   sync.RWMutex
-	list []signingKey // the one that signs first
+	stale atomic.Pointer[func() ([]byte, error)] // reads the keys that another server has changed; nil when there are none
+	mu    sync.RWMutex
+	list  []signingKey            // the one that signs first
+	share func(text []byte) error // gives the keys to the other servers; nil when there are none
+}
+
+// Share sets what gives the file of the keys to the other servers before one of its keys signs.
+func (k *Keys) Share(give func(text []byte) error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.share = give
+}
+
+// Forget makes the keys be read again before their next use, because another server has changed them.
+func (k *Keys) Forget(read func() ([]byte, error)) { k.stale.Store(&read) }
+
+// fresh reads the keys again if that is needed. While they cannot be read, those that are known stay.
+func (k *Keys) fresh() {
+	if k.stale.Load() == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	read := k.stale.Swap(nil)
+	if read == nil {
+		return
+	}
+	text, err := (*read)()
+	var list []signingKey
+	if err == nil {
+		list, err = k.parseAll(text)
+	}
+	if err == nil {
+		err = disk.Write(k.path, text, disk.Secret)
+	}
+	if err != nil {
+		k.stale.CompareAndSwap(nil, read) // the next use tries again
+		return
+	}
+	k.list = list
+}
+
+// parseAll reads a file of keys.
+func (k *Keys) parseAll(data []byte) (list []signingKey, err error) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		key, err := k.parse(block)
+		if err != nil {
+			return nil, k.damaged(err)
+		}
+		list = append(list, key)
+	}
+	if len(list) == 0 {
+		return nil, k.damaged(errors.New("no PEM block PRIVATE KEY in it"))
+	}
+	return list, nil
 }
 
 // signingKey is a P-256 key (ES256): it is generated in 18 µs where RSA 2048 takes 61 ms at the first start, and clients only
@@ -70,15 +124,9 @@ func LoadOrMakeKeys(dir string, clock clockwork.Clock) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		key, err := k.parse(block)
-		if err != nil {
-			return nil, k.damaged(err)
-		}
-		k.list = append(k.list, key)
-	}
-	if len(k.list) == 0 {
-		return nil, k.damaged(errors.New("no PEM block PRIVATE KEY in it"))
+	k.list, err = k.parseAll(data)
+	if err != nil {
+		return nil, err
 	}
 	return k, nil
 }
@@ -123,6 +171,7 @@ func newSigningKey(private *ecdsa.PrivateKey) (signingKey, error) {
 // Rotate creates a new key that signs from now on. The previous one is accepted until the last of its tokens has expired. With
 // forget it is rejected at once: for a key that has leaked.
 func (k *Keys) Rotate(forget bool) error {
+	k.fresh()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.rotate(forget)
@@ -171,6 +220,11 @@ func (k *Keys) write(list []signingKey) error {
 			return err
 		}
 	}
+	if k.share != nil {
+		if err := k.share([]byte(text.String())); err != nil {
+			return fmt.Errorf("share the signing keys: %w", err)
+		}
+	}
 	if err := disk.Write(k.path, []byte(text.String()), disk.Secret); err != nil {
 		return fmt.Errorf("write the signing keys: %w", err)
 	}
@@ -184,6 +238,7 @@ func (s signingKey) accepted(now time.Time) bool {
 // signer is the key that signs now. After keyLife a new key replaces it; if that cannot be stored, on a full disk, the old one
 // continues to sign.
 func (k *Keys) signer() jose.Signer {
+	k.fresh()
 	now := k.clock.Now()
 	k.mu.RLock()
 	key := k.list[0]
@@ -201,6 +256,7 @@ func (k *Keys) signer() jose.Signer {
 
 // find is the public key with an id; nil when there is none that is accepted.
 func (k *Keys) find(id string) *ecdsa.PublicKey {
+	k.fresh()
 	now := k.clock.Now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -230,6 +286,7 @@ func (k *Keys) List() []KeyInfo {
 }
 
 func (k *Keys) live() []signingKey {
+	k.fresh()
 	now := k.clock.Now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()

@@ -138,7 +138,8 @@ func (s speaker) lines(text string, at token.Pos) {
 }
 
 // program is a text for programs: SQL, a line of YAML, the pattern of a route, a date, a command line.
-var program = regexp.MustCompile(`^(SELECT|FROM|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|SAVEPOINT|ROLLBACK|RELEASE|GET|POST|PATCH) |` +
+var program = regexp.MustCompile(`^(ORDER BY|LISTEN|VACUUM FULL|read) (due_at|berth|secrets|committed)|^(WITH|RETURNING|\) SELECT) |` +
+	`^(SELECT|FROM|UPDATE|INSERT|DELETE|PRAGMA|CREATE TABLE|SAVEPOINT|ROLLBACK|RELEASE|GET|POST|PATCH) |` +
 	` = (\?|0|'')|^(id|key), |excluded\.|^(ON CONFLICT|generation,|message,) |^(- )?\w+: \S+$|GMT$|ssZ$|` +
 	`^microsoft\.|^australiaeast |^(berth|-i) [^i]`)
 

@@ -23,6 +23,9 @@ func (s *scope) cluster() *berth.Cluster { return s.claim.Resource.Body.(*berth.
 
 // clusterEnsured creates the cluster and its nodes, or changes them to what was requested.
 func clusterEnsured(ctx context.Context, s *scope) (verdict, error) {
+	if err := s.Store.Belong(ctx, s.claim); err != nil { // before there is anything of it on this machine
+		return verdict{}, err
+	}
 	c := s.cluster()
 	facts, err := s.Provider.Ensure(ctx, s.id(), c.Spec)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/clusters"
 	"berth.dev/berth/store"
 )
 
@@ -157,6 +158,9 @@ func (w *worker) settle(ctx context.Context, v verdict, err error) error {
 	}
 	if errors.Is(err, store.ErrLost) {
 		return err
+	}
+	if there, elsewhere := errors.AsType[*clusters.Elsewhere](err); elsewhere && there.Home.GoneAt.IsZero() {
+		return e.Store.HandOver(ctx, c, there.Home.ID, true) // the server that reaches the cluster goes on
 	}
 	user, isUser := errors.AsType[*berth.Error](err)
 	if isUser && !retryable(user.Code) {

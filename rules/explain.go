@@ -29,6 +29,15 @@ func Explain(err error) *berth.Error {
 	case *berth.FullError:
 		return berth.Errorf(berth.CodeStorageFull,
 			"The disk that holds Berth's database is full; nothing was changed. Free some space and try again.")
+	case *berth.ElsewhereError:
+		if e.GoneAt.IsZero() {
+			return berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' runs on the host '%s' and answers only there. Send the request to "+
+				"the server on that host.", e.Cluster.Name(), e.Host)
+		}
+		return berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' runs on the host '%s', whose server has not been running since %s. "+
+			"Start Berth there; the work goes on then.", e.Cluster.Name(), e.Host, e.GoneAt.UTC().Format("2006-01-02 15:04 UTC"))
+	case *berth.UnavailableError:
+		return berth.Errorf(berth.CodeServiceUnavailable, "Berth's database cannot be used at present (%v). Try again in a moment.", e.Why)
 	case *berth.FileError:
 		return file(e)
 	case *berth.UnreadableError:
@@ -70,6 +79,9 @@ func file(e *berth.FileError) *berth.Error {
 	case berth.FileDamaged:
 		return berth.Errorf(berth.CodeInternal, "The database %s is damaged or not a database (%s). "+
 			"Put a copy back (berth admin restore FILE), or move the file away to start afresh; Berth has not changed it.", e.Path, e.Why)
+	case berth.DatabaseUnreachable:
+		return berth.Errorf(berth.CodeInternal, "The database %s cannot be used (%s). Check the address in --database, and that the database "+
+			"exists and its user may create tables in it.", e.Path, e.Why)
 	default:
 		return berth.Errorf(berth.CodeInternal, "The database %s cannot be opened (%s). "+
 			"Check that the folder exists and that it and the file are writable by you.", e.Path, e.Why)

@@ -35,8 +35,7 @@ type Change struct {
 func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.Operation, error) {
 	var out *berth.Resource
 	var op *berth.Operation
-	var loser string // the key of the compute that loses its cluster
-	sealed, release, err := s.seal(c.Resource.ID, c.Secrets)
+	sealed, release, err := s.seal(c.Resource.ID.Key(), c.Secrets)
 	defer release()
 	if err != nil {
 		return nil, nil, err
@@ -55,10 +54,15 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 				return err
 			}
 		}
-		if loser, err = s.hold(ctx, tx, c); err != nil {
+		loser, err := s.hold(ctx, tx, c)
+		if err != nil {
 			return err
 		}
 		out, op = c.next(old, fromMicros(s.now())) // as precise as what is read later
+		tx.tell(Event{Key: out.ID.Key(), State: out.State, Gone: c.Verb.Removes() && c.Settled})
+		if loser != "" { // the compute that loses its cluster
+			tx.tell(Event{Key: loser, State: berth.StateFailed})
+		}
 		if c.Verb.Removes() && c.Settled {
 			return forgetAll(ctx, tx, out.ID)
 		}
@@ -73,13 +77,8 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 	if err != nil {
 		return nil, nil, err
 	}
-	removed := c.Verb.Removes() && c.Settled
-	if removed {
+	if c.Verb.Removes() && c.Settled {
 		s.unreadable.forgetAll(out.ID.Key())
-	}
-	s.feed.publish(Event{Key: out.ID.Key(), State: out.State, Gone: removed})
-	if loser != "" {
-		s.feed.publish(Event{Key: loser, State: berth.StateFailed})
 	}
 	return out, op, nil
 }
@@ -151,6 +150,10 @@ func (s *Store) beginOperation(ctx context.Context, tx *txn, old *berth.Resource
 			return err
 		}
 	}
+	var err error
+	if op.Message, err = s.awaited(ctx, tx, op.ResourceID); err != nil {
+		return err
+	}
 	return insertOperation(ctx, tx, op)
 }
 
@@ -169,7 +172,7 @@ func (w resourceRow) remove(ctx context.Context, tx *txn, r *berth.Resource) err
 // next check of the row.
 func upsert(ctx context.Context, tx *txn, change Change, r *berth.Resource) error {
 	for name, value := range change.Secrets {
-		if err := putSecret(ctx, tx, r.ID, name, value); err != nil {
+		if err := putSecret(ctx, tx, r.ID.Key(), name, value); err != nil {
 			return err
 		}
 	}
@@ -216,9 +219,9 @@ func (s *Store) parentReady(ctx context.Context, tx *txn, id berth.ID) error {
 	return nil
 }
 
-func putSecret(ctx context.Context, tx *txn, id berth.ID, name string, value []byte) error {
+func putSecret(ctx context.Context, tx *txn, key, name string, value []byte) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO secrets (resource_key, name, value, checksum) VALUES (?, ?, ?, ?)
 		ON CONFLICT (resource_key, name) DO UPDATE SET value = excluded.value, checksum = excluded.checksum`,
-		id.Key(), name, value, checksumOf(id.Key(), name, value))
+		key, name, value, checksumOf(key, name, value))
 	return err
 }

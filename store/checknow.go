@@ -12,12 +12,10 @@ import (
 func (s *Store) CheckNow(ctx context.Context, id berth.ID) (asked time.Time, err error) {
 	now := s.now()
 	err = s.tx(ctx, func(tx *txn) error {
+		tx.tell(Event{Key: id.Key(), State: berth.StateSucceeded}) // wakes the engines
 		_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ? WHERE key = ? AND due_at > ? AND lease_owner = '' AND state IN (?, ?, ?)",
 			now, id.Key(), now, string(berth.StateSucceeded), string(berth.StateFailed), string(berth.StateCanceled))
 		return err
 	})
-	if err == nil {
-		s.feed.publish(Event{Key: id.Key(), State: berth.StateSucceeded}) // wakes the engine
-	}
 	return fromMicros(now), err
 }

@@ -20,11 +20,13 @@ type Claim struct {
 	Attempts  int // earlier tries of this change that failed
 	Crashes   int // times in a row that a server died while it worked on this resource; see FreeLeases
 	Owner     string
+	lease     string      // the owner as the row has it: with the server
 	row       resourceRow // as it was claimed; while the claim is valid, no other writer changes it
 }
 
-// dueNow is the row without a lease that has been due longest.
-const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) ORDER BY due_at LIMIT 1"
+// dueNow is the row without a lease that has been due longest, of those that this server may work on.
+const dueNow = "SELECT key FROM resources WHERE due_at <= ? AND (lease_owner = '' OR lease_until <= ?) AND (server = '' OR server = ?) " +
+	"ORDER BY due_at LIMIT 1"
 
 const claimDue = "UPDATE resources SET lease_owner = ?, lease_until = ? WHERE key = (" + dueNow + ") RETURNING " +
 	resourceColumns + ", checksum, attempts, crashes"
@@ -40,7 +42,7 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*
 		now := s.now()
 		// Read first: an idle server must not take the write lock each time it wakes.
 		var key string
-		err := s.due.QueryRowContext(context.WithoutCancel(ctx), now, now).Scan(&key)
+		err := s.due.QueryRowContext(context.WithoutCancel(ctx), now, now, s.Self().ID).Scan(&key)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil, nil
 		} else if err != nil {
@@ -58,9 +60,9 @@ func (s *Store) Claim(ctx context.Context, owner string, lease time.Duration) (*
 
 // claim takes one row. The claim is nil when another server took the row first, and has no resource when the row was set aside.
 func (s *Store) claim(ctx context.Context, tx *txn, owner string, lease time.Duration) (*Claim, error) {
-	c, now := &Claim{Owner: owner}, s.now()
+	c, now := &Claim{Owner: owner, lease: s.leasePrefix() + owner}, s.now()
 	var w resourceRow
-	err := w.scan(tx.QueryRowContext(ctx, claimDue, owner, now+lease.Microseconds(), now, now), &c.Attempts, &c.Crashes)
+	err := w.scan(tx.QueryRowContext(ctx, claimDue, c.lease, now+lease.Microseconds(), now, now, s.Self().ID), &c.Attempts, &c.Crashes)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
@@ -118,7 +120,7 @@ const free = "lease_owner = '', lease_until = 0"
 const fence = "key = ? AND lease_owner = ? AND generation = ?"
 
 func (c *Claim) fenceArgs(args ...any) []any {
-	return append(args, c.Resource.ID.Key(), c.Owner, c.Resource.Generation)
+	return append(args, c.Resource.ID.Key(), c.lease, c.Resource.Generation)
 }
 
 func (s *Store) fenced(res sql.Result, err error) error {
@@ -146,29 +148,26 @@ func (s *Store) Held(ctx context.Context, c *Claim) (bool, error) {
 
 // Progress stores the present body and the operation's message while the work goes on. ErrLost as for Heartbeat.
 func (s *Store) Progress(ctx context.Context, c *Claim, message string) error {
-	err := s.tx(ctx, func(tx *txn) error {
+	return s.tx(ctx, func(tx *txn) error {
 		w := c.found()
 		res, err := tx.ExecContext(ctx, resourceUpdate+" WHERE "+fence, c.fenceArgs(w.set()...)...)
 		if err := s.fenced(res, err); err != nil {
 			return err
 		}
+		tx.tell(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
 		if c.Operation == nil {
 			return nil
 		}
 		steps := append(slices.Clone(c.Operation.Steps), berth.Step{At: fromMicros(s.now()), Message: message})
 		steps = steps[max(len(steps)-maxSteps, 0):]
 		err = changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) {
-			w.message, w.steps = text(message), text(toJSON(steps))
+			w.message, w.steps = text(plain(message)), text(toJSON(steps))
 		})
 		if err == nil {
 			c.Operation.Steps = steps
 		}
 		return err
 	})
-	if err == nil {
-		s.feed.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
-	}
-	return err
 }
 
 // Retry releases the row until due and counts the failed try. The operation shows message meanwhile. ErrLost as for Heartbeat.
@@ -182,7 +181,7 @@ func (s *Store) Retry(ctx context.Context, c *Claim, due time.Time, message stri
 		if c.Operation == nil {
 			return nil
 		}
-		return changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) { w.message = text(message) })
+		return changeOperation(ctx, tx, c.Operation.ID, func(w *operationRow) { w.message = text(plain(message)) })
 	})
 }
 
@@ -198,33 +197,82 @@ func (s *Store) Postpone(ctx context.Context, c *Claim, due time.Time) error {
 
 // Release gives up the lease of a claim that was lost to a newer change, or of a server that stops. The resource stays due.
 func (s *Store) Release(ctx context.Context, c *Claim) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE resources SET lease_owner = '', lease_until = 0 WHERE key = ? AND lease_owner = ?",
-		c.Resource.ID.Key(), c.Owner)
-	if err == nil {
-		s.feed.publish(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
-	}
-	return s.storageError(err)
+	return s.tx(ctx, func(tx *txn) error {
+		tx.tell(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
+		_, err := tx.ExecContext(ctx, "UPDATE resources SET "+free+" WHERE key = ? AND lease_owner = ?", c.Resource.ID.Key(), c.lease)
+		return err
+	})
 }
 
-// FreeLeases ends every lease and makes the rows that were set aside due once more. It counts each lease that it ends as a
-// crash, because the server died while it worked on the resource. Call it only with the lock of the data folder: no other
-// server may be running.
+// FreeLeases ends every lease of this server and makes the rows that were set aside due once more. It counts each lease that it ends
+// as a crash, because the server died while it worked on the resource. Call it at the start, before the first claim.
 func (s *Store) FreeLeases(ctx context.Context) error {
 	return s.tx(ctx, func(tx *txn) error {
-		_, err := tx.ExecContext(ctx, "UPDATE resources SET crashes = crashes + 1, lease_owner = '', lease_until = 0 WHERE lease_owner <> ''")
-		if err != nil {
+		if err := freeLeases(ctx, tx, s.leasePrefix()); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = 0 WHERE attempts < 0", s.now())
+		_, err := tx.ExecContext(ctx, "UPDATE resources SET due_at = ?, attempts = 0 WHERE attempts < 0", s.now())
 		return err
+	})
+}
+
+func freeLeases(ctx context.Context, tx *txn, prefix string) error {
+	_, err := tx.ExecContext(ctx, "UPDATE resources SET crashes = crashes + 1, "+free+" WHERE lease_owner <> '' AND lease_owner LIKE ?",
+		prefix+"%")
+	return err
+}
+
+// Self is this server; the zero Server when there can be no other.
+func (s *Store) Self() Server {
+	if s.others == nil {
+		return Server{}
+	}
+	return s.others.self
+}
+
+// leasePrefix begins the owners of this server's leases; empty when there can be no other server.
+func (s *Store) leasePrefix() string {
+	if s.others == nil {
+		return ""
+	}
+	return s.others.self.ID + "/"
+}
+
+// Belong makes this server the only one that may work on a resource: it runs the cluster. Nothing changes where there can be no other
+// server. ErrLost as for Heartbeat.
+func (s *Store) Belong(ctx context.Context, c *Claim) error {
+	if s.others == nil {
+		return nil
+	}
+	var server string
+	err := s.read.QueryRowContext(ctx, "SELECT COALESCE(MAX(server), '') FROM resources WHERE key = ?", c.Resource.ID.Key()).Scan(&server)
+	if err != nil || server == s.Self().ID {
+		return s.storageError(err)
+	}
+	return s.HandOver(ctx, c, s.Self().ID, false)
+}
+
+// HandOver makes another server the only one that may work on a resource, and with release gives up the claim. ErrLost as for Heartbeat.
+func (s *Store) HandOver(ctx context.Context, c *Claim, server string, release bool) error {
+	set := ""
+	if release {
+		set = ", " + free
+	}
+	return s.tx(ctx, func(tx *txn) error {
+		if release {
+			tx.tell(Event{Key: c.Resource.ID.Key(), State: c.Resource.State})
+		}
+		return s.fenced(tx.ExecContext(ctx, "UPDATE resources SET server = ?"+set+" WHERE "+fence, c.fenceArgs(server)...))
 	})
 }
 
 // nextDue is the first time at which a row without a lease is due or a lease ends. Each half reads the beginning of an index.
 const nextDue = `SELECT MIN(at) FROM (
-  SELECT * FROM (SELECT due_at AS at FROM resources WHERE due_at IS NOT NULL AND lease_owner = '' ORDER BY due_at LIMIT 1) AS free
+  SELECT * FROM (SELECT due_at AS at FROM resources WHERE due_at IS NOT NULL AND lease_owner = '' AND (server = '' OR server = ?)
+    ORDER BY due_at LIMIT 1) AS free
   UNION ALL
-  SELECT CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END FROM resources WHERE lease_owner <> '') AS waits`
+  SELECT CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END FROM resources
+    WHERE lease_owner <> '' AND (server = '' OR server = ?)) AS waits`
 
 // NextDue is the time at which the next row can be claimed; the zero time when there is none.
 func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
@@ -232,6 +280,6 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	var at sql.NullInt64
-	err := s.nextDue.QueryRowContext(context.WithoutCancel(ctx)).Scan(&at)
+	err := s.nextDue.QueryRowContext(context.WithoutCancel(ctx), s.Self().ID, s.Self().ID).Scan(&at)
 	return fromMicros(at.Int64), err
 }

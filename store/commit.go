@@ -13,20 +13,29 @@ type write struct {
 	ctx  context.Context
 	do   func(*txn) error
 	done chan error
+	told *[]Event // what it has changed
 }
 
 // tx runs do in a writing transaction and returns when the disk has it. Writes that arrive while another commit is under way
 // share the next commit, each behind its own savepoint. A commit mostly waits for the disk, so under load many writes share one
 // wait. A write that fails is undone alone.
 func (s *Store) tx(ctx context.Context, do func(*txn) error) error {
-	w := write{ctx: ctx, do: do, done: make(chan error, 1)}
+	w := write{ctx: ctx, do: do, done: make(chan error, 1), told: new([]Event)}
 	select {
 	case s.writes <- w:
 	case <-s.closed:
-		return errors.New("the store is closed")
+		return errClosed
 	}
-	return s.storageError(<-w.done)
+	if err := <-w.done; err != nil {
+		return s.storageError(err)
+	}
+	for _, e := range *w.told {
+		s.feed.publish(e)
+	}
+	return nil
 }
+
+var errClosed = errors.New("the store is closed")
 
 // commitLoop is the only goroutine that opens writing transactions.
 func (s *Store) commitLoop() {
@@ -70,7 +79,12 @@ func (s *Store) commit(all []write) {
 	if err == nil {
 		s.feed.begin()
 		tx := &txn{Tx: begun, store: s}
-		err = tx.all(ctx, all, errs)
+		if err = s.engine.begin(ctx, begun); err == nil {
+			err = tx.all(ctx, all, errs)
+		}
+		if err == nil && s.others != nil {
+			err = s.others.write(ctx, tx)
+		}
 		switch {
 		case err != nil, len(all) == 1 && errs[0] != nil:
 			_ = begun.Rollback() // the error of the write is the one to report

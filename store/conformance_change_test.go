@@ -229,7 +229,7 @@ func holdsConcurrent(w *world) {
 		wg.Go(func() {
 			x := change(berth.VerbCreate, workspace.Child("computes", fmt.Sprint("c", i)), 0, "x")
 			x.Hold = cluster
-			_, _, errs[i] = w.s.Accept(w.ctx, x)
+			_, _, errs[i] = w.server(i).Accept(w.ctx, x)
 		})
 	}
 	wg.Wait()

@@ -235,7 +235,7 @@ func manyAtOnce(w *world) {
 	for i := range writers {
 		writing.Go(func() {
 			for round := range int64(rounds) {
-				_, _, err := w.s.Accept(ctx, change(berth.VerbUpdate, id(i), round, "x"))
+				_, _, err := w.server(i).Accept(ctx, change(berth.VerbUpdate, id(i), round, "x"))
 				fail("accept", err)
 				select {
 				case <-ended[i]:
@@ -245,8 +245,8 @@ func manyAtOnce(w *world) {
 			}
 		})
 	}
-	work := func(owner string) {
-		c, err := w.s.Claim(ctx, owner, leased)
+	work := func(s *store.Store, owner string) {
+		c, err := s.Claim(ctx, owner, leased)
 		if c == nil {
 			fail("claim", errors.Join(err, errors.New("woken for nothing")))
 			return
@@ -254,9 +254,9 @@ func manyAtOnce(w *world) {
 		if _, twice := busy.LoadOrStore(c.Resource.ID.Key(), owner); twice {
 			w.Errorf("%s is worked on twice", c.Resource.ID)
 		}
-		fail("heartbeat", w.s.Heartbeat(ctx, c, leased))
+		fail("heartbeat", s.Heartbeat(ctx, c, leased))
 		busy.Delete(c.Resource.ID.Key()) // before the row is released and another worker takes it
-		fail("finish", w.s.Finish(ctx, c, store.Outcome{State: berth.StateSucceeded}))
+		fail("finish", s.Finish(ctx, c, store.Outcome{State: berth.StateSucceeded}))
 		finished.Add(1)
 	}
 	for i := range workers {
@@ -264,7 +264,7 @@ func manyAtOnce(w *world) {
 			for n := 0; ; n++ {
 				select {
 				case <-wake:
-					work(fmt.Sprint(i, "/", n))
+					work(w.server(i), fmt.Sprint(i, "/", n))
 				case <-ctx.Done():
 					return
 				}

@@ -14,8 +14,16 @@ type Event struct {
 	Gone  bool // the row was removed, and everything inside it
 }
 
-// feed notifies the rest of the program of changes. It knows only the changes of its own process, which are all of them while one
-// server writes to one file. An engine with several servers replaces it by one that listens to the database (LISTEN and NOTIFY).
+// Keys of events that are not about a resource.
+const (
+	ApplicationsChanged = "applications"
+	PeopleChanged       = "people"  // persons, and the groups that they are in
+	KeysChanged         = "keys"    // see PutShared
+	ServersChanged      = "servers" // another server has ended
+)
+
+// feed notifies the rest of the program of changes: those of its own process, and those of other servers on the same database as far as
+// they were read (see Sync).
 type feed struct {
 	changes atomic.Uint64
 
@@ -49,6 +57,12 @@ func (f *feed) subscribe(to func(Event)) (cancel func()) {
 	}
 }
 
+// elsewhere publishes what another server has committed.
+func (f *feed) elsewhere(e Event) {
+	f.changes.Add(2)
+	f.publish(e)
+}
+
 func (f *feed) publish(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -57,9 +71,9 @@ func (f *feed) publish(e Event) {
 	}
 }
 
-// Revision counts the commits. settled is false while a commit is under way. A read between two equal, settled counts is still
-// up to date.
+// Revision counts the commits that this process knows of. settled is false while a commit is under way. A read between two equal,
+// settled counts is still up to date; with several servers, as of the last Sync.
 func (s *Store) Revision() (count uint64, settled bool) { return s.feed.revision() }
 
-// Subscribe calls f after each commit that changed a resource, until the returned function is called. f must not block.
+// Subscribe calls f after each commit that changed a resource, by any server, until the returned function is called. f must not block.
 func (s *Store) Subscribe(f func(Event)) (cancel func()) { return s.feed.subscribe(f) }

@@ -36,7 +36,7 @@ type Cleanup struct {
 func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 	now := s.clock.Now().UTC()
 	r := c.Resource
-	sealed, release, err := s.seal(r.ID, o.Secrets)
+	sealed, release, err := s.seal(r.ID.Key(), o.Secrets)
 	defer release()
 	if err != nil {
 		return err
@@ -64,16 +64,14 @@ func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
 				return err
 			}
 		}
+		tx.tell(Event{Key: r.ID.Key(), State: o.State, Gone: o.Gone})
 		if c.Operation == nil {
 			return nil
 		}
 		return s.endOperation(ctx, tx, c.Operation.ID, o.end())
 	})
-	if err == nil {
-		if o.Gone {
-			s.unreadable.forgetAll(r.ID.Key())
-		}
-		s.feed.publish(Event{Key: r.ID.Key(), State: o.State, Gone: o.Gone})
+	if err == nil && o.Gone {
+		s.unreadable.forgetAll(r.ID.Key())
 	}
 	return err
 }
@@ -89,7 +87,7 @@ func (o *Outcome) end() end {
 // changeSecrets stores the new secrets, which are sealed, and deletes those that are not needed any more.
 func (o *Outcome) changeSecrets(ctx context.Context, tx *txn, id berth.ID, sealed map[string][]byte) error {
 	for name, value := range sealed {
-		if err := putSecret(ctx, tx, id, name, value); err != nil {
+		if err := putSecret(ctx, tx, id.Key(), name, value); err != nil {
 			return err
 		}
 	}
@@ -218,6 +216,8 @@ func (s *Store) DropCleanup(ctx context.Context, cluster, holder berth.ID) error
 	if !holder.IsZero() {
 		q, args = q+" AND holder_key = ?", append(args, holder.Key())
 	}
-	_, err := s.write.ExecContext(ctx, q, args...)
-	return s.storageError(err)
+	return s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, q, args...)
+		return err
+	})
 }

@@ -16,7 +16,10 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 		return err
 	}
 	sort.Strings(names)
-	if _, err := s.write.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"); err != nil {
+	if err := s.tx(ctx, func(tx *txn) error {
+		_, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+		return err
+	}); err != nil {
 		return err
 	}
 	var have int
@@ -44,7 +47,11 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 const checksumVersion = 7
 
 func apply(ctx context.Context, tx *txn, text string, version int) error {
-	if _, err := tx.Tx.ExecContext(ctx, text); err != nil { // many statements that run once: not worth keeping parsed
+	var have int // another server may have started at the same time
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM schema_version WHERE version >= ?", version).Scan(&have); err != nil || have > 0 {
+		return err
+	}
+	if _, err := tx.Tx.ExecContext(ctx, tx.store.engine.schema(text)); err != nil { // many statements that run once: not worth keeping parsed
 		return err
 	}
 	if version == checksumVersion {

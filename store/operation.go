@@ -190,5 +190,10 @@ func (s *Store) Purge(ctx context.Context, keep time.Duration) (int64, error) {
 	if err != nil {
 		return 0, s.storageError(err)
 	}
+	if s.others != nil {
+		if err := s.others.forget(ctx); err != nil {
+			return 0, s.storageError(err)
+		}
+	}
 	return res.RowsAffected()
 }

@@ -9,9 +9,13 @@ import (
 // write. There are only a few dozen texts, all constants of this package, so nothing is ever thrown away.
 type txn struct {
 	*sql.Tx
-	store *Store
-	fresh []string // texts that were used for the first time
+	store  *Store
+	fresh  []string // texts that were used for the first time
+	events []Event  // what it changes, to be published after the commit
 }
+
+// tell notes what the transaction changes.
+func (t *txn) tell(e Event) { t.events = append(t.events, e) }
 
 // ExecContext runs a statement, a kept one when there is one. It runs to its end even when the caller cancels: SQLite undoes the
 // whole transaction when a statement is interrupted, and it may contain the writes of others.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"berth.dev/berth"
 )
@@ -196,6 +197,11 @@ func (s *Store) queryResource(ctx context.Context, tx *txn, key string) (*berth.
 		return r, &w, nil
 	}
 	return nil, nil, ErrNotFound
+}
+
+// plain is a text that every engine stores as it is: UTF-8 without zeros.
+func plain(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func toJSON(v any) string {

@@ -14,14 +14,14 @@ func label(key, name string) string { return key + "#" + name }
 
 // seal encrypts secrets. Call it before the transaction, which all writers wait for, and release after it, so that Reseal does
 // not drop the key in between.
-func (s *Store) seal(id berth.ID, secrets map[string][]byte) (sealed map[string][]byte, release func(), err error) {
+func (s *Store) seal(key string, secrets map[string][]byte) (sealed map[string][]byte, release func(), err error) {
 	if len(secrets) == 0 {
 		return nil, func() {}, nil
 	}
 	s.sealing.RLock()
 	sealed = make(map[string][]byte, len(secrets))
 	for name, value := range secrets {
-		if sealed[name], err = s.sealer.Seal(label(id.Key(), name), value); err != nil {
+		if sealed[name], err = s.sealer.Seal(label(key, name), value); err != nil {
 			break
 		}
 	}
@@ -74,7 +74,7 @@ func (s *Store) Reseal(ctx context.Context) (count, lost int, err error) {
 		return 0, lost, why
 	}
 	if count > 0 { // the file keeps deleted and overwritten values until it is rewritten
-		err = s.compact(ctx)
+		err = s.engine.compact(ctx, s.write)
 	}
 	return count, lost, s.storageError(err)
 }

@@ -10,12 +10,6 @@ import (
 	"strings"
 )
 
-// compact rewrites the file without deleted and overwritten values.
-func (s *Store) compact(ctx context.Context) error {
-	_, err := s.write.ExecContext(ctx, "VACUUM")
-	return err
-}
-
 // Backup copies the database file at from to a new file, readable by its owner only. It is safe while a server works with the
 // database: the copy is that of one moment, and no writer waits.
 func Backup(ctx context.Context, from, to string) (err error) {

@@ -146,9 +146,12 @@ func TestChecksumsOfAnOlderDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.WriteDB().Exec("DELETE FROM schema_version WHERE version >= 7; DROP TABLE people; DROP TABLE people_groups; " +
-		"DROP TABLE refresh_tokens"); err != nil {
-		t.Fatal(err)
+	for _, later := range []string{"DROP TABLE people", "DROP TABLE people_groups",
+		"DROP TABLE refresh_tokens", "DROP TABLE servers", "DROP TABLE changes", "ALTER TABLE resources DROP COLUMN server",
+		"DELETE FROM schema_version WHERE version >= 7"} {
+		if _, err := s.WriteDB().Exec(later); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,65 @@ import (
 	"berth.dev/berth"
 )
 
+// sqlite is the engine of a database file.
+type sqliteEngine struct{}
+
+// begin does nothing: the connection opens its transactions with the write lock.
+func (sqliteEngine) begin(context.Context, *sql.Tx) error { return nil }
+
+func (sqliteEngine) schema(text string) string { return text }
+
+// compact rewrites the file without deleted and overwritten values.
+func (sqliteEngine) compact(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "VACUUM")
+	return err
+}
+
+// fault knows a full disk. SQLite rolls the whole transaction back when the disk is full or broken, and later writes would run
+// outside of it.
+func (sqliteEngine) fault(err error) (fact error, undone bool) {
+	e, ours := errors.AsType[*sqlite.Error](err)
+	if !ours {
+		return nil, false
+	}
+	if e.Code()&0xff == lib.SQLITE_FULL {
+		fact = &berth.FullError{}
+	}
+	return fact, e.Code()&0xff != lib.SQLITE_CONSTRAINT
+}
+
+func (sqliteEngine) integrity(ctx context.Context, db *sql.DB) (string, error) {
+	return integrity(ctx, db)
+}
+
+// Open opens or creates a database file and updates its schema. It refuses a file that is not a database, is damaged, or was
+// written by a newer Berth, with a *berth.Error that names the remedy, and never changes such a file.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if o.Explain == nil {
+		return nil, errNoExplain
+	}
+	if err := foreign(ctx, path); err != nil {
+		return nil, o.Explain(err)
+	}
+	private(path)
+	write, err := open(path, 1)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(sqliteEngine{}, path, o)
+	s.write = write
+	return s.opened(openError, func() error {
+		if err := s.sound(ctx, path); err != nil {
+			return err
+		}
+		if err := s.migrate(ctx, path); err != nil {
+			return err
+		}
+		s.read, err = open(path, 4)
+		return errors.Join(err, s.prepare(ctx))
+	})
+}
+
 // sound reads through the file once, so that damage is found now and not by the request that meets it. It takes about
 // 20 ms for ten thousand resources.
 func (s *Store) sound(ctx context.Context, path string) error {
@@ -74,14 +133,6 @@ func open(path string, conns int) (*sql.DB, error) {
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
-}
-
-// storageError names a full disk, because the user can repair that.
-func (s *Store) storageError(err error) error {
-	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_FULL {
-		return s.explain(&berth.FullError{})
-	}
-	return err
 }
 
 func openError(path string, err error) error {

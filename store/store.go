@@ -1,5 +1,5 @@
-// Package store keeps resources, operations and secrets. It has the only SQL of the program. SQL that only SQLite understands is
-// in the files sqlite_*.go; PostgreSQL runs all other SQL too.
+// Package store keeps resources, operations and secrets. It has the only SQL of the program. What only SQLite understands is in the
+// files sqlite_*.go, what only PostgreSQL understands in postgres_*.go; both run all other SQL.
 //
 // A resource and its operation change together, in one transaction, when a change is accepted and when it is finished: no
 // reader ever sees a succeeded operation beside a resource that is still being created. The resource table is the work
@@ -49,10 +49,11 @@ type Options struct {
 	Explain func(fact error) *berth.Error
 }
 
-// Store is one SQLite database: one writing connection, several reading ones.
+// Store is one database: one writing connection, several reading ones.
 type Store struct {
+	engine      engine
 	write, read *sql.DB
-	path        string
+	path        string // the file; of PostgreSQL where it is and the name of the database
 	clock       clockwork.Clock
 	log         *slog.Logger
 	explain     func(fact error) *berth.Error
@@ -64,6 +65,8 @@ type Store struct {
 	get, getOp, due, nextDue *sql.Stmt
 
 	feed          feed
+	others        *others        // nil when there can be no other server
+	beside        sync.WaitGroup // what runs beside commitLoop
 	mu            sync.Mutex
 	statements    map[string]*sql.Stmt // of the writing connection, by their text
 	writes        chan write           // to commitLoop
@@ -71,48 +74,36 @@ type Store struct {
 	closing       sync.Once
 }
 
-// Open opens or creates the database file and updates its schema. It refuses a file that is not a database, is damaged, or was
-// written by a newer Berth, with a *berth.Error that names the remedy, and never changes such a file.
-func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	if o.Explain == nil {
-		return nil, errors.New("store.Options.Explain is missing")
-	}
-	if err := foreign(ctx, path); err != nil {
-		return nil, o.Explain(err)
-	}
-	private(path)
+var errNoExplain = errors.New("store.Options.Explain is missing")
+
+// newStore makes a store that is not open yet.
+func newStore(e engine, path string, o Options) *Store {
 	s := &Store{
-		path: path, clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
+		engine: e, path: path, clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
 		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	var err error
-	if s.write, err = open(path, 1); err != nil {
-		return nil, err
-	}
-	go s.commitLoop()
-	if err := s.prepare(ctx, path); err != nil {
-		err = openError(path, err)
-		if fact, ok := errors.AsType[*berth.FileError](err); ok {
-			err = s.explain(fact)
-		}
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return s
 }
 
-func (s *Store) prepare(ctx context.Context, path string) (err error) {
-	if err := s.sound(ctx, path); err != nil {
-		return err
+// opened brings a store up that has its writing connection. named turns an error of the database into a fact.
+func (s *Store) opened(named func(path string, err error) error, prepare func() error) (*Store, error) {
+	go s.commitLoop()
+	err := prepare()
+	if err == nil {
+		return s, nil
 	}
-	if err := s.migrate(ctx, path); err != nil {
-		return err
+	err = named(s.path, err)
+	if fact, ok := errors.AsType[*berth.FileError](err); ok {
+		err = s.explain(fact)
 	}
-	if s.read, err = open(path, 4); err != nil {
-		return err
-	}
+	return nil, errors.Join(err, s.Close())
+}
+
+// prepare parses the most frequent queries.
+func (s *Store) prepare(ctx context.Context) (err error) {
 	for _, q := range []struct {
 		into **sql.Stmt
 		text string
@@ -131,6 +122,7 @@ func (s *Store) prepare(ctx context.Context, path string) (err error) {
 func (s *Store) Close() error {
 	s.closing.Do(func() { close(s.closed) })
 	<-s.ended
+	s.beside.Wait()
 	var errs []error
 	if s.read != nil {
 		errs = append(errs, s.read.Close())

@@ -34,11 +34,22 @@ type world struct {
 	s     *store.Store
 	clock *clockwork.FakeClock
 	ctx   context.Context
+	typed bool         // the engine refuses values that are not of a column's type
+	also  *store.Store // another server on the same database; nil when there can be none
+}
+
+// server is one of the servers on the database.
+func (w *world) server(i int) *store.Store {
+	if w.also != nil && i%2 == 1 {
+		return w.also
+	}
+	return w.s
 }
 
 func newWorld(t *testing.T, open opener) *world {
 	clock := clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 9, 0, 0, 123456789, time.UTC))
 	w := &world{T: t, s: open(t, clock), clock: clock, ctx: t.Context()}
+	w.typed = w.s.Typed()
 	w.accept(settled(group, &berth.Group{}, 0))
 	w.accept(settled(workspace, &berth.Workspace{FriendlyName: "Eyes"}, 0))
 	return w

@@ -24,7 +24,7 @@ func (c *cli) adminCommand() *cobra.Command {
 			"Old copies of secrets-key.txt open only old copies of the database.")
 		return nil
 	})
-	return family("admin", "Administer a server", c.adminBackup(), c.adminRestore(), rotate, c.adminVerify())
+	return family("admin", "Administer a server", c.adminBackup(), c.adminMigrate(), c.adminRestore(), rotate, c.adminVerify())
 }
 
 // dataFolder is the folder of the server on this machine, as berth serve finds it.

@@ -37,7 +37,7 @@ func (s *Store) Damaged() bool { return s.damage.Load() != nil }
 
 // agree compares tables and indexes, which quick_check leaves out.
 func (s *Store) agree(ctx context.Context) error {
-	found, err := integrity(ctx, s.read)
+	found, err := s.engine.integrity(ctx, s.read)
 	if err != nil {
 		return s.damagedBy(err)
 	}
