@@ -167,17 +167,21 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.serveDebug(); err != nil {
 		return err
 	}
-	callers := graph.New(graph.Options{
-		Authority: authority, Directory: s.directory, People: s.people, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
-		RotateSecretKey: s.rotateSecretKey,
-	})
 	pages, err := s.openStudio(authority, ways{s.signInPages, credentials.SubscriptionID}, handler)
 	if err != nil {
 		return err
 	}
 	defer s.measure() // stops first: the logs that are followed would keep requests from ending
-	rest := s.handler(handler, others{callers, pages, s.signInPages})
+	rest := s.handler(handler, others{s.graph(authority), pages, s.signInPages})
 	return s.serveHTTPS(certificate, s.synced(s.withFiles(s.withRegistry(authority, rest))))
+}
+
+// graph is the part of Microsoft Graph by which callers and people are managed.
+func (s *server) graph(a *identity.Authority) http.Handler {
+	return graph.New(graph.Options{
+		Authority: a, Directory: s.directory, People: s.people, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
+		RotateSecretKey: s.rotateSecretKey,
+	})
 }
 
 // measure measures what clusters use until the server stops, which also ends the logs that are followed.
