@@ -192,6 +192,8 @@ func (m modelWorld) dockerfiles(t *testing.T) {
 	}
 	other := map[string]any{"contextUri": m.path("one", "LocalUpload/context")}
 	m.bad("/environments/built/versions/2", map[string]any{"build": other}, "LocalUpload/context/Dockerfile", "upload it first")
+	m.uploaded(t, "one", "LocalUpload/other/Dockerfile")
+	other["contextUri"] = m.path("one", "LocalUpload/other")
 	m.Refused(m.put("one", "/environments/built/versions/1", map[string]any{"build": other}), http.StatusConflict, "VersionExists", "build")
 	for _, path := range []string{"../Dockerfile", "/etc/passwd"} {
 		m.bad("/environments/built/versions/2", map[string]any{"build": map[string]any{"contextUri": build["contextUri"],

@@ -50,12 +50,14 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 	case s.cluster().Spec.KeepCredential:
 		s.cluster().Status.Endpoint, s.cluster().Status.TokenExpires = submitted.Server(), time.Time{}
 		s.keep(berth.SecretOwn, text)
-		return verdict{}, s.noteRouter(ctx, conn)
+		s.noteRouter(ctx, conn)
+		return verdict{}, nil
 	case submitted.IsOwnAccount(): // an administrator has applied the manifest and submitted the account's own token
 		if err := conn.Adopt(ctx, s.connection()); err != nil {
 			return verdict{}, s.refused(err)
 		}
-		return verdict{}, errors.Join(s.noteRouter(ctx, conn), s.renew(ctx, conn, submitted))
+		s.noteRouter(ctx, conn)
+		return verdict{}, s.renew(ctx, conn, submitted)
 	}
 	if err := conn.Enter(ctx, s.connection()); err != nil {
 		if errors.Is(err, kube.ErrNamespaceEnding) {
@@ -72,14 +74,17 @@ func connectionEntered(ctx context.Context, s *scope) (verdict, error) {
 }
 
 // noteRouter notes whether a credential of Berth suffices to ask the router, when that is not known yet: an administrator may have granted
-// it meanwhile.
-func (s *scope) noteRouter(ctx context.Context, conn *kube.Conn) (err error) {
+// it meanwhile. What the cluster does not answer is asked again at the next check.
+func (s *scope) noteRouter(ctx context.Context, conn *kube.Conn) {
 	c := s.cluster()
 	if c.Status.MayAskRouter || !c.Spec.Inference && !c.Spec.KeepCredential {
-		return nil
+		return
 	}
-	c.Status.MayAskRouter, err = conn.MayAskRouter(ctx, route.Namespace)
-	return clusters.Unreachable(s.id(), err)
+	may, err := conn.MayAskRouter(ctx, route.Namespace)
+	if err != nil {
+		s.Log.Info("the rights in a connected cluster could not be read", "cluster", s.id(), "error", err)
+	}
+	c.Status.MayAskRouter = err == nil && may
 }
 
 // connection is the account that Berth has, or is to have, in the cluster.
@@ -173,9 +178,7 @@ func connectedObserved(ctx context.Context, s *scope) (verdict, error) {
 	if found[0].Status == berth.ConditionFalse {
 		return s.checkAgain(cmp.Or(s.rest, s.CheckEvery)), nil
 	}
-	if err := s.noteRouter(ctx, conn); err != nil {
-		s.Log.Info("the rights in a connected cluster could not be read", "cluster", s.id(), "error", err) // the next check does
-	}
+	s.noteRouter(ctx, conn)
 	if s.cluster().Spec.KeepCredential || s.Clock.Now().Add(connectionLife/2).Before(st.TokenExpires) {
 		return verdict{}, nil
 	}
