@@ -57,7 +57,9 @@ func (v *visit) here() (scopes []string) {
 }
 
 // SpaceID is the id of a workspace.
-func (v *visit) SpaceID(group, name string) string { return v.arm.ID(group, berth.TypeWorkspace, name).String() }
+func (v *visit) SpaceID(group, name string) string {
+	return v.arm.ID(group, berth.TypeWorkspace, name).String()
+}
 
 // Right is the right to do something with what an endpoint page is about.
 func (d endpointData) Right(verb string) string {
