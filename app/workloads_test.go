@@ -69,7 +69,7 @@ func TestWorkloadsListed(t *testing.T) {
 	}
 	h.Be(good)
 	traffic := s.Want(http.StatusOK, s.Do(http.MethodPost, cluster+"/listTraffic?kind=service&name=a", nil))
-	if !strings.Contains(traffic.Text, "no router") || !strings.Contains(traffic.Text, `"series":[]`) {
+	if !strings.Contains(traffic.Text, "may not ask the router") || !strings.Contains(traffic.Text, `"series":[]`) {
 		t.Errorf("the traffic of a connected cluster: %s", traffic.Text)
 	}
 	for _, query := range []string{"", "?kind=service", "?name=a", "?kind=service&name=../a"} {
