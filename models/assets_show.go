@@ -29,6 +29,9 @@ func (a Assets) Properties(r *berth.Resource) map[string]any {
 		if !b.V2 {
 			out = environmentOfV1(out, b)
 		}
+		if build, is := out["build"].(object); is && build["dockerfilePath"] == nil {
+			build["dockerfilePath"] = "Dockerfile" // as Azure ML fills it in
+		}
 	case *berth.CodeVersion:
 		out = fields(b.Request)
 	case *berth.DataVersion:
