@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -42,60 +41,33 @@ type Directory struct {
 	keeper Keeper
 	clock  clockwork.Clock
 
-	change sync.Mutex  // one change at a time, from reading to storing
-	stale  atomic.Bool // another server has changed something
-	mu     sync.RWMutex
-	byID   map[string]berth.Application
+	change sync.Mutex // one change at a time, from reading to storing
+	kept
+	byID map[string]berth.Application
 }
 
 // OpenDirectory reads the stored applications.
 func OpenDirectory(ctx context.Context, keeper Keeper, clock clockwork.Clock) (*Directory, error) {
-	all, err := keeper.Applications(ctx)
-	if err != nil {
-		return nil, err
-	}
 	d := &Directory{keeper: keeper, clock: clock}
-	d.know(all)
-	return d, nil
+	return d, d.read(ctx)
 }
 
-func (d *Directory) know(all []berth.Application) {
+// read reads all that is stored. Without it there are none: an application that was removed must not get in.
+func (d *Directory) read(ctx context.Context) error {
 	d.byID = map[string]berth.Application{}
+	all, err := d.keeper.Applications(ctx)
+	if err != nil {
+		return err
+	}
 	for _, a := range all {
 		d.byID[a.ID] = a
 	}
-}
-
-// Forget makes the directory read the applications again before its next answer, because another server has changed them.
-func (d *Directory) Forget() { d.stale.Store(true) }
-
-// rereadPatience is how long an answer waits for the applications to be read again.
-const rereadPatience = 5 * time.Second
-
-// fresh reads the applications again if that is needed. While they cannot be read, the directory has none: an application that was
-// removed must not get in.
-func (d *Directory) fresh() {
-	if !d.stale.Load() {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.stale.Swap(false) { // before the read: what changes meanwhile makes it stale again
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), rereadPatience)
-	defer cancel()
-	all, err := d.keeper.Applications(ctx)
-	d.know(all)
-	if err != nil {
-		d.know(nil)
-		d.stale.Store(true)
-	}
+	return nil
 }
 
 // Find is the application with a client id, in any casing. The result is shared: do not change it.
 func (d *Directory) Find(id string) (berth.Application, bool) {
-	d.fresh()
+	d.fresh(d.read)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	a, ok := d.byID[strings.ToLower(id)]
@@ -104,7 +76,7 @@ func (d *Directory) Find(id string) (berth.Application, bool) {
 
 // List is all applications, by name.
 func (d *Directory) List() []berth.Application {
-	d.fresh()
+	d.fresh(d.read)
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	all := make([]berth.Application, 0, len(d.byID))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 
@@ -50,9 +49,8 @@ type People struct {
 	// Changed is called after the groups of a person have changed. Set it before anybody signs in.
 	Changed func()
 
-	change sync.Mutex  // one change at a time, from reading to storing
-	stale  atomic.Bool // another server has changed something
-	mu     sync.RWMutex
+	change sync.Mutex // one change at a time, from reading to storing
+	kept
 	byID   map[string]berth.Person
 	byWho  map[who]string    // id
 	byUPN  map[string]string // id, by the name in lower case
@@ -71,7 +69,7 @@ func OpenPeople(ctx context.Context, keeper interface {
 	return p, p.read(ctx)
 }
 
-// read reads all that is stored. Without it there is nobody.
+// read reads all that is stored. Without it there is nobody: who was removed must not get in.
 func (p *People) read(ctx context.Context) error {
 	p.byID, p.byWho = map[string]berth.Person{}, map[who]string{}
 	p.byUPN, p.groups = map[string]string{}, map[string]berth.UserGroup{}
@@ -92,26 +90,6 @@ func (p *People) read(ctx context.Context) error {
 	return nil
 }
 
-// Forget makes the next answer read everything again, because another server has changed it.
-func (p *People) Forget() { p.stale.Store(true) }
-
-// fresh reads again if that is needed. While that is not possible there is nobody: who was removed must not get in.
-func (p *People) fresh() {
-	if !p.stale.Load() {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.stale.Swap(false) { // before the read: what changes meanwhile makes it stale again
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), rereadPatience)
-	defer cancel()
-	if err := p.read(ctx); err != nil {
-		p.stale.Store(true)
-	}
-}
-
 // remember holds a person in memory.
 func (p *People) remember(one berth.Person, groups []berth.UserGroup) {
 	p.mu.Lock()
@@ -130,7 +108,7 @@ func (p *People) hold(one berth.Person, groups []berth.UserGroup) {
 // Find is the person with an object id or a user principal name, in any casing. The result is shared: do not change it.
 func (p *People) Find(id string) (berth.Person, bool) {
 	id = strings.ToLower(id)
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	one, ok := p.byID[id]
@@ -142,7 +120,7 @@ func (p *People) Find(id string) (berth.Person, bool) {
 
 // known is the person that signs in at an issuer as subject.
 func (p *People) known(w who) (berth.Person, bool) {
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	one, ok := p.byID[p.byWho[w]]
@@ -151,7 +129,7 @@ func (p *People) known(w who) (berth.Person, bool) {
 
 // List is all persons, by name.
 func (p *People) List() []berth.Person {
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	all := slices.Collect(maps.Values(p.byID))
 	p.mu.RUnlock()
@@ -161,7 +139,7 @@ func (p *People) List() []berth.Person {
 
 // HasLocal reports whether anybody has a password here.
 func (p *People) HasLocal() bool {
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for _, one := range p.byID {
@@ -174,7 +152,7 @@ func (p *People) HasLocal() bool {
 
 // Groups is all groups, by name.
 func (p *People) Groups() []berth.UserGroup {
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	all := slices.Collect(maps.Values(p.groups))
 	p.mu.RUnlock()
@@ -184,7 +162,7 @@ func (p *People) Groups() []berth.UserGroup {
 
 // Group is the group with an object id.
 func (p *People) Group(id string) (berth.UserGroup, bool) {
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	g, ok := p.groups[strings.ToLower(id)]
@@ -206,7 +184,7 @@ func (a *Authority) TypeOf(id string) string {
 
 // Memberships are the groups of each person who is in any, by object ids. The lists are shared: do not change them.
 func (p *People) Memberships() map[string][]string {
-	p.fresh()
+	p.fresh(p.read)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	out := map[string][]string{}
