@@ -11,21 +11,10 @@ import (
 
 // Applications are all applications that may sign in, sorted by id. One whose record cannot be read has no credential, and its
 // name says so. Delete it, or give it a new credential.
-func (s *Store) Applications(ctx context.Context) (all []berth.Application, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT id, body, checksum FROM applications ORDER BY id")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var id, body text
-		var sum checksum
-		if err := rows.Scan(&id, &body, &sum); err != nil {
-			return nil, err
-		}
-		all = append(all, s.application(id, body, sum))
-	}
-	return all, rows.Err()
+func (s *Store) Applications(ctx context.Context) ([]berth.Application, error) {
+	return records(ctx, s, "applications", func(id, body text, sum checksum) (berth.Application, bool) {
+		return s.application(id, body, sum), true
+	})
 }
 
 func (s *Store) application(id, body text, sum checksum) berth.Application {

@@ -10,19 +10,26 @@ import (
 
 // People are all persons. One whose record cannot be read is disabled, and its name says so: delete it, or repair the record.
 func (s *Store) People(ctx context.Context) ([]berth.Person, error) {
-	return bodies(ctx, s, "people", func(id string) []berth.Person {
-		return []berth.Person{{ID: id, Subject: "-" + id, UPN: "unreadable-" + id, Name: "unreadable record " + id, Disabled: true}}
+	return records(ctx, s, "people", func(id, body text, sum checksum) (berth.Person, bool) {
+		one, ok := bodyOf[berth.Person](s, "people", id, body, sum)
+		if !ok {
+			one = berth.Person{ID: string(id), Subject: "-" + string(id), UPN: "unreadable-" + string(id),
+				Name: "unreadable record " + string(id), Disabled: true}
+		}
+		return one, true
 	})
 }
 
 // Groups are all groups of outside providers. One that cannot be read is left out: the next sign-in of somebody in it writes it again.
 func (s *Store) Groups(ctx context.Context) ([]berth.UserGroup, error) {
-	return bodies(ctx, s, "people_groups", func(string) []berth.UserGroup { return nil })
+	return records(ctx, s, "people_groups", func(id, body text, sum checksum) (berth.UserGroup, bool) {
+		return bodyOf[berth.UserGroup](s, "people_groups", id, body, sum)
+	})
 }
 
-// bodies reads a table of records with ids. What cannot be read is set aside, and instead stands for it.
-func bodies[T any](ctx context.Context, s *Store, table string, instead func(id string) []T) (all []T, err error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT id, body, checksum FROM "+table+" ORDER BY id") // #nosec G202 -- constants of this file
+// records reads a table of records with ids, in their order, each by read, which may leave it out.
+func records[T any](ctx context.Context, s *Store, table string, read func(id, body text, sum checksum) (T, bool)) (all []T, err error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT id, body, checksum FROM "+table+" ORDER BY id") // #nosec G202 -- constants of this package
 	if err != nil {
 		return nil, err
 	}
@@ -33,19 +40,23 @@ func bodies[T any](ctx context.Context, s *Store, table string, instead func(id 
 		if err := rows.Scan(&id, &body, &sum); err != nil {
 			return nil, err
 		}
-		var one T
-		err := json.Unmarshal([]byte(body), &one)
-		if sum.differs(checksumOf(id, body)) != 0 {
-			err = errChecksum
+		if one, ok := read(id, body, sum); ok {
+			all = append(all, one)
 		}
-		if err != nil {
-			s.setAside(table, string(id), err)
-			all = append(all, instead(string(id))...)
-			continue
-		}
-		all = append(all, one)
 	}
 	return all, rows.Err()
+}
+
+// bodyOf reads one record. One that cannot be read is set aside. (Five parameters: a row and where it stands.)
+func bodyOf[T any](s *Store, table string, id, body text, sum checksum) (one T, ok bool) {
+	err := json.Unmarshal([]byte(body), &one)
+	if sum.differs(checksumOf(id, body)) != 0 {
+		err = errChecksum
+	}
+	if err != nil {
+		s.setAside(table, string(id), err)
+	}
+	return one, err == nil
 }
 
 const putPerson = `INSERT INTO people (id, body, checksum) VALUES (?, ?, ?)
