@@ -48,7 +48,7 @@ func (s *server) authority(ctx context.Context) (*identity.Authority, identity.C
 	}
 	a, err := identity.New(identity.Options{
 		Issuer: s.info.Endpoint, TenantID: c.TenantID, Keys: s.keys, Clock: s.clock, Hosts: hosts, Log: s.log, Applications: s.directory.Find,
-		People: s.people,
+		People: s.people, Tickets: s.store,
 	})
 	if err == nil {
 		s.signInPages, err = s.signIn(a)

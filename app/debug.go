@@ -16,6 +16,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/arm"
+	"berth.dev/berth/identity"
 	"berth.dev/berth/store"
 )
 
@@ -53,6 +54,33 @@ func newMetrics(st *store.Store) *metrics {
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
+
+// openMetrics are the metrics for who has a token and may read everything: they name groups and computes.
+func (s *server) openMetrics(authority *identity.Authority) http.Handler {
+	handler := s.metrics.handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, err := authority.Caller(r, identity.ResourceManager)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the metrics need a token for Resource Manager; --debug-listen has them without one, for this machine",
+				http.StatusUnauthorized)
+			return
+		}
+		may, err := s.access.May(r.Context(), caller.ObjectID, metricsAction)
+		switch {
+		case err != nil:
+			s.unavailable(w, err)
+		case !may:
+			http.Error(w, "the metrics are of all resources: they need a role on the subscription that may read computes, such as Reader",
+				http.StatusForbidden)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
+}
+
+// metricsAction is what a caller must be permitted on the whole subscription to read the metrics.
+const metricsAction = "Microsoft.MachineLearningServices/workspaces/computes/read"
 
 func (m *metrics) panicked(resourceType string) { m.panics.WithLabelValues(resourceType).Inc() }
 

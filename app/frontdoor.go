@@ -39,6 +39,7 @@ type frontDoor struct {
 	ready   chan net.Conn
 	closed  chan struct{}
 	closing sync.Once
+	crowd   crowd
 }
 
 func newFrontDoor(l net.Listener, names []string) *frontDoor {
@@ -62,7 +63,12 @@ func (d *frontDoor) listen() {
 			}
 			continue
 		}
-		go d.let(conn)
+		in := d.crowd.enter(conn)
+		if in == nil {
+			_ = conn.Close()
+			continue
+		}
+		go d.let(in)
 	}
 }
 

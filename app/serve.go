@@ -172,7 +172,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	defer s.measure() // stops first: the logs that are followed would keep requests from ending
-	rest := s.handler(handler, others{s.graph(authority), pages, s.signInPages})
+	rest := s.handler(handler, others{s.openMetrics(authority), s.graph(authority), pages, s.signInPages})
 	return s.serveHTTPS(certificate, s.synced(s.withFiles(s.withRegistry(authority, rest))))
 }
 
@@ -327,8 +327,9 @@ func (s *server) certificate() (certificates, error) {
 
 func (s *server) serveHTTPS(certificate certificates, handler http.Handler) error {
 	web := &http.Server{
-		Handler:           handler,
+		Handler:           bounded(handler, unreadFor),
 		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
 	}
@@ -342,18 +343,18 @@ func (s *server) serveHTTPS(certificate certificates, handler http.Handler) erro
 }
 
 // others are what is not ARM and has a handler of its own.
-type others struct{ callers, pages, people http.Handler }
+type others struct{ metrics, callers, pages, people http.Handler }
 
 // handler serves what is not ARM beside it. There is no http.ServeMux: it answers doubled slashes with a redirect, and
 // clients' PUTs die of it.
 func (s *server) handler(arm http.Handler, others others) http.Handler {
-	metrics, extensions := s.metrics.handler(), azext.Handler(s.info.Endpoint)
+	extensions := azext.Handler(s.info.Endpoint)
 	toPages := http.RedirectHandler(studio.Path, http.StatusFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case reads && r.URL.Path == "/metrics":
-			metrics.ServeHTTP(w, r)
+			others.metrics.ServeHTTP(w, r)
 		case reads && r.URL.Path == "/" && strings.Contains(r.Header.Get("Accept"), "text/html"): // a browser
 			toPages.ServeHTTP(w, r)
 		case reads && strings.HasPrefix(r.URL.Path, azext.Path):

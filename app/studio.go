@@ -26,7 +26,7 @@ func (s *server) openStudio(authority *identity.Authority, people ways, arm http
 		Transport: direct{s.withFiles(arm)}, Log: s.log,
 		Bearer:     identity.Bearer,
 		Dial:       guard.Dial,
-		Renew:      func(token string) (studio.Session, error) { return s.renewSession(authority, token) },
+		Sessions:   identity.Sessions{Authority: authority},
 		Changes:    func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
 		Principals: s.principals,
 		People: studio.People{Client: identity.StudioClient, Redirect: identity.StudioRedirect, Ways: people.ways,
@@ -40,26 +40,6 @@ func (s *server) openStudio(authority *identity.Authority, people ways, arm http
 		s.onStop(func() error { pages.Close(); return nil })
 	}
 	return pages, err
-}
-
-// renewSession reads whose a token is. One that is past half of its life is followed by another: a session ends an hour after
-// its last use.
-func (s *server) renewSession(authority *identity.Authority, token string) (studio.Session, error) {
-	caller, err := authority.Verify(token, identity.ResourceManager)
-	if err != nil {
-		return studio.Session{}, err
-	}
-	session := studio.Session{Token: token, Name: caller.Name, Expires: caller.Expires}
-	if s.clock.Now().Add(identity.TokenLife / 2).Before(caller.Expires) {
-		return session, nil
-	}
-	next, known := authority.Reissue(caller)
-	if !known {
-		return session, nil
-	}
-	session.Token = next
-	session.Expires = s.clock.Now().Add(identity.TokenLife)
-	return session, nil
 }
 
 // direct hands requests to a handler in the same process.

@@ -62,13 +62,18 @@ func TestStudioDoor(t *testing.T) {
 	}
 	_, _, answer := ask(http.MethodPost, "/studio/links", "", nil, "Authorization", "Bearer "+s.Token)
 	code := strings.TrimSpace(answer[strings.Index(answer, "code=")+5 : strings.LastIndex(answer, `"`)])
-	status, h, _ := ask(http.MethodGet, "/studio/link?code="+code, "", nil)
+	for _, method := range []string{http.MethodHead, http.MethodGet} { // programs that look at links in messages
+		if status, h, _ := ask(method, "/studio/link?code="+code, "", nil); status != http.StatusOK || h.Get("Set-Cookie") != "" {
+			t.Errorf("%s of a link: %d %v", method, status, h)
+		}
+	}
+	status, h, _ := ask(http.MethodPost, "/studio/link", "", url.Values{"code": {code}})
 	cookie := h.Get("Set-Cookie")
 	if status != http.StatusSeeOther || !strings.Contains(cookie, "HttpOnly") ||
 		!strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "SameSite=Strict") || !strings.HasPrefix(cookie, "__Host-") {
 		t.Fatalf("the link: %d %s", status, cookie)
 	}
-	if again, _, _ := ask(http.MethodGet, "/studio/link?code="+code, "", nil); again != http.StatusUnauthorized {
+	if again, _, _ := ask(http.MethodPost, "/studio/link", "", url.Values{"code": {code}}); again != http.StatusUnauthorized {
 		t.Errorf("the link is good twice: %d", again)
 	}
 	session, _, _ := strings.Cut(cookie, ";")

@@ -33,7 +33,8 @@ func (s *server) visitor(ctx context.Context) (*visitor, error) {
 		return nil, err
 	}
 	web.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	resp, err := web.Get(link)
+	at, code, _ := strings.Cut(link, "?code=")
+	resp, err := web.PostForm(at, url.Values{"code": {code}})
 	if err != nil {
 		return nil, err
 	}

@@ -68,29 +68,29 @@ func badAssertion(code int, why string) oauthError {
 }
 
 // proves checks an assertion of the application; the code of the result is 0 when it is valid.
-func (a *Authority) proves(app berth.Application, text string) oauthError {
+func (a *Authority) proves(app berth.Application, text string) (credential string, bad oauthError) {
 	jws, err := jose.ParseSignedCompact(text, assertionAlgorithms)
 	if err != nil {
-		return badAssertion(50027, "The client assertion is not a JSON web token signed with RS256, PS256 or ES256.")
+		return "", badAssertion(50027, "The client assertion is not a JSON web token signed with RS256, PS256 or ES256.")
 	}
-	credential, bad := a.certificateOf(app, jws.Signatures[0].Protected)
+	by, bad := a.certificateOf(app, jws.Signatures[0].Protected)
 	if bad.code != 0 {
-		return bad
+		return "", bad
 	}
-	cert, err := x509.ParseCertificate(credential.Certificate)
+	cert, err := x509.ParseCertificate(by.Certificate)
 	if err != nil {
-		return badAssertion(700027, "The certificate registered for the application cannot be read.")
+		return "", badAssertion(700027, "The certificate registered for the application cannot be read.")
 	}
 	payload, err := jws.Verify(cert.PublicKey)
 	if err != nil {
-		return badAssertion(700027, "Client assertion failed signature validation: it was not signed with the key of the certificate that "+
+		return "", badAssertion(700027, "Client assertion failed signature validation: it was not signed with the key of the certificate that "+
 			"it names.")
 	}
 	var claims assertion
 	if err := json.Unmarshal(payload, &claims); err != nil {
-		return badAssertion(50027, "The claims of the client assertion cannot be read.")
+		return "", badAssertion(50027, "The claims of the client assertion cannot be read.")
 	}
-	return a.judgeAssertion(app, claims)
+	return by.KeyID, a.judgeAssertion(app, claims)
 }
 
 // certificateOf finds the certificate that an assertion names by its thumbprint: x5t, x5t#S256, or kid as some clients do.

@@ -30,6 +30,7 @@ type Options struct {
 	// Applications finds an application by its client id, in any casing. Every request calls it, so it must be fast.
 	Applications func(id string) (berth.Application, bool)
 	People       *People // nil: only applications sign in
+	Tickets      Tickets // nil: there are neither sessions nor codes
 	Clock        clockwork.Clock
 	Log          *slog.Logger // for refused sign-ins; nil to log none
 	Hosts        []string     // other public base URLs of the server; tokens for them are accepted like those for Issuer
@@ -66,8 +67,7 @@ type Authority struct {
 	tenant    string // lower case
 	find      func(id string) (berth.Application, bool)
 	people    *People // nil: none
-	codes     codes
-	devices   devices
+	tickets   Tickets
 	clock     clockwork.Clock
 	log       *slog.Logger
 	hosts     []string       // by audienceKey: the public base URLs
@@ -75,6 +75,7 @@ type Authority struct {
 	keys      *Keys
 	cache     tokenCache
 	throttle  throttle
+	secrets   provenSecrets
 }
 
 // New creates an Authority. It fails if the issuer is no URL, the tenant is no GUID, or an option is missing.
@@ -94,7 +95,8 @@ func New(o Options) (*Authority, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	a := &Authority{
-		base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, people: o.People, clock: o.Clock, log: o.Log,
+		base: base, tenant: strings.ToLower(o.TenantID), find: o.Applications, people: o.People, tickets: o.Tickets, clock: o.Clock,
+		log:  o.Log,
 		keys: o.Keys, audiences: map[string]API{},
 	}
 	for _, host := range append([]string{base}, o.Hosts...) {
@@ -132,6 +134,8 @@ type claims struct {
 	TenantID  string `json:"tid"`
 	UTI       string `json:"uti"` // makes each token unique
 	Version   string `json:"ver"`
+	// Credential is the key id of the credential with which the application signed in: its session at the studio ends with it.
+	Credential string `json:"cred,omitempty"`
 	personClaims
 }
 
@@ -148,6 +152,10 @@ type personClaims struct {
 // Issue creates an access token for a client. The audience can be anything: at their start, clients request tokens of APIs that they
 // never use, and must get them. Verify accepts only those for the API that was called.
 func (a *Authority) Issue(c berth.Application, audience string) (string, error) {
+	return a.issue(c, audience, "")
+}
+
+func (a *Authority) issue(c berth.Application, audience, credential string) (string, error) {
 	now := a.clock.Now()
 	return a.sign(claims{
 		Audience:  audience,
@@ -163,6 +171,8 @@ func (a *Authority) Issue(c berth.Application, audience string) (string, error) 
 		TenantID:  a.tenant,
 		UTI:       newUTI(),
 		Version:   "2.0",
+
+		Credential: credential,
 	})
 }
 

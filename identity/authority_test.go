@@ -187,7 +187,7 @@ func TestTokenClaimsAndShapes(t *testing.T) {
 	got.UTI = ""
 	want := claims{Audience: testBase, Issuer: testBase + "/" + testTenant + "/v2.0", IssuedAt: testNow.Unix(), NotBefore: testNow.Unix(),
 		Expires: testNow.Unix() + 3600, AppID: testClient, AZP: testClient, IDType: "app", ObjectID: w.client.ObjectID,
-		Subject: w.client.ObjectID, TenantID: testTenant, Version: "2.0"}
+		Subject: w.client.ObjectID, TenantID: testTenant, Version: "2.0", Credential: "1"}
 	if got != want {
 		t.Errorf("claims\n got %+v\nwant %+v", got, want)
 	}

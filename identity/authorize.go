@@ -1,14 +1,15 @@
 package identity
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,10 +17,7 @@ import (
 	"berth.dev/berth"
 )
 
-const (
-	codeLife = 5 * time.Minute
-	maxCodes = 10000 // each belongs to somebody who signed in
-)
+const codeLife = 5 * time.Minute
 
 // Authorization is what a client asks for when it sends a person to sign in.
 type Authorization struct {
@@ -48,7 +46,7 @@ var authorizeFields = []string{"client_id", "redirect_uri", "response_type", "re
 	"login_hint", "code_challenge", "code_challenge_method", "user_code"}
 
 // Authorization reads a request to sign in. Its errors are *Refusal.
-func (a *Authority) Authorization(q url.Values) (Authorization, error) {
+func (a *Authority) Authorization(ctx context.Context, q url.Values) (Authorization, error) {
 	kept := url.Values{}
 	for _, name := range authorizeFields {
 		if values := q[name]; len(values) > 1 {
@@ -58,7 +56,7 @@ func (a *Authority) Authorization(q url.Values) (Authorization, error) {
 		}
 	}
 	if code := kept.Get("user_code"); code != "" {
-		return a.device(code)
+		return a.device(ctx, code)
 	}
 	auth := Authorization{Client: strings.ToLower(kept.Get("client_id")), Redirect: kept.Get("redirect_uri"), State: kept.Get("state"),
 		Mode: kept.Get("response_mode"), Nonce: kept.Get("nonce"), Challenge: kept.Get("code_challenge"), Scope: kept.Get("scope"),
@@ -95,58 +93,53 @@ func checkAuthorization(auth Authorization, q url.Values) error {
 
 // code is a sign-in that its client has still to fetch.
 type code struct {
-	auth     Authorization
-	person   string
-	signedIn time.Time
-	family   string
-	until    time.Time
-	redeemed bool
-}
-
-// codes are the codes that wait, by the hash of each. The zero value is ready.
-type codes struct {
-	mu  sync.Mutex
-	all map[string]*code
+	Client    string    `json:"client"`
+	Redirect  string    `json:"redirect"`
+	Challenge string    `json:"challenge"`
+	Nonce     string    `json:"nonce,omitempty"`
+	Scope     string    `json:"scope"`
+	SignedIn  time.Time `json:"signedIn"`
+	Family    string    `json:"family"`
+	Redeemed  bool      `json:"redeemed,omitempty"`
 }
 
 // newCode makes a code for the client of auth, with which it gets the tokens of a person who has signed in.
-func (a *Authority) newCode(auth Authorization, one berth.Person) string {
-	text, now := NewSecret(), a.clock.Now()
-	a.codes.mu.Lock()
-	defer a.codes.mu.Unlock()
-	for hash, c := range a.codes.all {
-		if now.After(c.until) || len(a.codes.all) >= maxCodes {
-			delete(a.codes.all, hash)
-		}
+func (a *Authority) newCode(ctx context.Context, auth Authorization, one berth.Person) (string, error) {
+	text := NewSecret()
+	ok, err := a.addTicket(ctx, berth.Ticket{Kind: berth.TicketCode, Owner: one.ID, Expires: a.clock.Now().Add(codeLife)}, text,
+		code{Client: auth.Client, Redirect: auth.Redirect, Challenge: auth.Challenge, Nonce: auth.Nonce, Scope: auth.Scope,
+			SignedIn: a.beginning(one), Family: uuid.NewString()})
+	if err != nil || !ok {
+		return "", noTicket(err, berth.TicketCode)
 	}
-	if a.codes.all == nil {
-		a.codes.all = map[string]*code{}
-	}
-	a.codes.all[hashToken(text)] = &code{auth: auth, person: one.ID, signedIn: a.beginning(one), family: uuid.NewString(),
-		until: now.Add(codeLife)}
-	return text
+	return text, nil
 }
 
-// take finds the code of a text. second is true when it was taken before.
-func (c *codes) take(text string, now time.Time) (found code, second bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	one, known := c.all[hashToken(text)]
-	if !known || now.After(one.until) {
-		return code{}, false
-	}
-	second, one.redeemed = one.redeemed, true
-	return *one, second
+// takeCode finds the code of a text, and whose it is; nobody's when there is none. second is true when it was taken before.
+func (a *Authority) takeCode(ctx context.Context, text string) (found code, person string, second bool, err error) {
+	t, err := a.tickets.AlterTicket(ctx, berth.TicketCode, hashToken(text), func(t *berth.Ticket) error {
+		if err := json.Unmarshal(t.Body, &found); err != nil {
+			return err
+		}
+		second, found.Redeemed = found.Redeemed, true
+		t.Body, err = json.Marshal(found)
+		return err
+	})
+	return found, t.Owner, second, err
 }
 
 // Approve ends a sign-in: a device may fetch its tokens, and any other client gets a code. It returns the parameters of the answer to the
 // client, and nil for a device.
-func (a *Authority) Approve(auth Authorization, one berth.Person) (url.Values, error) {
+func (a *Authority) Approve(ctx context.Context, auth Authorization, one berth.Person) (url.Values, error) {
 	a.log.Info("a person signed in", "user", one.UPN, "id", one.ID, "client", auth.ClientName)
 	if auth.UserCode != "" {
-		return nil, a.devices.approve(auth.UserCode, one.ID, a.beginning(one))
+		return nil, a.approveDevice(ctx, auth.UserCode, one)
 	}
-	out := url.Values{"code": {a.newCode(auth, one)}, "session_state": {uuid.NewString()}}
+	text, err := a.newCode(ctx, auth, one)
+	if err != nil {
+		return nil, err
+	}
+	out := url.Values{"code": {text}, "session_state": {uuid.NewString()}}
 	if auth.State != "" {
 		out.Set("state", auth.State)
 	}
@@ -162,22 +155,25 @@ func redeemCode(a *Authority, r *http.Request, f personForm) (session, oauthErro
 	case verifier == "":
 		return session{}, missing("code_verifier")
 	}
-	c, second := a.codes.take(text, a.clock.Now())
+	c, person, second, err := a.takeCode(r.Context(), text)
 	sum := sha256.Sum256([]byte(verifier))
 	switch {
+	case err != nil:
+		a.log.Error("a code cannot be redeemed", "error", err)
+		return session{}, transient()
 	case second: // whoever has the code besides its client may have tokens by now
-		if err := a.people.refresh.DeleteRefreshTokens(r.Context(), "", c.family); err != nil {
+		if err := a.people.refresh.DeleteRefreshTokens(r.Context(), "", c.Family); err != nil {
 			return session{}, transient()
 		}
 		return session{}, badGrant(54005, "OAuth2 Authorization code was already redeemed, please retry with a new valid code.")
-	case c.person == "" || c.auth.Client != f.client():
+	case person == "" || c.Client != f.client():
 		return session{}, badGrant(70008, "The provided authorization code is not valid or has expired. Sign in again.")
-	case c.auth.Redirect != f.Get("redirect_uri"):
+	case c.Redirect != f.Get("redirect_uri"):
 		return session{}, badGrant(500112, "The redirect_uri is not the one with which the sign-in began.")
-	case subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(c.auth.Challenge)) != 1:
+	case subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(c.Challenge)) != 1:
 		return session{}, badGrant(501481, "The code_verifier does not match the code_challenge supplied in the authorization request.")
 	}
-	return session{person: c.person, signedIn: c.signedIn, family: c.family, nonce: c.auth.Nonce, scope: c.auth.Scope}, oauthError{}
+	return session{person: person, signedIn: c.SignedIn, family: c.Family, nonce: c.Nonce, scope: c.Scope}, oauthError{}
 }
 
 func badGrant(code int, why string) oauthError {

@@ -1,13 +1,15 @@
 package identity
 
 import (
+	"context"
 	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"berth.dev/berth"
@@ -16,8 +18,6 @@ import (
 const (
 	deviceLife   = 15 * time.Minute
 	devicePoll   = 2 * time.Second
-	maxDevices   = 1000
-	maxFromOne   = 50 // of one address at a time
 	codeLength   = 9
 	codeLetters  = "BCDFGHJKLMNPQRSTVWXZ" // no vowels, no words; 20^9 are 39 bits
 	DevicePath   = "/sign-in/device"
@@ -25,20 +25,14 @@ const (
 	deviceGrant1 = "device_code" // of the v1 endpoint
 )
 
-// deviceSignIn is a device that waits until somebody signs in for it.
+// deviceSignIn is a device that waits until somebody signs in for it. Its ticket is under the user code, which a person types; the code
+// of the device itself has the user code in front.
 type deviceSignIn struct {
-	code          string // hash of the device's own code
-	client, scope string
-	from          string
-	until, mayAsk time.Time
-	person        string // who has signed in; empty until then
-	signedIn      time.Time
-}
-
-// devices are the devices that wait, by their user codes. The zero value is ready.
-type devices struct {
-	mu  sync.Mutex
-	all map[string]*deviceSignIn
+	Code     string    `json:"code"` // hash of the device's own code
+	Client   string    `json:"client"`
+	Scope    string    `json:"scope"`
+	Person   string    `json:"person,omitempty"` // who has signed in; empty until then
+	SignedIn time.Time `json:"signedIn,omitzero"`
 }
 
 // DeviceHandler serves POST /{tenant}/oauth2/v2.0/devicecode: a device that has no browser begins to sign somebody in.
@@ -64,10 +58,16 @@ func (a *Authority) DeviceHandler() http.Handler {
 			a.refuse(w, r, bad)
 			return
 		}
-		device, user := NewSecret(), newUserCode()
-		d := &deviceSignIn{code: hashToken(device), client: form.client(), scope: form.Get("scope"), from: throttleKey(r, ""),
-			until: a.clock.Now().Add(deviceLife)}
-		if !a.devices.add(user, d, a.clock.Now()) {
+		user := newUserCode()
+		device := user + "." + NewSecret()
+		ok, err := a.addTicket(r.Context(), berth.Ticket{Kind: berth.TicketDevice, Owner: throttleKey(r, ""),
+			Expires: a.clock.Now().Add(deviceLife)}, user, deviceSignIn{Code: hashToken(device), Client: form.client(), Scope: form.Get("scope")})
+		if err != nil {
+			a.log.Error("a device cannot wait for a sign-in", "error", err)
+			a.refuse(w, r, transient())
+			return
+		}
+		if !ok {
 			w.Header().Set("Retry-After", "60")
 			a.refuse(w, r, oauthError{http.StatusTooManyRequests, "temporarily_unavailable", 90055,
 				"Too many devices wait for a sign-in. Try again in a minute."})
@@ -103,81 +103,72 @@ func newUserCode() string {
 	return b.String()
 }
 
-// add lets a device wait; false when too many do.
-func (d *devices) add(user string, one *deviceSignIn, now time.Time) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	same := 0
-	for code, other := range d.all {
-		if now.After(other.until) {
-			delete(d.all, code)
-		} else if other.from == one.from {
-			same++
-		}
-	}
-	if same >= maxFromOne || len(d.all) >= maxDevices {
-		return false
-	}
-	if d.all == nil {
-		d.all = map[string]*deviceSignIn{}
-	}
-	d.all[user] = one
-	return true
-}
-
 // device is the request of the device that shows a user code, as a person types it.
-func (a *Authority) device(user string) (Authorization, error) {
+func (a *Authority) device(ctx context.Context, user string) (Authorization, error) {
 	user = strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(user))
-	a.devices.mu.Lock()
-	defer a.devices.mu.Unlock()
-	d := a.devices.all[user]
-	if d == nil || d.person != "" || a.clock.Now().After(d.until) {
+	t, err := a.tickets.Ticket(ctx, berth.TicketDevice, hashToken(user))
+	if err != nil {
+		return Authorization{}, err
+	}
+	var d deviceSignIn
+	if t.Hash == "" || json.Unmarshal(t.Body, &d) != nil || d.Person != "" {
 		return Authorization{}, &Refusal{Kind: "invalid_request", Text: "No device waits with this code. Look at the code that it shows: it is " +
 			"valid for 15 minutes, and once."}
 	}
-	return Authorization{Client: d.client, ClientName: publicClients[d.client], Scope: d.scope, UserCode: user,
+	return Authorization{Client: d.Client, ClientName: publicClients[d.Client], Scope: d.Scope, UserCode: user,
 		Query: url.Values{"user_code": {user}}}, nil
 }
 
-// approve lets a device fetch the tokens of a person.
-func (d *devices) approve(user, person string, signedIn time.Time) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	one := d.all[user]
-	if one == nil || one.person != "" {
-		return berth.Errorf(berth.CodeNotFound, "The device waits no more. Start the sign-in there again.")
+// approveDevice lets a device fetch the tokens of a person.
+func (a *Authority) approveDevice(ctx context.Context, user string, one berth.Person) error {
+	waits := false
+	_, err := a.tickets.AlterTicket(ctx, berth.TicketDevice, hashToken(user), func(t *berth.Ticket) (err error) {
+		var d deviceSignIn
+		if err := json.Unmarshal(t.Body, &d); err != nil {
+			return err
+		}
+		if waits = d.Person == ""; !waits {
+			return nil
+		}
+		d.Person, d.SignedIn = one.ID, a.beginning(one)
+		t.Body, err = json.Marshal(d)
+		return err
+	})
+	if err == nil && !waits {
+		err = berth.Errorf(berth.CodeNotFound, "The device waits no more. Start the sign-in there again.")
 	}
-	one.person, one.signedIn = person, signedIn
-	return nil
+	return err
 }
 
 // poll is what the device with a code of its own gets now. The answer is given once.
-func (d *devices) poll(text, client string, now time.Time) (one deviceSignIn, bad oauthError) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	hash := hashToken(text)
-	for user, found := range d.all {
-		if found.code != hash || found.client != client {
-			continue
-		}
-		switch {
-		case now.After(found.until):
-			delete(d.all, user)
-			return one, oauthError{http.StatusBadRequest, "expired_token", 70020, "The device code has expired. Start the sign-in again."}
-		case found.person != "":
-			delete(d.all, user)
-			return *found, oauthError{}
-		case now.Before(found.mayAsk):
-			return one, oauthError{http.StatusBadRequest, "slow_down", 70034, "The device asks too often."}
-		}
-		found.mayAsk = now.Add(devicePoll / 2)
-		return one, oauthError{http.StatusBadRequest, "authorization_pending", 70016, "Authorization is pending. Continue polling."}
+func (a *Authority) poll(ctx context.Context, text, client string) (d deviceSignIn, bad oauthError) {
+	user, _, _ := strings.Cut(text, ".")
+	t, err := a.tickets.Ticket(ctx, berth.TicketDevice, hashToken(user))
+	if err == nil && t.Hash != "" {
+		err = json.Unmarshal(t.Body, &d)
 	}
-	return one, badGrant(70008, "The device code is not valid, was used, or has expired. Start the sign-in again.")
+	switch {
+	case err != nil:
+		a.log.Error("a device cannot be answered", "error", err)
+		return d, transient()
+	case subtle.ConstantTimeCompare([]byte(d.Code), []byte(hashToken(text))) != 1 || d.Client != client:
+		return d, badGrant(70008, "The device code is not valid, was used, or has expired. Start the sign-in again.")
+	case d.Person == "":
+		return d, oauthError{http.StatusBadRequest, "authorization_pending", 70016, "Authorization is pending. Continue polling."}
+	}
+	took, err := a.tickets.AlterTicket(ctx, berth.TicketDevice, t.Hash, gone)
+	switch {
+	case err != nil:
+		a.log.Error("a device cannot be answered", "error", err)
+		return d, transient()
+	case took.Hash == "": // a moment ago
+		return d, badGrant(70008, "The device code is not valid, was used, or has expired. Start the sign-in again.")
+	}
+	return d, oauthError{}
 }
 
 // redeemDevice answers the grant of a device.
-func redeemDevice(a *Authority, _ *http.Request, f personForm) (session, oauthError) {
+func redeemDevice(a *Authority, r *http.Request, f personForm) (session, oauthError) {
 	text := f.Get("device_code")
 	if text == "" {
 		text = f.Get("code") // of the v1 endpoint
@@ -185,6 +176,6 @@ func redeemDevice(a *Authority, _ *http.Request, f personForm) (session, oauthEr
 	if text == "" {
 		return session{}, missing("device_code")
 	}
-	d, bad := a.devices.poll(text, f.client(), a.clock.Now())
-	return session{person: d.person, signedIn: d.signedIn, scope: d.scope}, bad
+	d, bad := a.poll(r.Context(), text, f.client())
+	return session{person: d.Person, signedIn: d.SignedIn, scope: d.Scope}, bad
 }

@@ -24,7 +24,7 @@ const (
 var localName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // nobody is compared with the password of a name that nobody has, so that an answer takes as long as for a name that somebody has.
-var nobody = sync.OnceValue(func() string { return HashSecret(NewSecret()) })
+var nobody = sync.OnceValue(func() string { return hashPassword(NewSecret()) })
 
 // Create makes a local person, who signs in with a password. A *berth.Error refuses.
 func (p *People) Create(ctx context.Context, upn, name, password string) (berth.Person, error) {
@@ -44,7 +44,7 @@ func (p *People) Create(ctx context.Context, upn, name, password string) (berth.
 		return berth.Person{}, berth.Errorf(berth.CodeConflict, "Another object with the same value for property userPrincipalName already "+
 			"exists: '%s'.", upn)
 	}
-	one := berth.Person{ID: uuid.NewString(), Subject: strings.ToLower(upn), UPN: upn, Name: line(name), Hash: HashSecret(password),
+	one := berth.Person{ID: uuid.NewString(), Subject: strings.ToLower(upn), UPN: upn, Name: line(name), Hash: hashPassword(password),
 		CreatedAt: p.now()}
 	return one, p.keep(ctx, one)
 }
@@ -107,7 +107,7 @@ func (p *People) SetPassword(ctx context.Context, id, password string) error {
 		if one.Issuer != "" {
 			return berth.Errorf(berth.CodeBadRequest, "'%s' signs in at '%s' and has no password here.", one.UPN, one.Issuer)
 		}
-		one.Hash = HashSecret(password)
+		one.Hash = hashPassword(password)
 		return nil
 	})
 }
@@ -146,13 +146,16 @@ func (p *People) Remove(ctx context.Context, id string) error {
 // *berth.Error refuses; which of name and password is wrong it does not say.
 func (a *Authority) SignInLocal(r *http.Request, name, password string) (berth.Person, error) {
 	one, known := a.people.known(who{subject: strings.ToLower(name)})
-	now, key := a.clock.Now(), throttleKey(r, "user "+one.ID)
-	if rest := a.throttle.wait(key, now); rest > 0 {
+	now := a.clock.Now()
+	tries := a.throttle.of(throttleKey(r, "user "+one.ID), now)
+	tries.Lock()
+	defer tries.Unlock()
+	if rest := tries.wait(now); rest > 0 {
 		return one, berth.Errorf(berth.CodeForbidden, "Too many sign-ins from this address have failed. Try again in %d seconds.", seconds(rest))
 	}
 	hash := cmp.Or(one.Hash, nobody())
 	if len(password) > maxPassword || !secretMatches(hash, password) || !known {
-		a.throttle.failed(key, now)
+		tries.failed(now)
 		a.log.Warn("a sign-in was refused", "user", shown(name), "from", r.RemoteAddr)
 		return berth.Person{}, berth.Errorf(berth.CodeAuthenticationFailed, "The user name or the password is wrong.")
 	}

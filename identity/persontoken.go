@@ -91,24 +91,6 @@ func (a *Authority) callerOf(one berth.Person) Caller {
 	return Caller{AppID: one.ID, ObjectID: one.ID, TenantID: a.tenant, Name: one.Name, UPN: one.UPN}
 }
 
-// Reissue is another token of a caller for Resource Manager, valid for TokenLife. known is false when the caller gets none: it was
-// removed, or the sign-in of the person has lasted for SignInLife.
-func (a *Authority) Reissue(c Caller) (token string, known bool) {
-	if application, is := a.find(c.AppID); is {
-		token, err := a.Issue(application, a.base)
-		return token, err == nil
-	}
-	if a.people == nil || a.clock.Now().After(c.SignedIn.Add(SignInLife)) {
-		return "", false
-	}
-	one, is := a.people.Find(c.ObjectID)
-	if !is {
-		return "", false
-	}
-	token, err := a.issuePerson(one, personTokenOf{client: StudioClient, audience: a.base, scope: "user_impersonation", signedIn: c.SignedIn})
-	return token, err == nil
-}
-
 // UserInfoHandler serves GET /{tenant}/openid/userinfo: who the person of a token is. Tokens for Graph are accepted, as in Entra.
 func (a *Authority) UserInfoHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

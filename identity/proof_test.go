@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,9 +176,12 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 			t.Fatal(code)
 		}
 	}
-	code, header := from("192.0.2.1:2", testClient, w.secret) // even the right one, or a guesser would know it by that
+	code, header := from("192.0.2.1:2", testClient, wrong)
 	if rest, err := strconv.Atoi(header.Get("Retry-After")); code != 429 || err != nil || rest != int(failureRest/time.Second) {
 		t.Errorf("%d %v", code, header)
+	}
+	if code, _ := from("192.0.2.1:2", testClient, w.secret); code != 200 { // nobody guesses 255 bits
+		t.Errorf("the right secret is shut out by wrong ones: %d", code)
 	}
 	if code, _ := from("192.0.2.2:1", testClient, w.secret); code != 200 {
 		t.Errorf("another address is shut out: %d", code)
@@ -193,7 +197,7 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 		t.Errorf("trying ids from one network: %d", code)
 	}
 	for i := range maxThrottle + 10 {
-		w.throttle.failed(strconv.Itoa(i), testNow)
+		w.throttle.of(strconv.Itoa(i), testNow).failed(testNow)
 	}
 	if n := len(w.throttle.tries); n > maxThrottle {
 		t.Errorf("%d addresses are remembered", n)
@@ -204,10 +208,56 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 	}
 }
 
+// TestSlowSecrets: a secret that somebody may guess has a slow hash, which few wrong ones make the server compute, at once or one after
+// the other. The right one gets in all the same when it did before.
+func TestSlowSecrets(t *testing.T) {
+	w := newWorld(t)
+	const secret = "an operator chose this text as a secret"
+	w.client.Credentials[0].Hash, w.client.Credentials[0].Hint = HashSecret(secret), hint(secret)
+	if !strings.HasPrefix(w.client.Credentials[0].Hash, "$argon2id$") {
+		t.Fatal(w.client.Credentials[0].Hash)
+	}
+	ask := func(secret string) int {
+		rec, _ := w.do(t, post(tokenV2, w.form("client_secret", secret).Encode()))
+		return rec.Code
+	}
+	guess := func() map[int]int {
+		var codes [3 * failures]int
+		var all sync.WaitGroup
+		for i := range codes {
+			all.Go(func() { codes[i] = ask(fmt.Sprint(secret, i)) })
+		}
+		all.Wait()
+		count := map[int]int{}
+		for _, c := range codes {
+			count[c]++
+		}
+		return count
+	}
+	if got := guess(); got[401] != failures || got[429] != 2*failures {
+		t.Errorf("guesses at once: %v", got)
+	}
+	if code := ask(secret); code != 429 {
+		t.Errorf("a secret that nobody has used yet, after many guesses: %d", code)
+	}
+	w.clock.Advance(failureRest)
+	if code := ask(secret); code != 200 {
+		t.Error(code)
+	}
+	guess()
+	if code := ask(secret); code != 200 {
+		t.Errorf("a secret that was right before is shut out: %d", code)
+	}
+}
+
 func TestSecretMatches(t *testing.T) {
 	secret := NewSecret()
-	hash := HashSecret(secret)
-	if !secretMatches(hash, secret) || secretMatches(hash, secret+"x") || hash == HashSecret(secret) {
+	if fast := HashSecret(secret); !secretMatches(fast, secret) || secretMatches(fast, secret+"x") || secretMatches(fast+"0", secret) ||
+		strings.Contains(fast, secret) {
+		t.Error("wrong match of a fast hash")
+	}
+	hash := hashPassword(secret)
+	if !secretMatches(hash, secret) || secretMatches(hash, secret+"x") || hash == hashPassword(secret) {
 		t.Error("wrong match, or no salt")
 	}
 	for _, bad := range []string{"", "x", "$argon2id$v=19$m=7168,t=5,p=1$$", strings.Replace(hash, "argon2id", "argon2i", 1),
@@ -220,7 +270,7 @@ func TestSecretMatches(t *testing.T) {
 
 func BenchmarkHashSecret(b *testing.B) {
 	for b.Loop() {
-		HashSecret("x")
+		hashPassword("x")
 	}
 }
 
@@ -235,7 +285,7 @@ func FuzzAssertion(f *testing.F) {
 	f.Add(assert(f, jose.ES256, key, nil, map[string]any{"aud": []int{1}, "exp": "x"}))
 	f.Add(strings.Replace(good, ".", "..", 1))
 	f.Fuzz(func(t *testing.T, text string) {
-		if bad := w.proves(w.client, text); bad.code == 0 && !strings.HasPrefix(text, good[:strings.LastIndex(good, ".")]) {
+		if _, bad := w.proves(w.client, text); bad.code == 0 && !strings.HasPrefix(text, good[:strings.LastIndex(good, ".")]) {
 			t.Errorf("accepted %q", text)
 		}
 	})

@@ -43,13 +43,13 @@ func (a *Authority) registryToken(w http.ResponseWriter, r *http.Request) {
 		RefuseRegistry(w, status, "UNAUTHORIZED", "Sign in with the client id as the user and the client secret as the password.")
 		return
 	}
-	client, bad := a.signIn(w, r, id, proof{secret: secret})
-	if bad.code != 0 {
+	var g grant
+	if bad := a.signIn(w, r, claimed{id, proof{secret: secret}}, &g); bad.code != 0 {
 		w.Header().Set("WWW-Authenticate", `Basic realm="berth"`)
 		RefuseRegistry(w, max(bad.status, http.StatusUnauthorized), "UNAUTHORIZED", bad.text)
 		return
 	}
-	token, err := a.Issue(client, a.base+RegistryPath)
+	token, err := a.issue(g.client, a.base+RegistryPath, g.credential)
 	if err != nil {
 		RefuseRegistry(w, http.StatusInternalServerError, "UNKNOWN", "A transient error has occurred. Please try again.")
 		return

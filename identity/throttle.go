@@ -21,48 +21,52 @@ const (
 // guesses from one address cannot lock out callers at another.
 type throttle struct {
 	mu    sync.Mutex
-	tries map[string]*rate.Limiter
+	tries map[string]*attempts
+}
+
+// attempts are those of one key. Lock it from before a proof is judged until its failure is counted: else many guesses at once would
+// count as one.
+type attempts struct {
+	sync.Mutex
+	left *rate.Limiter
+}
+
+// of is what is counted under a key.
+func (t *throttle) of(key string, now time.Time) *attempts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a, known := t.tries[key]
+	if !known {
+		t.makeRoom(now)
+		a = &attempts{left: rate.NewLimiter(rate.Every(failureRest), failures)}
+		t.tries[key] = a
+	}
+	return a
 }
 
 // wait is how long a caller must wait before its next attempt; 0 when it may try now.
-func (t *throttle) wait(key string, now time.Time) time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	l, known := t.tries[key]
-	if !known {
-		return 0
-	}
-	if missing := 1 - l.TokensAt(now); missing > 0 {
+func (a *attempts) wait(now time.Time) time.Duration {
+	if missing := 1 - a.left.TokensAt(now); missing > 0 {
 		return time.Duration(missing * float64(failureRest))
 	}
 	return 0
 }
 
 // failed counts a failure.
-func (t *throttle) failed(key string, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	l, known := t.tries[key]
-	if !known {
-		t.makeRoom(now)
-		l = rate.NewLimiter(rate.Every(failureRest), failures)
-		t.tries[key] = l
-	}
-	l.AllowN(now, 1)
-}
+func (a *attempts) failed(now time.Time) { a.left.AllowN(now, 1) }
 
 // makeRoom removes the entries whose wait is over, and all entries when that is not enough.
 func (t *throttle) makeRoom(now time.Time) {
 	if t.tries != nil && len(t.tries) < maxThrottle {
 		return
 	}
-	for key, l := range t.tries {
-		if l.TokensAt(now) >= failures {
+	for key, a := range t.tries {
+		if a.left.TokensAt(now) >= failures {
 			delete(t.tries, key)
 		}
 	}
 	if t.tries == nil || len(t.tries) >= maxThrottle {
-		t.tries = map[string]*rate.Limiter{}
+		t.tries = map[string]*attempts{}
 	}
 }
 

@@ -97,7 +97,7 @@ func (a *Authority) granted(w http.ResponseWriter, r *http.Request, v1 bool) (bo
 	if bad.code != 0 {
 		return nil, bad
 	}
-	token, err := a.Issue(g.client, g.audience)
+	token, err := a.issue(g.client, g.audience, g.credential)
 	if err != nil {
 		return nil, transient()
 	}
@@ -123,8 +123,9 @@ func (a *Authority) tokenBody(token, audience string, v1 bool) any {
 }
 
 type grant struct {
-	client   berth.Application
-	audience string
+	client     berth.Application
+	credential string // key id of what the client signed in with
+	audience   string
 }
 
 // grant checks the token request of an application; bad.code is 0 when it is granted.
@@ -145,30 +146,38 @@ func (a *Authority) grant(w http.ResponseWriter, r *http.Request, form url.Value
 	if g.audience, bad = audienceOf(form, v1); bad.code != 0 {
 		return g, bad
 	}
-	g.client, bad = a.signIn(w, r, id, proof)
+	bad = a.signIn(w, r, claimed{id, proof}, &g)
 	return g, bad
 }
 
-// signIn finds the application and checks its proof, unless too many proofs were wrong already.
-func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, id string, p proof) (berth.Application, oauthError) {
-	app, known := a.find(id)
-	now, key := a.clock.Now(), throttleKey(r, app.ID)
-	if rest := a.throttle.wait(key, now); rest > 0 {
+// signIn finds the application and checks its proof, into g. Too many wrong proofs are not judged any more; one that is right gets in
+// however many were wrong, unless it takes a slow hash to know.
+func (a *Authority) signIn(w http.ResponseWriter, r *http.Request, proven claimed, g *grant) (bad oauthError) {
+	app, known := a.find(proven.id)
+	g.client = app
+	if g.credential, bad = a.judgeProof(app, proven.proof, false); known && bad.code == 0 {
+		return bad
+	}
+	now := a.clock.Now()
+	tries := a.throttle.of(throttleKey(r, app.ID), now)
+	tries.Lock()
+	defer tries.Unlock()
+	if rest := tries.wait(now); rest > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(rest)))
-		return app, oauthError{http.StatusTooManyRequests, "invalid_request", 90055,
+		return oauthError{http.StatusTooManyRequests, "invalid_request", 90055,
 			fmt.Sprintf("Too many sign-ins from this address have failed. Try again in %d seconds.", seconds(rest))}
 	}
-	bad := a.judgeProof(app, p)
+	g.credential, bad = a.judgeProof(app, proven.proof, true)
 	if !known {
 		bad = oauthError{http.StatusBadRequest, "unauthorized_client", 700016,
 			fmt.Sprintf("Application with identifier '%s' was not found in the directory '%s'. Use the clientId of this server's credentials, "+
-				"or one that 'berth ad sp list' shows.", shown(id), a.tenant)}
+				"or one that 'berth ad sp list' shows.", shown(proven.id), a.tenant)}
 	}
 	if bad.code != 0 {
-		a.throttle.failed(key, now)
-		a.log.Warn("a sign-in was refused", "client", shown(id), "from", r.RemoteAddr, "code", fmt.Sprintf("AADSTS%d", bad.code))
+		tries.failed(now)
+		a.log.Warn("a sign-in was refused", "client", shown(proven.id), "from", r.RemoteAddr, "code", fmt.Sprintf("AADSTS%d", bad.code))
 	}
-	return app, bad
+	return bad
 }
 
 // seconds is a time in whole seconds, rounded up.
@@ -177,28 +186,36 @@ func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 // proof is what a client authenticates with: a secret or a signed assertion.
 type proof struct{ secret, assertion string }
 
-func (a *Authority) judgeProof(app berth.Application, p proof) oauthError {
+// claimed is who a client says it is, and its proof.
+type claimed struct {
+	id string
+	proof
+}
+
+// judgeProof is the key id of the credential that a proof is of. Without slowly it does not find a secret whose hash is slow and which
+// was not right before.
+func (a *Authority) judgeProof(app berth.Application, p proof, slowly bool) (credential string, bad oauthError) {
 	if p.assertion != "" {
 		return a.proves(app, p.assertion)
 	}
 	now := a.clock.Now()
 	for _, c := range app.Credentials {
-		if c.Hash == "" || c.Hint != hint(p.secret) || !secretMatches(c.Hash, p.secret) {
+		if c.Hash == "" || c.Hint != hint(p.secret) || !a.secrets.matches(c.Hash, p.secret, slowly) {
 			continue
 		}
 		switch {
 		case c.Good(now):
-			return oauthError{}
+			return c.KeyID, oauthError{}
 		case now.Before(c.Start):
-			return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
+			return "", oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
 				fmt.Sprintf("The provided client secret of the app '%s' is valid from %s, and the server's clock is at %s.", app.ID, stamp(c.Start),
 					stamp(now))}
 		}
-		return oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
+		return "", oauthError{http.StatusUnauthorized, "invalid_client", 7000222,
 			fmt.Sprintf("The provided client secret keys for app '%s' are expired (at %s; the server's clock is at %s). Create a new one: berth "+
 				"ad sp reset --id %s.", app.ID, stamp(c.End), stamp(now), app.ID)}
 	}
-	return oauthError{http.StatusUnauthorized, "invalid_client", 7000215,
+	return "", oauthError{http.StatusUnauthorized, "invalid_client", 7000215,
 		fmt.Sprintf("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value of the app "+
 			"'%s', not its id.", app.ID)}
 }

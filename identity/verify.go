@@ -30,6 +30,8 @@ type Caller struct {
 	UPN      string    // of a person; empty for an application
 	Expires  time.Time // of the token
 	SignedIn time.Time // of a person: when it signed in
+	// Credential is the key id of the credential with which an application signed in.
+	Credential string
 }
 
 // Called is the name under which refusals speak of the caller, as Azure has it: the client id or the user principal name.
@@ -78,7 +80,8 @@ func (a *Authority) stillThere(v verified) (Caller, error) {
 		return Caller{}, invalid("The application '%s' that this access token was issued to no longer exists here. "+
 			"Sign in with a client that exists.", v.appID)
 	}
-	return Caller{AppID: v.appID, ObjectID: v.objectID, TenantID: a.tenant, Name: client.Name, Expires: v.expires.UTC()}, nil
+	return Caller{AppID: v.appID, ObjectID: v.objectID, TenantID: a.tenant, Name: client.Name, Expires: v.expires.UTC(),
+		Credential: v.credential}, nil
 }
 
 // Known is an application or a person that may sign in, as the caller that it is then, by its Caller.AppID. known is false once it was
@@ -163,7 +166,7 @@ func (a *Authority) judge(c claims, now time.Time) (verified, error) {
 		api = none
 	}
 	v := verified{appID: c.AppID, objectID: c.ObjectID, audience: c.Audience, api: api, expires: expires, person: c.IDType == idPerson,
-		issued: c.IssuedAt, signedIn: c.AuthTime}
+		issued: c.IssuedAt, signedIn: c.AuthTime, credential: c.Credential}
 	return v, nil
 }
 
@@ -177,6 +180,7 @@ type verified struct {
 	person          bool
 	issued          int64 // as in the token
 	signedIn        int64 // of a person
+	credential      string
 }
 
 // tokenCache stores the hashes of verified tokens, not the tokens themselves. The zero value is ready. It stores successes only, so

@@ -91,7 +91,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // request reads what a program asks for. It answers itself when that is refused.
 func (p *Pages) request(w http.ResponseWriter, r *http.Request, q url.Values) (auth identity.Authorization, ok bool) {
-	auth, err := p.Authority.Authorization(q)
+	auth, err := p.Authority.Authorization(r.Context(), q)
 	var refusal *identity.Refusal
 	switch {
 	case err == nil:
@@ -122,7 +122,7 @@ func (p *Pages) device(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, page{Name: "device"})
 		return
 	}
-	auth, err := p.Authority.Authorization(url.Values{"user_code": {code}})
+	auth, err := p.Authority.Authorization(r.Context(), url.Values{"user_code": {code}})
 	if err != nil {
 		p.show(w, r, page{Name: "device", Problem: err.Error(), status: http.StatusBadRequest})
 		return
@@ -151,7 +151,7 @@ func (p *Pages) local(w http.ResponseWriter, r *http.Request) {
 
 // approve tells the program who signed in.
 func (p *Pages) approve(w http.ResponseWriter, r *http.Request, auth identity.Authorization, one berth.Person) {
-	out, err := p.Authority.Approve(auth, one)
+	out, err := p.Authority.Approve(r.Context(), auth, one)
 	switch {
 	case err != nil:
 		p.trouble(w, r, http.StatusGone, err)

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"time"
 
 	"berth.dev/berth"
@@ -76,5 +77,65 @@ func refreshTokens(w *world) {
 		if t := exchange(hash, hash+"b", 0); (t.Hash != "") != stays {
 			w.Errorf("%s: %+v", hash, t)
 		}
+	}
+}
+
+func tickets(w *world) {
+	now := w.clock.Now().Truncate(time.Second)
+	add := func(hash string, kind berth.TicketKind, owner string, after time.Duration) bool {
+		ok, err := w.s.AddTicket(w.ctx, berth.Ticket{Hash: hash, Kind: kind, Owner: owner, Body: []byte(`{"a":1}`), Expires: now.Add(after)},
+			berth.TicketRoom{One: 2, All: 3})
+		w.must(err)
+		return ok
+	}
+	find := func(hash string, kind berth.TicketKind) berth.Ticket {
+		t, err := w.s.Ticket(w.ctx, kind, hash)
+		w.must(err)
+		return t
+	}
+	for _, c := range []struct {
+		hash  string
+		owner string
+		ok    bool
+	}{{"1", "p", true}, {"2", "p", true}, {"3", "p", false}, {"4", "q", true}, {"5", "r", false}} {
+		if ok := add(c.hash, berth.TicketCode, c.owner, time.Hour); ok != c.ok || (find(c.hash, berth.TicketCode).Hash != "") != ok {
+			w.Errorf("ticket %s: %v", c.hash, ok)
+		}
+	}
+	if !add("6", berth.TicketSession, "p", time.Minute) { // another kind
+		w.Error("the tickets of one kind take the room of another")
+	}
+	if t := find("1", berth.TicketCode); t.Owner != "p" || string(t.Body) != `{"a":1}` || !t.Expires.Equal(now.Add(time.Hour)) {
+		w.Errorf("%+v", t)
+	}
+	if t := find("1", berth.TicketSession); t.Hash != "" {
+		w.Error("a ticket is good as one of another kind")
+	}
+	t, err := w.s.AlterTicket(w.ctx, berth.TicketCode, "1", func(t *berth.Ticket) error {
+		t.Body, t.Owner, t.Expires = []byte("{}"), "x", now.Add(2*time.Hour)
+		return nil
+	})
+	if got := find("1", berth.TicketCode); err != nil || t.Owner != "x" || got.Owner != "x" || string(got.Body) != "{}" ||
+		!got.Expires.Equal(now.Add(2*time.Hour)) {
+		w.Errorf("%+v, %+v, %v", t, got, err)
+	}
+	refused := errors.New("refused")
+	_, err = w.s.AlterTicket(w.ctx, berth.TicketCode, "1", func(t *berth.Ticket) error { t.Owner = "y"; return refused })
+	if got := find("1", berth.TicketCode); !errors.Is(err, refused) || got.Owner != "x" {
+		w.Errorf("%+v, %v", got, err)
+	}
+	for _, want := range []string{"1", ""} { // once
+		t, err = w.s.AlterTicket(w.ctx, berth.TicketCode, "1", func(t *berth.Ticket) error { t.Expires = time.Time{}; return nil })
+		if err != nil || t.Hash != want || find("1", berth.TicketCode).Hash != "" {
+			w.Errorf("%+v, %v", t, err)
+		}
+	}
+	w.clock.Advance(time.Minute)
+	if t := find("6", berth.TicketSession); t.Hash != "" {
+		w.Errorf("expired: %+v", t)
+	}
+	w.clock.Advance(time.Hour)
+	if !add("7", berth.TicketCode, "p", 2*time.Hour) {
+		w.Error("tickets that have expired take room")
 	}
 }

@@ -67,6 +67,7 @@ func conformance(t *testing.T, open opener) {
 		{"secrets that do not open", unreadableSecrets},
 		{"people", people},
 		{"refresh tokens", refreshTokens},
+		{"tickets", tickets},
 
 		{"paging", paging},
 		{"queries", queries},

@@ -147,7 +147,7 @@ func TestChecksumsOfAnOlderDatabase(t *testing.T) {
 		}
 	}
 	for _, later := range []string{"DROP TABLE people", "DROP TABLE people_groups",
-		"DROP TABLE refresh_tokens", "DROP TABLE servers", "DROP TABLE changes", "ALTER TABLE resources DROP COLUMN server",
+		"DROP TABLE refresh_tokens", "DROP TABLE tickets", "DROP TABLE servers", "DROP TABLE changes", "ALTER TABLE resources DROP COLUMN server",
 		"DELETE FROM schema_version WHERE version >= 7"} {
 		if _, err := s.WriteDB().Exec(later); err != nil {
 			t.Fatal(err)

@@ -97,7 +97,7 @@ func (s *Studio) events(w http.ResponseWriter, r *http.Request) {
 			event = "changed"
 		case <-beat.C:
 			event = "pulse"
-			if _, err := s.Renew(v.session.Token); err != nil {
+			if v.over() {
 				_, _ = fmt.Fprint(w, "event: ended\ndata: \n\n")
 				_ = out.Flush()
 				return

@@ -65,7 +65,7 @@ func (s *Studio) comeBack(v *visit) error {
 	if err != nil {
 		return err
 	}
-	session, err := v.Renew(token)
+	session, err := v.Sessions.Begin(v.r.Context(), token)
 	if err != nil {
 		return err
 	}
@@ -110,5 +110,5 @@ func (v *visit) redeem(code, verifier string) (string, error) {
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxTokens)).Decode(&out); err != nil {
 		return "", err
 	}
-	return out.Token, nil // an empty one is no session: Renew says so
+	return out.Token, nil // an empty one is no session: Begin says so
 }

@@ -138,7 +138,7 @@ func (v *visit) watch(ctx context.Context, end context.CancelFunc) {
 		case <-v.feed.done:
 			return
 		case <-beat.C:
-			if _, err := v.Renew(v.session.Token); err != nil {
+			if v.over() {
 				return
 			}
 		}

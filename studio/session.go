@@ -1,25 +1,22 @@
 package studio
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/text/language"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
 const (
 	cookieName   = "__Host-berth" // Secure, of this host only
 	languageName = "__Host-berth-language"
-	linkLife     = 10 * time.Minute
-	maxLinks     = 1000
 	maxForm      = 1 << 20 // bytes of a form; all of it stays in memory
 )
 
@@ -28,7 +25,7 @@ type visit struct {
 	*Studio
 	w       http.ResponseWriter
 	r       *http.Request
-	session Session
+	session berth.Session
 	arm     *client.Client
 	lang    language.Tag
 	status  int             // of the page; 200 when zero
@@ -74,20 +71,29 @@ func (v *visit) enter() bool {
 	if err != nil {
 		return false
 	}
-	if v.session, err = v.Renew(c.Value); err != nil {
+	if v.session, err = v.Sessions.Find(v.r.Context(), c.Value); err != nil {
+		if _, ended := errors.AsType[*berth.Error](err); !ended {
+			v.Log.Error("a session cannot be read", "error", err)
+		}
 		return false
 	}
-	if v.session.Token != c.Value {
+	if v.session.Renewed {
 		v.keep(v.session)
 	}
 	v.arm, err = v.client(v.session.Token, v.Lang())
 	return err == nil
 }
 
+// over reports whether the session has ended since the request came.
+func (v *visit) over() bool {
+	_, err := v.Sessions.Find(v.r.Context(), v.session.Key)
+	return err != nil
+}
+
 // keep stores the session in a cookie that scripts cannot read and that pages of other sites cannot send.
-func (v *visit) keep(s Session) {
+func (v *visit) keep(s berth.Session) {
 	http.SetCookie(v.w, &http.Cookie{
-		Name: cookieName, Value: s.Token, Expires: s.Expires,
+		Name: cookieName, Value: s.Key, Expires: s.Expires,
 		Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	})
 }
@@ -139,21 +145,34 @@ func (s *Studio) signIn(v *visit) error {
 			form.Kept[name] = values
 		}
 	}
-	c, err := client.New(client.Options{
-		Credentials: client.Credentials{Endpoint: s.Endpoint, TenantID: s.TenantID, ClientID: form.ClientID, ClientSecret: f("secret")},
-		HTTPClient:  &http.Client{Transport: from{v.r.RemoteAddr, s.Transport}, Timeout: time.Minute},
-		UserAgent:   "berth-studio", Language: v.Lang(),
-	})
-	var token string
-	if err == nil {
-		token, err = c.SignIn(v.r.Context())
-	}
+	token, err := v.tokenFor(form.ClientID, f("secret"))
 	if err != nil {
 		form.Problem = v.Said(err.Error())
 		v.status = http.StatusUnauthorized
 		return v.render("sign-in", s.form(form))
 	}
-	return v.begin(token, form)
+	session, err := s.Sessions.Begin(v.r.Context(), token)
+	if err != nil {
+		return err
+	}
+	return v.begin(session, form)
+}
+
+// tokenFor is a token for an application that proves itself by a secret.
+func (v *visit) tokenFor(client, secret string) (string, error) {
+	c, err := v.signInClient(client, secret)
+	if err != nil {
+		return "", err
+	}
+	return c.SignIn(v.r.Context())
+}
+
+func (v *visit) signInClient(id, secret string) (*client.Client, error) {
+	return client.New(client.Options{
+		Credentials: client.Credentials{Endpoint: v.Endpoint, TenantID: v.TenantID, ClientID: id, ClientSecret: secret},
+		HTTPClient:  &http.Client{Transport: from{v.r.RemoteAddr, v.Transport}, Timeout: time.Minute},
+		UserAgent:   "berth-studio", Language: v.Lang(),
+	})
 }
 
 // from forwards the address of the user's machine to the authority, which delays repeated attempts from one address.
@@ -169,11 +188,8 @@ func (f from) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.RoundTripper.RoundTrip(r)
 }
 
-func (v *visit) begin(token string, form signInForm) error {
-	session, err := v.Renew(token)
-	if err != nil {
-		return err
-	}
+// begin shows the page that a session began for.
+func (v *visit) begin(session berth.Session, form signInForm) error {
 	v.keep(session)
 	if len(form.Kept) == 0 {
 		return v.redirect(form.Next)
@@ -182,50 +198,32 @@ func (v *visit) begin(token string, form signInForm) error {
 	return v.render("resume", form) // the form goes back to its page and is not submitted
 }
 
+// signOut ends the session, in the store too: who has a copy of the cookie is out as well.
 func (s *Studio) signOut(v *visit) error {
+	if c, err := v.r.Cookie(cookieName); err == nil {
+		if err := s.Sessions.End(v.r.Context(), c.Value); err != nil {
+			return err
+		}
+	}
 	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
 	return v.redirect(Path + "/sign-in")
 }
 
-// links are addresses that sign in once. A caller with a token creates one: `berth studio` opens a browser with it.
-type links struct {
-	mu  sync.Mutex
-	all map[string]link
-}
-
-type link struct {
-	token string
-	until time.Time
-}
-
-func newLinks() *links { return &links{all: map[string]link{}} }
-
-func (l *links) put(token string, now time.Time) string {
-	code := rand.Text()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for c, k := range l.all {
-		if now.After(k.until) || len(l.all) >= maxLinks {
-			delete(l.all, c)
-		}
-	}
-	l.all[code] = link{token, now.Add(linkLife)}
-	return code
-}
-
-func (l *links) take(code string, now time.Time) (string, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	k, ok := l.all[code]
-	delete(l.all, code)
-	return k.token, ok && now.Before(k.until)
-}
-
-// makeLink answers POST /studio/links, which carries a bearer token, with an address that signs in once.
+// makeLink answers POST /studio/links with an address that signs in once: `berth studio` opens a browser with it. The request carries a
+// bearer token, or a form with client_id and client_secret.
 func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
-	token, err := s.Bearer(r)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
+	id, secret := r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	token, err := "", error(nil)
+	if id != "" && secret != "" {
+		token, err = v.tokenFor(id, secret)
+	} else {
+		token, err = s.Bearer(r)
+	}
+	var code string
 	if err == nil {
-		_, err = s.Renew(token)
+		code, err = s.Sessions.Link(r.Context(), token, id != "" && secret != "")
 	}
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -233,17 +231,24 @@ func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	url := s.Endpoint + Path + "/link?code=" + s.links.put(token, time.Now())
-	_ = json.NewEncoder(w).Encode(map[string]string{"url": url}) // an error means that the client has closed its connection
+	_ = json.NewEncoder(w).Encode(map[string]string{"url": s.Endpoint + Path + "/link?code=" + code}) // an error means that the client has gone
+}
+
+// showLink asks whether to sign in. A link alone signs nobody in: programs that look at links in messages open them too.
+func (s *Studio) showLink(v *visit) error {
+	return v.render("link", v.r.URL.Query().Get("code"))
 }
 
 func (s *Studio) useLink(v *visit) error {
-	token, ok := s.links.take(v.r.URL.Query().Get("code"), time.Now())
-	if !ok {
+	session, err := s.Sessions.Use(v.r.Context(), v.r.PostFormValue("code"))
+	if _, used := errors.AsType[*berth.Error](err); used {
 		v.status = http.StatusUnauthorized
 		return v.render("sign-in", s.form(signInForm{Next: Path + "/", Problem: v.T("signin.link.used")}))
 	}
-	return v.begin(token, signInForm{Next: Path + "/"})
+	if err != nil {
+		return err
+	}
+	return v.begin(session, signInForm{Next: Path + "/"})
 }
 
 func (v *visit) redirect(to string) error {

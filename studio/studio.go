@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"berth.dev/berth"
 	"berth.dev/berth/client"
 )
 
@@ -29,9 +30,8 @@ type Options struct {
 	Transport      http.RoundTripper                   // to Resource Manager, and to the files of models
 	Bearer         func(*http.Request) (string, error) // the access token that a request carries
 	// Dial connects to the services of clusters, whose addresses the clusters name.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Renew is the session of a token, with a newer token when the old one expires soon. It fails for an invalid token.
-	Renew func(token string) (Session, error)
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Sessions Sessions
 	// Changes calls f after each change of any resource, until cancel is called.
 	Changes func(f func()) (cancel func())
 	// NameOf is the name of an application or a person by its id; empty for an unknown id.
@@ -45,11 +45,17 @@ type Options struct {
 // Principal is an application, a person or a group.
 type Principal struct{ ID, Name string }
 
-// Session is a sign-in: a token and the application or the person that it belongs to.
-type Session struct {
-	Token   string
-	Name    string // of the application or the person
-	Expires time.Time
+// Sessions are the sign-ins of browsers. Errors that are *berth.Error refuse.
+type Sessions interface {
+	// Begin makes a session for who has just signed in and got a token.
+	Begin(ctx context.Context, token string) (berth.Session, error)
+	// Find is a session that has not ended. Its use makes it last longer.
+	Find(ctx context.Context, key string) (berth.Session, error)
+	End(ctx context.Context, key string) error
+	// Link makes the code of a link that signs in once. proven says that the token was got for this, with a secret.
+	Link(ctx context.Context, token string, proven bool) (code string, err error)
+	// Use begins the session of a link.
+	Use(ctx context.Context, code string) (berth.Session, error)
 }
 
 // Studio serves the pages.
@@ -58,7 +64,6 @@ type Studio struct {
 	mux   *http.ServeMux
 	text  *texts
 	pages *pages
-	links *links
 	feed  *feed
 	// submitted are the kubeconfigs of connections that wait for a confirmation.
 	submitted *submissions
@@ -77,7 +82,7 @@ func New(o Options) (*Studio, error) {
 		return nil, err
 	}
 	s := &Studio{
-		Options: o, mux: http.NewServeMux(), text: t, pages: p, links: newLinks(), feed: newFeed(o.Changes), submitted: newSubmissions(),
+		Options: o, mux: http.NewServeMux(), text: t, pages: p, feed: newFeed(o.Changes), submitted: newSubmissions(),
 		tests: make(chan struct{}, maxTests),
 	}
 	s.routes()
@@ -91,7 +96,8 @@ func (s *Studio) routes() {
 	s.open("GET /studio/sign-in", s.signInPage)
 	s.open("POST /studio/sign-in", s.signIn)
 	s.open("POST /studio/sign-out", s.signOut)
-	s.open("GET /studio/link", s.useLink)
+	s.open("GET /studio/link", s.showLink)
+	s.open("POST /studio/link", s.useLink)
 	s.open("GET /studio/people", s.leave)
 	s.open("GET "+s.People.Redirect, s.comeBack)
 	s.open("POST /studio/language", s.chooseLanguage)

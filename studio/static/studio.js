@@ -276,6 +276,9 @@ async function sizes(picker, into) {
 // A choice that only selects what a page shows needs no button.
 document.querySelector('[data-submit]')?.addEventListener('change', (e) => e.currentTarget.submit());
 
+// A form that only a program that looks at links would leave unsent.
+document.querySelector('[data-at-once]')?.requestSubmit();
+
 const log = document.querySelector('[data-log]');
 if (log) followLog(log);
 
