@@ -41,3 +41,20 @@ func TestDebug(t *testing.T) {
 		t.Errorf("a request under a stranger's name got %d", status)
 	}
 }
+
+// TestMetricsNeedAToken: where everybody comes by, the metrics are for callers who may read all computes.
+func TestMetricsNeedAToken(t *testing.T) {
+	s := apptest.New(t)
+	if r := s.Send(apptest.Request{Method: http.MethodGet, Path: "/metrics", Raw: true, Header: map[string]string{"Authorization": ""}}); r.
+		Status != http.StatusUnauthorized || strings.Contains(r.Text, "berth_") {
+		t.Errorf("without a token: %d %.100s", r.Status, r.Text)
+	}
+	one := s.NewCaller("prometheus")
+	if r := one.Do(http.MethodGet, "/metrics", nil); r.Status != http.StatusForbidden || strings.Contains(r.Text, "berth_") {
+		t.Errorf("without a role: %d %.100s", r.Status, r.Text)
+	}
+	s.Assign(one.ObjectID, "acdd72a7-3385-48ef-bd42-f606fba81ae7", "/subscriptions/"+s.SubscriptionID)
+	if r := one.Do(http.MethodGet, "/metrics", nil); r.Status != http.StatusOK || !strings.Contains(r.Text, "berth_resources") {
+		t.Errorf("as a Reader: %d %.100s", r.Status, r.Text)
+	}
+}

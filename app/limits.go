@@ -1,7 +1,6 @@
 package app
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -85,11 +84,7 @@ func bounded(next http.Handler, unread time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer underWay.Add(-1)
 		if underWay.Add(1) > maxUnderWay {
-			w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(w, `{"error":{"code":"`+string(berth.CodeServiceUnavailable)+ // the client has gone
-				`","message":"Too many requests are under way. Try again in a moment."}}`)
+			notNow(w, berth.Errorf(berth.CodeServiceUnavailable, "Too many requests are under way. Try again in a moment."), 1)
 			return
 		}
 		control := http.NewResponseController(w)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -239,8 +240,13 @@ func (s *server) unavailable(w http.ResponseWriter, err error) {
 		e = berth.Errorf(berth.CodeServiceUnavailable, "Berth's database cannot be used at present (%v). Try again in a moment.", err)
 	}
 	s.log.Error("a request was refused: the database cannot be used", "error", err)
+	notNow(w, e, 5)
+}
+
+// notNow answers that a request can be sent again after a time in seconds.
+func notNow(w http.ResponseWriter, e *berth.Error, after int) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Retry-After", "5")
+	w.Header().Set("Retry-After", strconv.Itoa(after))
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": e}) // the client has gone
 }

@@ -84,8 +84,8 @@ func secretMatches(hash, secret string) bool {
 // hint is the beginning of a secret, which is shown so that people can distinguish secrets.
 func hint(secret string) string { return secret[:min(hintLength, len(secret))] }
 
-// provenSecrets remembers secrets that matched a slow hash, so that they match at once the next time. It keeps their hashes. The zero value is
-// ready.
+// provenSecrets remembers secrets that matched a slow hash, so that they match at once the next time. It keeps their hashes. The zero
+// value is ready.
 type provenSecrets struct {
 	mu  sync.Mutex
 	all map[string][sha256.Size]byte // by the slow hash

@@ -112,7 +112,8 @@ func tickets(w *world) {
 		w.Error("a ticket is good as one of another kind")
 	}
 	t, err := w.s.AlterTicket(w.ctx, berth.TicketCode, "1", func(t *berth.Ticket) error {
-		t.Body, t.Owner, t.Expires = []byte("{}"), "x", now.Add(2*time.Hour)
+		t.Body, t.Owner = []byte("{}"), "x"
+		t.Expires = now.Add(2 * time.Hour)
 		return nil
 	})
 	if got := find("1", berth.TicketCode); err != nil || t.Owner != "x" || got.Owner != "x" || string(got.Body) != "{}" ||

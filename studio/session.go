@@ -231,7 +231,7 @@ func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{"url": s.Endpoint + Path + "/link?code=" + code}) // an error means that the client has gone
+	_ = json.NewEncoder(w).Encode(map[string]string{"url": s.Endpoint + Path + "/link?code=" + code}) // the client has gone
 }
 
 // showLink asks whether to sign in. A link alone signs nobody in: programs that look at links in messages open them too.
