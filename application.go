@@ -19,11 +19,11 @@ type Application struct {
 	ByRoles bool `json:"byRoles,omitempty"`
 }
 
-// Credential is one way for an application to authenticate: a secret, of which only a slow hash is stored, or a certificate.
+// Credential is one way for an application to authenticate: a secret, of which only a hash is stored, or a certificate.
 type Credential struct {
 	KeyID       string    `json:"keyId"` // a GUID
 	Name        string    `json:"name,omitempty"`
-	Hash        string    `json:"hash,omitempty"`        // of a secret: argon2id in PHC form
+	Hash        string    `json:"hash,omitempty"`        // of a secret: SHA-256 if Berth made it, else argon2id in PHC form
 	Hint        string    `json:"hint,omitempty"`        // the first characters of the secret, so that people can distinguish secrets
 	Certificate []byte    `json:"certificate,omitempty"` // X.509, DER
 	Start       time.Time `json:"start"`
