@@ -14,8 +14,10 @@ type Provider interface {
 	Ensure(ctx context.Context, id ID, spec ClusterSpec) (ClusterFacts, error)
 	// Remove takes the next step of the removal. gone is true when nothing of the cluster is left.
 	Remove(ctx context.Context, id ID) (gone bool, err error)
-	// Kubeconfig is the administrator's credential as kubeconfig YAML: a secret.
+	// Kubeconfig is the credential with which Berth itself works in the cluster, as kubeconfig YAML: a secret that is given to nobody.
 	Kubeconfig(ctx context.Context, id ID) ([]byte, error)
+	// AdminKubeconfig is that of the cluster's administrator, which users get.
+	AdminKubeconfig(ctx context.Context, id ID) ([]byte, error)
 }
 
 // ClusterFacts is the state of one cluster as its provider reports it.

@@ -100,7 +100,7 @@ func recordType(typ string) (string, bool) {
 
 // isPart reports whether what a type names is stored in another resource.
 func isPart(typ string) bool {
-	return slices.ContainsFunc([]string{TypeSubnet, TypeSecurityRule, TypeRoute, TypeNodePool}, func(t string) bool {
+	return slices.ContainsFunc([]string{TypeSubnet, TypeSecurityRule, TypeRoute, TypeNodePool, TypeClusterNamespace}, func(t string) bool {
 		return strings.EqualFold(t, typ)
 	})
 }

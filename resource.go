@@ -99,11 +99,12 @@ func (*Group) ResourceType() string { return TypeResourceGroup }
 
 // Names of the secrets that resources have. They are never part of a Body.
 const (
-	SecretAdmin     = "admin-kubeconfig" // of a cluster: its administrator's kubeconfig, named as AKS names it
-	SecretUser      = "user-kubeconfig"  // of a cluster: the same rights under the names that users' kubeconfigs have
-	SecretToken     = "token-kubeconfig" // of a compute: a kubeconfig with the short-lived token that Berth works with
-	SecretSubmitted = "given-kubeconfig" // of a connected cluster: the kubeconfig that the user submitted, until Berth has used it
-	SecretOwn       = "own-kubeconfig"   // of a connected cluster: a kubeconfig with the token of Berth's own service account
-	SecretSSLKey    = "ssl-key"          // of a compute: the PEM private key of its certificate
-	SecretRegistry  = "registry "        // and a repository: the password with which nodes pull its images
+	SecretAdmin     = "admin-kubeconfig"  // of a cluster: its administrator's kubeconfig, named as AKS names it
+	SecretUser      = "user-kubeconfig"   // of a cluster: the same rights under the names that users' kubeconfigs have
+	SecretServer    = "server-kubeconfig" // of a cluster that a provider runs: the kubeconfig with which Berth itself works there
+	SecretToken     = "token-kubeconfig"  // of a compute: a kubeconfig with the short-lived token that Berth works with
+	SecretSubmitted = "given-kubeconfig"  // of a connected cluster: the kubeconfig that the user submitted, until Berth has used it
+	SecretOwn       = "own-kubeconfig"    // of a connected cluster: a kubeconfig with the token of Berth's own service account
+	SecretSSLKey    = "ssl-key"           // of a compute: the PEM private key of its certificate
+	SecretRegistry  = "registry "         // and a repository: the password with which nodes pull its images
 )

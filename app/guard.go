@@ -9,14 +9,15 @@ import (
 // loopback are the ranges in which kind, k3d and minikube offer their clusters.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-// guard keeps clusters that callers name away from what only this machine may reach, and from this server itself.
+// guard keeps clusters that callers name away from what only this machine may reach, and from this server itself, with the door at which
+// its own clusters ask.
 func (s *server) guard() (*kube.Guard, error) {
 	allowed, err := s.config.clusterRanges()
 	if len(s.config.ClusterRanges) == 0 && s.isLocal() {
 		allowed = loopback
 	}
 	g := &kube.Guard{Allowed: allowed}
-	for _, address := range []string{s.listener.Addr().String(), s.config.DebugListen} {
+	for _, address := range []string{s.listener.Addr().String(), s.config.DebugListen, s.clusterDoor} {
 		if at, err := netip.ParseAddrPort(address); err == nil {
 			g.Own = append(g.Own, at)
 		}

@@ -88,15 +88,16 @@ func newLogger(c Config, to io.Writer) (*slog.Logger, error) {
 
 // server is what runs. stops holds how to undo each step of start, in order.
 type server struct {
-	config    Config
-	clock     clockwork.Clock
-	log       *slog.Logger
-	info      Info
-	listener  net.Listener
-	store     *store.Store
-	metrics   *metrics
-	directory *identity.Directory
-	people    *identity.People
+	config      Config
+	clock       clockwork.Clock
+	log         *slog.Logger
+	info        Info
+	listener    net.Listener
+	clusterDoor string // host:port at which the clusters on this machine ask; see clusterAccess
+	store       *store.Store
+	metrics     *metrics
+	directory   *identity.Directory
+	people      *identity.People
 	// signInPages are where people sign in.
 	signInPages *signin.Pages
 	access      *access.Guard
@@ -126,7 +127,7 @@ func (s *server) onStop(f func() error) { s.stops = append(s.stops, f) }
 
 // start brings everything up: first the steps that can fail for reasons the user can repair, then those that start processes.
 func (s *server) start(ctx context.Context) error {
-	s.failed = make(chan error, 3)
+	s.failed = make(chan error, 4)
 	if err := s.lockDataDir(); err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.metrics = newMetrics(s.store)
-	if err := errors.Join(s.openFiles(ctx), s.openRegistry(ctx), s.openClusters(credentials.TenantID)); err != nil {
+	if err := errors.Join(s.openFiles(ctx), s.openRegistry(ctx), s.openClusters(credentials.TenantID, authority)); err != nil {
 		return err
 	}
 	handler := arm.New(arm.Options{
@@ -251,10 +252,15 @@ func (s *server) hostsWithPort() []string {
 
 // openClusters makes the provider and the way to all clusters. id is what this Berth signs its clusters with: it must stay the
 // same when the address changes.
-func (s *server) openClusters(id string) (err error) {
+func (s *server) openClusters(id string, authority *identity.Authority) error {
+	door, err := s.openClusterAccess(authority)
+	if err != nil {
+		return err
+	}
+	s.clusterDoor = door.listener.Addr().String()
 	s.provider, err = local.New(local.Options{
 		Dir: filepath.Join(s.config.DataDir, "clusters"), Binary: s.config.KubeBinary, Nodes: s.config.nodes(),
-		Egress: s.config.Egress, Logger: s.log, Clock: s.clock,
+		Egress: s.config.Egress, SignIn: door.signIn(), Logger: s.log, Clock: s.clock,
 	})
 	if err != nil {
 		return err

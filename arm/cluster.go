@@ -70,7 +70,8 @@ func (s *Server) clusterViolations(q *request, in *wire.ClusterPut, old, r *bert
 	if err != nil {
 		return nil, err
 	}
-	facts := rules.ClusterFacts{Asked: asked, IsCompute: in.Properties.ComputeType != nil, Stops: stops(in.Properties.Power)}
+	facts := rules.ClusterFacts{Asked: asked, IsCompute: in.Properties.ComputeType != nil, Stops: stops(in.Properties.Power),
+		Tenant: s.Authority.TenantID()}
 	if old != nil {
 		facts.Old = &old.Body.(*berth.Cluster).Spec
 	}
@@ -160,13 +161,13 @@ func encodeCluster(s *Server, _ *request, r *berth.Resource) wire.Object {
 	return wire.Cluster(r, s.Authority.TenantID())
 }
 
-// clusterUser answers the user's kubeconfig. With local accounts disabled and Microsoft Entra ID it has no credential.
+// clusterUser answers the user's kubeconfig. Of a cluster to which the callers of Berth sign in it has no credential.
 func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
 	spec := &r.Body.(*berth.Cluster).Spec
-	if spec.Connected || spec.Profile["aadProfile"] == nil || localAccounts(r) == nil {
+	if spec.Connected || !spec.Access().Entra {
 		return s.credential(q, r, credentialKind{"clusterUser", berth.SecretUser})
 	}
-	config, err := s.Clusters.SignIn(q.Context(), r.ID, s.Authority.TenantID())
+	config, err := s.Clusters.SignIn(q.Context(), r.ID, q.base, s.Authority.TenantID())
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +197,7 @@ func (s *Server) credential(q *request, r *berth.Resource, kind credentialKind) 
 
 // localAccounts refuses the credentials of a cluster whose local accounts are disabled, as AKS does.
 func localAccounts(r *berth.Resource) error {
-	if r.Body.(*berth.Cluster).Spec.Profile["disableLocalAccounts"] != true {
+	if !r.Body.(*berth.Cluster).Spec.Access().NoLocal {
 		return nil
 	}
 	return berth.Errorf(berth.CodeBadRequest, "Getting static credentials is not allowed, because the cluster '%s' has disableLocalAccounts "+

@@ -154,11 +154,16 @@ func (row *recordRow) encode(_ *Server, q *request, r *berth.Resource) wire.Obje
 }
 
 // extends refuses an extension of what does not exist: a resource, or a part of one such as a subnet.
+// A namespace of a cluster need not be there yet: roles in it are given before it is made, as in Azure.
 func (s *Server) extends(q *request, id berth.ID) error {
-	if err := s.exists(q, id.Extended()); err != nil {
+	of := id.Extended()
+	if of.Is(berth.TypeClusterNamespace) {
+		of = of.Parent()
+	}
+	if err := s.exists(q, of); err != nil {
 		if berth.ErrorCode(err) == berth.CodeNotFound {
 			return berth.Errorf(berth.CodeParentNotFound, "'%s' cannot be created, because what it extends could not be found: %s. "+
-				"Create that first.", id.Name(), id.Extended())
+				"Create that first.", id.Name(), of)
 		}
 		return err
 	}

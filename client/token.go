@@ -72,6 +72,24 @@ func (c *Client) bearer(ctx context.Context, audience string) (string, error) {
 	return t.Value, nil
 }
 
+// scopeOf is the scope of an audience, which is a path of the server or, of Azure, an id of its own.
+func (c *Client) scopeOf(audience string) string {
+	if audience == "" || strings.HasPrefix(audience, "/") {
+		audience = c.base + audience
+	}
+	return audience + "/.default"
+}
+
+// TokenFor is a token for an application of Azure, by its client id, and when the token expires.
+func (c *Client) TokenFor(ctx context.Context, application string) (value string, expires time.Time, err error) {
+	if value, err = c.bearer(ctx, application); err != nil {
+		return "", time.Time{}, err
+	}
+	c.tokenLock.Lock()
+	defer c.tokenLock.Unlock()
+	return value, c.tokens[application].Expires, nil
+}
+
 // SignIn asks for a token for Resource Manager, and answers it.
 func (c *Client) SignIn(ctx context.Context) (string, error) { return c.bearer(ctx, "") }
 
@@ -117,7 +135,7 @@ func (c *Client) askToken(ctx context.Context, audience string) (token, error) {
 	cr := c.options.Credentials
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret},
-		"scope": {c.base + audience + "/.default"},
+		"scope": {c.scopeOf(audience)},
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
 		c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))

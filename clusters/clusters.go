@@ -107,7 +107,7 @@ func (c *Clusters) credential(ctx context.Context, cluster berth.ID, connected b
 	return kube.ParseKubeconfig(text)
 }
 
-// administrator is the administrator's kubeconfig of a managed cluster. That of a cluster which another server on this host runs is in
+// administrator is the kubeconfig with which Berth administers a managed cluster. That of a cluster which another server on this host runs is in
 // the store. *Elsewhere when it runs on another host.
 func (c *Clusters) administrator(ctx context.Context, cluster berth.ID) ([]byte, error) {
 	home, err := c.Store.Home(ctx, cluster)
@@ -121,7 +121,7 @@ func (c *Clusters) administrator(ctx context.Context, cluster berth.ID) ([]byte,
 	case home.Name != self.Name || !home.GoneAt.IsZero(): // the clusters of a server end with it
 		return nil, &Elsewhere{Home: *home, why: rules.Explain(&berth.ElsewhereError{Cluster: cluster, Host: home.Name, GoneAt: home.GoneAt})}
 	}
-	text, err := c.Store.Secret(ctx, cluster, berth.SecretAdmin)
+	text, err := c.Store.Secret(ctx, cluster, berth.SecretServer)
 	if errors.Is(err, store.ErrNotFound) {
 		err = berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' is not ready yet.", cluster.Name())
 	}
@@ -140,14 +140,23 @@ func (e *Elsewhere) Error() string { return e.why.Error() }
 // Unwrap is the error for users.
 func (e *Elsewhere) Unwrap() error { return e.why }
 
-// SignIn is the kubeconfig of a managed cluster for users who sign in with Microsoft Entra ID of a tenant. It has no credential.
-func (c *Clusters) SignIn(ctx context.Context, cluster berth.ID, tenant string) ([]byte, error) {
+// Administrator is the kubeconfig of the administrator of a managed cluster that this server runs, which users get.
+func (c *Clusters) Administrator(ctx context.Context, cluster berth.ID) (*kube.Kubeconfig, error) {
+	text, err := c.Provider.AdminKubeconfig(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return kube.ParseKubeconfig(text)
+}
+
+// SignIn is the kubeconfig of a managed cluster for users who sign in as callers of Berth. It has no credential.
+func (c *Clusters) SignIn(ctx context.Context, cluster berth.ID, authority, tenant string) ([]byte, error) {
 	config, err := c.credential(ctx, cluster, false)
 	if err != nil {
 		return nil, err
 	}
 	name := cluster.Name()
-	return config.SignIn(tenant).YAML(kube.Names{Cluster: name, User: "clusterUser_" + cluster.Group + "_" + name, Context: name})
+	return config.SignIn(authority, tenant).YAML(kube.Names{Cluster: name, User: "clusterUser_" + cluster.Group + "_" + name, Context: name})
 }
 
 // Connect connects to a cluster with Berth's credential. Close the connection after use.

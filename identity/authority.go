@@ -139,14 +139,15 @@ type claims struct {
 	personClaims
 }
 
-// personClaims are what the access token of a person has beside, and that of an application has not. Its groups are not among them:
-// Berth knows them, and a token with thousands would fit into no header.
+// personClaims are what the access token of a person has beside, and that of an application has not.
 type personClaims struct {
 	Name     string `json:"name,omitempty"`
 	Login    string `json:"preferred_username,omitempty"`
 	UPN      string `json:"upn,omitempty"`
 	Scope    string `json:"scp,omitempty"`
 	AuthTime int64  `json:"auth_time,omitempty"` // when the person signed in
+	// Groups are object ids, in tokens for clusters only: their RBAC binds roles to groups, and does not ask Berth who is in them.
+	Groups []string `json:"groups,omitempty"`
 }
 
 // Issue creates an access token for a client. The audience can be anything: at their start, clients request tokens of APIs that they

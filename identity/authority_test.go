@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -188,7 +189,7 @@ func TestTokenClaimsAndShapes(t *testing.T) {
 	want := claims{Audience: testBase, Issuer: testBase + "/" + testTenant + "/v2.0", IssuedAt: testNow.Unix(), NotBefore: testNow.Unix(),
 		Expires: testNow.Unix() + 3600, AppID: testClient, AZP: testClient, IDType: "app", ObjectID: w.client.ObjectID,
 		Subject: w.client.ObjectID, TenantID: testTenant, Version: "2.0", Credential: "1"}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("claims\n got %+v\nwant %+v", got, want)
 	}
 	_, v1 := w.do(t, post("/"+testTenant+"/oauth2/token", w.form("scope", "", "resource", testBase+"/").Encode()))

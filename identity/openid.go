@@ -108,10 +108,16 @@ func (a *Authority) OpenIDHandler() http.Handler {
 			IDTokenSigning: []string{string(jose.ES256)},
 			Scopes:         []string{"openid", "profile", "email", "offline_access"},
 			ClaimsSupported: []string{"aud", "iss", "iat", "nbf", "exp", "sub", "tid", "oid", "appid", "azp", "idtyp", "uti", "ver", "name",
-				"preferred_username", "upn", "email", "auth_time", "nonce", "scp"},
+				"preferred_username", "upn", "email", "auth_time", "nonce", "scp", "groups"},
 		}
 	})
 }
+
+// Issuer is the issuer of the tokens.
+func (a *Authority) Issuer() string { return a.issuer() }
+
+// PublicKeys are the keys of the tokens, as a JSON web key set.
+func (a *Authority) PublicKeys() any { return a.keys.public() }
 
 // KeysHandler serves the public keys of the tokens as a JSON web key set.
 func (a *Authority) KeysHandler() http.Handler {

@@ -34,8 +34,20 @@ func (a *Authority) issuePerson(one berth.Person, of personTokenOf) (string, err
 		Audience: of.audience, Issuer: a.issuer(), IssuedAt: now.Unix(), NotBefore: now.Unix(), Expires: now.Add(TokenLife).Unix(),
 		AppID: of.client, AZP: of.client, IDType: idPerson, ObjectID: one.ID, Subject: one.ID, TenantID: a.tenant, UTI: newUTI(),
 		Version: "2.0", personClaims: personClaims{Name: one.Name, Login: one.UPN, UPN: one.UPN, Scope: of.scope,
-			AuthTime: of.signedIn.Unix()},
+			AuthTime: of.signedIn.Unix(), Groups: groupsFor(one, of.audience)},
 	})
+}
+
+// maxTokenGroups is how many groups fit into a token, as in Entra. With more it has none, because nobody would know which are missing.
+const maxTokenGroups = 200
+
+// groupsFor are the groups that a token of a person for an audience names. Berth itself knows who is in which, and a token with thousands
+// would fit into no header.
+func groupsFor(one berth.Person, audience string) []string {
+	if audience != berth.KubernetesApplication || len(one.Groups) > maxTokenGroups {
+		return nil
+	}
+	return one.Groups
 }
 
 // idClaims are those of an id token. Its audience is the client, and of no API: it signs nobody in here.
@@ -66,6 +78,19 @@ func (a *Authority) issueID(one berth.Person, client string, s session) (string,
 		AuthTime: s.signedIn.Unix(), Nonce: s.nonce, ObjectID: one.ID, Subject: one.ID, TenantID: a.tenant, Name: one.Name, Login: one.UPN,
 		UPN: one.UPN, Mail: one.Mail, UTI: newUTI(), Version: "2.0",
 	})
+}
+
+// Presented is whom a token was issued to.
+type Presented struct {
+	ObjectID, ClientID string
+	Person             bool
+	Issued             int64 // seconds since 1970
+}
+
+// Present is the caller of a token that somebody else has verified. Its error is a *berth.Error (401) when the caller was removed, or was
+// disabled, or the sign-in was ended.
+func (a *Authority) Present(p Presented) (Caller, error) {
+	return a.stillThere(verified{appID: p.ClientID, objectID: p.ObjectID, person: p.Person, issued: p.Issued})
 }
 
 // personThere is the caller of a person's token.

@@ -11,6 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"berth.dev/berth"
 )
 
 // maxKubeconfig bounds a kubeconfig, in bytes.
@@ -136,19 +138,17 @@ func (a *Kubeconfig) WithToken(token, namespace string) *Kubeconfig {
 	return &Kubeconfig{cluster: a.cluster, user: &clientcmdapi.AuthInfo{Token: token}, namespace: namespace}
 }
 
-// serverApplication and clientApplication are the applications of AKS itself in every tenant of Microsoft Entra ID.
-const (
-	serverApplication = "6dae42f8-4368-4678-94ff-3889e28e6354"
-	clientApplication = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
-)
+// clientApplication is the application of kubelogin in every tenant of Microsoft Entra ID.
+const clientApplication = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 
 // SignIn is a kubeconfig for the same cluster without any credential, as AKS writes it for users who sign in with Microsoft Entra ID:
-// kubectl runs kubelogin, which takes the sign-in of az.
-func (a *Kubeconfig) SignIn(tenant string) *Kubeconfig {
+// kubectl runs kubelogin, which takes the sign-in of az. For other ways (kubelogin convert-kubeconfig, AAD_LOGIN_METHOD) it is told the
+// authority, an https address without a slash at its end: it is none that Microsoft knows.
+func (a *Kubeconfig) SignIn(authority, tenant string) *Kubeconfig {
 	return &Kubeconfig{cluster: a.cluster, namespace: a.namespace, user: &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
 		APIVersion: "client.authentication.k8s.io/v1beta1", Command: "kubelogin", InteractiveMode: clientcmdapi.IfAvailableExecInteractiveMode,
-		Args: []string{"get-token", "--login", "azurecli", "--server-id", serverApplication, "--client-id", clientApplication,
-			"--tenant-id", tenant},
+		Args: []string{"get-token", "--login", "azurecli", "--server-id", berth.KubernetesApplication, "--client-id", clientApplication,
+			"--tenant-id", tenant, "--authority-host", authority + "/", "--disable-instance-discovery"},
 		InstallHint: "https://aka.ms/aks/kubelogin",
 	}}}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -34,8 +35,8 @@ func (c *cluster) apiServerArgs() []string {
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port=" + strconv.Itoa(c.apiPort),
 		"--etcd-servers=unix://" + etcdClientSocket,
 		"--client-ca-file=pki/ca.crt", "--tls-cert-file=pki/apiserver.crt", "--tls-private-key-file=pki/apiserver.key",
-		"--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key", "--token-auth-file=" + tokenFile,
-		"--authorization-mode=Node,RBAC", "--anonymous-auth=false", "--service-cluster-ip-range=" + c.network.services.String(),
+		"--service-account-key-file=pki/sa.key", "--service-account-signing-key-file=pki/sa.key",
+		"--anonymous-auth=false", "--service-cluster-ip-range=" + c.network.services.String(),
 		"--enable-admission-plugins=NodeRestriction", "--endpoint-reconciler-type=none", "--profiling=false", "--shutdown-delay-duration=0s",
 		"--min-request-timeout=60", "--event-ttl=1h",
 		"--requestheader-client-ca-file=pki/ca.crt", "--requestheader-allowed-names=front-proxy",
@@ -44,6 +45,7 @@ func (c *cluster) apiServerArgs() []string {
 		"--requestheader-username-headers=X-Remote-User",
 	}
 	args = append(args, c.nodesArgs()...)
+	args = append(args, c.accessArgs()...)
 	if c.issuer != "" { // the first issuer is the one that tokens name
 		args = append(args, "--service-account-issuer="+c.issuer, "--service-account-jwks-uri="+c.issuer+"openid/v1/jwks")
 	}
@@ -87,14 +89,15 @@ func (c *cluster) runAPIServer(ctx context.Context) error {
 	if errs := completed.Validate(); len(errs) != 0 {
 		return utilerrors.NewAggregate(errs)
 	}
-	if c.nodes == "" {
+	if c.nodes == "" && !c.noLocal {
 		return apiserver.Run(ctx, completed)
 	}
-	return runWithUsage(ctx, completed)
+	return c.runWith(ctx, completed)
 }
 
-// runWithUsage does what apiserver.Run does, and adds an API to the server before it starts.
-func runWithUsage(ctx context.Context, completed apioptions.CompletedOptions) (err error) {
+// runWith does what apiserver.Run does, and changes what Kubernetes has no option for before the server starts: with real nodes there is
+// an API more, and without local accounts an authenticator refuses them.
+func (c *cluster) runWith(ctx context.Context, completed apioptions.CompletedOptions) (err error) {
 	if completed.InformerName, err = cache.NewInformerName("kube-apiserver"); err != nil {
 		return err
 	}
@@ -102,9 +105,9 @@ func runWithUsage(ctx context.Context, completed apioptions.CompletedOptions) (e
 	if err != nil {
 		return err
 	}
-	u, err := newUsage(config.KubeAPIs.ControlPlane.VersionedInformers)
-	if err != nil {
-		return err
+	if c.noLocal {
+		refuseLocal(config.KubeAPIs.ControlPlane.Generic, &config.ApiExtensions.GenericConfig.Config,
+			&config.Aggregator.GenericConfig.Config)
 	}
 	ready, err := config.Complete()
 	if err != nil {
@@ -114,15 +117,28 @@ func runWithUsage(ctx context.Context, completed apioptions.CompletedOptions) (e
 	if err != nil {
 		return err
 	}
-	if err := serveUsage(server.GenericAPIServer, u); err != nil {
+	measure, err := c.addUsage(config, server.GenericAPIServer)
+	if err != nil {
 		return err
 	}
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return err
 	}
-	go u.run(ctx)
+	go measure(ctx)
 	return prepared.Run(ctx)
+}
+
+// addUsage makes a server answer what real nodes and their pods use, and returns what keeps measuring it.
+func (c *cluster) addUsage(config *apiserver.Config, server *genericapiserver.GenericAPIServer) (func(context.Context), error) {
+	if c.nodes == "" {
+		return func(context.Context) {}, nil
+	}
+	u, err := newUsage(config.KubeAPIs.ControlPlane.VersionedInformers)
+	if err != nil {
+		return nil, err
+	}
+	return u.run, serveUsage(server, u)
 }
 
 // idleControllers are left out: they serve cloud providers, volumes on real nodes, or things this cluster has none of.

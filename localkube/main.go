@@ -41,6 +41,7 @@ const (
 
 	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--service-cidr RANGE] [--pod-cidr RANGE]
                         [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM [--images DIR] [--egress none]]
+                        [--authentication-config FILE --authorization-config FILE] [--local-accounts none]
                         [--exit-with-parent] [--log-level N]
        berth-kube version`
 )
@@ -54,6 +55,9 @@ type settings struct {
 	issuer         string // first issuer of service account tokens, with a slash at its end; empty for none but the cluster's own
 	nodes          string // berth-nodes, which runs the real nodes; empty: all are simulated
 	images         string // folder of images (OCI layout) that every real node gets; empty: none
+	authentication string // file of the kind AuthenticationConfiguration; empty: none but certificates and tokens of this cluster
+	authorization  string // file of the kind AuthorizationConfiguration; empty: Node and RBAC
+	noLocal        bool   // the administrator's certificate and token do not sign in
 	egress         string // "none": pods on real nodes have no way to the outside
 	exitWithParent bool
 	logLevel       int
@@ -127,6 +131,9 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&s.nodes, "nodes", "", "the program berth-nodes: nodes with the label "+realNodes+" are run on this machine")
 	fs.StringVar(&s.egress, "egress", "", "none: pods on real nodes have no way to the outside")
 	fs.StringVar(&s.images, "images", "", "folder of images (OCI layout) that every real node gets")
+	fs.StringVar(&s.authentication, "authentication-config", "", "file of the API server (AuthenticationConfiguration)")
+	fs.StringVar(&s.authorization, "authorization-config", "", "file of the API server (AuthorizationConfiguration) in place of Node,RBAC")
+	local := fs.String("local-accounts", "all", "none: certificates and tokens that users have of this cluster do not sign in")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
 	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")
 	if err := fs.Parse(args); err != nil {
@@ -138,7 +145,11 @@ func parse(args []string) (settings, error) {
 	if s.dir == "" || s.apiPort < 1 || s.apiPort > 65535 {
 		return s, errors.New("--dir and --api-port (1 to 65535) are needed")
 	}
-	for name, path := range map[string]string{"--nodes": s.nodes, "--images": s.images} {
+	if s.noLocal = *local == "none"; !s.noLocal && *local != "all" {
+		return s, fmt.Errorf("--local-accounts %q is not possible; all and none are", *local)
+	}
+	for name, path := range map[string]string{"--nodes": s.nodes, "--images": s.images, "--authentication-config": s.authentication,
+		"--authorization-config": s.authorization} {
 		if path != "" && !filepath.IsAbs(path) { // serve changes into its folder
 			return s, fmt.Errorf("%s %q is not an absolute path", name, path)
 		}

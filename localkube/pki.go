@@ -53,11 +53,15 @@ const (
 	administratorsGroup = "system:masters"
 )
 
+// ownIdentity is the server that has started the process. It is another one than the administrator, whose credentials users get.
+const ownIdentity = "berth"
+
 // identities are the clients of the API server, with what Kubernetes expects in their names.
 var identities = []struct {
 	file    string
 	subject pkix.Name
 }{
+	{ownIdentity, pkix.Name{CommonName: "berth", Organization: []string{administratorsGroup}}},
 	{"admin", pkix.Name{CommonName: administrator, Organization: []string{administratorsGroup}}},
 	{"controller-manager", pkix.Name{CommonName: "system:kube-controller-manager", Organization: []string{"system:masters"}}},
 	{"scheduler", pkix.Name{CommonName: "system:kube-scheduler"}},
@@ -109,10 +113,10 @@ func (p *pki) path(name string) string {
 	return filepath.Join(p.dir, "pki", name)
 }
 
-// kubeconfig is the file of one identity. The administrator's lies at the top: it is what others come for.
+// kubeconfig is the file of one identity. Those of the administrator and of Berth lie at the top: they are what others come for.
 func (p *pki) kubeconfig(name string) string {
-	if name == "admin" {
-		return filepath.Join(p.dir, "admin.kubeconfig")
+	if name == "admin" || name == ownIdentity {
+		return filepath.Join(p.dir, name+".kubeconfig")
 	}
 	return p.path(name + ".kubeconfig")
 }

@@ -116,7 +116,7 @@ func (c *cluster) report(name string, err error) {
 
 // bringUp waits for the API server, starts what lives on it, and tells when a pod could be made.
 func (c *cluster) bringUp(ctx context.Context, start time.Time) error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.pki.kubeconfig("admin"))
+	config, err := clientcmd.BuildConfigFromFlags("", c.pki.kubeconfig(ownIdentity))
 	if err != nil {
 		return err
 	}

@@ -139,12 +139,19 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.keepCredential(ctx)
 }
 
-// keepCredential keeps the kubeconfigs for the credential actions. They change when a restart moves the cluster to another port.
+// keepCredential keeps the kubeconfigs for the credential actions, and the one with which other servers on this host work. They change when a restart moves the cluster to another port.
 // Their entries have the names that AKS gives them, because users merge many into one file. The context of the administrator has
 // the cluster's name, too: az adds "-admin" to it, because its user's name begins with clusterAdmin.
 func (s *scope) keepCredential(ctx context.Context) error {
-	config, err := s.Clusters.Credential(ctx, s.id())
+	config, err := s.Clusters.Administrator(ctx, s.id())
 	if err != nil {
+		return err
+	}
+	own, err := s.Clusters.Credential(ctx, s.id())
+	if err != nil {
+		return err
+	}
+	if err := s.keepChanged(ctx, berth.SecretServer, own, kube.Names{Cluster: "berth", User: "berth", Context: "berth"}); err != nil {
 		return err
 	}
 	name, owner := s.id().Name(), s.id().Group+"_"+s.id().Name()

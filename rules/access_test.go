@@ -148,3 +148,28 @@ func FuzzNetwork(f *testing.F) {
 		reachable(ComputeFacts{Cluster: &berth.Cluster{Spec: spec}, ControlPlane: subnets})
 	})
 }
+
+// TestClusterAccess: whom a cluster signs in.
+func TestClusterAccess(t *testing.T) {
+	const tenant, group = "72f988bf-86f1-41af-91ab-2d7cd011db47", "3f0c3b52-0a0e-4b0e-9d7e-0a0e4b0e9d7e"
+	aad := func(more object) object {
+		more["managed"] = true
+		return object{"aadProfile": more}
+	}
+	for name, c := range map[string]struct {
+		profile      object
+		target, says string
+	}{
+		"callers":        {aad(object{"enableAzureRBAC": true}), "", ""},
+		"its own tenant": {aad(object{"tenantID": strings.ToUpper(tenant)}), "", ""},
+		"another tenant": {aad(object{"tenantID": group}), "properties.aadProfile.tenantID", "callers of its own tenant only"},
+		"a group":        {aad(object{"adminGroupObjectIDs": []any{group}}), "", ""},
+		"a group's name": {aad(object{"adminGroupObjectIDs": []any{group, "ops"}}), "properties.aadProfile.adminGroupObjectIDs[1]", "a GUID"},
+		"nobody":         {object{"disableLocalAccounts": true}, "properties.disableLocalAccounts", "Nobody can sign in"},
+		"callers only":   {object{"disableLocalAccounts": true, "aadProfile": object{"managed": true}}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			check(t, Cluster("k", clusterWith(c.profile), ClusterFacts{Tenant: tenant}), c.target, c.says)
+		})
+	}
+}

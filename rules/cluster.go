@@ -1,11 +1,14 @@
 package rules
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -30,6 +33,7 @@ type ClusterFacts struct {
 	Stops       bool   // it asks for a powerState of Stopped
 	PoolVersion string // of a pool, as the request states it; empty for none
 	NoSubnet    string // the id of a subnet of a pool that does not exist; empty for none
+	Tenant      string // of this server
 }
 
 // Cluster checks a managed cluster that is to be created or updated.
@@ -43,6 +47,7 @@ func Cluster(n string, w berth.ClusterSpec, f ClusterFacts) []Violation {
 	out = append(out, authorizedRanges(w)...)
 	out = append(out, requested(w, f)...)
 	out = append(out, clusterRanges(w.Network, old)...)
+	out = append(out, clusterAccess(w.Access(), f)...)
 	if old == nil {
 		out = append(out, publicIPForCluster(w, f.Policy)...)
 	}
@@ -92,6 +97,26 @@ func requested(w berth.ClusterSpec, f ClusterFacts) []Violation {
 	}
 	if w.Profile["oidcIssuerProfile"] != nil && w.IssuerURL == "" && f.Old != nil {
 		out = append(out, warning("properties.oidcIssuerProfile", "This cluster was created without an issuer of its own, and gets none.")...)
+	}
+	return out
+}
+
+// clusterAccess checks who may sign in to a cluster. Whom Berth does not know cannot sign in.
+func clusterAccess(a berth.ClusterAccess, f ClusterFacts) (out []Violation) {
+	const profile = "properties.aadProfile."
+	if a.Entra && a.Tenant != "" && !strings.EqualFold(a.Tenant, f.Tenant) {
+		out = append(out, invalid(profile+"tenantID", "The tenant of the cluster is '%.40s', and this server signs in callers of its own "+
+			"tenant only, which is '%s'. Name that one, or leave it out.", a.Tenant, f.Tenant)...)
+	}
+	for i, group := range a.AdminGroups {
+		if uuid.Validate(group) != nil {
+			out = append(out, invalid(fmt.Sprintf("%sadminGroupObjectIDs[%d]", profile, i), "'%.40s' is not the object id of a group, which is a "+
+				"GUID (berth ad group list).", group)...)
+		}
+	}
+	if a.NoLocal && !a.Entra {
+		out = append(out, warning("properties.disableLocalAccounts", "Nobody can sign in to this cluster: its local accounts are disabled, and "+
+			"it does not take the callers of Berth either. Enable that (az aks update --enable-aad --enable-azure-rbac).")...)
 	}
 	return out
 }

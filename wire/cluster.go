@@ -73,6 +73,7 @@ var clusterLaw = law{
 	effective: []string{
 		"kubernetesVersion", "nodeResourceGroup", "disableLocalAccounts", "oidcIssuerProfile.enabled", "identityProfile",
 		"apiServerAccessProfile.authorizedIPRanges",
+		"aadProfile.managed", "aadProfile.enableAzureRBAC", "aadProfile.adminGroupObjectIDs", "aadProfile.tenantID",
 	},
 }
 
@@ -141,6 +142,9 @@ func Cluster(r *berth.Resource, tenant string) Object {
 	egress(properties)
 	if properties["fqdnSubdomain"] == c.Spec.DNSPrefix {
 		properties["dnsPrefix"] = nil
+	}
+	if aad, isObject := properties["aadProfile"].(map[string]any); isObject && tenant != "" && c.Spec.Access().Entra {
+		properties["aadProfile"] = over(Object{"tenantID": tenant}, aad)
 	}
 	if scaler, isObject := properties["workloadAutoScalerProfile"].(Object); isObject { // AKS answers those that are enabled
 		maps.DeleteFunc(scaler, func(_ string, v any) bool { one, _ := v.(Object); return one["enabled"] == false })

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+	"testing"
 )
 
 // Location is where test resources are.
@@ -68,8 +69,17 @@ func (s *Server) Keys(compute string) []byte {
 func (s *Server) ClusterKeys(cluster string) []byte {
 	s.t.Helper()
 	r := s.Want(http.StatusOK, s.Do(http.MethodPost, cluster+"/listClusterAdminCredential", nil))
-	text, err := base64.StdEncoding.DecodeString(At(r.Body, "kubeconfigs.0.value").(string))
-	s.must(err)
+	return Kubeconfig(s.t, r)
+}
+
+// Kubeconfig is the one in an answer with credentials.
+func Kubeconfig(t testing.TB, r *Response) []byte {
+	t.Helper()
+	coded, _ := At(r.Body, "kubeconfigs.0.value").(string)
+	text, err := base64.StdEncoding.DecodeString(coded)
+	if err != nil || coded == "" {
+		t.Fatalf("no kubeconfig: %v %s", err, r.Text)
+	}
 	return text
 }
 

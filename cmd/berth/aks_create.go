@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,7 @@ type clusterOptions struct {
 	vmSize, version, pool string
 	tags                  []string
 	nodes                 string
+	access                accessOptions
 	noWait                bool
 }
 
@@ -23,6 +25,9 @@ func (c *cli) aksCreate() *cobra.Command {
 	cmd = command("create", "Create a Kubernetes cluster", func(ctx context.Context) error {
 		cl, err := c.connect()
 		if err != nil {
+			return err
+		}
+		if err := o.access.check(); err != nil {
 			return err
 		}
 		body, err := o.body(cmd.Flags().Changed("node-count"))
@@ -48,8 +53,43 @@ func (c *cli) aksCreate() *cobra.Command {
 	f.StringVar(&o.pool, "nodepool-name", "nodepool1", "name of the node pool")
 	tagsFlag(cmd, &o.tags)
 	nodesFlag(cmd, &o.nodes)
+	o.access.flags(cmd)
 	noWaitFlag(cmd, &o.noWait)
 	return o.on(c, cmd)
+}
+
+// accessOptions are who may sign in to a cluster, as az has them.
+type accessOptions struct {
+	entra, azureRBAC, noLocal bool
+	adminGroups               string
+}
+
+func (o *accessOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.entra, "enable-aad", false, "callers of Berth sign in to the cluster, and its own RBAC decides what they may do")
+	f.BoolVar(&o.azureRBAC, "enable-azure-rbac", false, "their roles at Berth decide what they may do in the cluster; needs --enable-aad")
+	f.StringVar(&o.adminGroups, "aad-admin-group-object-ids", "", "object ids, separated by commas, of groups that may do everything in it")
+	f.BoolVar(&o.noLocal, "disable-local-accounts", false, "the administrator's own certificate and token do not sign in")
+}
+
+func (o *accessOptions) write(properties client.Object) {
+	if o.noLocal {
+		properties["disableLocalAccounts"] = true
+	}
+	if o.entra {
+		profile := client.Object{"managed": true, "enableAzureRBAC": o.azureRBAC}
+		if o.adminGroups != "" {
+			profile["adminGroupObjectIDs"] = strings.Split(o.adminGroups, ",")
+		}
+		properties["aadProfile"] = profile
+	}
+}
+
+func (o *accessOptions) check() error {
+	if (o.azureRBAC || o.adminGroups != "") && !o.entra {
+		return usage("--enable-azure-rbac and --aad-admin-group-object-ids need --enable-aad")
+	}
+	return nil
 }
 
 func (o *clusterOptions) body(countSet bool) (client.Object, error) {
@@ -60,6 +100,7 @@ func (o *clusterOptions) body(countSet bool) (client.Object, error) {
 	put(pool, "vmSize", o.vmSize)
 	properties := client.Object{"agentPoolProfiles": []any{pool}}
 	put(properties, "kubernetesVersion", o.version)
+	o.access.write(properties)
 	body := client.Object{"properties": properties}
 	put(body, "location", o.location)
 	tags, err := parseTags(o.tags)

@@ -19,6 +19,9 @@ func (c *cli) aksCredentials() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if config, err = c.byBerth(config); err != nil {
+			return err
+		}
 		return c.mergeKubeconfig(config, kubeNames(w.group, w.name, admin), merge)
 	})
 	cmd.Example = "  berth aks get-credentials -n mycluster -g myresourcegroup\n" +

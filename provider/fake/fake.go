@@ -134,6 +134,11 @@ func (p *Provider) Remove(ctx context.Context, id berth.ID) (gone bool, err erro
 	return true, nil
 }
 
+// AdminKubeconfig implements berth.Provider. There is one credential.
+func (p *Provider) AdminKubeconfig(ctx context.Context, id berth.ID) ([]byte, error) {
+	return p.Kubeconfig(ctx, id)
+}
+
 // Kubeconfig implements berth.Provider.
 func (p *Provider) Kubeconfig(_ context.Context, id berth.ID) ([]byte, error) {
 	p.mu.Lock()

@@ -29,6 +29,7 @@ type cluster struct {
 	record record
 	conn   *kube.Conn
 	config []byte // the kubeconfig that conn was made of
+	asks   string // the token with which its API server asks what somebody may do; empty before one was started with it
 	gone   bool   // removed: the folder is nobody's, or another cluster's of the same name
 }
 
@@ -119,8 +120,11 @@ func (c *cluster) move() error {
 	return nil
 }
 
-func (c *cluster) kubeconfig() ([]byte, error) {
-	config, err := os.ReadFile(filepath.Join(c.dir, "kube", "admin.kubeconfig"))
+// kubeconfig is the one with which Berth itself works.
+func (c *cluster) kubeconfig() ([]byte, error) { return c.credentialFile("berth.kubeconfig") }
+
+func (c *cluster) credentialFile(name string) ([]byte, error) {
+	config, err := os.ReadFile(filepath.Join(c.dir, "kube", name))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, berth.Errorf(berth.CodeClusterUnreachable, "The cluster '%s' is still starting and has no credentials yet.", c.id.Name())
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Nodes  string // berth.NodesReal, berth.NodesSimulated, or empty: real where this machine can run them
 	Images string // folder of images for real nodes; beside Dir when empty
 	Egress string // EgressNone: pods on real nodes have no way to the outside
+	SignIn SignIn // how people and programs sign in to clusters that ask for it
 	Logger *slog.Logger
 	Clock  clockwork.Clock
 }
@@ -280,6 +281,15 @@ func (p *Provider) Kubeconfig(_ context.Context, id berth.ID) ([]byte, error) {
 		return nil, berth.Errorf(berth.CodeNotFound, "There is no local cluster '%s'.", id.Name())
 	}
 	return c.kubeconfig()
+}
+
+// AdminKubeconfig implements berth.Provider.
+func (p *Provider) AdminKubeconfig(_ context.Context, id berth.ID) ([]byte, error) {
+	c := p.find(id)
+	if c == nil {
+		return nil, berth.Errorf(berth.CodeNotFound, "There is no local cluster '%s'.", id.Name())
+	}
+	return c.credentialFile("admin.kubeconfig")
 }
 
 // FindBinary finds berth-kube: where it is said to be, beside this program, or in PATH.

@@ -30,12 +30,15 @@ type record struct {
 type options struct {
 	version, issuer string
 	real            bool
+	entra, noLocal  bool // of berth.ClusterAccess
 	ranges          berth.ClusterNetwork
 }
 
 func (r record) options() (options, error) {
 	ranges, err := kube.Ranges(r.Spec.Network)
-	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, real: r.Real, ranges: ranges}, err
+	access := r.Spec.Access()
+	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, real: r.Real, entra: access.Entra,
+		noLocal: access.NoLocal, ranges: ranges}, err
 }
 
 func (o options) args() []string {
@@ -43,6 +46,9 @@ func (o options) args() []string {
 		"--dns-service-ip", o.ranges.DNSServiceIP}
 	if o.issuer != "" {
 		args = append(args, "--service-account-issuer", o.issuer)
+	}
+	if o.noLocal {
+		args = append(args, "--local-accounts", "none")
 	}
 	return args
 }

@@ -224,6 +224,13 @@ func (c *cluster) command(binary string) (*exec.Cmd, error) {
 		}
 		more = []string{"--nodes", program, "--images", c.provider.Images, "--egress", c.provider.Egress}
 	}
+	if o.entra {
+		signIn, err := c.signIn()
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, signIn...)
+	}
 	args := append([]string{"serve", "--dir", filepath.Join(c.dir, "kube"), "--api-port", strconv.Itoa(r.Port)}, o.args()...)
 	// No secret is among the arguments.
 	cmd := exec.Command(binary, slices.Concat(args, more, childArgs())...) // #nosec: the operator's own program

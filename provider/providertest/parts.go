@@ -15,6 +15,9 @@ func (c *contract) nothing() {
 	if config, err := c.provider.Kubeconfig(c.Context(), ID); err == nil {
 		c.Errorf("a kubeconfig of nothing: %d bytes", len(config))
 	}
+	if config, err := c.provider.AdminKubeconfig(c.Context(), ID); err == nil {
+		c.Errorf("an administrator of nothing: %d bytes", len(config))
+	}
 	if gone, err := c.provider.Remove(c.Context(), ID); !gone || err != nil {
 		c.Errorf("remove of nothing: %v, %v", gone, err)
 	}
