@@ -22,8 +22,8 @@ var kubernetesActions = map[string]string{
 	"delete": "delete", "deletecollection": "delete",
 }
 
-// Action is the data action of Azure, such as Microsoft.ContainerService/managedClusters/apps/deployments/write.
-// A part of a resource, such as the log of a pod, goes with the resource. Only to run commands in pods is an action of its own.
+// Action is the data action of Azure, such as Microsoft.ContainerService/managedClusters/apps/deployments/write. A part of a resource,
+// such as the log of a pod, goes with the resource. Only to run commands in pods is an action of its own.
 func (k KubernetesRequest) Action() string {
 	action, known := kubernetesActions[k.Verb]
 	if !known {

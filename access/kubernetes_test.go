@@ -30,9 +30,10 @@ func TestMayKubernetes(t *testing.T) {
 	in := func(who, role, scope string) access.Assignment {
 		return access.Assignment{Principal: who, Scope: scope, Role: access.BuiltIn(role)}
 	}
+	team := cluster + "/namespaces/team"
 	p := access.NewPolicy([]access.Assignment{
-		in("reader", "7f6c6a51-bcf8-42ba-9220-52d62157d7db", cluster), in("writer", "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb", cluster+"/namespaces/team"),
-		in("admin", "3498e952-d568-435e-9b2c-8d77e338d7f7", cluster+"/namespaces/Team"), in("cluster", "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b", groupA),
+		in("reader", "7f6c6a51-bcf8-42ba-9220-52d62157d7db", cluster), in("writer", "a7ffa36f-339b-4b5c-8bdf-e2c188b2c0eb", team),
+		in("admin", "3498e952-d568-435e-9b2c-8d77e338d7f7", team), in("cluster", "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b", groupA),
 		in("owner", access.OwnerRole, subscription), in("elsewhere", "b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b", cluster+"2"),
 	}, nil)
 	rbac := "rbac.authorization.k8s.io"

@@ -66,7 +66,8 @@ func (a *clusterAccess) address(path string) string {
 
 // signIn is what the provider tells its clusters.
 func (a *clusterAccess) signIn() local.SignIn {
-	return local.SignIn{Issuer: a.authority.Issuer(), Discovery: a.address(documentPath), Authorize: a.address(authorizePath), CA: string(a.ca)}
+	return local.SignIn{Issuer: a.authority.Issuer(), Discovery: a.address(documentPath), Authorize: a.address(authorizePath),
+		CA: string(a.ca)}
 }
 
 // ServeHTTP implements http.Handler.
@@ -194,8 +195,8 @@ func (a *clusterAccess) judge(ctx context.Context, q asked) (reviewStatus, error
 	if k.About() || policy.MayKubernetes(caller.ObjectID, q.cluster.String(), k) {
 		return reviewStatus{Allowed: true}, nil
 	}
-	return reviewStatus{Denied: true, Reason: fmt.Sprintf("The client '%s' with object id '%s' has no role at Berth with the data action '%s' "+
-		"in this cluster or namespace.", caller.Called(), caller.ObjectID, k.Action())}, nil
+	return reviewStatus{Denied: true, Reason: fmt.Sprintf("The client '%s' with object id '%s' has no role at Berth with the data action "+
+		"'%s' in this cluster or namespace.", caller.Called(), caller.ObjectID, k.Action())}, nil
 }
 
 func (a *clusterAccess) administers(caller identity.Caller, groups []string) bool {

@@ -32,6 +32,9 @@ type door struct {
 	http *http.Client
 }
 
+// review asks who one is.
+var review = apptest.Object{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+
 // newDoor reads the address in a kubeconfig, and nothing of its user.
 func newDoor(t *testing.T, config []byte) *door {
 	t.Helper()
@@ -93,8 +96,10 @@ func configMap(name string) apptest.Object {
 }
 
 const (
-	pods, defaultMaps, teamMaps = "/api/v1/pods", "/api/v1/namespaces/default/configmaps", "/api/v1/namespaces/kube-public/configmaps"
-	reviews              = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+	pods        = "/api/v1/pods"
+	defaultMaps = "/api/v1/namespaces/default/configmaps"
+	teamMaps    = "/api/v1/namespaces/kube-public/configmaps"
+	reviews     = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 )
 
 // TestClusterAccess: callers of Berth sign in to a cluster, and their roles at Berth decide what they may do there. Then the cluster's own
@@ -141,7 +146,7 @@ func byRoles(s *site, d *door, cluster string) {
 	if text := d.want(s, http.StatusForbidden, r, pods, nil); !strings.Contains(text, "managedClusters/pods/read") {
 		s.t.Errorf("the refusal does not name the action: %s", text)
 	}
-	who := d.want(s, http.StatusCreated, r, reviews, apptest.Object{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
+	who := d.want(s, http.StatusCreated, r, reviews, review)
 	if !strings.Contains(who, `"username":"`+reader.ObjectID+`"`) {
 		s.t.Errorf("the cluster knows the caller as %s", who)
 	}
@@ -173,8 +178,8 @@ type inGroup struct{ cluster, token string }
 
 // byGroups: the groups of a person, as administrators and in the cluster's own RBAC; and the end of the local accounts.
 func byGroups(ann *site, d *door, s *site, in inGroup) {
-	who := d.want(s, http.StatusCreated, in.token, reviews, apptest.Object{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
-	var review struct {
+	who := d.want(s, http.StatusCreated, in.token, reviews, review)
+	var known struct {
 		Status struct {
 			UserInfo struct {
 				Username string
@@ -182,8 +187,8 @@ func byGroups(ann *site, d *door, s *site, in inGroup) {
 			}
 		}
 	}
-	s.must(json.Unmarshal([]byte(who), &review))
-	info := review.Status.UserInfo
+	s.must(json.Unmarshal([]byte(who), &known))
+	info := known.Status.UserInfo
 	if info.Username != "ann@example.com" || len(info.Groups) != 2 {
 		s.t.Fatalf("the cluster knows the person as %s", who)
 	}
@@ -211,7 +216,8 @@ func byGroups(ann *site, d *door, s *site, in inGroup) {
 
 	own["properties"].(apptest.Object)["disableLocalAccounts"] = true
 	s.put(in.cluster, own)
-	s.Refused(s.Do(http.MethodPost, in.cluster+"/listClusterAdminCredential", nil), http.StatusBadRequest, "BadRequest", "disableLocalAccounts")
+	s.Refused(s.Do(http.MethodPost, in.cluster+"/listClusterAdminCredential", nil), http.StatusBadRequest, "BadRequest",
+		"disableLocalAccounts")
 	if status, text := d.ask(local, pods, nil); status != http.StatusUnauthorized {
 		s.t.Errorf("the administrator's token is answered with %d %s", status, text)
 	}

@@ -107,8 +107,8 @@ func (c *Clusters) credential(ctx context.Context, cluster berth.ID, connected b
 	return kube.ParseKubeconfig(text)
 }
 
-// administrator is the kubeconfig with which Berth administers a managed cluster. That of a cluster which another server on this host runs is in
-// the store. *Elsewhere when it runs on another host.
+// administrator is the kubeconfig with which Berth administers a managed cluster. That of a cluster which another server on this host
+// runs is in the store. *Elsewhere when it runs on another host.
 func (c *Clusters) administrator(ctx context.Context, cluster berth.ID) ([]byte, error) {
 	home, err := c.Store.Home(ctx, cluster)
 	if err != nil {

@@ -28,6 +28,14 @@ Azure PowerShell
 Visual Studio
 Visual Studio Code
 To sign in, use a web browser to open the page %s and enter the code %s to authenticate.
+%s/.default offline_access openid profile
+'berth.dev/object-id' in request.extra
+has(claims.groups) ? claims.groups : []
+has(claims.upn) ? claims.upn : claims.oid
+names that begin with system: are those of Kubernetes
+not a SubjectAccessReview
+the roles cannot be read
+the token is that of no cluster here
 user %s
 Berth met an unexpected error.
 the answer has no id_token

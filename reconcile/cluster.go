@@ -139,9 +139,10 @@ func clusterObserved(ctx context.Context, s *scope) (verdict, error) {
 	return verdict{}, s.keepCredential(ctx)
 }
 
-// keepCredential keeps the kubeconfigs for the credential actions, and the one with which other servers on this host work. They change when a restart moves the cluster to another port.
-// Their entries have the names that AKS gives them, because users merge many into one file. The context of the administrator has
-// the cluster's name, too: az adds "-admin" to it, because its user's name begins with clusterAdmin.
+// keepCredential keeps the kubeconfigs for the credential actions, and the one with which other servers on this host work. They change
+// when a restart moves the cluster to another port. Their entries have the names that AKS gives them, because users merge many into one
+// file. The context of the administrator has the cluster's name, too: az adds "-admin" to it, because its user's name begins with
+// clusterAdmin.
 func (s *scope) keepCredential(ctx context.Context) error {
 	config, err := s.Clusters.Administrator(ctx, s.id())
 	if err != nil {

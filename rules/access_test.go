@@ -165,11 +165,19 @@ func TestClusterAccess(t *testing.T) {
 		"another tenant": {aad(object{"tenantID": group}), "properties.aadProfile.tenantID", "callers of its own tenant only"},
 		"a group":        {aad(object{"adminGroupObjectIDs": []any{group}}), "", ""},
 		"a group's name": {aad(object{"adminGroupObjectIDs": []any{group, "ops"}}), "properties.aadProfile.adminGroupObjectIDs[1]", "a GUID"},
-		"nobody":         {object{"disableLocalAccounts": true}, "properties.disableLocalAccounts", "Nobody can sign in"},
+		"nobody":         {object{"disableLocalAccounts": true}, "", ""}, // a warning
 		"callers only":   {object{"disableLocalAccounts": true, "aadProfile": object{"managed": true}}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, Cluster("k", clusterWith(c.profile), ClusterFacts{Tenant: tenant}), c.target, c.says)
 		})
+	}
+}
+
+// TestNobodySignsIn: a cluster without local accounts that takes nobody else is reported.
+func TestNobodySignsIn(t *testing.T) {
+	all := Reported(Cluster("k", clusterWith(object{"disableLocalAccounts": true}), ClusterFacts{}), true)
+	if len(all) != 1 || !strings.Contains(all[0].Message, "Nobody can sign in") {
+		t.Errorf("%+v", all)
 	}
 }

@@ -34,9 +34,11 @@ const (
 
 func (c *cli) kubeloginCommand() *cobra.Command {
 	k := &kubelogin{}
-	get := command("get-token", "Print a token for a cluster, as kubectl asks for it", func(ctx context.Context) error { return c.getToken(ctx, k) })
-	get.Long = "Print a token for a cluster, as kubectl asks for it (client.authentication.k8s.io). It has the options of Azure's kubelogin\n" +
-		"that kubeconfigs of clusters have. Ways to sign in (--login, or AAD_LOGIN_METHOD):\n" +
+	get := command("get-token", "Print a token for a cluster, as kubectl asks for it", func(ctx context.Context) error {
+		return c.getToken(ctx, k)
+	})
+	get.Long = "Print a token for a cluster, as kubectl asks for it (client.authentication.k8s.io). It has the options of Azure's\n" +
+		"kubelogin that kubeconfigs of clusters have. Ways to sign in (--login, or AAD_LOGIN_METHOD):\n" +
 		"  azurecli    the credentials of `berth login`, of BERTH_ENDPOINT and its companions, or of the data folder\n" +
 		"  devicecode  a person, by a code that is entered in a browser; the sign-in is kept in the settings folder\n" +
 		"  spn         an application, by AAD_SERVICE_PRINCIPAL_CLIENT_ID and AAD_SERVICE_PRINCIPAL_CLIENT_SECRET\n" +
@@ -102,7 +104,8 @@ func (c *cli) tokenBy(ctx context.Context, k *kubelogin) (string, time.Time, err
 	}
 	cr := client.Credentials{Endpoint: strings.TrimRight(k.authority, "/"), TenantID: k.tenant, CAFile: os.Getenv("BERTH_CA_FILE")}
 	if err == nil && (cr.Endpoint == "" || cr.Endpoint == strings.TrimRight(own.Endpoint, "/")) {
-		cr.Endpoint, cr.TenantID, cr.CAFile = own.Endpoint, cmp.Or(cr.TenantID, own.TenantID), own.CAFile
+		cr.Endpoint, cr.TenantID = own.Endpoint, cmp.Or(cr.TenantID, own.TenantID)
+		cr.CAFile = own.CAFile
 	}
 	if cr.Endpoint == "" || cr.TenantID == "" {
 		return "", none, usage("name the Berth at which to sign in: --authority-host and --tenant-id")

@@ -46,10 +46,11 @@ func newAuthority(t *testing.T) *authority {
 	a := &authority{t: t, key: key}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /document", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(object{"issuer": issuer, "jwks_uri": a.URL + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"}})
+		_ = json.NewEncoder(w).Encode(object{"issuer": issuer, "jwks_uri": a.URL + "/keys"})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
+		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k", Algorithm: "ES256",
+			Use: "sig"}}})
 	})
 	mux.HandleFunc("POST /judge", func(w http.ResponseWriter, r *http.Request) {
 		a.asked.Add(1)
@@ -58,7 +59,8 @@ func newAuthority(t *testing.T) *authority {
 			http.Error(w, "no", http.StatusInternalServerError)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(object{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "status": object{"allowed": true}})
+		_ = json.NewEncoder(w).Encode(object{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+			"status": object{"allowed": true}})
 	})
 	a.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(a.Close)
