@@ -13,9 +13,10 @@ const (
 	TypeCompute       = "Microsoft.MachineLearningServices/workspaces/computes"
 	TypeCluster       = "Microsoft.ContainerService/managedClusters"
 	TypeNodePool      = "Microsoft.ContainerService/managedClusters/agentPools"
-	// TypeClusterNamespace is no resource: a namespace in a cluster, as the scope of a role assignment.
-	TypeClusterNamespace = "Microsoft.ContainerService/managedClusters/namespaces"
-	maxIDLength          = 2048
+	// These are no resources: a namespace in a cluster, as the scope of a role assignment.
+	TypeClusterNamespace   = TypeCluster + "/namespaces"
+	TypeConnectedNamespace = TypeConnected + "/namespaces"
+	maxIDLength            = 2048
 )
 
 // ID names one ARM resource: a resource group, a resource inside one, or one at the scope of the subscription, which has no

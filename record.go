@@ -100,9 +100,8 @@ func recordType(typ string) (string, bool) {
 
 // isPart reports whether what a type names is stored in another resource.
 func isPart(typ string) bool {
-	return slices.ContainsFunc([]string{TypeSubnet, TypeSecurityRule, TypeRoute, TypeNodePool, TypeClusterNamespace}, func(t string) bool {
-		return strings.EqualFold(t, typ)
-	})
+	parts := []string{TypeSubnet, TypeSecurityRule, TypeRoute, TypeNodePool, TypeClusterNamespace, TypeConnectedNamespace}
+	return slices.ContainsFunc(parts, func(t string) bool { return strings.EqualFold(t, typ) })
 }
 
 // Properties are the properties that were sent; never nil.

@@ -157,7 +157,7 @@ func (row *recordRow) encode(_ *Server, q *request, r *berth.Resource) wire.Obje
 // A namespace of a cluster need not be there yet: roles in it are given before it is made, as in Azure.
 func (s *Server) extends(q *request, id berth.ID) error {
 	of := id.Extended()
-	if of.Is(berth.TypeClusterNamespace) {
+	if of.Is(berth.TypeClusterNamespace) || of.Is(berth.TypeConnectedNamespace) {
 		of = of.Parent()
 	}
 	if err := s.exists(q, of); err != nil {

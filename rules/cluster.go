@@ -115,7 +115,7 @@ func clusterAccess(a berth.ClusterAccess, f ClusterFacts) (out []Violation) {
 		}
 	}
 	if a.NoLocal && !a.Entra {
-		out = append(out, warning("properties.disableLocalAccounts", "Nobody can sign in to this cluster: its local accounts are disabled, and "+
+		out = append(out, warning(profile+"managed", "Nobody can sign in to this cluster: its local accounts are disabled, and "+
 			"it does not take the callers of Berth either. Enable that (az aks update --enable-aad --enable-azure-rbac).")...)
 	}
 	return out

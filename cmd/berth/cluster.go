@@ -20,7 +20,7 @@ import (
 func (c *cli) clusterCommand() *cobra.Command {
 	return family("cluster", "Connected clusters: clusters that Berth did not create, reached by a kubeconfig", c.clusterConnect(),
 		c.clusterShow(), c.clusterList(), c.clusterCheck(berth.TypeConnected, "cluster"), c.clusterDisconnect(),
-		c.clusterRouter(), c.clusterCleanups())
+		c.clusterRouter(), c.clusterCleanups(), c.clusterBindings())
 }
 
 // connectOptions select the cluster to connect, from a kubeconfig.
