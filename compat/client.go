@@ -49,6 +49,13 @@ var clients = []client{
 		steps:   func(place) [][]string { return [][]string{{"go", "mod", "download"}} },
 		command: func(place) []string { return []string{"go", "test", "-count=1", "./..."} },
 	},
+	{
+		name: "kubelogin", title: "Azure kubelogin, with kubectl", pins: "go.mod", version: `Azure/kubelogin (v\S+)`,
+		steps: func(at place) [][]string {
+			return [][]string{{"go", "build", "-o", at.home + "/kubelogin", "github.com/Azure/kubelogin"}}
+		},
+		command: func(place) []string { return []string{"go", "test", "-count=1", "./..."} },
+	},
 }
 
 // python is a client that comes from PyPI, in a virtual environment of its own: their packages conflict. Of its many

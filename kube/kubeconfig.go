@@ -142,8 +142,8 @@ func (a *Kubeconfig) WithToken(token, namespace string) *Kubeconfig {
 const clientApplication = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 
 // SignIn is a kubeconfig for the same cluster without any credential, as AKS writes it for users who sign in with Microsoft Entra ID:
-// kubectl runs kubelogin, which takes the sign-in of az. For other ways (kubelogin convert-kubeconfig, AAD_LOGIN_METHOD) it is told the
-// authority, an https address without a slash at its end: it is none that Microsoft knows.
+// kubectl runs kubelogin, which takes the sign-in of az. For other ways (AAD_LOGIN_METHOD) it is told the authority, an https
+// address without a slash at its end: it is none that Microsoft knows.
 func (a *Kubeconfig) SignIn(authority, tenant string) *Kubeconfig {
 	return &Kubeconfig{cluster: a.cluster, namespace: a.namespace, user: &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
 		APIVersion: "client.authentication.k8s.io/v1beta1", Command: "kubelogin", InteractiveMode: clientcmdapi.IfAvailableExecInteractiveMode,
