@@ -264,6 +264,20 @@ type clusterView struct {
 	Warnings                                                                 []warningView
 	OwnedBy                                                                  string
 	Runs                                                                     string // what runs the nodes: real, simulated or empty
+	// SignIn is who signs in to a managed cluster: local, kubernetes (callers of Berth; the cluster's RBAC decides) or azure (their roles do).
+	SignIn  string
+	NoLocal bool // its local accounts do not sign in
+}
+
+// signInOf is SignIn.
+func signInOf(o client.Object) string {
+	switch profile, _ := at(o, "properties", "aadProfile").(client.Object); {
+	case profile["enableAzureRBAC"] == true:
+		return "azure"
+	case profile["managed"] == true:
+		return "kubernetes"
+	}
+	return "local"
 }
 
 func clusterOf(o client.Object) clusterView {
@@ -275,7 +289,8 @@ func clusterOf(o client.Object) clusterView {
 		Endpoint: p("kubernetesEndpoint"), OwnedBy: p("ownedBy"), Since: moment(o, "systemData", "lastModifiedAt"), Runs: p("nodes"),
 	}
 	c.Health, c.Conditions = healthOf(o), conditionsOf(at(o, "properties", "conditions"))
-	c.Warnings = warningsOf(o)
+	c.Warnings, c.SignIn = warningsOf(o), signInOf(o)
+	c.NoLocal = at(o, "properties", "disableLocalAccounts") == true
 	for _, p := range objects(at(o, "properties", "agentPoolProfiles")) {
 		c.Nodes += number(p, "count")
 		c.Size = text(p, "vmSize")
