@@ -138,7 +138,8 @@ func TestUsage(t *testing.T) {
 		"serve --dir d --api-port 1 more", "serve --dir d --api-port 1 --kubernetes-version 1.33",
 		"serve --dir d --api-port 1 --kubernetes-version 1.38",
 		"serve --dir d --api-port 1 --kubernetes-version 2.36", "serve --dir d --api-port 1 --kubernetes-version x",
-		"serve --dir d --api-port 1 --log-level 10",
+		"serve --dir d --api-port 1 --log-level 10", "serve --dir d --api-port 1 --local-accounts some",
+		"serve --dir d --api-port 1 --authentication-config relative.json", "serve --dir d --api-port 1 --authorization-config a/b",
 		"serve --dir d --api-port 1 --nonsense", "version now",
 	} {
 		cmd := exec.Command(binary(t), strings.Fields(args)...)

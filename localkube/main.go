@@ -40,9 +40,8 @@ const (
 	oldestMinor       = 34
 
 	usage = `usage: berth-kube serve --dir DIR --api-port N [--kubernetes-version 1.36] [--service-cidr RANGE] [--pod-cidr RANGE]
-                        [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM [--images DIR] [--egress none]]
-                        [--authentication-config FILE --authorization-config FILE] [--local-accounts none]
-                        [--exit-with-parent] [--log-level N]
+         [--dns-service-ip ADDRESS] [--service-account-issuer URL] [--nodes PROGRAM [--images DIR] [--egress none]]
+         [--authentication-config FILE] [--authorization-config FILE] [--local-accounts none] [--exit-with-parent] [--log-level N]
        berth-kube version`
 )
 
