@@ -36,14 +36,15 @@ var errStranger = errors.New("another host")
 type frontDoor struct {
 	net.Listener
 	names   []string
+	inner   func(name string) (address string, ok bool) // of a server name that is another's; nil when there is none
 	ready   chan net.Conn
 	closed  chan struct{}
 	closing sync.Once
 	crowd   crowd
 }
 
-func newFrontDoor(l net.Listener, names []string) *frontDoor {
-	d := &frontDoor{Listener: l, names: names, ready: make(chan net.Conn), closed: make(chan struct{})}
+func newFrontDoor(l net.Listener, names []string, inner func(string) (string, bool)) *frontDoor {
+	d := &frontDoor{Listener: l, names: names, inner: inner, ready: make(chan net.Conn), closed: make(chan struct{})}
 	go d.listen()
 	return d
 }
@@ -75,6 +76,9 @@ func (d *frontDoor) listen() {
 // let hands a connection on, once it speaks TLS.
 func (d *frontDoor) let(conn net.Conn) {
 	in, err := d.opened(conn)
+	if err == nil && d.inner != nil {
+		in, err = d.passed(in)
+	}
 	if err != nil {
 		_ = conn.Close()
 		return
@@ -118,6 +122,29 @@ func (d *frontDoor) opened(conn net.Conn) (net.Conn, error) {
 		return nil, err
 	}
 	return &begunConn{Conn: conn, begun: bytes.NewReader(rest)}, conn.SetDeadline(time.Time{})
+}
+
+var errPassed = errors.New("another server had it")
+
+// passed is a connection to this server. One with the name of another server it joins with that, until it ends.
+func (d *frontDoor) passed(conn net.Conn) (net.Conn, error) {
+	if err := conn.SetDeadline(time.Now().Add(doorPatience)); err != nil {
+		return nil, err
+	}
+	name, conn := serverName(conn)
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	address, is := d.inner(name)
+	if !is {
+		return conn, nil
+	}
+	to, err := net.DialTimeout("tcp", address, doorPatience)
+	if err != nil {
+		return nil, err
+	}
+	joined(conn, to)
+	return nil, errPassed
 }
 
 // Accept implements net.Listener.

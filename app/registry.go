@@ -149,8 +149,7 @@ func (s *server) byRole(next http.Handler) http.Handler {
 	})
 }
 
-// stall is how long a client that pushes or pulls may send and take nothing. It replaces the limits for whole requests: a layer may have
-// gigabytes.
+// stall is how long a client that pushes may send nothing. It replaces the limit for whole requests: a layer may have gigabytes.
 const stall = time.Minute
 
 // patient lets requests take as long as something moves.
@@ -159,8 +158,7 @@ func patient(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		_ = control.SetReadDeadline(time.Time{}) // that of the whole request; without a connection there is none
 		r.Body = patientBody{r.Body, control}
-		next.ServeHTTP(patientAnswer{w, control}, r)
-		_ = control.SetWriteDeadline(time.Time{}) // the next request begins anew
+		next.ServeHTTP(w, r) // see bounded for answers
 	})
 }
 
@@ -176,14 +174,4 @@ func (p patientBody) Read(data []byte) (int, error) {
 		_ = p.control.SetReadDeadline(time.Time{}) // what follows does not read
 	}
 	return n, err
-}
-
-type patientAnswer struct {
-	http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (p patientAnswer) Write(data []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(stall))
-	return p.ResponseWriter.Write(data)
 }

@@ -49,6 +49,7 @@ const (
 type Info struct {
 	Endpoint, DataDir, CredentialsFile, CAFile string
 	DebugAddress                               string // empty when off
+	Reach                                      string // from where clients reach it, in words
 }
 
 // Serve runs a server until ctx is done, then stops it: requests end, the engine hands back its work, clusters stop.
@@ -62,7 +63,13 @@ func Serve(ctx context.Context, c Config, logTo io.Writer, ready func(Info)) err
 	if err := s.start(ctx); err != nil {
 		return errors.Join(err, s.stop())
 	}
-	s.log.Info("berth is ready", "endpoint", s.info.Endpoint, "dataDir", s.info.DataDir)
+	where, warning := c.reach()
+	s.info.Reach = where
+	s.log.Info("berth is ready", "endpoint", s.info.Endpoint, "listen", s.listener.Addr().String(), "reachedFrom", where,
+		"dataDir", s.info.DataDir)
+	if warning != "" {
+		s.log.Warn(warning)
+	}
 	if ready != nil {
 		ready(s.info)
 	}
@@ -267,6 +274,7 @@ func (s *server) openClusters(id string, authority *identity.Authority) error {
 	}
 	guard, err := s.guard()
 	s.clusters = clusters.New(clusters.Options{Store: s.store, Provider: s.provider, Clock: s.clock, ServerID: id, Guard: guard,
+		Front: s.config.front(),
 		Counts: func(ctx context.Context, conn *kube.Conn) (map[string][]byte, error) {
 			return s.serving.Counts(ctx, conn)
 		}})
@@ -331,30 +339,13 @@ func (s *server) certificate() (certificates, error) {
 	return ca.GetCertificate(s.config.names(), s.clock)
 }
 
-func (s *server) serveHTTPS(certificate certificates, handler http.Handler) error {
-	web := &http.Server{
-		Handler:           bounded(handler, unreadFor),
-		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12},
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // handshakes that strangers break off
-	}
-	go func() {
-		if err := web.ServeTLS(newFrontDoor(s.listener, s.config.names()), "", ""); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- err
-		}
-	}()
-	s.onStop(func() error { return s.shutdown(web) })
-	return nil
-}
-
 // others are what is not ARM and has a handler of its own.
 type others struct{ metrics, callers, pages, people http.Handler }
 
 // handler serves what is not ARM beside it. There is no http.ServeMux: it answers doubled slashes with a redirect, and
 // clients' PUTs die of it.
 func (s *server) handler(arm http.Handler, others others) http.Handler {
-	extensions := azext.Handler(s.info.Endpoint)
+	extensions, inference := azext.Handler(s.info.Endpoint), s.inference()
 	toPages := http.RedirectHandler(studio.Path, http.StatusFound)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -363,6 +354,8 @@ func (s *server) handler(arm http.Handler, others others) http.Handler {
 			others.metrics.ServeHTTP(w, r)
 		case reads && r.URL.Path == "/" && strings.Contains(r.Header.Get("Accept"), "text/html"): // a browser
 			toPages.ServeHTTP(w, r)
+		case strings.HasPrefix(r.URL.Path, clusters.InferencePath):
+			inference.ServeHTTP(w, r)
 		case reads && strings.HasPrefix(r.URL.Path, azext.Path):
 			extensions.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, graph.Path):

@@ -171,6 +171,9 @@ func clusterUser(s *Server, q *request, r *berth.Resource) (*response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config, err = s.Clusters.ForUsers(r, config); err != nil {
+		return nil, err
+	}
 	return secretAnswer(wire.Kubeconfigs("clusterUser", config)), nil
 }
 

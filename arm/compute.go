@@ -274,7 +274,8 @@ func computeKeys(s *Server, q *request, r *berth.Resource) (*response, error) {
 }
 
 func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte, error) {
-	if r, err := s.Store.Get(q.Context(), cluster); err == nil {
+	r, err := s.Store.Get(q.Context(), cluster)
+	if err == nil {
 		if r.Body.(*berth.Cluster).Spec.Connected {
 			return nil, notKept(cluster)
 		}
@@ -286,5 +287,8 @@ func (s *Server) kubeconfig(q *request, cluster berth.ID, which string) ([]byte,
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, berth.Errorf(berth.CodeConflict, "The cluster '%s' has no credentials yet. Wait until it is Succeeded.", cluster.Name())
 	}
-	return config, err
+	if err != nil || r == nil {
+		return config, err
+	}
+	return s.Clusters.ForUsers(r, config)
 }

@@ -25,6 +25,9 @@ type Options struct {
 	Timeout  time.Duration // of one request to a cluster; kube's default when zero
 	// Counts are what the routers of a cluster have counted, in the text format of Prometheus, by their names.
 	Counts func(context.Context, *kube.Conn) (map[string][]byte, error)
+	// Front is the https address by which clients elsewhere reach the server and, through it, the clusters on this machine; empty when
+	// clients are on this machine too.
+	Front string
 }
 
 // Clusters reaches every cluster that the store knows: those of the provider with the administrator's credential, connected

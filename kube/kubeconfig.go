@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -165,6 +166,25 @@ func (a *Kubeconfig) YAML(n Names) ([]byte, error) {
 	config.AuthInfos[n.User] = a.user
 	config.Contexts[n.Context] = &clientcmdapi.Context{Cluster: n.Cluster, AuthInfo: n.User, Namespace: a.namespace}
 	config.CurrentContext = n.Context
+	return clientcmd.Write(*config)
+}
+
+// Through is a kubeconfig of a cluster on this machine for clients elsewhere: they come to server, an https address, and say by the name
+// of the TLS server which cluster they want. A kubeconfig of a cluster that is elsewhere stays as it is.
+func Through(kubeconfig []byte, server, name string) ([]byte, error) {
+	config, err := clientcmd.Load(kubeconfig)
+	if err != nil {
+		return nil, errors.New("the cluster's kubeconfig cannot be read") // the parser's own words may quote secrets
+	}
+	for _, c := range config.Clusters {
+		u, err := url.Parse(c.Server)
+		if err != nil {
+			return nil, err
+		}
+		if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
+			c.Server, c.TLSServerName = server, name
+		}
+	}
 	return clientcmd.Write(*config)
 }
 

@@ -56,6 +56,7 @@ type settings struct {
 	images         string // folder of images (OCI layout) that every real node gets; empty: none
 	authentication string // file of the kind AuthenticationConfiguration; empty: none but certificates and tokens of this cluster
 	authorization  string // file of the kind AuthorizationConfiguration; empty: Node and RBAC
+	host           string // further name in the API server's certificate; empty: none
 	noLocal        bool   // the administrator's certificate and token do not sign in
 	egress         string // "none": pods on real nodes have no way to the outside
 	exitWithParent bool
@@ -132,6 +133,7 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&s.images, "images", "", "folder of images (OCI layout) that every real node gets")
 	fs.StringVar(&s.authentication, "authentication-config", "", "file of the API server (AuthenticationConfiguration)")
 	fs.StringVar(&s.authorization, "authorization-config", "", "file of the API server (AuthorizationConfiguration) in place of Node,RBAC")
+	fs.StringVar(&s.host, "host", "", "name by which clients reach the Kubernetes API from elsewhere, for its certificate")
 	local := fs.String("local-accounts", "all", "none: certificates and tokens that users have of this cluster do not sign in")
 	fs.BoolVar(&s.exitWithParent, "exit-with-parent", false, "stop when the starting process ends")
 	fs.IntVar(&s.logLevel, "log-level", 0, "verbosity of the log on standard error: 0 errors only, 1 to 9 more")

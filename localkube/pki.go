@@ -88,6 +88,9 @@ func loadOrMakePKI(s settings) (*pki, error) {
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IP(s.network.api().AsSlice())},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+	if s.host != "" {
+		server.DNSNames = append(server.DNSNames, s.host)
+	}
 	if err := p.leaf("apiserver", server); err != nil {
 		return nil, err
 	}

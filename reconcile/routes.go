@@ -74,7 +74,7 @@ func (s *scope) trafficLeads(ctx context.Context) error {
 
 // addressed sets the addresses of a service or an endpoint. A deployment has those of its endpoint.
 func (s *scope) addressed(a serving.Address, compute *berth.Resource) {
-	at := baseURL(a, compute.Body.(*berth.Compute))
+	at := s.baseURL(a, compute.Body.(*berth.Compute))
 	name := routeName(s.id())
 	switch body := s.claim.Resource.Body.(type) {
 	case *berth.Service:
@@ -92,10 +92,14 @@ func routeName(id berth.ID) route.Name {
 	return route.Name{Kind: route.Service, Name: id.Name()}
 }
 
-// baseURL is where clients call the router: by the name of the certificate when there is one, else by its address.
-func baseURL(a serving.Address, c *berth.Compute) string {
+// baseURL is where clients call the router: by the name of the certificate when there is one, else through the server when they may be
+// elsewhere, else by its address.
+func (s *scope) baseURL(a serving.Address, c *berth.Compute) string {
 	at := url.URL{Scheme: "http", Host: a.Host}
 	port, usual := a.HTTP, 80
+	if front := s.Clusters.RouterURL(c.Status.ClusterFQDN, a.Host); front != "" && a.HTTPS == 0 {
+		return front
+	}
 	if ssl := c.Spec.SSL; a.HTTPS != 0 && ssl != nil {
 		at.Scheme, at.Host = "https", cmp.Or(ssl.CNAME, a.Host)
 		port, usual = a.HTTPS, 443

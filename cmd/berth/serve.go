@@ -21,9 +21,9 @@ func (*cli) serveCommand() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			return app.Serve(cmd.Context(), config, cmd.ErrOrStderr(), func(i app.Info) {
-				_, _ = fmt.Fprintf(out, "Berth is ready at %s\n  data folder  %s\n  credentials  %s\n  first step   berth group "+
+				_, _ = fmt.Fprintf(out, "Berth is ready at %s\n  reached from %s\n  data folder  %s\n  credentials  %s\n  first step   berth group "+
 					"create -n demo -l westeurope%s\nStop it with Ctrl-C; its clusters stop too, and come back at the next start.\n",
-					i.Endpoint, i.DataDir, i.CredentialsFile, dataDirHint(i.DataDir))
+					i.Endpoint, i.Reach, i.DataDir, i.CredentialsFile, dataDirHint(i.DataDir))
 			})
 		},
 	}

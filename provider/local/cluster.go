@@ -159,7 +159,7 @@ func (c *cluster) base() (berth.ClusterFacts, record) {
 	return berth.ClusterFacts{
 		Exists: true, Simulated: !r.Real, SimulatedBecause: r.SimulatedBecause, Unlimited: r.Unlimited,
 		Endpoint: fmt.Sprintf("https://127.0.0.1:%d", r.Port),
-		FQDN:     fmt.Sprintf("%s-%s.berth.internal", r.Spec.DNSPrefix, c.name[len(c.name)-8:]), Version: r.Spec.Version,
+		FQDN:     r.host(), Version: r.Spec.Version,
 	}, r
 }
 

@@ -170,6 +170,18 @@ func (p *Provider) find(id berth.ID) *cluster {
 	return p.clusters[folder(id)]
 }
 
+// Named is the cluster with a name as ClusterFacts.FQDN, and the loopback address of its API; false when this provider has none.
+func (p *Provider) Named(host string) (id berth.ID, api string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.clusters {
+		if f, r := c.base(); strings.EqualFold(f.FQDN, host) && !r.Removing {
+			return c.id, strings.TrimPrefix(f.Endpoint, "https://"), true
+		}
+	}
+	return berth.ID{}, "", false
+}
+
 // Observe implements berth.Provider.
 func (p *Provider) Observe(ctx context.Context, id berth.ID) (berth.ClusterFacts, error) {
 	c := p.find(id)

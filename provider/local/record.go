@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"berth.dev/berth"
 	"berth.dev/berth/catalog"
@@ -29,6 +30,7 @@ type record struct {
 // which is what those clusters were created with.
 type options struct {
 	version, issuer string
+	host            string // name by which clients reach the API server from elsewhere
 	real            bool
 	entra, noLocal  bool // of berth.ClusterAccess
 	ranges          berth.ClusterNetwork
@@ -37,13 +39,23 @@ type options struct {
 func (r record) options() (options, error) {
 	ranges, err := kube.Ranges(r.Spec.Network)
 	access := r.Spec.Access()
-	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, real: r.Real, entra: access.Entra,
+	return options{version: catalog.Minor(r.Spec.Version), issuer: r.Spec.IssuerURL, host: r.host(), real: r.Real, entra: access.Entra,
 		noLocal: access.NoLocal, ranges: ranges}, err
 }
 
+// host is the cluster's name (FQDN) in lower case. No resolver knows it unless an operator tells it: clients send it as the TLS server
+// name, by which the server's front door finds the cluster.
+func (r record) host() string {
+	name := folder(r.ID)
+	return strings.ToLower(fmt.Sprintf("%s-%s%s", r.Spec.DNSPrefix, name[len(name)-8:], HostSuffix))
+}
+
+// HostSuffix is what the names of all local clusters end with.
+const HostSuffix = ".berth.internal"
+
 func (o options) args() []string {
 	args := []string{"--kubernetes-version", o.version, "--service-cidr", o.ranges.ServiceCIDR, "--pod-cidr", o.ranges.PodCIDR,
-		"--dns-service-ip", o.ranges.DNSServiceIP}
+		"--dns-service-ip", o.ranges.DNSServiceIP, "--host", o.host}
 	if o.issuer != "" {
 		args = append(args, "--service-account-issuer", o.issuer)
 	}
