@@ -33,6 +33,8 @@ var floors = map[string][]string{
 	"blob": {"disk"},
 	// The protocol that storage libraries speak.
 	"blob/azure": {"blob"},
+	// Spans to a collector: OpenTelemetry only.
+	"spans": {},
 	// Secrets at rest.
 	"seal": {"disk"},
 	// Pure: no store, no clock, no network.
@@ -71,20 +73,20 @@ var floors = map[string][]string{
 	// People in a browser, and the way to outside providers.
 	"signin": {"identity", "korean"},
 	// Callers, as Microsoft Graph shows them.
-	"graph": {"access", "identity", "korean"},
+	"graph": {"access", "identity", "korean", "store"},
 	// Never reconcile: they meet in the store.
 	"arm": {"access", "clusters", "models", "wire", "store", "rules", "catalog", "identity", "template", "korean"},
 	// Never arm, never a provider by name.
 	"reconcile": {"blob", "models", "serving", "router/route", "clusters", "store", "rules", "catalog", "kube", "template"},
 	// The only place that wires.
 	"app": {"access", "models", "serving", "blob", "blob/azure", "rules", "disk", "catalog", "clusters", "kube", "arm", "graph", "seal",
-		"reconcile", "store", "identity", "provider/local", "azext", "studio", "baseimage", "images", "signin"},
+		"reconcile", "store", "identity", "provider/local", "azext", "studio", "baseimage", "images", "signin", "spans"},
 	// A true server for tests.
 	"app/apptest": {"app", "korean"},
 	// Pages.
 	"studio": {"client", "catalog", "korean"},
 	// Flags, then the router.
-	"cmd/berth-fe": {"router", "router/route", "router/watch", "bundle"},
+	"cmd/berth-fe": {"router", "router/route", "router/watch", "bundle", "spans"},
 	// Flags, then app or client.
 	"cmd/berth": {"app", "client", "korean"},
 	// Starts programs and nothing else.
@@ -116,7 +118,7 @@ var homes = map[string][]string{
 	"github.com/klauspost/compress":   {"baseimage"},
 	"github.com/ulikunitz/xz":         {"baseimage"},
 	"pault.ag/go/debian":              {"baseimage"},
-	"go.opentelemetry.io/otel":        {"router", "cmd/berth-fe"},
+	"go.opentelemetry.io/otel":        {"router", "spans"},
 }
 
 type goPackage struct {

@@ -42,6 +42,7 @@ type Operation struct {
 	StartedAt  time.Time
 	EndedAt    time.Time // zero while under way
 	Caller     string
+	Origin     Origin // who requested it; of one that an older Berth accepted, empty
 	// Unreadable is true when the stored record cannot be read: State is Failed, and Err is the reason.
 	Unreadable bool
 }

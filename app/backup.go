@@ -41,8 +41,12 @@ func usesPostgres(dir string) bool {
 }
 
 // Backup writes the database of a data folder and its key files into one new archive, readable by its owner only. A server may
-// work with the folder meanwhile. The archive is verified before it gets its name.
-func Backup(ctx context.Context, dataDir, file string) (err error) {
+// work with the folder meanwhile, and goes before. The archive is verified before it gets its name.
+func Backup(ctx context.Context, dataDir, file string) error {
+	return politely(func() error { return backup(ctx, dataDir, file) })
+}
+
+func backup(ctx context.Context, dataDir, file string) (err error) {
 	if _, err := os.Stat(file); err == nil {
 		return fmt.Errorf("%s exists already; choose another name for the backup", file)
 	}
@@ -129,14 +133,14 @@ func pack(dir, to string) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	w := tar.NewWriter(f)
 	for _, name := range append([]string{database}, keyFiles...) {
-		if err := packOne(w, filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := packOne(w, filepath.Join(dir, name), f.Sync); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return errors.Join(w.Close(), f.Sync())
 }
 
-func packOne(w *tar.Writer, path string) (err error) {
+func packOne(w *tar.Writer, path string, through func() error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -150,9 +154,20 @@ func packOne(w *tar.Writer, path string) (err error) {
 	if err := w.WriteHeader(head); err != nil {
 		return err
 	}
-	_, err = io.Copy(w, f)
+	for err == nil {
+		// Written through bit by bit: the commits of a server on the same disk would all wait for one great flush.
+		if _, err = io.CopyN(w, f, writtenThrough); err == nil {
+			err = through()
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
 	return err
 }
+
+// writtenThrough is how many bytes of a backup are written before the disk must have them.
+const writtenThrough = 1 << 20
 
 // unpack reads an archive that Backup has written into an empty folder, and writes it through to the disk.
 func unpack(file, to string) (err error) {

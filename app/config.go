@@ -29,6 +29,7 @@ type Config struct {
 	TemplateHosts []string `json:"templateHosts"`      // hosts from which templates may be fetched through a link
 	ControlPlane  []string `json:"controlPlaneRanges"` // location=range: ranges that clusters with authorized IP ranges must accept
 	ClusterRanges []string `json:"clusterRanges"`      // loopback and link-local ranges that connected clusters may be in
+	ActivityDays  string   `json:"activityDays"`       // how long the activity log is kept
 	HealthEvery   string   `json:"healthInterval"`     // interval between the checks of a cluster, such as 30s
 	DebugListen   string   `json:"debugListen"`        // loopback host:port for /metrics and /debug/; "off" for none
 	KubeBinary    string   `json:"kubeBinary"`         // berth-kube; when empty, the one beside berth or in PATH
@@ -72,7 +73,7 @@ func (c *Config) nodes() string {
 // DefaultConfig has the values that apply when a setting is left out.
 func DefaultConfig() Config {
 	return Config{
-		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", DebugListen: "127.0.0.1:8444",
+		DataDir: defaultDataDir(), Listen: "127.0.0.1:8443", HealthEvery: "30s", ActivityDays: "90", DebugListen: "127.0.0.1:8444",
 		LogFormat: "text", LogLevel: "info", CloudName: identity.CloudName, Nodes: nodesAuto, Egress: egressAny,
 		Python: pythonNearest, FilesMax: "80%",
 	}
@@ -151,6 +152,7 @@ var settings = []setting{
 		list: func(c *Config) *[]string { return &c.ClusterRanges },
 	},
 	{flag: "health-interval", usage: "interval between the checks of a cluster", text: func(c *Config) *string { return &c.HealthEvery }},
+	{flag: "activity-days", usage: "days for which the activity log is kept", text: func(c *Config) *string { return &c.ActivityDays }},
 	{
 		flag: "debug-listen", usage: "loopback host:port for /metrics and /debug/, or 'off'",
 		text: func(c *Config) *string { return &c.DebugListen },

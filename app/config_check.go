@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,6 +85,9 @@ func (c *Config) checkValues() error {
 	if d, err := time.ParseDuration(c.HealthEvery); err != nil || d < time.Second {
 		return fmt.Errorf("--health-interval %q is not a time of at least a second, such as 30s or 2m", c.HealthEvery)
 	}
+	if n, err := strconv.Atoi(c.ActivityDays); err != nil || n < 1 || n > maxActivityDays {
+		return fmt.Errorf("--activity-days %q is not a number of days from 1 to %d", c.ActivityDays, maxActivityDays)
+	}
 	_, err := c.level()
 	return err
 }
@@ -106,6 +110,13 @@ func (c *Config) checkWords() error {
 		return fmt.Errorf("--cloud-name must be %s or %s, not %q", identity.CloudName, identity.PublicCloudName, c.CloudName)
 	}
 	return nil
+}
+
+const maxActivityDays = 3650
+
+func (c *Config) keepActivity() time.Duration {
+	n, _ := strconv.Atoi(c.ActivityDays) // checked
+	return time.Duration(n) * 24 * time.Hour
 }
 
 func (c *Config) healthInterval() time.Duration {

@@ -17,6 +17,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/arm"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/spans"
 	"berth.dev/berth/store"
 )
 
@@ -84,13 +85,14 @@ const metricsAction = "Microsoft.MachineLearningServices/workspaces/computes/rea
 
 func (m *metrics) panicked(resourceType string) { m.panics.WithLabelValues(resourceType).Inc() }
 
-func (m *metrics) observe(o arm.Observation) {
+func (m *metrics) observe(ctx context.Context, o arm.Observation) {
 	method := o.Method
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodPost, http.MethodDelete:
 	default:
 		method = "other" // strangers may send anything; labels must stay few
 	}
+	spans.Answered(ctx, method, o.Kind, o.Status)
 	m.requests.WithLabelValues(method, o.Kind, strconv.Itoa(o.Status)).Observe(o.Took.Seconds())
 }
 

@@ -20,7 +20,7 @@ func (s *server) openStore(ctx context.Context) error {
 	if s.box, err = seal.LoadOrMake(s.config.DataDir); err != nil {
 		return err
 	}
-	options := store.Options{Clock: s.clock, Sealer: s.box, Log: s.log, Explain: rules.Explain}
+	options := store.Options{Clock: s.clock, Sealer: s.box, Log: s.log, Explain: rules.Explain, Spans: s.spans}
 	if s.store, err = s.openDatabase(ctx, options); err != nil {
 		return err
 	}

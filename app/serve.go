@@ -2,6 +2,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/jonboulle/clockwork"
 
+	"berth.dev/berth"
 	"berth.dev/berth/access"
 	"berth.dev/berth/arm"
 	"berth.dev/berth/azext"
@@ -117,6 +119,8 @@ type server struct {
 	images      *images.Store
 	serving     *serving.Serving
 	scoring     *identity.ScoringKeys
+	spans       berth.Spans
+	traced      func(http.Handler) http.Handler // makes a span of each request
 	stops       []func() error
 	failed      chan error
 }
@@ -142,7 +146,7 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.info.Endpoint = s.config.endpoint(s.listener.Addr())
-	if err := s.openStore(ctx); err != nil {
+	if err := cmp.Or(s.openSpans(ctx), s.openStore(ctx)); err != nil {
 		return err
 	}
 	certificate, err := s.certificate()
@@ -161,16 +165,17 @@ func (s *server) start(ctx context.Context) error {
 	if err := errors.Join(s.openFiles(ctx), s.openRegistry(ctx), s.openClusters(credentials.TenantID, authority)); err != nil {
 		return err
 	}
-	handler := arm.New(arm.Options{
+	resourceManager := arm.New(arm.Options{
 		Store: s.store, Clusters: s.clusters, Authority: authority, Access: s.access, Log: s.log, Clock: s.clock,
 		Subscription: credentials.SubscriptionID, Endpoint: s.info.Endpoint, Hosts: s.hostsWithPort(), ControlPlane: ranges,
 		Models:    s.models(credentials.SubscriptionID),
 		CloudName: s.config.CloudName, TemplateHosts: s.config.TemplateHosts, Links: &http.Client{CheckRedirect: stay},
 		EndingWait: time.Minute, Observe: s.metrics.observe, Ready: s.store.Ping,
 	})
-	if err := s.startEngine(ctx, resources{handler}); err != nil {
+	if err := s.startEngine(ctx, resources{resourceManager}); err != nil {
 		return err
 	}
+	handler := s.traced(resourceManager)
 	s.collectFiles(ctx)
 	if err := s.serveDebug(); err != nil {
 		return err
@@ -188,7 +193,7 @@ func (s *server) start(ctx context.Context) error {
 func (s *server) graph(a *identity.Authority) http.Handler {
 	return graph.New(graph.Options{
 		Authority: a, Directory: s.directory, People: s.people, Access: s.access, Keys: s.keys, Endpoint: s.info.Endpoint, Log: s.log,
-		RotateSecretKey: s.rotateSecretKey,
+		RotateSecretKey: s.rotateSecretKey, Activity: s.store.Log,
 	})
 }
 
@@ -295,7 +300,8 @@ func (s *server) startEngine(ctx context.Context, through reconcile.Resources) e
 		Store: s.store, Provider: s.provider, Clusters: s.clusters, Serving: s.serving, Files: s.files, TokenKeys: s.scoring.Public(),
 		Images: s.pushedImages(),
 		Clock:  s.clock, Log: s.log, ServerID: s.clusters.ServerID,
-		Resources: through, CheckEvery: s.config.healthInterval(), Panicked: s.metrics.panicked,
+		Resources: through, CheckEvery: s.config.healthInterval(), KeepActivity: s.config.keepActivity(),
+		Spans: s.spans, Panicked: s.metrics.panicked,
 	})
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
@@ -361,7 +367,7 @@ func (s *server) handler(arm http.Handler, others others) http.Handler {
 		case strings.HasPrefix(r.URL.Path, graph.Path):
 			others.callers.ServeHTTP(w, r)
 		case r.URL.Path == studio.Path || strings.HasPrefix(r.URL.Path, studio.Path+"/"):
-			others.pages.ServeHTTP(w, r)
+			others.pages.ServeHTTP(w, visited(r))
 		case signin.Handles(r.URL.Path):
 			others.people.ServeHTTP(w, r)
 		default:

@@ -42,6 +42,13 @@ func (s *server) openStudio(authority *identity.Authority, people ways, arm http
 	return pages, err
 }
 
+// visitor is the key of the address of the browser in the context of a request for a page: what the page requests comes from there.
+type visitor struct{}
+
+func visited(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), visitor{}, r.RemoteAddr))
+}
+
 // direct hands requests to a handler in the same process.
 type direct struct{ to http.Handler }
 
@@ -52,6 +59,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
+	in.RemoteAddr, _ = r.Context().Value(visitor{}).(string)
 	if in.RemoteAddr == "" {
 		in.RemoteAddr = "127.0.0.1:0"
 	}

@@ -22,7 +22,7 @@ var ofAnyRole = []string{
 	"Microsoft.ContainerService/locations/kubernetesVersions/read", "Microsoft.Compute/locations/vmSizes/read",
 	"Microsoft.Features/features/read", "Microsoft.Features/providers/features/read", berth.TypeRoleDefinition + "/read",
 	permissionsRow.right, "Microsoft.Storage/checkNameAvailability/read", "Microsoft.KeyVault/checkNameAvailability/read",
-	"Microsoft.ContainerRegistry/checkNameAvailability/read",
+	"Microsoft.ContainerRegistry/checkNameAvailability/read", readActivity,
 }
 
 // authorize decides whether the caller may do what it requests, before anything is read but the roles. A list of which the caller may
@@ -36,6 +36,7 @@ func (s *Server) authorize(q *request, right, scope string, list bool) (err erro
 	}
 	who := q.caller.ObjectID
 	q.right = right
+	q.begin(right, scope)
 	switch {
 	case scope == "/", q.policy.May(who, right, scope): // what is outside of the subscription is for everybody
 		q.partly = scope == "/" || strings.HasSuffix(right, "/resources/read") // a list of many types, each with a right of its own

@@ -61,22 +61,29 @@ func faultStatus(e *berth.Error) int {
 	return statusOf(e.Code)
 }
 
-// fail is the one place that writes an error. Any error but a *berth.Error becomes a 500 with an id that is also in the log.
-func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
+// told is an error as it is answered. Any error but a *berth.Error becomes a 500 with an id that is also in the log.
+func (s *Server) told(q *request, err error) *berth.Error {
 	e, isOurs := errors.AsType[*berth.Error](err)
 	switch {
-	case isOurs && e.Code != berth.CodeInternal:
+	case isOurs && (e.Code != berth.CodeInternal || q.unexpected == e):
+		return e
 	case errors.Is(err, store.ErrMoved):
-		e = berth.Errorf(berth.CodePreconditionFailed,
+		return berth.Errorf(berth.CodePreconditionFailed,
 			"Another request has changed the resource in the meantime. Read it again and repeat the request.")
-	case errors.Is(err, context.Canceled) && q.Context().Err() != nil:
+	}
+	mark := shortID()
+	s.Log.Error("unexpected error", "id", mark, "request", q.id, "method", q.Method, "path", q.URL.Path, "error", err)
+	q.unexpected = berth.Errorf(berth.CodeInternal, "Berth met an unexpected error. The server's log has the reason under the id %s.", mark)
+	return q.unexpected
+}
+
+// fail is the one place that writes an error.
+func (s *Server) fail(w http.ResponseWriter, q *request, err error) {
+	if errors.Is(err, context.Canceled) && q.Context().Err() != nil {
 		q.answered = 499 // the client has disconnected
 		return
-	default:
-		mark := shortID()
-		s.Log.Error("unexpected error", "id", mark, "request", q.id, "method", q.Method, "path", q.URL.Path, "error", err)
-		e = berth.Errorf(berth.CodeInternal, "Berth met an unexpected error. The server's log has the reason under the id %s.", mark)
 	}
+	e := s.told(q, err)
 	res := &response{status: statusOf(e.Code), header: map[string]string{}, body: map[string]any{"error": e}}
 	switch res.status {
 	case http.StatusUnauthorized:

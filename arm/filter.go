@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"berth.dev/berth"
 	"berth.dev/berth/store"
@@ -73,4 +74,51 @@ func top(q *request) (int, error) {
 		return 0, berth.Errorf(berth.CodeInvalidRequest, "$top is %q; it must be a whole number from 1 to %d.", text, store.MaxPage)
 	}
 	return n, nil
+}
+
+// activityTerm is one comparison of the filter of the activity log.
+var activityTerm = regexp.MustCompile(`(?i)^(?:(eventTimestamp)\s+(ge|le)\s+'?([0-9][0-9T:.Z+-]*)'?` +
+	`|(correlationId|resourceGroupName|resourceId|resourceUri|resourceProvider|caller|status)\s+eq\s+'((?:[^']|'')*)')(?:\s+and\s+|\s*$)`)
+
+// activityFilter reads the filter of the activity log. Azure requires the time from which it is read, and so does Berth.
+func activityFilter(text string) (f store.ActivityQuery, err error) {
+	for rest := strings.TrimSpace(text); rest != ""; {
+		m := activityTerm.FindStringSubmatch(rest)
+		if m == nil {
+			return f, berth.Errorf(berth.CodeInvalidFilter, "The $filter of the activity log cannot be read from %.200q on. Compare "+
+				"eventTimestamp by ge and le with a time, and correlationId, resourceGroupName, resourceId, resourceUri, resourceProvider, "+
+				"caller or status by eq with a value in single quotes, and join the comparisons by and.", rest)
+		}
+		rest = rest[len(m[0]):]
+		if m[1] == "" {
+			*map[string]*string{"correlationid": &f.Correlation, "resourcegroupname": &f.Group, "resourceid": &f.Resource,
+				"resourceuri": &f.Resource, "resourceprovider": &f.Provider, "caller": &f.Caller, "status": &f.Status,
+			}[strings.ToLower(m[4])] = unquote(m[5])
+			continue
+		}
+		at, err := activityTime(m[3])
+		if err != nil {
+			return f, err
+		}
+		if strings.EqualFold(m[2], "ge") {
+			f.From = at
+		} else {
+			f.To = at
+		}
+	}
+	if f.From.IsZero() {
+		return f, berth.Errorf(berth.CodeInvalidFilter, "The $filter of the activity log lacks the time from which to read. Begin it with "+
+			"\"eventTimestamp ge 2026-11-01T00:00:00Z\".")
+	}
+	return f, nil
+}
+
+// activityTime reads a time; without a zone it is UTC, as az writes it.
+func activityTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, berth.Errorf(berth.CodeInvalidFilter, "'%.60s' is not a time. Write it as 2026-11-01T00:00:00Z.", text)
 }

@@ -12,6 +12,7 @@ import (
 	"berth.dev/berth"
 	"berth.dev/berth/access"
 	"berth.dev/berth/identity"
+	"berth.dev/berth/store"
 )
 
 // request is one request, parsed once.
@@ -33,6 +34,10 @@ type request struct {
 	policy  *access.Policy // once the request is authorized
 	right   string         // what it was authorized for
 	partly  bool           // lists show what the caller may read, and not all
+	// correlation is x-ms-correlation-request-id; of a request from inside it is that of the operation.
+	correlation string
+	unexpected  *berth.Error   // what the caller is told of an error that the log has
+	logs        *store.Request // what the activity log has of it; nil for what only reads
 }
 
 // params are the parameters in the query. They are read once.

@@ -50,9 +50,10 @@ type Options struct {
 	// Models answers what version 1 of the SDK asks about models and services; nil on a server without files.
 	Models     *models.Server
 	Links      *http.Client
-	EndingWait time.Duration               // how long a PUT waits for a deletion that is in its way; see put
-	Observe    func(o Observation)         // called after each request: for metrics; may be nil
-	Ready      func(context.Context) error // the reason why the server is not ready; nil when it is
+	EndingWait time.Duration // how long a PUT waits for a deletion that is in its way; see put
+	// Observe is called after each request, with its context: for metrics and traces; may be nil.
+	Observe func(ctx context.Context, o Observation)
+	Ready   func(context.Context) error // the reason why the server is not ready; nil when it is
 }
 
 // Observation is one answered request.
@@ -98,15 +99,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := uuid.NewString()
 	w.Header().Set("x-ms-request-id", id)
-	correlate(w.Header(), r, id)
-	q := &request{Request: r, id: id, base: s.base(r), kindName: "unknown"}
+	q := &request{Request: r, id: id, base: s.base(r), kindName: "unknown", correlation: correlate(w.Header(), r, id)}
 	defer func() {
 		if p := recover(); p != nil {
 			s.Log.Error("a handler panicked", "request", id, "panic", p, "stack", string(debug.Stack()))
 			s.fail(w, q, berth.Errorf(berth.CodeInternal, "unexpected"))
 		}
 		if s.Observe != nil {
-			s.Observe(Observation{Method: r.Method, Kind: q.kindName, Status: q.answered, Took: time.Since(start)})
+			s.Observe(q.Context(), Observation{Method: r.Method, Kind: q.kindName, Status: q.answered, Took: time.Since(start)})
 		}
 		s.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", q.answered, "request", id, "took", time.Since(start))
 	}()
@@ -201,8 +201,8 @@ func cleanPath(p string) string {
 	return p
 }
 
-// correlate returns the ids by which clients identify their requests.
-func correlate(h http.Header, r *http.Request, id string) {
+// correlate returns the ids by which clients identify their requests, in the header and the one that follows what a request causes.
+func correlate(h http.Header, r *http.Request, id string) string {
 	correlation := plainID(r.Header.Get("x-ms-correlation-request-id"))
 	if correlation == "" {
 		correlation = id
@@ -213,6 +213,7 @@ func correlate(h http.Header, r *http.Request, id string) {
 			h.Set("x-ms-client-request-id", c)
 		}
 	}
+	return correlation
 }
 
 // plainID returns an id from the request if it is safe in a header; else it is empty.

@@ -53,7 +53,7 @@ func serviceRows() []service {
 			right: "Microsoft.ContainerService/locations/kubernetesVersions/read",
 			typ:   "Microsoft.ContainerService/locations/kubernetesVersions", serve: (*Server).kubernetesVersions},
 	}
-	all = slices.Concat(all, []service{vmSizesRow, datastoreSecretsRow}, recordServices(), namedServices())
+	all = slices.Concat(all, []service{vmSizesRow, datastoreSecretsRow, activityRow}, recordServices(), namedServices())
 	for i := range all {
 		all[i].words = strings.Split(all[i].path, "/")
 		if all[i].method == "" {

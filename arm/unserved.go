@@ -1,7 +1,6 @@
 package arm
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -52,16 +51,10 @@ func (s *Server) ofModels(q *request, path string) (*response, error) {
 	q.path, q.kindName = path, "models"
 	right, scope := models.Right(q.Method, path)
 	if err := s.authorize(q, right, scope, false); err != nil {
-		if e, isOurs := errors.AsType[*berth.Error](err); isOurs {
-			return besideFault(e, statusOf(e.Code)), nil
-		}
 		return nil, err
 	}
 	a, err := s.Models.Answer(&models.Request{Context: q.Context(), Method: q.Method, Path: path, Query: q.params(), Body: q.body,
 		Caller: q.caller.AppID, Base: q.base})
-	if e, isOurs := errors.AsType[*berth.Error](err); isOurs && e.Code != berth.CodeInternal {
-		return besideFault(e, statusOf(e.Code)), nil
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,8 @@ func (b *bench) run(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"requests", b.requests}, {"database", b.database}, {"create", b.create}, {"attach", b.attach}, {"many clusters", b.many},
+		{"requests", b.requests}, {"database", b.database}, {"backup", b.backup}, {"create", b.create}, {"attach", b.attach},
+		{"many clusters", b.many},
 		{"studio", b.studio}, {"memory and idle CPU", b.idle}, {"attached clusters", b.attachedMany},
 		{"real nodes", b.realNodes}, {"models", b.models}, {"router", b.router},
 	} {

@@ -80,24 +80,26 @@ func (c *Client) start(ctx context.Context, method, path string, body, out any) 
 func (c *Client) List(ctx context.Context, path string) ([]Object, error) {
 	all := []Object{}
 	for path != "" {
-		var page struct {
-			Value []Object `json:"value"`
-			Next  string   `json:"nextLink"`
-		}
-		if err := c.Get(ctx, path, &page); err != nil {
+		some, next, err := c.page(ctx, path)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, page.Value...)
-		path = ""
-		if page.Next != "" {
-			next, err := local(page.Next)
-			if err != nil {
-				return nil, err
-			}
-			path = next
-		}
+		all, path = append(all, some...), next
 	}
 	return all, nil
+}
+
+// page reads one page of a list, and where the next one is; empty when there is none.
+func (c *Client) page(ctx context.Context, path string) (value []Object, next string, err error) {
+	var page struct {
+		Value []Object `json:"value"`
+		Next  string   `json:"nextLink"`
+	}
+	if err := c.Get(ctx, path, &page); err != nil || page.Next == "" {
+		return page.Value, "", err
+	}
+	next, err = local(page.Next)
+	return page.Value, next, err
 }
 
 // Do sends one request with a token, once more with a new one when the token is refused, and turns error answers into

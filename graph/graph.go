@@ -19,6 +19,7 @@ import (
 	"berth.dev/berth/access"
 	"berth.dev/berth/identity"
 	"berth.dev/berth/korean"
+	"berth.dev/berth/store"
 )
 
 // Path is what the addresses of this API begin with.
@@ -37,6 +38,8 @@ type Options struct {
 	Log       *slog.Logger
 	// RotateSecretKey encrypts the secrets in the database with a new key.
 	RotateSecretKey func(context.Context) error
+	// Activity writes an event into the activity log.
+	Activity func(context.Context, berth.Activity) error
 }
 
 type server struct{ Options }
@@ -82,13 +85,13 @@ func New(o Options) http.Handler {
 
 func (s *server) handle(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, log := s.begin(r, w.Header().Get("request-id"))
 		err := s.mayChange(r)
-		if err != nil {
-			s.fail(w, r, err)
-			return
+		var a answer
+		if err == nil {
+			a, err = h(r)
 		}
-		a, err := h(r)
-		if err != nil {
+		if err = s.log(r, log, err); err != nil {
 			s.fail(w, r, err)
 			return
 		}
@@ -98,6 +101,47 @@ func (s *server) handle(h handler) http.Handler {
 		}
 		s.write(w, a)
 	})
+}
+
+// begin notes who changes callers, people or keys, for the activity log; nil for who reads.
+func (s *server) begin(r *http.Request, id string) (*http.Request, *store.Request) {
+	if r.Method == http.MethodGet || readsOnly(r) {
+		return r, nil
+	}
+	caller, _ := identity.CallerFrom(r.Context())
+	o := caller.Origin(r)
+	o.Request, o.Correlation = id, id
+	o.Scope = "/providers/Microsoft.Graph/" + strings.TrimPrefix(r.URL.Path, Path)
+	words := strings.Split(strings.TrimPrefix(r.URL.Path, Path), "/") // kind, id and action; of keys "berth" and the action
+	o.Right = "Microsoft.Graph/" + words[0] + map[string]string{http.MethodDelete: "/delete"}[r.Method]
+	switch {
+	case r.Method == http.MethodPost && len(words) > 1:
+		o.Right += "/" + words[len(words)-1] + "/action"
+	case r.Method != http.MethodDelete:
+		o.Right += "/write"
+	}
+	log := &store.Request{Origin: o}
+	return r.WithContext(store.For(r.Context(), log)), log
+}
+
+// log writes what the store has not written with the change: what was refused, and changes of keys. The answer, which may have a secret,
+// waits for it. The error is the one to answer.
+func (s *server) log(r *http.Request, log *store.Request, failed error) error {
+	if log == nil || log.Logged() && failed == nil {
+		return failed
+	}
+	a := berth.Activity{Origin: log.Origin, Resource: log.Origin.Scope, Status: berth.StateSucceeded}
+	if failed != nil {
+		a.Status, a.Code = berth.StateFailed, berth.ErrorCode(failed)
+		a.HTTP = failures[a.Code].status
+		if e, ours := errors.AsType[*berth.Error](failed); ours {
+			a.Message = e.Message
+		}
+	}
+	if err := s.Activity(r.Context(), a); err != nil && failed == nil {
+		return err
+	}
+	return failed
 }
 
 // mayChange refuses a change of callers and keys to who may not give rights: a new secret of a caller gives all the rights of that caller,

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"strings"
 
@@ -32,6 +33,15 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 func CallerFrom(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(Caller)
 	return c, ok
+}
+
+// Origin is what the activity log says of a request of a caller.
+func (c Caller) Origin(r *http.Request) berth.Origin {
+	o := berth.Origin{Caller: c.AppID, ObjectID: c.ObjectID, TenantID: c.TenantID, Name: c.Name, UPN: c.UPN, Method: r.Method}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		o.Address = host
+	}
+	return o
 }
 
 // Caller authenticates a request to api. Its errors are *berth.Error (401).

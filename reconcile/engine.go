@@ -46,6 +46,10 @@ type Options struct {
 	ServerID  string // stands in ownership records: which Berth holds a cluster
 	// CheckEvery is how often a settled resource is checked, give or take a fifth; 30 s when zero.
 	CheckEvery time.Duration
+	// KeepActivity is how long events of the activity log are kept; berth.ActivityRetention when zero.
+	KeepActivity time.Duration
+	// Spans are those of operations: each is inside the span of the request that it is of. nil for none.
+	Spans berth.Spans
 	// Panicked is called when a phase of a resource of this type panics: for a metric; may be nil.
 	Panicked func(resourceType string)
 	// Images pushes the images that serve models to a registry which connected clusters reach, and names them there, that of Python only
@@ -80,6 +84,9 @@ func New(o Options) *Engine {
 	if o.CheckEvery == 0 {
 		o.CheckEvery = 30 * time.Second
 	}
+	if o.Spans == nil {
+		o.Spans = berth.NoSpans{}
+	}
 	return &Engine{
 		Options: o, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWorkers), checks: make(chan struct{}, maxChecks),
 		suspect: make(chan struct{}, 1), workers: map[*worker]struct{}{},
@@ -105,10 +112,18 @@ func (e *Engine) Run(ctx context.Context) error {
 		case <-e.wake:
 		case <-timer:
 		case <-purge.Chan():
-			if _, err := e.Store.Purge(ctx, berth.OperationRetention); err != nil {
-				e.Log.Warn("old operations could not be removed", "error", err)
-			}
+			e.purge(ctx)
 		}
+	}
+}
+
+// purge removes what is too old to be read.
+func (e *Engine) purge(ctx context.Context) {
+	if _, err := e.Store.Purge(ctx, berth.OperationRetention); err != nil {
+		e.Log.Warn("old operations could not be removed", "error", err)
+	}
+	if _, err := e.Store.PurgeActivity(ctx, cmp.Or(e.KeepActivity, berth.ActivityRetention)); err != nil && ctx.Err() == nil {
+		e.Log.Warn("old events of the activity log could not be removed", "error", err)
 	}
 }
 
@@ -207,10 +222,15 @@ type worker struct {
 	slot    chan struct{} // the engine's channel that this worker has a slot of
 	poke    chan struct{} // the resource, or the one that is waited for, has changed
 	suspect bool          // it has the engine's slot for suspects
+	way     way           // of an operation through its phases
 	awaits  string        // key of the resource that is waited for, or timeAlone; empty while a step runs. Guarded by engine.mu
 }
 
 func (w *worker) run(ctx context.Context) {
+	if op := w.claim.Operation; op != nil { // what the worker changes is a part of it
+		ctx = store.For(w.engine.Spans.Join(ctx, op.Origin.Trace), &store.Request{Origin: op.Origin.Inside(op.ID)})
+		defer func() { w.way.leave(nil) }() // to be gone on with later
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w.engine.running.Go(func() { w.beat(ctx, cancel) })

@@ -42,7 +42,7 @@ func (w *worker) step(ctx context.Context) (verdict, error) {
 	if w.claim.Crashes >= maxCrashes {
 		return ended(w.engine.givenUp(w.claim)), nil
 	}
-	v, err := w.engine.step(ctx, w.claim)
+	v, err := w.engine.step(ctx, w.claim, &w.way)
 	if w.suspect {
 		w.cleared()
 		if err := w.engine.Store.Survived(ctx, w.claim); err != nil {

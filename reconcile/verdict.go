@@ -93,14 +93,19 @@ func (s *scope) progress(ctx context.Context, format string, args ...any) error 
 }
 
 // step runs the phases of a claim from the top until one is not satisfied.
-func (e *Engine) step(ctx context.Context, c *store.Claim) (verdict, error) {
+func (e *Engine) step(ctx context.Context, c *store.Claim, on *way) (verdict, error) {
 	s := &scope{Engine: e, claim: c}
 	l, err := lifecycleOf(c)
 	if err != nil {
 		return verdict{}, err
 	}
-	for _, p := range l.phases(c) {
-		v, err := s.run(ctx, p)
+	for i, p := range l.phases(c) {
+		v, err := s.run(on.enter(ctx, s, i, p), p)
+		if err == nil && v.satisfied() || v.outcome != nil {
+			on.satisfied(i)
+		} else if err != nil {
+			on.leave(err)
+		}
 		if err != nil || !v.satisfied() {
 			return s.dress(v), err
 		}
@@ -186,6 +191,7 @@ func (e *Engine) finish(ctx context.Context, c *store.Claim, o store.Outcome) er
 		e.checkHolder(ctx, c.Resource.ID)
 	}
 	if c.Operation != nil {
+		e.spanOf(ctx, c, o)
 		e.Log.Info("operation ended", "resource", c.Resource.ID, "verb", c.Operation.Verb, "state", o.State,
 			"seconds", e.Clock.Now().Sub(c.Operation.StartedAt).Seconds(), "fault", brief(cmp.Or(o.OperationFault, o.Fault)))
 	}

@@ -32,9 +32,9 @@ type Change struct {
 // Errors: CodeBusy (409) while another change is under way (a removal supersedes every change but a removal, whose operation
 // then ends Canceled), CodeAlreadyAttached (409) when another compute holds the cluster, CodeParentNotFound (404), ErrMoved
 // when Base is not the present generation, ErrNotFound for the removal of a resource that does not exist.
-func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.Operation, error) {
-	var out *berth.Resource
-	var op *berth.Operation
+func (s *Store) Accept(ctx context.Context, c Change) (out *berth.Resource, op *berth.Operation, err error) {
+	_, end := s.spans.Begin(ctx, berth.Span{Name: "accept"})
+	defer func() { end(err) }()
 	sealed, release, err := s.seal(c.Resource.ID.Key(), c.Secrets)
 	defer release()
 	if err != nil {
@@ -42,17 +42,9 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 	}
 	c.Secrets = sealed
 	err = s.tx(ctx, func(tx *txn) error {
-		old, was, err := s.queryResource(ctx, tx, c.Resource.ID.Key())
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		old, was, err := s.before(ctx, tx, &c)
+		if err != nil {
 			return err
-		}
-		if err := s.admissible(&c, old); err != nil {
-			return err
-		}
-		if old == nil {
-			if err := s.parentReady(ctx, tx, c.Resource.ID); err != nil {
-				return err
-			}
 		}
 		loser, err := s.hold(ctx, tx, c)
 		if err != nil {
@@ -62,6 +54,9 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 		tx.tell(Event{Key: out.ID.Key(), State: out.State, Gone: c.Verb.Removes() && c.Settled})
 		if loser != "" { // the compute that loses its cluster
 			tx.tell(Event{Key: loser, State: berth.StateFailed})
+		}
+		if err := s.logChange(ctx, tx, &c, out, op); err != nil {
+			return err
 		}
 		if c.Verb.Removes() && c.Settled {
 			return forgetAll(ctx, tx, out.ID)
@@ -77,10 +72,28 @@ func (s *Store) Accept(ctx context.Context, c Change) (*berth.Resource, *berth.O
 	if err != nil {
 		return nil, nil, err
 	}
+	if q := RequestOf(ctx); q.Origin.Right != "" {
+		q.logged = true
+	}
 	if c.Verb.Removes() && c.Settled {
 		s.unreadable.forgetAll(out.ID.Key())
 	}
 	return out, op, nil
+}
+
+// before is the stored resource that a change may change; nil when it creates one.
+func (s *Store) before(ctx context.Context, tx *txn, c *Change) (*berth.Resource, *resourceRow, error) {
+	old, was, err := s.queryResource(ctx, tx, c.Resource.ID.Key())
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, nil, err
+	}
+	if err := s.admissible(c, old); err != nil {
+		return nil, nil, err
+	}
+	if old == nil {
+		return nil, nil, s.parentReady(ctx, tx, c.Resource.ID)
+	}
+	return old, was, nil
 }
 
 // admissible refuses a change that does not fit the stored resource; old is nil when there is none.

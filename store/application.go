@@ -36,7 +36,7 @@ func (s *Store) application(id, body text, sum checksum) berth.Application {
 // AlterApplication changes an application in one step, and returns it as it is then; the zero Application when there is none.
 // An error of change is returned as it is, and nothing is written. change must not use the store.
 func (s *Store) AlterApplication(ctx context.Context, id string, change func(*berth.Application) error) (a berth.Application, err error) {
-	err = s.tx(ctx, func(tx *txn) error {
+	err = s.logged(ctx, func(tx *txn) error {
 		var body text
 		var sum checksum
 		err := tx.QueryRowContext(ctx, "SELECT body, checksum FROM applications WHERE id = ?", id).Scan(&body, &sum)
@@ -57,7 +57,7 @@ func (s *Store) AlterApplication(ctx context.Context, id string, change func(*be
 
 // PutApplication stores an application. It replaces the one with the same id.
 func (s *Store) PutApplication(ctx context.Context, a berth.Application) error {
-	return s.tx(ctx, func(tx *txn) error { return putApplication(ctx, tx, a) })
+	return s.logged(ctx, func(tx *txn) error { return putApplication(ctx, tx, a) })
 }
 
 func putApplication(ctx context.Context, tx *txn, a berth.Application) error {
@@ -70,7 +70,7 @@ func putApplication(ctx context.Context, tx *txn, a berth.Application) error {
 
 // DeleteApplication deletes an application. It is no error when there is none with this id.
 func (s *Store) DeleteApplication(ctx context.Context, id string) error {
-	err := s.tx(ctx, func(tx *txn) error {
+	err := s.logged(ctx, func(tx *txn) error {
 		tx.tell(Event{Key: ApplicationsChanged})
 		_, err := tx.ExecContext(ctx, "DELETE FROM applications WHERE id = ?", id)
 		return err

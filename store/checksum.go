@@ -18,15 +18,18 @@ type table struct {
 	content []string // with the key
 }
 
-var tables = append(slices.Clone(firstTables),
-	table{"people", []string{"id"}, []string{"id", "body"}},
-	table{"people_groups", []string{"id"}, []string{"id", "body"}},
-)
+var tables = slices.Concat(firstTables[:1], []table{operations}, firstTables[2:], []table{
+	{"people", []string{"id"}, []string{"id", "body"}},
+	{"people_groups", []string{"id"}, []string{"id", "body"}},
+	{"activity", []string{"id"}, strings.Split(activityColumns, ", ")},
+})
+
+var operations = table{"operations", []string{"id"}, strings.Split(operationColumns, ", ")}
 
 // firstTables are those that there were when checksums began.
 var firstTables = []table{
 	{"resources", []string{"key"}, strings.Split(resourceColumns, ", ")},
-	{"operations", []string{"id"}, strings.Split(operationColumns, ", ")},
+	{"operations", []string{"id"}, strings.Split(firstOperationColumns, ", ")},
 	{"holds", []string{"cluster_key"}, []string{"cluster_key", "holder_key", "holder_id", "since", "caller"}},
 	{"secrets", []string{"resource_key", "name"}, []string{"resource_key", "name", "value"}},
 	{"residues", []string{"cluster_key", "holder_key"}, []string{"cluster_key", "holder_key", "detail", "created_at"}},
@@ -93,24 +96,43 @@ func (c checksum) differs(content int64) int64 {
 // sumAll computes the checksums of rows that an older Berth wrote. It runs in the transaction of the schema change.
 func sumAll(ctx context.Context, tx *txn) error {
 	for _, t := range firstTables {
-		keys, err := t.keys(ctx, tx)
-		if err != nil {
+		if err := t.sum(ctx, tx, func(values []any, _ checksum) any { return checksumOf(values...) }); err != nil {
 			return err
 		}
-		for _, key := range keys {
-			values, dest := make([]any, len(t.content)), make([]any, len(t.content))
-			for i := range values {
-				dest[i] = &values[i]
-			}
-			// #nosec G202 -- constants of this file
-			read := "SELECT " + strings.Join(t.content, ", ") + " FROM " + t.name + " WHERE " + t.where()
-			if err := tx.QueryRowContext(ctx, read, key...).Scan(dest...); err != nil {
-				return err
-			}
-			sum := append([]any{checksumOf(values...)}, key...)
-			if _, err := tx.ExecContext(ctx, "UPDATE "+t.name+" SET checksum = ? WHERE "+t.where(), sum...); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// sumOrigins computes the checksums of operations anew, which have an origin from then on. A damaged row stays recognizable.
+func sumOrigins(ctx context.Context, tx *txn) error {
+	return operations.sum(ctx, tx, func(values []any, old checksum) any {
+		if !old.set {
+			return nil
+		}
+		return checksumOf(values...) ^ old.differs(checksumOf(values[:len(firstTables[1].content)]...))
+	})
+}
+
+// sum gives every row a checksum of its content and of the one that it has.
+func (t table) sum(ctx context.Context, tx *txn, of func(values []any, old checksum) any) error {
+	keys, err := t.keys(ctx, tx)
+	if err != nil {
+		return err
+	}
+	// #nosec G202 -- constants of this file
+	read := "SELECT " + strings.Join(t.content, ", ") + ", checksum FROM " + t.name + " WHERE " + t.where()
+	for _, key := range keys {
+		values, dest := make([]any, len(t.content)), make([]any, len(t.content))
+		for i := range values {
+			dest[i] = &values[i]
+		}
+		var old checksum
+		if err := tx.QueryRowContext(ctx, read, key...).Scan(append(dest, &old)...); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE "+t.name+" SET checksum = ? WHERE "+t.where(),
+			append([]any{of(values, old)}, key...)...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -69,6 +69,12 @@ func conformance(t *testing.T, open opener) {
 		{"refresh tokens", refreshTokens},
 		{"tickets", tickets},
 
+		{"activity of changes", activityOfChanges},
+		{"a request is one event", activityOfOneRequest},
+		{"activity queries", activityQueries},
+		{"activity is removed", activityPurge},
+		{"activity that cannot be read", unreadableActivity},
+
 		{"paging", paging},
 		{"queries", queries},
 		{"casing", casing},

@@ -33,7 +33,9 @@ type Cleanup struct {
 
 // Finish ends a claim: it stores the resource's state and body and the operation's result, and ends the lease, in one
 // transaction. ErrLost, and nothing is written, when another owner has the lease or a newer change was accepted.
-func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) error {
+func (s *Store) Finish(ctx context.Context, c *Claim, o Outcome) (err error) {
+	_, end := s.spans.Begin(ctx, berth.Span{Name: "finish"})
+	defer func() { end(err) }()
 	now := s.clock.Now().UTC()
 	r := c.Resource
 	sealed, release, err := s.seal(r.ID.Key(), o.Secrets)

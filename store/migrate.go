@@ -43,8 +43,8 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 	return err
 }
 
-// checksumVersion is the schema version that introduced checksums.
-const checksumVersion = 7
+// sums are the schema versions after which rows that there are get other checksums.
+var sums = map[int]func(context.Context, *txn) error{7: sumAll, 11: sumOrigins}
 
 func apply(ctx context.Context, tx *txn, text string, version int) error {
 	var have int // another server may have started at the same time
@@ -54,8 +54,8 @@ func apply(ctx context.Context, tx *txn, text string, version int) error {
 	if _, err := tx.Tx.ExecContext(ctx, tx.store.engine.schema(text)); err != nil { // many statements that run once: not worth keeping parsed
 		return err
 	}
-	if version == checksumVersion {
-		if err := sumAll(ctx, tx); err != nil {
+	if sum := sums[version]; sum != nil {
+		if err := sum(ctx, tx); err != nil {
 			return err
 		}
 	}

@@ -10,8 +10,11 @@ import (
 	"berth.dev/berth"
 )
 
-const operationColumns = "id, resource_key, resource_id, verb, location, generation, state, message, notes, fault, caller, " +
+// firstOperationColumns are those that there were before originVersion.
+const firstOperationColumns = "id, resource_key, resource_id, verb, location, generation, state, message, notes, fault, caller, " +
 	"started_at, ended_at, steps"
+
+const operationColumns = firstOperationColumns + ", origin"
 
 // operationRow is a row of the table operations, undecoded.
 type operationRow struct {
@@ -19,7 +22,7 @@ type operationRow struct {
 	generation                                  number
 	state, message, notes, fault, caller        text
 	startedAt, endedAt                          number
-	steps                                       text
+	steps, origin                               text
 	differs                                     int64 // see resourceRow
 }
 
@@ -28,7 +31,7 @@ const operationByID = "SELECT " + operationColumns + ", checksum FROM operations
 func (w *operationRow) scan(r row) error {
 	var sum checksum
 	err := r.Scan(&w.id, &w.resourceKey, &w.resourceID, &w.verb, &w.location, &w.generation, &w.state, &w.message, &w.notes, &w.fault,
-		&w.caller, &w.startedAt, &w.endedAt, &w.steps, &sum)
+		&w.caller, &w.startedAt, &w.endedAt, &w.steps, &w.origin, &sum)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -39,7 +42,7 @@ func (w *operationRow) scan(r row) error {
 // content is the checksum of the row's content.
 func (w *operationRow) content() int64 {
 	return checksumOf(w.id, w.resourceKey, w.resourceID, w.verb, w.location, w.generation, w.state, w.message, w.notes, w.fault,
-		w.caller, w.startedAt, w.endedAt, w.steps)
+		w.caller, w.startedAt, w.endedAt, w.steps, w.origin)
 }
 
 // decode turns a row into an operation. The error is the reason why a row cannot be read; the operation then has the fields that
@@ -68,7 +71,7 @@ func (w *operationRow) decode() (*berth.Operation, error) {
 		name string
 		from text
 		into any
-	}{{"notes", w.notes, &op.Notes}, {"fault", w.fault, &op.Err}, {"steps", w.steps, &op.Steps}} {
+	}{{"notes", w.notes, &op.Notes}, {"fault", w.fault, &op.Err}, {"steps", w.steps, &op.Steps}, {"origin", w.origin, &op.Origin}} {
 		if err := fromJSON(string(part.from), part.into); err != nil {
 			return op, fmt.Errorf("its %s: %w", part.name, err)
 		}
@@ -139,13 +142,13 @@ func insertOperation(ctx context.Context, tx *txn, op *berth.Operation) error {
 	w := &operationRow{
 		id: text(op.ID), resourceKey: text(op.ResourceID.Key()), resourceID: text(op.ResourceID.String()), verb: text(op.Verb),
 		location: text(op.Location), generation: number(op.Generation), state: text(op.State), message: text(op.Message), notes: "null",
-		caller: text(op.Caller), startedAt: number(micros(op.StartedAt)),
+		caller: text(op.Caller), startedAt: number(micros(op.StartedAt)), origin: text(plain(toJSON(op.Origin))),
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO operations (id, resource_key, resource_id, subscription, verb, location, generation, state,
-			message, notes, fault, caller, started_at, ended_at, checksum)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?)`,
+			message, notes, fault, caller, started_at, ended_at, origin, checksum)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, 0, ?, ?)`,
 		w.id, w.resourceKey, w.resourceID, op.ResourceID.Subscription, w.verb, w.location, w.generation, w.state, w.message,
-		w.notes, w.caller, w.startedAt, w.content())
+		w.notes, w.caller, w.startedAt, w.origin, w.content())
 	return err
 }
 
@@ -177,11 +180,17 @@ func (s *Store) endOperation(ctx context.Context, tx *txn, id string, e end) err
 	if id == "" {
 		return nil
 	}
-	return changeOperation(ctx, tx, id, func(w *operationRow) {
+	var ended *operationRow
+	err := changeOperation(ctx, tx, id, func(w *operationRow) {
 		w.state, w.endedAt = text(e.state), number(s.now())
 		w.message = ""
 		w.notes, w.fault = text(toJSON(e.notes)), text(faultJSON(e.fault))
+		ended = w
 	})
+	if err != nil || ended == nil {
+		return err
+	}
+	return s.logEnd(ctx, tx, ended, e)
 }
 
 // Purge deletes the operations that ended longer ago than keep, and returns their number.

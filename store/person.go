@@ -67,7 +67,7 @@ const putGroup = `INSERT INTO people_groups (id, body, checksum) VALUES (?, ?, ?
 
 // PutPerson stores a person, and groups, in one commit. They replace those with the same ids.
 func (s *Store) PutPerson(ctx context.Context, p berth.Person, groups []berth.UserGroup) error {
-	return s.tx(ctx, func(tx *txn) error {
+	return s.logged(ctx, func(tx *txn) error {
 		tx.tell(Event{Key: PeopleChanged})
 		for _, g := range groups {
 			body := toJSON(g)
@@ -83,7 +83,7 @@ func (s *Store) PutPerson(ctx context.Context, p berth.Person, groups []berth.Us
 
 // DeletePerson deletes a person and its refresh tokens. It is no error when there is none with this id.
 func (s *Store) DeletePerson(ctx context.Context, id string) error {
-	err := s.tx(ctx, func(tx *txn) error {
+	err := s.logged(ctx, func(tx *txn) error {
 		tx.tell(Event{Key: PeopleChanged})
 		if _, err := tx.ExecContext(ctx, "DELETE FROM refresh_tokens WHERE person = ?", id); err != nil {
 			return err

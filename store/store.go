@@ -47,6 +47,7 @@ type Options struct {
 	Log    *slog.Logger // names records that cannot be read; nil for none
 	// Explain turns a fact (refusal.go of package berth) into the error for users. The store itself has no texts for users.
 	Explain func(fact error) *berth.Error
+	Spans   berth.Spans // of accepted changes and of ends of operations; nil for none
 }
 
 // Store is one database: one writing connection, several reading ones.
@@ -57,7 +58,9 @@ type Store struct {
 	clock       clockwork.Clock
 	log         *slog.Logger
 	explain     func(fact error) *berth.Error
+	spans       berth.Spans
 	unreadable  asides
+	refusals    refusals
 	damage      atomic.Pointer[error] // what Verify found wrong with the file; nil when sound
 	sealer      Sealer
 	sealing     sync.RWMutex // read-locked from the sealing of a secret to its commit; see Reseal
@@ -79,11 +82,14 @@ var errNoExplain = errors.New("store.Options.Explain is missing")
 // newStore makes a store that is not open yet.
 func newStore(e engine, path string, o Options) *Store {
 	s := &Store{
-		engine: e, path: path, clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, statements: map[string]*sql.Stmt{},
-		writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{}),
+		engine: e, path: path, clock: o.Clock, sealer: o.Sealer, log: o.Log, explain: o.Explain, spans: o.Spans,
+		statements: map[string]*sql.Stmt{}, writes: make(chan write, maxBatch), closed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.spans == nil {
+		s.spans = berth.NoSpans{}
 	}
 	return s
 }

@@ -20,6 +20,7 @@ import (
 	"berth.dev/berth/router"
 	"berth.dev/berth/router/route"
 	"berth.dev/berth/router/watch"
+	"berth.dev/berth/spans"
 )
 
 var version = "dev"
@@ -109,12 +110,14 @@ func run(ctx context.Context, o *options, log *slog.Logger) error {
 		defer func() { _ = spool.Close() }()
 		settings.Spool = spool
 	}
-	tracer, flush, err := tracing(ctx, log)
+	tracer, err := spans.Open(ctx, spans.Program{Name: "azureml-fe", Version: version, Instance: os.Getenv("POD_IP"), Log: log})
 	if err != nil {
 		return err
 	}
-	defer flush()
-	settings.Tracer = tracer
+	if tracer != nil {
+		defer tracer.Close(ctx)
+		settings.Tracer = tracer
+	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx)) // what a router knows must stay true while it drains
 	defer stop()
 	if o.routesFile != "" {

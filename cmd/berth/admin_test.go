@@ -39,6 +39,7 @@ func TestBackupAndRestore(t *testing.T) {
 		"location": "westeurope", "properties": apptest.Object{"word": "first"},
 	}))
 
+	before := resourcesOf(s)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() { // writes all through the backup
 		defer close(stopped)
@@ -74,6 +75,20 @@ func TestBackupAndRestore(t *testing.T) {
 	want(admin("restore", broken), 1, "nothing was restored")
 	want(admin("restore", filepath.Join(dir, "ca.pem")), 1, "is not a backup")
 
+	elsewhere := filepath.Join(t.TempDir(), "another", "machine")
+	want(offTerminal("admin", "--data-dir", elsewhere, "restore", file), 0)
+	there := apptest.In(t, elsewhere)
+	after := resourcesOf(there)
+	for id, text := range before {
+		if after[id] != text {
+			t.Errorf("elsewhere %s is\n%s\nand was\n%s", id, after[id], text)
+		}
+	}
+	if len(before) < 3 {
+		t.Errorf("only %d resources were compared", len(before))
+	}
+	there.Stop()
+
 	want(admin("restore", file), 0, "before-restore-")
 	aside, err := filepath.Glob(filepath.Join(dir, "before-restore-*", "berth.db"))
 	if err != nil || len(aside) != 1 {
@@ -85,6 +100,21 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	s.Want(http.StatusNotFound, s.Do(http.MethodGet, s.Group("after"), nil))
 	s.Want(http.StatusOK, s.Do(http.MethodGet, s.Workspace("before", "kept"), nil))
+}
+
+// resourcesOf are all resources of a server as it answers them, by id, without its own address.
+func resourcesOf(s *apptest.Server) map[string]string {
+	out := map[string]string{}
+	sub := "/subscriptions/" + s.SubscriptionID
+	for _, list := range []string{"/resources", "/resourceGroups"} {
+		all, _ := s.Want(http.StatusOK, s.Do(http.MethodGet, sub+list, nil)).Body["value"].([]any)
+		for _, one := range all {
+			id, _ := apptest.At(one, "id").(string)
+			got := s.Want(http.StatusOK, s.Do(http.MethodGet, id, nil))
+			out[id] = strings.ReplaceAll(got.Text, s.Endpoint, "https://berth")
+		}
+	}
+	return out
 }
 
 // harm copies a backup with a byte of a word in a stored body changed.

@@ -73,7 +73,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetVersionTemplate("berth {{.Version}}\n")
 	root.SetFlagErrorFunc(flagFault)
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
-	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(),
+	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(), c.monitorCommand(),
 		c.accountCommand(), c.vmCommand(), c.adCommand(), c.roleCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(),
 		c.configureCommand(), c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand(), c.doctorCommand(), c.imageCommand(),
 		c.kubeloginCommand())
