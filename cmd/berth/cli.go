@@ -75,7 +75,8 @@ func (c *cli) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(),
 		c.accountCommand(), c.vmCommand(), c.adCommand(), c.roleCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(),
-		c.configureCommand(), c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand(), c.doctorCommand(), c.imageCommand())
+		c.configureCommand(), c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand(), c.doctorCommand(), c.imageCommand(),
+		c.manCommand())
 	strict(root)
 	c.completeValues(root)
 	return root
