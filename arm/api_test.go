@@ -78,7 +78,7 @@ func kindsPage() string {
 	slices.SortFunc(all, func(a, b *kind) int { return strings.Compare(a.typ, b.typ) })
 	for _, k := range all {
 		fmt.Fprintf(&b, "\n### %s\n\n", k.typ)
-		if k.record != nil {
+		if k.record != nil && !strings.HasPrefix(k.typ, "Microsoft.Authorization/role") {
 			b.WriteString("A record: stored and answered, without a service behind it.\n\n")
 		}
 		fmt.Fprintf(&b, "`%s`\n\n| request | right |\n|---|---|\n", typeAddress(k))

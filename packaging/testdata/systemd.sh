@@ -17,7 +17,7 @@ is "$(stat -c '%U %G %a' /etc/berth/berth.env)" "root berth 640"
 is "$(readlink -f /usr/bin/berth)" /usr/lib/berth/berth
 test -s /usr/share/bash-completion/completions/berth
 test -s /usr/share/doc/berth/copyright
-systemd-analyze verify /usr/lib/systemd/system/berth.service
+systemd-analyze verify --man=no /usr/lib/systemd/system/berth.service
 systemd-analyze security --no-pager berth | tail -1 || true
 
 step "start"
@@ -36,14 +36,14 @@ b aks create -n existing -g rg -c 1 -o none
 b ml computetarget attach aks -n attached --cluster-purpose DevTest -i "$(b aks show -n existing -g rg --query id -o tsv)" -o none
 b ml computetarget scale -n myaks -a 4 -o none
 b ml computetarget list -o table
-is "$(b ml computetarget show -n myaks --query provisioningState -o tsv)" Succeeded
+is "$(b ml computetarget show -n myaks --query 'properties.provisioningState || provisioningState' -o tsv)" Succeeded
 b ml computetarget detach -n attached -o none
 
 step "killed"
 before=$(main_pid)
 systemctl kill -s KILL berth
 until [ "$(main_pid)" != "$before" ] && systemctl is-active berth; do sleep 0.2; done
-is "$(b aks show -n existing -g rg --query provisioningState -o tsv)" Succeeded
+is "$(b aks show -n existing -g rg --query 'properties.provisioningState || provisioningState' -o tsv)" Succeeded
 
 step "update"
 echo "# mine" >>/etc/berth/berth.yaml
