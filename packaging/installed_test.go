@@ -64,6 +64,7 @@ func serve(t *testing.T) (dir string, berth func(args ...string) string) {
 // TestChartOnRealNodes installs the image and the chart in a cluster of Berth with a real node, does the main job by the server in the pod,
 // and deletes the pod: the next one has the data.
 func TestChartOnRealNodes(t *testing.T) {
+	t.Parallel()
 	packed := packages(t, "kubectl")
 	archive := only(t, filepath.Join(packed, "berth_*_linux_"+runtime.GOARCH+".oci.tar"))
 	manifest, err := tarball.LoadManifest(func() (io.ReadCloser, error) { return os.Open(archive) })

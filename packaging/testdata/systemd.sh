@@ -3,7 +3,7 @@
 # removes, installs again and purges. The last line of /result is "passed" if all went well.
 set -eu
 exec >/result 2>&1
-trap 'code=$?; [ $code = 0 ] || { journalctl -u berth --no-pager | tail -60; echo "failed ($code) in: $step"; }; systemctl poweroff --no-block' EXIT
+trap 'code=$?; [ $code = 0 ] || { journalctl -u berth --no-pager | tail -60; echo "failed ($code) in: $step"; }; systemctl poweroff --no-block 2>/dev/null' EXIT
 step() { step=$1; echo "== $1 ($(cut -d. -f1 /proc/uptime))"; }
 is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; exit 1; }; }
 b() { setpriv --reuid berth --regid berth --init-groups env -i PATH="$PATH" HOME=/var/lib/berth BERTH_DATA_DIR=/var/lib/berth berth "$@"; }
@@ -52,6 +52,19 @@ dpkg --force-confold -i /berth.deb
 is "$(systemctl is-active berth)" active
 [ "$(main_pid)" != "$before" ]
 is "$(tail -1 /etc/berth/berth.yaml)" "# mine"
+
+step "real nodes within the limits of the unit"
+# The container around this system hides parts of proc and sysfs, and its cgroups are read-only; an ordinary machine does neither.
+mkdir /run/proc /run/sys
+mount -t proc proc /run/proc
+mount -t sysfs sysfs /run/sys
+for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,rw,bind "$d" 2>/dev/null || true; done
+if [ -e /usr/bin/runc ]; then
+	sed -e 's/^Type=.*/Type=oneshot/' -e 's/^ExecStart=.*/ExecStart=\/usr\/lib\/berth\/berth doctor/' -e /^Restart/d /usr/lib/systemd/system/berth.service \
+		>/etc/systemd/system/doctor.service
+	systemctl start doctor || { journalctl -u doctor --no-pager; exit 1; }
+	journalctl -u doctor --no-pager -o cat
+fi
 
 step "remove"
 dpkg -r berth
