@@ -29,7 +29,7 @@ the routing tables in the code (arm/kinds.go, arm/services.go, models/models.go)
   "group" is ` + "`subscription/resourceGroups/{group}`" + `.
 - Also served, without a right of Resource Manager: Microsoft Graph for callers and people ([005](005-callers.md), [016](016-people.md)), the
   token endpoint and OpenID Connect discovery ([003](003-tokens.md)), blobs ([009](009-files.md)), the registry below ` + "`/v2/`" + `
-  ([008](008-real-nodes.md)), the studio, ` + "`/metadata/endpoints`, `/healthz`, `/readyz` and `/metrics`" + ` ([operations](operations.md#monitoring)).
+  ([008](008-real-nodes.md)), the studio, ` + "`/metadata/endpoints`, `/healthz` and `/readyz`" + `; ` + "`/metrics`" + ` needs a token ([operations](operations.md#monitoring)).
 `
 
 // TestAPIPage compares docs/api.md with the routing tables; -update writes it.

@@ -120,7 +120,7 @@ func testRPM(t *testing.T, root, file string) {
 	if got := in("stat", "-c", "%U %G %a", "/var/lib/berth", "/etc/berth/berth.env"); got != "berth berth 700\nroot berth 640\n" {
 		t.Error(got)
 	}
-	if got := rpm("-q", "--requires", "--recommends", "berth"); !strings.Contains(got, "shadow-utils") || !strings.Contains(got, "(runc or crun)") {
+	if got := command(t, false, "rpm", "-qp", "--requires", "--recommends", file); !strings.Contains(got, "shadow-utils") || !strings.Contains(got, "(runc or crun)") {
 		t.Error(got)
 	}
 	write(t, filepath.Join(root, "var", "lib", "berth", "data"), "kept")
