@@ -25,11 +25,12 @@ the routing tables in the code (arm/kinds.go, arm/services.go, models/models.go)
   Berth does with each property, [rules](rules.md) what it refuses.
 - A PUT, PATCH or DELETE that takes time answers with ` + "`Azure-AsyncOperation` and `Location`" + `; poll one of them. Errors are
   ` + "`{\"error\": {\"code\", \"message\", \"details\"}}`" + `, in Korean when ` + "`Accept-Language`" + ` prefers it.
-- Names in braces stand for one word. GET of a type without a last name lists it. "subscription" is ` + "`/subscriptions/{subscription}`" + `,
-  "group" is ` + "`subscription/resourceGroups/{group}`" + `.
-- Also served, without a right of Resource Manager: Microsoft Graph for callers and people ([005](005-callers.md), [016](016-people.md)), the
-  token endpoint and OpenID Connect discovery ([003](003-tokens.md)), blobs ([009](009-files.md)), the registry below ` + "`/v2/`" + `
-  ([008](008-real-nodes.md)), the studio, ` + "`/metadata/endpoints`, `/healthz` and `/readyz`" + `; ` + "`/metrics`" + ` needs a token ([operations](operations.md#monitoring)).
+- Names in braces stand for one word. GET of a type without a last name lists it. "subscription" is
+  ` + "`/subscriptions/{subscription}`" + `, "group" is ` + "`subscription/resourceGroups/{group}`" + `.
+- Also served, without a right of Resource Manager: Microsoft Graph for callers and people ([005](005-callers.md), [016](016-people.md)),
+  the token endpoint and OpenID Connect discovery ([003](003-tokens.md)), blobs ([009](009-files.md)), the registry below ` + "`/v2/`" + `
+  ([008](008-real-nodes.md)), the studio, ` + "`/metadata/endpoints`, `/healthz` and `/readyz`" + `.
+  ` + "`/metrics`" + ` needs a token ([operations](operations.md#monitoring)).
 `
 
 // TestAPIPage compares docs/api.md with the routing tables; -update writes it.

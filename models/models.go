@@ -117,8 +117,8 @@ func init() {
 	}
 }
 
-// Routes lists the addresses below a prefix and the id of a workspace, each as "METHOD path"; {} stands for one word, {…} for the rest. They
-// are for documentation.
+// Routes lists the addresses below a prefix and the id of a workspace, each as "METHOD path"; {} stands for one word, {…} for the rest.
+// They are for documentation.
 func Routes() (prefixed, routes []string) {
 	for _, a := range addresses {
 		routes = append(routes, a.method+" "+a.path)

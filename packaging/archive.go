@@ -47,7 +47,8 @@ func (r release) tarFile(w *tar.Writer, name string, f file) error {
 	if err != nil {
 		return err
 	}
-	header := tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(f.mode), Size: int64(len(text)), ModTime: r.time, Format: tar.FormatPAX}
+	header := tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: int64(f.mode), Size: int64(len(text)),
+		ModTime: r.time, Format: tar.FormatPAX}
 	if err := w.WriteHeader(&header); err != nil {
 		return err
 	}

@@ -69,7 +69,8 @@ func (b bill) cycloneDX(r release) ([]byte, error) {
 	self := cdx.Component{BOMRef: "berth", Type: cdx.ComponentTypeApplication, Name: "berth", Version: r.plain(),
 		Licenses: &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}}}
 	list.Metadata = &cdx.Metadata{Timestamp: r.time.Format(time.RFC3339), Component: &self}
-	goItself := cdx.Component{BOMRef: "std@" + b.golang, Type: cdx.ComponentTypeLibrary, Name: "std", Version: strings.TrimPrefix(b.golang, "go"),
+	goItself := cdx.Component{BOMRef: "std@" + b.golang, Type: cdx.ComponentTypeLibrary, Name: "std",
+		Version:    strings.TrimPrefix(b.golang, "go"),
 		PackageURL: "pkg:golang/std@" + strings.TrimPrefix(b.golang, "go"), Licenses: &cdx.Licenses{{License: &cdx.License{ID: "BSD-3-Clause"}}}}
 	all := []cdx.Component{goItself}
 	names := []string{goItself.BOMRef}

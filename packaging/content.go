@@ -16,8 +16,8 @@ type file struct {
 	mode   fs.FileMode
 }
 
-// programs of a Linux package, below bin/. runsc is left out (108 MB): the packages recommend runc or crun, and 'make' builds it where there
-// is neither.
+// programs of a Linux package, below bin/. runsc is left out (108 MB): the packages recommend runc or crun, and 'make' builds it where
+// there is neither.
 var linuxPrograms = []string{
 	"berth", "berth-kube", "berth-nodes", "nodes/berth-build", "nodes/berth-fe", "nodes/containerd", "nodes/containerd-shim-runc-v2",
 	"nodes/hello", "nodes/host-local", "nodes/pause", "nodes/ptp", "nodes/reap", "nodes/unlimited",

@@ -25,8 +25,8 @@ import (
 // imageUser is the id of nobody in images without a distribution.
 const imageUser = "65532"
 
-// imagePrograms are those that a server needs in a container, where nodes are simulated: an unprivileged one permits no namespaces. berth-fe
-// goes to connected clusters that serve models.
+// imagePrograms are those that a server needs in a container, where nodes are simulated: an unprivileged one permits no namespaces.
+// berth-fe goes to connected clusters that serve models.
 var imagePrograms = []string{"bin/berth", "bin/berth-kube", "bin/nodes/berth-fe"}
 
 // image writes an image of the server as an archive: the layout of OCI, with the manifest.json by which `docker load` finds its way too.
@@ -87,7 +87,8 @@ func (r release) build(content []file) (v1.Image, error) {
 	config.Created = v1.Time{Time: r.time}
 	config.Config = v1.Config{
 		User: imageUser + ":" + imageUser, Entrypoint: []string{"/usr/lib/berth/berth"}, Cmd: []string{"serve"},
-		Env:          []string{"PATH=/usr/bin", "HOME=/var/lib/berth", "BERTH_DATA_DIR=/var/lib/berth", "BERTH_LISTEN=0.0.0.0:8443", "BERTH_NODES=simulated"},
+		Env: []string{"PATH=/usr/bin", "HOME=/var/lib/berth", "BERTH_DATA_DIR=/var/lib/berth",
+			"BERTH_LISTEN=0.0.0.0:8443", "BERTH_NODES=simulated"},
 		ExposedPorts: map[string]struct{}{"8443/tcp": {}}, Volumes: map[string]struct{}{"/var/lib/berth": {}}, WorkingDir: "/var/lib/berth",
 		Labels: map[string]string{"org.opencontainers.image.title": "Berth", "org.opencontainers.image.version": r.plain(),
 			"org.opencontainers.image.licenses": "Apache-2.0"},
@@ -145,7 +146,8 @@ func (r release) programLayer(content []file) ([]byte, error) {
 
 // entry writes one entry; a name that ends with a slash is a folder.
 func (r release) entry(w *tar.Writer, h tar.Header, text []byte) error {
-	h.ModTime, h.Size, h.Format = r.time, int64(len(text)), tar.FormatPAX
+	h.ModTime, h.Size = r.time, int64(len(text))
+	h.Format = tar.FormatPAX
 	if strings.HasSuffix(h.Name, "/") {
 		h.Typeflag = tar.TypeDir
 	}

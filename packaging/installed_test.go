@@ -114,7 +114,9 @@ func TestChartOnRealNodes(t *testing.T) {
 	inside("ml", "computetarget", "create", "aks", "-n", "myaks", "-g", "in", "-w", "wspace")
 	kubectl("delete", "pod", "team-berth-0")
 	ready()
-	if got := inside("ml", "computetarget", "show", "-n", "myaks", "-g", "in", "-w", "wspace", "--query", "properties.provisioningState || provisioningState", "-o", "tsv"); got != "Succeeded\n" {
+	got := inside("ml", "computetarget", "show", "-n", "myaks", "-g", "in", "-w", "wspace", "--query",
+		"properties.provisioningState || provisioningState", "-o", "tsv")
+	if got != "Succeeded\n" {
 		t.Error(got)
 	}
 	if got := kubectl("auth", "can-i", "--list", "--as=system:serviceaccount:berth:team-berth"); strings.Contains(got, "secrets") {

@@ -1,5 +1,5 @@
-// Command packaging packs built programs for one platform: an archive, for Linux also a .deb, a .rpm and an image of OCI, and for each platform
-// a list of what is in it (CycloneDX). The same programs make the same bytes. dist.sh builds the programs and runs it.
+// Command packaging packs built programs for one platform: an archive, for Linux also a .deb, a .rpm and an image of OCI, and for each
+// platform a list of what is in it (CycloneDX). The same programs make the same bytes. dist.sh builds the programs and runs it.
 package main
 
 import (

@@ -196,14 +196,16 @@ func TestWhatIsPacked(t *testing.T) {
 		}
 		if i := slices.IndexFunc(*list.Components, func(c cdx.Component) bool { return c.Name == "golang.org/x/mod" }); i < 0 {
 			t.Error("a module that the program has is not in the bill")
-		} else if c := (*list.Components)[i]; !strings.HasPrefix(c.PackageURL, "pkg:golang/golang.org/x/mod@v0.") || len(*c.Properties) != len(linuxPrograms) {
+		} else if c := (*list.Components)[i]; !strings.HasPrefix(c.PackageURL, "pkg:golang/golang.org/x/mod@v0.") ||
+			len(*c.Properties) != len(linuxPrograms) {
 			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("archive", func(t *testing.T) {
 		archive := filepath.Join(dir, "berth_1.2.3_linux_"+runtime.GOARCH+".tar.gz")
 		list := command(t, false, "tar", "-tvzf", archive)
-		for _, want := range []string{"-rwxr-xr-x 0/0", "/bin/nodes/containerd\n", "/share/man/man1/berth.1\n", "/THIRD-PARTY.txt\n", "2023-11-14"} {
+		for _, want := range []string{"-rwxr-xr-x 0/0", "/bin/nodes/containerd\n", "/share/man/man1/berth.1\n", "/THIRD-PARTY.txt\n",
+			"2023-11-14"} {
 			if !strings.Contains(list, want) {
 				t.Errorf("no %q in\n%s", want, list)
 			}
@@ -294,7 +296,8 @@ func TestInstallScript(t *testing.T) {
 	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
 	defer server.Close()
 	sum, _, _ := strings.Cut(command(t, false, "sha256sum", filepath.Join(dir, "SHA256SUMS")), " ")
-	for name, args := range map[string][]string{"folder": {"--from", dir}, "web": {"--from", server.URL}, "pinned": {"--from", dir, "--sums-sha256", sum}} {
+	for name, args := range map[string][]string{"folder": {"--from", dir}, "web": {"--from", server.URL},
+		"pinned": {"--from", dir, "--sums-sha256", sum}} {
 		prefix := filepath.Join(t.TempDir(), "prefix")
 		said := command(t, false, "sh", append([]string{"install.sh", "--prefix", prefix}, args...)...)
 		if !strings.Contains(said, "Installed berth v1.2.3 in "+prefix) {

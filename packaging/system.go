@@ -57,6 +57,8 @@ func (r release) places(format string, content []file) files.Contents {
 	add("../lib/berth/berth", "/usr/bin/berth", files.TypeSymlink, 0o777)
 	add(filepath.Join(own, "berth.service"), "/usr/lib/systemd/system/berth.service", files.TypeFile, 0o644)
 	add("", "/etc/berth", files.TypeDir, 0o750)
+	add("", "/usr/lib/berth", files.TypeDir, 0o755)
+	add("", "/usr/lib/berth/nodes", files.TypeDir, 0o755)
 	for _, name := range []string{"berth.yaml", "berth.env"} {
 		add(filepath.Join(own, name), "/etc/berth/"+name, files.TypeConfigNoReplace, 0o640)
 	}

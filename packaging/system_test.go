@@ -57,8 +57,8 @@ func cleanRoot(t *testing.T) string {
 	return root
 }
 
-// TestPackagesInACleanSystem installs the .deb where systemd runs and does all that an administrator does with it (testdata/systemd.sh), and
-// then the .rpm.
+// TestPackagesInACleanSystem installs the .deb where systemd runs and does all that an administrator does with it (testdata/systemd.sh),
+// and then the .rpm.
 func TestPackagesInACleanSystem(t *testing.T) {
 	t.Parallel()
 	dir := packages(t, "mmdebstrap", "systemd-nspawn", "rpm")
@@ -120,7 +120,8 @@ func testRPM(t *testing.T, root, file string) {
 	if got := in("stat", "-c", "%U %G %a", "/var/lib/berth", "/etc/berth/berth.env"); got != "berth berth 700\nroot berth 640\n" {
 		t.Error(got)
 	}
-	if got := command(t, false, "rpm", "-qp", "--requires", "--recommends", file); !strings.Contains(got, "shadow-utils") || !strings.Contains(got, "(runc or crun)") {
+	if got := command(t, false, "rpm", "-qp", "--requires", "--recommends", file); !strings.Contains(got, "shadow-utils") ||
+		!strings.Contains(got, "(runc or crun)") {
 		t.Error(got)
 	}
 	write(t, filepath.Join(root, "var", "lib", "berth", "data"), "kept")

@@ -29,7 +29,7 @@ func writeManual(root *cobra.Command, dir string) error {
 		return err
 	}
 	root.InitDefaultCompletionCmd()
-	return doc.GenManTree(root, &doc.GenManHeader{Source: "Berth " + version, Manual: "Berth"}, dir)
+	return doc.GenManTree(root, &doc.GenManHeader{Source: version, Manual: "Berth"}, dir)
 }
 
 // writeCompletions writes a file for each shell, by the name under which the shell looks for it.

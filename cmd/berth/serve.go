@@ -9,7 +9,7 @@ import (
 	"berth.dev/berth/app"
 )
 
-func (c *cli) serveCommand() *cobra.Command {
+func (*cli) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the control plane",
 		Long: "Run the control plane: Azure Resource Manager over HTTPS, with a real Kubernetes cluster behind each " +
@@ -22,7 +22,7 @@ func (c *cli) serveCommand() *cobra.Command {
 			out := cmd.OutOrStdout()
 			return app.Serve(cmd.Context(), config, cmd.ErrOrStderr(), func(i app.Info) {
 				if err := notifyReady(); err != nil {
-					c.warn("systemd was not told that Berth is ready, and will stop it: %v", err)
+					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "systemd was not told that Berth is ready, and will stop it: %v\n", err)
 				}
 				_, _ = fmt.Fprintf(out, "Berth is ready at %s\n  data folder  %s\n  credentials  %s\n  first step   berth group "+
 					"create -n demo -l westeurope%s\nStop it with Ctrl-C; its clusters stop too, and come back at the next start.\n",
