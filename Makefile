@@ -8,6 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 RACE    := $(if $(shell command -v gcc || command -v clang || command -v cc),-race,)
 N       ?= 1000
 FUZZ    ?= 20s
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 # RETRY=1 runs a test that failed once more (six at most with their parts, and none that raced), and lists those that needed it in dist/flaky: a machine
 # that others use too can be so slow that a real client or cluster gives up.
 RETRY   ?=
@@ -21,7 +22,7 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 TEST    := -trimpath -ldflags=-w
 
 .DEFAULT_GOAL := help
-.PHONY: help build kube nodes demo test test-browser check format lint compat compat-write bench crash fuzz cross clean FORCE
+.PHONY: help build kube nodes demo dist packages test test-browser check format lint compat compat-write bench crash fuzz cross clean FORCE
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +46,13 @@ nodes: ## build bin/berth-nodes and bin/nodes/ only: containerd, BuildKit and ot
 
 demo: build ## start a control plane and do the main job before your eyes
 	@bin/berth demo
+
+dist: ## packages of PLATFORMS below dist/packages; Kubernetes compiles once for each Linux platform that is not this machine's
+	@GO="$(GO)" VERSION="$(VERSION)" sh packaging/dist.sh $(PLATFORMS)
+
+packages: ## make the packages of linux/amd64, and test them: install, start, upgrade, remove; the image, the chart, install.sh
+	@$(MAKE) -s dist PLATFORMS=linux/amd64
+	@cd packaging && $(GO) vet . && BERTH_DIST="$(CURDIR)/dist/packages" $(GO) test -count=1 -timeout 10m .
 
 test: build ## every test of the three modules, on real Kubernetes
 	@echo "== tests of the main module $(RACE)"

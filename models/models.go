@@ -117,6 +117,15 @@ func init() {
 	}
 }
 
+// Routes lists the addresses below a prefix and the id of a workspace, each as "METHOD path"; {} stands for one word, {…} for the rest.
+// They are for documentation.
+func Routes() (prefixed, routes []string) {
+	for _, a := range addresses {
+		routes = append(routes, a.method+" "+a.path)
+	}
+	return prefixes, routes
+}
+
 // Serves reports whether an address is one of this package's: nobody else answers it then.
 func Serves(path string) bool {
 	for _, p := range prefixes {

@@ -76,7 +76,7 @@ func (c *cli) root() *cobra.Command {
 	root.AddCommand(c.groupCommand(), c.mlCommand(), c.aksCommand(), c.clusterCommand(), c.operationCommand(), c.monitorCommand(),
 		c.accountCommand(), c.vmCommand(), c.adCommand(), c.roleCommand(), c.adminCommand(), c.studioCommand(), c.envCommand(),
 		c.configureCommand(), c.loginCommand(), versionCommand(), c.serveCommand(), c.demoCommand(), c.doctorCommand(), c.imageCommand(),
-		c.kubeloginCommand())
+		c.kubeloginCommand(), c.manCommand())
 	strict(root)
 	c.completeValues(root)
 	return root

@@ -21,6 +21,9 @@ func (*cli) serveCommand() *cobra.Command {
 			}
 			out := cmd.OutOrStdout()
 			return app.Serve(cmd.Context(), config, cmd.ErrOrStderr(), func(i app.Info) {
+				if err := notifyReady(); err != nil {
+					_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "systemd was not told that Berth is ready, and will stop it: %v\n", err)
+				}
 				_, _ = fmt.Fprintf(out, "Berth is ready at %s\n  reached from %s\n  data folder  %s\n  credentials  %s\n  first step   berth group "+
 					"create -n demo -l westeurope%s\nStop it with Ctrl-C; its clusters stop too, and come back at the next start.\n",
 					i.Endpoint, i.Reach, i.DataDir, i.CredentialsFile, dataDirHint(i.DataDir))
