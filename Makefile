@@ -52,7 +52,7 @@ dist: ## packages of PLATFORMS below dist/packages; Kubernetes compiles once for
 
 packages: ## make the packages of linux/amd64, and test them: install, start, upgrade, remove; the image, the chart, install.sh
 	@$(MAKE) -s dist PLATFORMS=linux/amd64
-	@cd packaging && $(GO) vet . && BERTH_DIST="$(CURDIR)/dist/packages" $(GO) test -count=1 -timeout 10m .
+	@cd packaging && BERTH_DIST="$(CURDIR)/dist/packages" $(GO) test $(TEST) -count=1 -timeout 10m .
 
 test: build ## every test of the three modules, on real Kubernetes
 	@echo "== tests of the main module $(RACE)"

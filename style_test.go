@@ -46,6 +46,33 @@ func TestStyle(t *testing.T) {
 	}
 }
 
+// TestNoConflictMarkers: what a merge left undecided is in no file that people read or programs run.
+func TestNoConflictMarkers(t *testing.T) {
+	read := map[string]bool{".go": true, ".md": true, ".yaml": true, ".txt": true, ".sql": true, ".html": true, ".sh": true, ".json": true}
+	for _, dir := range []string{".", ".ci"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && path != dir && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "dist" || d.Name() == "bin"):
+				return fs.SkipDir
+			case d.IsDir() || !read[filepath.Ext(path)] && filepath.Ext(path) != "":
+				return nil
+			}
+			text, err := os.ReadFile(path)
+			for _, mark := range []string{"\n<<<<<<< ", "\n>>>>>>> "} {
+				if strings.Contains("\n"+string(text), mark) {
+					t.Errorf("%s has a line that begins with %s", path, strings.TrimSpace(mark))
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // styleFaults lists what breaks a budget in a file, each with its place.
 func styleFaults(path, text string) (faults []error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -96,7 +97,7 @@ func render(t *testing.T, values map[string]any) ([]runtime.Object, error) {
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		for documents := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(texts[name]))); ; {
 			text, err := documents.Read()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

@@ -25,7 +25,7 @@ func (*cli) manCommand() *cobra.Command {
 }
 
 func writeManual(root *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- everybody may read a manual
 		return err
 	}
 	root.InitDefaultCompletionCmd()
@@ -34,7 +34,7 @@ func writeManual(root *cobra.Command, dir string) error {
 
 // writeCompletions writes a file for each shell, by the name under which the shell looks for it.
 func writeCompletions(root *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- everybody may read a manual
 		return err
 	}
 	for name, write := range map[string]func(file string) error{
