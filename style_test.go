@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -48,13 +49,14 @@ func TestStyle(t *testing.T) {
 
 // TestNoConflictMarkers: what a merge left undecided is in no file that people read or programs run.
 func TestNoConflictMarkers(t *testing.T) {
+	others := []string{"node_modules", "dist", "bin"}
 	read := map[string]bool{".go": true, ".md": true, ".yaml": true, ".txt": true, ".sql": true, ".html": true, ".sh": true, ".json": true}
 	for _, dir := range []string{".", ".ci"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err
-			case d.IsDir() && path != dir && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || d.Name() == "dist" || d.Name() == "bin"):
+			case d.IsDir() && path != dir && (strings.HasPrefix(d.Name(), ".") || slices.Contains(others, d.Name())):
 				return fs.SkipDir
 			case d.IsDir() || !read[filepath.Ext(path)] && filepath.Ext(path) != "":
 				return nil
