@@ -26,7 +26,7 @@ type api struct {
 
 func (c *contract) api() api {
 	c.Helper()
-	text, err := c.provider.Kubeconfig(c.Context(), ID)
+	text, err := c.provider.AdminKubeconfig(c.Context(), ID)
 	if err != nil {
 		c.Fatal(err)
 	}
