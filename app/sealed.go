@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"berth.dev/berth"
@@ -16,7 +19,10 @@ import (
 // openStore opens the database and the box that its secrets are sealed with. A rotation of the box's key that was broken off
 // is brought to its end, and so are the secrets of a data folder from before there was a box.
 func (s *server) openStore(ctx context.Context) error {
-	var err error
+	err := s.databaseLost()
+	if err != nil {
+		return err
+	}
 	if s.box, err = seal.LoadOrMake(s.config.DataDir); err != nil {
 		return err
 	}
@@ -30,6 +36,29 @@ func (s *server) openStore(ctx context.Context) error {
 	}
 	s.verifyStore(ctx)
 	return nil
+}
+
+// databaseLost refuses a data folder that a server has used and whose database is missing or empty: a new one would have none of the
+// resources, and nobody would be told. A first start that was killed passes: it makes the database before these files.
+func (s *server) databaseLost() error {
+	if s.config.Database != "" {
+		return nil
+	}
+	dir := s.config.DataDir
+	info, err := os.Stat(filepath.Join(dir, database))
+	if err == nil && info.Size() > 0 {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range []string{credentialFile, signingFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return nil //nolint:nilerr // without both files no server has used the folder to the end of its first start
+		}
+	}
+	return fmt.Errorf("the data folder %s has the keys of a server, and its database %s is missing or empty: restore it (berth admin restore "+
+		"FILE), or name the one in use with --database. To begin anew without its resources, choose another --data-dir", dir, database)
 }
 
 // verifyEvery is how often the database is read as a whole while the server runs: 8 s of one core for 100,000 resources.

@@ -57,6 +57,8 @@ func TestDamagedFolder(t *testing.T) {
 			[]string{"damaged or not a database", "copy back"},
 		},
 		"a database damaged inside": {damage, "berth.db", []string{"damaged or not a database", "copy back"}},
+		"an empty database":         {emptied, "credentials.json", []string{"is missing or empty", "admin restore", "--data-dir"}},
+		"a missing database":        {missing, "credentials.json", []string{"is missing or empty", "admin restore", "--data-dir"}},
 		"damaged credentials": {
 			overwritten("credentials.json", `{"clientId"`, 0o600), "credentials.json",
 			[]string{"credentials.json", "damaged", "backup"},
@@ -102,6 +104,20 @@ func overwritten(name, text string, mode os.FileMode) func(*testing.T, string) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func emptied(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Truncate(filepath.Join(dir, "berth.db"), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func missing(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(dir, "berth.db")); err != nil {
+		t.Fatal(err)
 	}
 }
 
