@@ -99,7 +99,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.running.Wait()
 	purge := e.Clock.NewTicker(purgeEvery)
 	defer purge.Stop()
+	var seen time.Time
 	for {
+		seen = e.clockSet(ctx, seen)
 		next, err := e.claimAll(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.Log.Error("the store cannot be read for work", "error", err)
@@ -115,6 +117,26 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.purge(ctx)
 		}
 	}
+}
+
+// setBack is how far the time of day may go back unnoticed.
+const setBack = 5 * time.Second
+
+// clockSet makes sure that nothing waits until a clock which was set back has caught up, before the start or since seen. It returns the
+// time of day.
+func (e *Engine) clockSet(ctx context.Context, seen time.Time) time.Time {
+	now := e.Clock.Now().Round(0) // without the monotonic part, which never goes back
+	if !seen.IsZero() && seen.Sub(now) < setBack {
+		return now
+	}
+	if !seen.IsZero() {
+		e.Log.Warn("the clock was set back", "by", seen.Sub(now))
+	}
+	if err := e.Store.CapDue(ctx, 2*e.CheckEvery); err != nil && ctx.Err() == nil {
+		e.Log.Error("what is due cannot be put right", "error", err)
+		return seen // again the next time
+	}
+	return now
 }
 
 // purge removes what is too old to be read.

@@ -268,3 +268,39 @@ func TestCheck(t *testing.T) {
 		t.Errorf("the fault is %v after %d tries to make it", fault, p.count("a"))
 	}
 }
+
+// TestClockSetBack: checks go on when the clock of the machine is set back, while the engine runs and before it starts.
+func TestClockSetBack(t *testing.T) {
+	for name, running := range map[string]bool{"while it runs": true, "before it starts": false} {
+		t.Run(name, func(t *testing.T) {
+			var silent atomic.Bool
+			p := &scripted{
+				ensure: func(context.Context, berth.ID, int) (berth.ClusterFacts, error) { return ready(1), nil },
+				observe: func() berth.ClusterFacts {
+					if silent.Load() {
+						return berth.ClusterFacts{Exists: true, Message: "it sleeps"}
+					}
+					return ready(1)
+				},
+			}
+			w := newWorld(t, script(p))
+			stop := w.engine("one")
+			w.ends(w.create(clusterID("a"), cluster(1)), berth.StateSucceeded)
+			if !running {
+				stop()
+			}
+			silent.Store(true)
+			w.day.back.Store(int64(24 * time.Hour))
+			if !running {
+				w.engine("two")
+			}
+			began := w.clock.Now()
+			w.until("the next check", time.Second, func() bool {
+				return w.get(clusterID("a")).Body.(*berth.Cluster).Status.Message == "it sleeps"
+			})
+			if took := w.clock.Now().Sub(began); took > 5*time.Minute {
+				t.Errorf("the check came after %s", took)
+			}
+		})
+	}
+}

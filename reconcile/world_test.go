@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type world struct {
 	*testing.T
 	store    *store.Store
 	clock    *clockwork.FakeClock
+	day      *dayClock
 	provider berth.Provider
 	engines  []*reconcile.Engine
 	ctx      context.Context
@@ -53,12 +55,13 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), store.Options{Clock: clock, Sealer: box, Explain: rules.Explain})
+	day := &dayClock{Clock: clock}
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), store.Options{Clock: day, Sealer: box, Explain: rules.Explain})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	w := &world{T: t, store: s, clock: clock, provider: provider(clock), ctx: t.Context()}
+	w := &world{T: t, store: s, clock: clock, day: day, provider: provider(clock), ctx: t.Context()}
 	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: group, Location: "westeurope",
 		Body: &berth.Group{}}})
 	w.accept(store.Change{Verb: berth.VerbCreate, Settled: true, Resource: &berth.Resource{ID: workspace, Location: "westeurope",
@@ -66,13 +69,25 @@ func newWorld(t *testing.T, provider func(clockwork.Clock) berth.Provider) *worl
 	return w
 }
 
+// dayClock is a clock whose time of day can be set back. Its timers go on, as those of a system do.
+type dayClock struct {
+	clockwork.Clock
+	back atomic.Int64 // nanoseconds
+}
+
+func (d *dayClock) Now() time.Time { return d.Clock.Now().Add(-time.Duration(d.back.Load())) }
+
+func (d *dayClock) Since(t time.Time) time.Duration { return d.Now().Sub(t) }
+
+func (d *dayClock) Until(t time.Time) time.Duration { return t.Sub(d.Now()) }
+
 // engine starts one; it stops with the test, or when stop is called.
 func (w *world) engine(name string, change ...func(*reconcile.Options)) (stop func()) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	o := reconcile.Options{
-		Store: w.store, Provider: w.provider, Clock: w.clock, Log: slog.New(slog.DiscardHandler), ServerID: name,
-		Clusters: clusters.New(clusters.Options{Store: w.store, Provider: w.provider, Clock: w.clock, ServerID: name}),
+		Store: w.store, Provider: w.provider, Clock: w.day, Log: slog.New(slog.DiscardHandler), ServerID: name,
+		Clusters: clusters.New(clusters.Options{Store: w.store, Provider: w.provider, Clock: w.day, ServerID: name}),
 	}
 	for _, f := range change {
 		f(&o)
