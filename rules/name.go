@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"berth.dev/berth"
 )
@@ -53,7 +55,8 @@ func GroupName(n string) []Violation {
 		"digits, '-', '_', '.', '(' or ')', and not end in a period.", n)
 }
 
-// Tags checks the map of tags (ARM's limits: 50 tags, 512 and 256 characters).
+// Tags checks the map of tags (ARM's limits: 50 tags, 512 and 256 characters). Characters that are not seen but act are refused: programs
+// print tags on terminals.
 func Tags(tags map[string]string) []Violation {
 	var out []Violation
 	if len(tags) > 50 {
@@ -64,14 +67,28 @@ func Tags(tags map[string]string) []Violation {
 			out = append(out, nodesTag(v)...)
 			continue
 		}
-		if k == "" || len(k) > 512 || strings.ContainsAny(k, `<>%&\?/`) {
+		if hidden(k) || hidden(v) {
+			out = append(out, invalid("tags", "The tag %.60q has a control character, or one that changes the direction of text, in its name or "+
+				"its value. Leave it out.", k)...)
+			continue
+		}
+		if k == "" || utf8.RuneCountInString(k) > 512 || strings.ContainsAny(k, `<>%&\?/`) {
 			out = append(out, invalid("tags", "The tag name '%.60s' is not possible: it must have 1 to 512 characters and none of <>%%&\\?/.", k)...)
 		}
-		if len(v) > 256 {
-			out = append(out, invalid("tags."+k, "The value of the tag '%s' has %d characters; at most 256 are possible.", k, len(v))...)
+		if n := utf8.RuneCountInString(v); n > 256 {
+			out = append(out, invalid("tags."+k, "The value of the tag '%s' has %d characters; at most 256 are possible.", k, n)...)
 		}
 	}
 	return out
+}
+
+// hidden reports whether a text has characters that act instead of being seen: controls but new
+// lines and tabs, and those that change the direction of text.
+func hidden(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\t' ||
+			strings.ContainsRune("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", r)
+	})
 }
 
 // nodesTag checks the value of berth.TagNodes.

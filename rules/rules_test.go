@@ -233,6 +233,8 @@ func TestNamesAndTags(t *testing.T) {
 	}{
 		{map[string]string{"a": "b"}, ""}, {many, "tags"}, {map[string]string{"a/b": ""}, "tags"},
 		{map[string]string{"a": strings.Repeat("v", 257)}, "tags.a"},
+		{map[string]string{"a": strings.Repeat("값", 256)}, ""}, {map[string]string{"a": "x\x1b[2J"}, "tags"},
+		{map[string]string{"a\u202e": "x"}, "tags"}, {map[string]string{"a": "1\n2"}, ""}, {map[string]string{"a": "1\r2"}, "tags"},
 	} {
 		check(t, Tags(c.tags), c.want, "")
 	}

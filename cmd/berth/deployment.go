@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -120,8 +119,7 @@ func (c *cli) deploymentLogs() *cobra.Command {
 		if err != nil || text == "" {
 			return err
 		}
-		_, err = fmt.Fprintln(c.out, strings.TrimRight(text, "\n"))
-		return err
+		return c.raw(text)
 	})
 	cmd.Flags().IntVarP(&lines, "lines", "l", 0, "show so many lines of the end (default 5000)")
 	cmd.Flags().StringVarP(&container, "container", "c", "inference-server", "inference-server, or storage-initializer for what prepares it")

@@ -76,7 +76,7 @@ func (c *cli) report(err error) {
 	if e.Code == "" {
 		c.say("%s %s\n", c.paint(red, "ERROR:"), c.text(e.Message))
 	} else {
-		c.say("%s (%s) %s\n", c.paint(red, "ERROR:"), e.Code, c.text(e.Message))
+		c.say("%s (%s) %s\n", c.paint(red, "ERROR:"), visible(string(e.Code)), c.text(e.Message))
 	}
 	c.details(e, "  ")
 }
@@ -84,7 +84,7 @@ func (c *cli) report(err error) {
 func (c *cli) details(of *berth.Error, indent string) {
 	for _, d := range of.Details {
 		if d.Target == "log" { // of many lines, and of no language of Berth
-			c.say("%s%s\n%s\n", indent, c.text("The log ends with:"), indented(d.Message, indent+"  "))
+			c.say("%s%s\n%s\n", indent, c.text("The log ends with:"), visible(indented(d.Message, indent+"  ")))
 			continue
 		}
 		where := d.Target
@@ -97,7 +97,7 @@ func (c *cli) details(of *berth.Error, indent string) {
 		if d.Message != of.Message {
 			where += ": " + c.text(d.Message)
 		}
-		c.say("%s- %s\n", indent, where)
+		c.say("%s- %s\n", indent, visible(where))
 		c.details(&d, indent+"  ")
 	}
 }

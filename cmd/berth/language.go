@@ -22,7 +22,7 @@ func languageOf(getenv func(string) string) string {
 // the commands write theirs in English.
 func (c *cli) text(english string) string {
 	if c.language == "ko" {
-		return korean.Text(english)
+		english = korean.Text(english)
 	}
-	return english
+	return visible(english)
 }

@@ -37,20 +37,23 @@ func (c *cli) emit(result any, table view) error {
 	return err
 }
 
+// render writes a result in the format that was asked for. What others have put into it does nothing to a terminal, and nothing to people
+// who read a table; JSON has such characters as it writes them itself.
 func (c *cli) render(v any, table view) (string, error) {
 	switch c.output {
 	case "table":
 		if table != nil {
-			return renderTable(table(v)), nil
+			return visible(renderTable(table(v))), nil
 		}
-		return renderTable(autoTable(v, c.columnOrder())), nil
+		return visible(renderTable(autoTable(v, c.columnOrder()))), nil
 	case "tsv":
-		return renderTSV(v, c.columnOrder()), nil
+		return c.forTerminal(renderTSV(v, c.columnOrder())), nil
 	case "yaml":
-		text, err := yaml.Marshal(v)
+		text, err := yaml.Marshal(cleaned(v)) // which has no way to write some of them
 		return string(text), err
 	}
 	text, err := toJSON(v)
+	text = visible(text)
 	if err == nil && c.output == "jsonc" && c.outTerminal && os.Getenv("NO_COLOR") == "" {
 		return colourJSON(text), nil
 	}

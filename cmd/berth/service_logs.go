@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +15,7 @@ func (c *cli) serviceLogs() *cobra.Command {
 		if err != nil || text == "" {
 			return err
 		}
-		_, err = fmt.Fprintln(c.out, strings.TrimRight(text, "\n"))
-		return err
+		return c.raw(text)
 	})
 	cmd.Long = "Show the log of a service. Of several pods, each part begins with a line ==> POD <==. Of a deployment that failed it is\n" +
 		"what its containers wrote last."

@@ -89,6 +89,5 @@ func (c *cli) emitAnswer(answer client.Scored) error {
 	if json.Unmarshal(answer.Body, &v) == nil {
 		return c.emit(v, nil)
 	}
-	_, err := fmt.Fprintln(c.out, strings.TrimRight(string(answer.Body), "\n"))
-	return err
+	return c.raw(string(answer.Body))
 }
