@@ -184,7 +184,8 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.measure() // stops first: the logs that are followed would keep requests from ending
+	defer s.measure()                                          // stops first: the logs that are followed would keep requests from ending,
+	defer s.onStop(func() error { pages.Close(); return nil }) // and so would open pages
 	rest := s.handler(handler, others{s.openMetrics(authority), s.graph(authority), pages, s.signInPages})
 	return s.serveHTTPS(certificate, s.synced(s.withFiles(s.withRegistry(authority, rest))))
 }

@@ -21,7 +21,7 @@ func (s *server) openStudio(authority *identity.Authority, people ways, arm http
 		return nil, err
 	}
 	guard.Allowed = append(slices.Clone(guard.Allowed), local.Balancers...)
-	pages, err := studio.New(studio.Options{
+	return studio.New(studio.Options{
 		Endpoint: s.info.Endpoint, TenantID: authority.TenantID(), SubscriptionID: people.subscription, CAFile: s.info.CAFile,
 		Transport: direct{s.withFiles(arm)}, Log: s.log,
 		Bearer:     identity.Bearer,
@@ -36,10 +36,6 @@ func (s *server) openStudio(authority *identity.Authority, people ways, arm http
 			return c.Name
 		},
 	})
-	if err == nil {
-		s.onStop(func() error { pages.Close(); return nil })
-	}
-	return pages, err
 }
 
 // visitor is the key of the address of the browser in the context of a request for a page: what the page requests comes from there.

@@ -113,3 +113,68 @@ func TestStudioDoor(t *testing.T) {
 		t.Error("the log has the secret")
 	}
 }
+
+// TestStopWithAnOpenPage: a page that listens for changes does not keep the server from stopping, and is told that it has ended.
+func TestStopWithAnOpenPage(t *testing.T) {
+	s := apptest.New(t)
+	_, h, _ := studioOf(t, s)(http.MethodPost, "/studio/sign-in", "", url.Values{"client": {s.ClientID}, "secret": {s.ClientSecret}})
+	session, _, _ := strings.Cut(h.Get("Set-Cookie"), ";")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Endpoint+"/studio/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Cookie", session)
+	events, err := s.Plain().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = events.Body.Close() }()
+	hello := make([]byte, len("event: hello"))
+	if _, err := io.ReadFull(events.Body, hello); err != nil || string(hello) != "event: hello" {
+		t.Fatalf("%q %v", hello, err)
+	}
+	s.Stop()
+	if _, err := io.Copy(io.Discard, events.Body); err != nil {
+		t.Errorf("the stream was broken off: %v", err)
+	}
+	if strings.Contains(s.Log.String(), "cut off") {
+		t.Error(s.Log.String())
+	}
+}
+
+// TestSessionsEnd: a copy of the cookie is of no use after sign-out, nor after the secret with which the session began was removed.
+func TestSessionsEnd(t *testing.T) {
+	s := apptest.New(t)
+	ask := studioOf(t, s)
+	one := s.NewCaller("one")
+	s.Assign(one.ObjectID, "acdd72a7-3385-48ef-bd42-f606fba81ae7", "/subscriptions/"+s.SubscriptionID)
+	begin := func() string {
+		t.Helper()
+		_, h, _ := ask(http.MethodPost, "/studio/sign-in", "", url.Values{"client": {one.ClientID}, "secret": {one.ClientSecret}})
+		session, _, _ := strings.Cut(h.Get("Set-Cookie"), ";")
+		if status, _, text := ask(http.MethodGet, "/studio/workspaces", session, nil); status != http.StatusOK {
+			t.Fatalf("%d %.300s", status, text)
+		}
+		return session
+	}
+	first, second := begin(), begin()
+	if status, _, _ := ask(http.MethodPost, "/studio/sign-out", first, nil); status != http.StatusSeeOther {
+		t.Errorf("sign-out: %d", status)
+	}
+	if status, _, _ := ask(http.MethodGet, "/studio/workspaces", first, nil); status != http.StatusUnauthorized {
+		t.Errorf("a copy of the cookie after sign-out: %d", status)
+	}
+	if status, _, _ := ask(http.MethodGet, "/studio/workspaces", second, nil); status != http.StatusOK {
+		t.Errorf("another session of the caller: %d", status)
+	}
+	graph := func(method, path string, body any) *apptest.Response {
+		return s.Send(apptest.Request{Method: method, Path: "/graph/v1.0/servicePrincipals/" + path, Body: body, Raw: true,
+			Header: map[string]string{"Authorization": "Bearer " + s.NewToken(s.Endpoint+"/graph/.default")}})
+	}
+	principal := s.Want(http.StatusOK, graph(http.MethodGet, one.ObjectID, nil)).Body
+	key, _ := apptest.At(principal, "passwordCredentials.0.keyId").(string)
+	s.Want(http.StatusNoContent, graph(http.MethodPost, one.ObjectID+"/removePassword", apptest.Object{"keyId": key}))
+	if status, _, _ := ask(http.MethodGet, "/studio/workspaces", second, nil); status != http.StatusUnauthorized {
+		t.Errorf("a session goes on without its secret: %d", status)
+	}
+}
