@@ -24,6 +24,11 @@ type Guard struct {
 
 // check judges one address.
 func (g *Guard) check(at netip.AddrPort) error {
+	if inner, is := embedded(at.Addr()); is {
+		if err := g.check(netip.AddrPortFrom(inner, at.Port())); err != nil {
+			return err
+		}
+	}
 	ip := at.Addr().Unmap()
 	for _, own := range g.Own {
 		if own.Port() == at.Port() && (own.Addr().Unmap() == ip || own.Addr().IsUnspecified() || own.Addr().IsLoopback() && ip.IsLoopback()) {
@@ -38,8 +43,8 @@ func (g *Guard) check(at netip.AddrPort) error {
 	switch {
 	case ip.IsLoopback(), ip.IsUnspecified(), g.NotHere && isHere(ip):
 		return refused(at, "is this machine itself")
-	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), ip == metadataV6:
-		return refused(at, "is link-local, where clouds keep their secrets")
+	case ip.IsLinkLocalUnicast(), ip.IsMulticast(), slices.Contains(cloudSecrets, ip):
+		return refused(at, "is where clouds keep their secrets, or link-local")
 	}
 	return nil
 }
@@ -53,8 +58,42 @@ func isHere(ip netip.Addr) bool {
 	})
 }
 
-// metadataV6 is where one cloud has its metadata in IPv6; the others are link-local.
-var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
+// cloudSecrets are the addresses at which clouds give their machines secrets, besides those that are link-local.
+var cloudSecrets = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"),      // AWS
+	netip.MustParseAddr("fd20:ce::254"),       // Google Cloud
+	netip.MustParseAddr("fd00:c1::a9fe:a9fe"), // Oracle Cloud
+	netip.MustParseAddr("192.0.0.192"),        // Oracle Cloud, earlier
+	netip.MustParseAddr("168.63.129.16"),      // Azure, to its agents
+	netip.MustParseAddr("100.100.100.200"),    // Alibaba Cloud
+	netip.MustParseAddr("fd00:42::42"),        // Scaleway
+}
+
+// Ranges of IPv6 in which a gateway finds an IPv4 address, and where in them it is.
+var embedding = []struct {
+	in netip.Prefix
+	at int // first byte
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64 (RFC 6052)
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},  // NAT64 of a site (RFC 8215), as far as its prefix has 96 bits
+	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4 (RFC 3056)
+	{netip.MustParsePrefix("::/96"), 12},           // IPv4-compatible (RFC 4291), out of use
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // IPv4-translated (RFC 2765)
+}
+
+// embedded is the IPv4 address to which a gateway would lead a connection to an IPv6 address.
+func embedded(ip netip.Addr) (netip.Addr, bool) {
+	if !ip.Is6() || ip.Is4In6() || ip.IsLoopback() || ip.IsUnspecified() {
+		return netip.Addr{}, false
+	}
+	bytes := ip.As16()
+	for _, e := range embedding {
+		if e.in.Contains(ip.WithZone("")) {
+			return netip.AddrFrom4([4]byte(bytes[e.at : e.at+4])), true
+		}
+	}
+	return netip.Addr{}, false
+}
 
 // addressError is the refusal of an address by the guard. Another try does not help.
 type addressError struct{ why string }

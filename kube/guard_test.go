@@ -30,6 +30,21 @@ func TestGuard(t *testing.T) {
 		"127.1.2.3:8443":            {false, false},
 		"203.0.113.1:9443":          {false, false}, // listens everywhere, so any address may be its own
 		"[::ffff:203.0.113.1]:6443": {true, true},
+		// What a gateway would make of an IPv6 address.
+		"[64:ff9b::203.0.113.1]:6443":     {true, true},
+		"[64:ff9b::169.254.169.254]:80":   {false, false},
+		"[64:ff9b::127.0.0.1]:6443":       {false, true},
+		"[64:ff9b:1::169.254.169.254]:80": {false, false},
+		"[2002:a9fe:a9fe::1]:80":          {false, false},
+		"[2002:cb00:7101::1]:80":          {true, true},
+		"[::169.254.169.254]:80":          {false, false},
+		"[::ffff:0:169.254.169.254]:80":   {false, false},
+		// Where other clouds keep their secrets.
+		"100.100.100.200:80":      {false, false},
+		"168.63.129.16:80":        {false, false},
+		"192.0.0.192:80":          {false, false},
+		"[fd20:ce::254]:80":       {false, false},
+		"[fd00:c1::a9fe:a9fe]:80": {false, false},
 	} {
 		at := netip.MustParseAddrPort(address)
 		if err := kube.CheckAddress(closed, at); (err == nil) != want.closed {
