@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,6 +20,7 @@ import (
 
 	"berth.dev/berth"
 	"berth.dev/berth/clusters"
+	"berth.dev/berth/kube"
 	"berth.dev/berth/provider/local"
 )
 
@@ -178,6 +180,22 @@ func (s *server) inference() http.Handler {
 		}
 		proxy.ServeHTTP(w, req.WithContext(context.WithValue(req.Context(), routerKey{}, host)))
 	}))
+}
+
+// dialModels connects to what serves models. The public address of the server leads to the routers of local clusters; it is no address
+// that the guard permits, and not one that every machine can call itself by.
+func (s *server) dialModels(guard *kube.Guard) func(ctx context.Context, network, address string) (net.Conn, error) {
+	front, err := url.Parse(s.config.front())
+	own := ""
+	if err == nil && front.Host != "" {
+		own = net.JoinHostPort(front.Hostname(), cmp.Or(front.Port(), "443"))
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if own != "" && strings.EqualFold(address, own) {
+			return (&net.Dialer{Timeout: doorPatience}).DialContext(ctx, network, s.listener.Addr().String())
+		}
+		return guard.Dial(ctx, network, address)
+	}
 }
 
 // routerKey is the key under which the context of a request has host:port of its router.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"berth.dev/berth/kube"
 )
 
 // TestUnread: a client that does not read its answer is cut off, and one that only waits for it is not.
@@ -82,6 +85,33 @@ func TestUnderWay(t *testing.T) {
 	w = httptest.NewRecorder()
 	if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil)); w.Code != http.StatusOK {
 		t.Errorf("after the others: %d", w.Code)
+	}
+}
+
+// TestDialModels: the public address of the server leads to the server itself, and no other address gets past the guard by it.
+func TestDialModels(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	s := &server{config: Config{PublicURL: "https://berth.example:8443"}, listener: l}
+	dial := s.dialModels(&kube.Guard{})
+	conn, err := dial(t.Context(), "tcp", "berth.example:8443")
+	if err != nil || conn.RemoteAddr().String() != l.Addr().String() {
+		t.Fatalf("%v, %v", conn, err)
+	}
+	_ = conn.Close()
+	s.config.PublicURL = ""
+	for name, at := range map[string]string{"this machine": l.Addr().String(), "another port": "127.0.0.1:1"} {
+		for _, dial := range []func(context.Context, string, string) (net.Conn, error){dial, s.dialModels(&kube.Guard{})} {
+			if conn, err := dial(t.Context(), "tcp", at); err == nil {
+				_ = conn.Close()
+				t.Errorf("%s gets past the guard", name)
+			} else if _, is := kube.RefusedAddress(err); !is {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 

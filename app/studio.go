@@ -25,7 +25,7 @@ func (s *server) openStudio(authority *identity.Authority, people ways, arm http
 		Endpoint: s.info.Endpoint, TenantID: authority.TenantID(), SubscriptionID: people.subscription, CAFile: s.info.CAFile,
 		Transport: direct{s.withFiles(arm)}, Log: s.log,
 		Bearer:     identity.Bearer,
-		Dial:       guard.Dial,
+		Dial:       s.dialModels(guard),
 		Sessions:   identity.Sessions{Authority: authority},
 		Changes:    func(f func()) func() { return s.store.Subscribe(func(store.Event) { f() }) },
 		Principals: s.principals,
