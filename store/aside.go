@@ -1,11 +1,15 @@
 package store
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // asides are the records that could not be read, so that the log names each once. They are not kept in the database: every
@@ -84,8 +88,22 @@ func (a *asides) names() []string {
 // setAside notes a record that cannot be read, and names it in the log the first time.
 func (s *Store) setAside(table, key string, why error) {
 	if s.unreadable.add(table, key) {
+		if table == "resources" && s.removed(key) {
+			s.unreadable.forget(table, key)
+			return
+		}
 		s.log.Error("a stored record cannot be read; all other records are served", "table", table, "key", key, "why", why)
 	}
+}
+
+// removed reports whether a resource is gone that a reader has found: it may have read what was there before the deletion, whose forget
+// was then too early. A deletion after this answer forgets the record itself.
+func (s *Store) removed(key string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // the reader may hold the last connection
+	defer cancel()
+	var one int
+	err := s.read.QueryRowContext(ctx, "SELECT 1 FROM resources WHERE key = ?", key).Scan(&one)
+	return errors.Is(err, sql.ErrNoRows)
 }
 
 // Unreadable counts the records that were found unreadable since the start.
