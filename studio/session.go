@@ -72,7 +72,7 @@ func (v *visit) enter() bool {
 		return false
 	}
 	if v.session, err = v.Sessions.Find(v.r.Context(), c.Value); err != nil {
-		if _, ended := errors.AsType[*berth.Error](err); !ended {
+		if _, ended := errors.AsType[*berth.Error](err); !ended && v.r.Context().Err() == nil { // the browser may have left
 			v.Log.Error("a session cannot be read", "error", err)
 		}
 		return false
