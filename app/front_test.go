@@ -51,8 +51,9 @@ func (u kubeUser) client(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: apptest.Patience}
 }
 
-// TestReachedFromElsewhere: with a public address, the API of a cluster and its models answer through the one port of the server.
-func TestReachedFromElsewhere(t *testing.T) {
+// elsewhere is a server with a public address, and where it listens.
+func elsewhere(t *testing.T) (*apptest.Server, string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -61,9 +62,14 @@ func TestReachedFromElsewhere(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := apptest.New(t, func(c *app.Config) {
+	return apptest.New(t, func(c *app.Config) {
 		c.Listen, c.PublicURL = at.String(), fmt.Sprintf("https://berth.example:%d", at.Port)
-	})
+	}), at.String()
+}
+
+// TestReachedFromElsewhere: with a public address, the API of a cluster and its models answer through the one port of the server.
+func TestReachedFromElsewhere(t *testing.T) {
+	s, _ := elsewhere(t)
 	s.MakeWorkspace(jobGroup, jobWorkspace)
 	s.Succeed(s.Do(http.MethodPut, s.Cluster(jobGroup, "far"), apptest.Object{"location": "westeurope", "properties": apptest.Object{
 		"dnsPrefix": "Far", "agentPoolProfiles": []any{apptest.Object{"name": "np", "count": 1, "vmSize": size, "mode": "System"}}}}))
@@ -186,19 +192,9 @@ func TestReachIsTold(t *testing.T) {
 
 // TestSilentConnections: a connection that says nothing, or no TLS, takes nothing from the others.
 func TestSilentConnections(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s := apptest.New(t, func(c *app.Config) {
-		c.Listen, c.PublicURL = at.String(), fmt.Sprintf("https://berth.example:%d", at.Port)
-	})
+	s, at := elsewhere(t)
 	for _, begin := range []string{"", "\x16", "\x16\x03\x01\x00\x05hello", "GET / HTTP/1.1\r\n\r\n"} {
-		conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(t.Context(), "tcp", at.String())
+		conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(t.Context(), "tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,12 +3,12 @@ package app
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"berth.dev/berth"
+	"berth.dev/berth/identity"
 )
 
 // What a stranger without a token can make the server hold. A connection takes about 50 kB and a stream that nobody reads 20 kB.
@@ -29,7 +29,7 @@ type crowd struct {
 
 // enter lets a connection in, until it is closed. It is nil when there are too many.
 func (c *crowd) enter(conn net.Conn) net.Conn {
-	key := networkOf(conn.RemoteAddr())
+	key := identity.NetworkOf(conn.RemoteAddr().String())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all >= maxConnections || c.from[key] >= maxFromOne {
@@ -48,22 +48,6 @@ func (c *crowd) enter(conn net.Conn) net.Conn {
 			delete(c.from, key)
 		}
 	}}
-}
-
-// networkOf is the address, and of IPv6 the network that a subscriber gets.
-func networkOf(a net.Addr) string {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return a.String()
-	}
-	if ip := at.Addr().Unmap().WithZone(""); ip.Is4() {
-		return ip.String()
-	}
-	p, err := at.Addr().WithZone("").Prefix(64)
-	if err != nil {
-		return a.String()
-	}
-	return p.String()
 }
 
 type countedConn struct {

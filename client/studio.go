@@ -2,9 +2,7 @@ package client
 
 import (
 	"context"
-	"net/http"
 	"net/url"
-	"strings"
 )
 
 // StudioLink is an address of the web page that signs in once, as this client. With a client secret the session lasts as long as one
@@ -16,13 +14,7 @@ func (c *Client) StudioLink(ctx context.Context) (string, error) {
 		err := c.Post(ctx, "/studio/links", nil, &out)
 		return out.URL, err
 	}
-	form := url.Values{"client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/studio/links", strings.NewReader(form))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := c.send(req, []byte(form))
+	res, err := c.postForm(ctx, "/studio/links", url.Values{"client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret}})
 	if err != nil {
 		return "", err
 	}

@@ -137,13 +137,7 @@ func (c *Client) askToken(ctx context.Context, audience string) (token, error) {
 		"grant_type": {"client_credentials"}, "client_id": {cr.ClientID}, "client_secret": {cr.ClientSecret},
 		"scope": {c.scopeOf(audience)},
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
-		c.base+"/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		return token{}, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := c.send(req, []byte(form.Encode()))
+	res, err := c.postForm(ctx, "/"+url.PathEscape(cr.TenantID)+"/oauth2/v2.0/token", form)
 	if err != nil {
 		return token{}, err
 	}
@@ -158,6 +152,17 @@ func (c *Client) askToken(ctx context.Context, audience string) (token, error) {
 		return token{}, berth.Errorf(berth.CodeAuthenticationFailed, "%s gave no token that can be read. Is it really a Berth?", c.base)
 	}
 	return token{Value: out.AccessToken, Expires: time.Now().Add(time.Duration(out.ExpiresIn) * time.Second)}, nil
+}
+
+// postForm sends a form, without a token.
+func (c *Client) postForm(ctx context.Context, path string, form url.Values) (*Response, error) {
+	text := form.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.send(req, []byte(text))
 }
 
 // tokenError makes an error of what OAuth answers ({"error", "error_description"}).

@@ -73,14 +73,25 @@ func (t *throttle) makeRoom(now time.Time) {
 // throttleKey is what is counted: an address, in IPv6 the network of one subscriber, and the application if it exists. Unknown
 // applications share a count, so that guessing ids is slowed down too.
 func throttleKey(r *http.Request, application string) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return NetworkOf(r.RemoteAddr) + " " + application
+}
+
+// NetworkOf is whose an address (host:port) is: the host, and in IPv6 the network of one subscriber.
+func NetworkOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		host = r.RemoteAddr
+		host = address
 	}
-	if a, err := netip.ParseAddr(host); err == nil && a.Is6() && !a.Is4In6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			host = p.String()
-		}
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
 	}
-	return host + " " + application
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		return a.String()
+	}
+	p, err := a.Prefix(64)
+	if err != nil {
+		return host
+	}
+	return p.String()
 }

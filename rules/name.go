@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"berth.dev/berth"
@@ -67,7 +66,7 @@ func Tags(tags map[string]string) []Violation {
 			out = append(out, nodesTag(v)...)
 			continue
 		}
-		if hidden(k) || hidden(v) {
+		if strings.ContainsFunc(k+v, berth.Invisible) {
 			out = append(out, invalid("tags", "The tag %.60q has a control character, or one that changes the direction of text, in its name or "+
 				"its value. Leave it out.", k)...)
 			continue
@@ -80,15 +79,6 @@ func Tags(tags map[string]string) []Violation {
 		}
 	}
 	return out
-}
-
-// hidden reports whether a text has characters that act instead of being seen: controls but new
-// lines and tabs, and those that change the direction of text.
-func hidden(text string) bool {
-	return strings.ContainsFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) && r != '\n' && r != '\t' ||
-			strings.ContainsRune("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", r)
-	})
 }
 
 // nodesTag checks the value of berth.TagNodes.

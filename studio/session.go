@@ -159,20 +159,16 @@ func (s *Studio) signIn(v *visit) error {
 }
 
 // tokenFor is a token for an application that proves itself by a secret.
-func (v *visit) tokenFor(client, secret string) (string, error) {
-	c, err := v.signInClient(client, secret)
-	if err != nil {
-		return "", err
-	}
-	return c.SignIn(v.r.Context())
-}
-
-func (v *visit) signInClient(id, secret string) (*client.Client, error) {
-	return client.New(client.Options{
+func (v *visit) tokenFor(id, secret string) (string, error) {
+	c, err := client.New(client.Options{
 		Credentials: client.Credentials{Endpoint: v.Endpoint, TenantID: v.TenantID, ClientID: id, ClientSecret: secret},
 		HTTPClient:  &http.Client{Transport: from{v.r.RemoteAddr, v.Transport}, Timeout: time.Minute},
 		UserAgent:   "berth-studio", Language: v.Lang(),
 	})
+	if err != nil {
+		return "", err
+	}
+	return c.SignIn(v.r.Context())
 }
 
 // from forwards the address of the user's machine to the authority, which delays repeated attempts from one address.
@@ -215,15 +211,15 @@ func (s *Studio) makeLink(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	v := &visit{Studio: s, w: w, r: r, lang: s.language(r)}
 	id, secret := r.PostFormValue("client_id"), r.PostFormValue("client_secret")
-	token, err := "", error(nil)
-	if id != "" && secret != "" {
-		token, err = v.tokenFor(id, secret)
-	} else {
-		token, err = s.Bearer(r)
+	proven := id != "" && secret != ""
+	get := func() (string, error) { return s.Bearer(r) }
+	if proven {
+		get = func() (string, error) { return v.tokenFor(id, secret) }
 	}
+	token, err := get()
 	var code string
 	if err == nil {
-		code, err = s.Sessions.Link(r.Context(), token, id != "" && secret != "")
+		code, err = s.Sessions.Link(r.Context(), token, proven)
 	}
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")

@@ -3,36 +3,26 @@ package main
 import (
 	"fmt"
 	"strings"
-	"unicode"
+
+	"berth.dev/berth"
 )
 
 // visible is a text that does nothing to a terminal: what a cluster, a model or another caller has put into it could move the cursor,
 // write into the clipboard, or reverse the order of what is read. Such characters appear as in JSON, \u001b for an escape. New lines and
 // tabs stay.
 func visible(text string) string {
-	if !strings.ContainsFunc(text, acts) {
+	if !strings.ContainsFunc(text, berth.Invisible) {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if acts(r) {
+		if berth.Invisible(r) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		} else {
 			b.WriteRune(r)
 		}
 	}
 	return b.String()
-}
-
-// acts reports whether a character does something instead of being seen: controls, and those that change the direction of text.
-func acts(r rune) bool {
-	switch r {
-	case '\n', '\t':
-		return false
-	case '\u061c', '\u200e', '\u200f':
-		return true
-	}
-	return unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
 
 // cleaned is a value as JSON knows it with visible texts.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"berth.dev/berth"
 )
 
 const hostile = "a\x1b]0;owned\x07\x1b[2J\u009b1A\u202eb\u2066\x7f\r"
@@ -25,7 +27,7 @@ func TestHostileText(t *testing.T) {
 			t.Fatalf("%s: %d %s", format, r.code, r.err)
 		}
 		out := r.out
-		if strings.ContainsFunc(out, acts) || !strings.Contains(out, `\u202e`) || !strings.Contains(out, "owned") {
+		if strings.ContainsFunc(out, berth.Invisible) || !strings.Contains(out, `\u202e`) || !strings.Contains(out, "owned") {
 			t.Errorf("%s: %q", format, out)
 		}
 		if format == "yaml" {
@@ -43,7 +45,7 @@ func TestHostileText(t *testing.T) {
 	w.on("GET /subscriptions/"+testSubscription+"/resourceGroups/g", "400 "+refusal)
 	r := atTerminal(t.Context(), "", "group", "show", "-n", "g")
 	said := strings.ReplaceAll(r.err, "\x1b[31mERROR:\x1b[0m", "")
-	if strings.ContainsFunc(said, acts) || !strings.Contains(said, "owned") {
+	if strings.ContainsFunc(said, berth.Invisible) || !strings.Contains(said, "owned") {
 		t.Errorf("an error: %d %q", r.code, r.err)
 	}
 	for in, want := range map[string]string{"": "", "한국어 é\tx\n": "한국어 é\tx\n", "\x1b[31m": `\u001b[31m`, "\u202e\x00": `\u202e\u0000`} {
